@@ -1,0 +1,27 @@
+"""Shared by tests and doctests: the recorded reference data, where a checkout has it beside it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SHARED = Path(__file__).resolve().parent.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Give the folder of recorded outputs and real data; skip where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip("../shared is not here")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def golden(shared):
+    """Give the folder of outputs recorded from the reference implementations."""
+    return shared / "golden"
+
+
+@pytest.fixture(autouse=True)
+def _doctest_names(doctest_namespace):
+    doctest_namespace["np"] = np

@@ -1,0 +1,89 @@
+"""Every error of the library: what was expected, what was found, what to do.
+
+All errors derive from `KtubeError`, so ``except KtubeError`` is enough for a
+caller who wants to skip a bad file and go on. Each child also derives from
+the built-in error a Python reader would expect.
+"""
+
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "CorpusError",
+    "DataError",
+    "FormatError",
+    "KtubeError",
+    "MissingDependencyError",
+    "ShapeError",
+]
+
+
+class KtubeError(Exception):
+    """Base of all errors raised on purpose by this library.
+
+    Parameters
+    ----------
+    problem : str
+        What went wrong, in one sentence.
+    where : str or path, optional
+        File and place (frame, line, key) of the problem.
+    expected, found : optional
+        What the library needed and what it met.
+    fix : str, optional
+        What the user can do about it.
+
+    Examples
+    --------
+    >>> print(KtubeError("Too short.", where="a.json", expected="2 frames", found=1, fix="Skip it."))
+    a.json: Too short. Expected: 2 frames. Found: 1. Skip it.
+    """
+
+    def __init__(self, problem, *, where=None, expected=None, found=None, fix=None):
+        self.problem, self.where = problem, where
+        self.expected, self.found, self.fix = expected, found, fix
+        parts = [problem if where is None else f"{where}: {problem}"]
+        if expected is not None:
+            parts.append(f"Expected: {expected}.")
+        if found is not None:
+            parts.append(f"Found: {found}.")
+        if fix is not None:
+            parts.append(fix)
+        super().__init__(" ".join(parts))
+
+    def __str__(self):
+        return self.args[0]
+
+    def __reduce__(self):
+        # Keyword-only arguments would be lost on the way back from a worker process.
+        return _rebuild, (type(self), self.problem, self.where, self.expected, self.found, self.fix)
+
+
+def _rebuild(kind, problem, where, expected, found, fix):
+    return kind(problem, where=where, expected=expected, found=found, fix=fix)
+
+
+class FormatError(KtubeError, ValueError):
+    """A file is not in the format it should be in, or is damaged."""
+
+
+class ShapeError(KtubeError, ValueError):
+    """An array has the wrong shape or too few frames."""
+
+
+class DataError(KtubeError, ValueError):
+    """The shape is right, the numbers are not: NaN, infinity, out of range."""
+
+
+class ConfigError(KtubeError, ValueError):
+    """Options that cannot work, alone or together."""
+
+
+class CorpusError(KtubeError, ValueError):
+    """A KTubeUM folder is incomplete, or a name in it is not allowed."""
+
+
+class CheckpointError(KtubeError, ValueError):
+    """A checkpoint is of another kind, size, data set or text encoder."""
+
+
+class MissingDependencyError(KtubeError, ImportError):
+    """An optional dependency is not installed; the message gives the pip line."""

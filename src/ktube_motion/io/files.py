@@ -1,0 +1,119 @@
+"""Files that are never half written, and text in the encodings Koreans meet."""
+
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FormatError, KtubeError
+
+__all__ = ["atomic_path", "read_json", "read_text", "save_array", "write_json", "write_text"]
+
+
+@contextmanager
+def atomic_path(path):
+    """Give a temporary path beside `path` that takes its place when all went well.
+
+    Parameters
+    ----------
+    path : path
+        The final file; its folder is made if missing.
+
+    Yields
+    ------
+    temporary : Path
+        Same folder, same suffix. Removed if the block raises.
+
+    Raises
+    ------
+    KtubeError
+        If the folder cannot be made or written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "new" / "a.txt"
+    >>> with atomic_path(target) as temporary:
+    ...     _ = temporary.write_text("hello")
+    >>> target.read_text()
+    'hello'
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise KtubeError(
+            "Cannot write here.", where=path, found=error.strerror, fix="Choose another folder or free it."
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; give the mode an ordinary open() would have given.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path, text):
+    """Write `text` as UTF-8 with ``\\n`` line ends, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8"))
+
+
+def read_text(path):
+    """Read a text file in UTF-8 (with or without BOM), UTF-16 with BOM, or CP949.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    text : str
+        With ``\\n`` line ends.
+
+    Raises
+    ------
+    FormatError
+        If the file is missing or in none of these encodings.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
+    encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp949"]
+    for encoding in encodings:
+        try:
+            return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        except UnicodeDecodeError:
+            continue  # the next encoding may fit; none fitting is the error below
+    raise FormatError("This is not text.", where=path, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
+
+
+def write_json(path, value):
+    """Write `value` as indented JSON with Korean left readable, atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def read_json(path):
+    """Read a small JSON file; `FormatError` names the line where it breaks off."""
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            "This is not valid JSON.", where=f"{path}, line {error.lineno}", found=error.msg, fix="Was it cut off?"
+        ) from error
+
+
+def save_array(path, array):
+    """Write one array as ``.npy``, atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, array, allow_pickle=False)

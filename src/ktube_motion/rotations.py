@@ -1,0 +1,113 @@
+"""Rotation helpers that more than one room needs, on roma. Quaternions are xyzw."""
+
+import roma
+import torch
+import torch.nn.functional as F
+
+__all__ = ["continuous_quat", "quat_to_rot6d", "rot6d_to_rotmat", "rotmat_to_rot6d", "shortest_arc", "yaw_rotmat"]
+
+
+def shortest_arc(source, target):
+    """Give the smallest rotation that turns one direction into another.
+
+    Parameters
+    ----------
+    source, target : tensor [shape=(..., 3)]
+        Directions of any length above zero.
+
+    Returns
+    -------
+    rotmat : tensor [shape=(..., 3, 3)]
+        Rotation matrices; a half turn about a perpendicular axis where the
+        two directions are opposite, the identity where one is zero.
+
+    Examples
+    --------
+    >>> x, y = torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0])
+    >>> torch.allclose(shortest_arc(x, y) @ x, y)
+    True
+    >>> torch.allclose(shortest_arc(x, -x) @ x, -x)
+    True
+    """
+    source, target = torch.broadcast_tensors(F.normalize(source, dim=-1), F.normalize(target, dim=-1))
+    cosine = (source * target).sum(-1, keepdim=True)
+    axis = torch.linalg.cross(source, target)
+    # The quaternion (cross, 1 + cos) vanishes for opposite directions: take any axis across instead.
+    helper = F.one_hot(source.abs().argmin(-1), 3).to(source)
+    across = torch.linalg.cross(source, helper)
+    opposite = cosine < -1 + 1e-6
+    quat = torch.cat([torch.where(opposite, across, axis), torch.where(opposite, 0.0, 1 + cosine)], -1)
+    return roma.unitquat_to_rotmat(F.normalize(quat, dim=-1))
+
+
+def rotmat_to_rot6d(rotmat):
+    """Give the first two **columns** of ``(..., 3, 3)`` matrices, concatenated: ``(..., 6)``.
+
+    Examples
+    --------
+    >>> rotmat_to_rot6d(torch.eye(3))
+    tensor([1., 0., 0., 0., 1., 0.])
+    """
+    return rotmat[..., :2].transpose(-1, -2).flatten(-2)
+
+
+def rot6d_to_rotmat(rot6d):
+    """Invert `rotmat_to_rot6d` by Gram-Schmidt: ``(..., 6)`` to ``(..., 3, 3)``.
+
+    Examples
+    --------
+    >>> rot6d_to_rotmat(torch.tensor([2.0, 0, 0, 1, 1, 0]))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
+    first = F.normalize(rot6d[..., :3], dim=-1)
+    second = rot6d[..., 3:] - (first * rot6d[..., 3:]).sum(-1, keepdim=True) * first
+    second = F.normalize(second, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
+
+
+def quat_to_rot6d(quat):
+    """Turn unit quaternions xyzw ``(..., 4)`` into 6D ``(..., 6)``.
+
+    Examples
+    --------
+    >>> quat_to_rot6d(torch.tensor([0.0, 0, 0, 1]))
+    tensor([1., 0., 0., 0., 1., 0.])
+    """
+    return rotmat_to_rot6d(roma.unitquat_to_rotmat(quat))
+
+
+def continuous_quat(quat):
+    """Choose the sign of each quaternion so that neighbours in time share a hemisphere.
+
+    Parameters
+    ----------
+    quat : tensor [shape=(T, ..., 4)]
+        Unit quaternions with time first.
+
+    Returns
+    -------
+    quat : tensor [shape=(T, ..., 4)]
+        The same rotations, ready to be filtered number by number.
+
+    Examples
+    --------
+    >>> q = torch.tensor([[0.0, 0, 0, 1], [0.0, 0, 0, -1]])
+    >>> continuous_quat(q)[1]
+    tensor([-0., -0., -0., 1.])
+    """
+    flips = (quat[1:] * quat[:-1]).sum(-1, keepdim=True) < 0
+    sign = torch.where(flips, -1.0, 1.0).to(quat).cumprod(0)
+    return torch.cat([quat[:1], quat[1:] * sign])
+
+
+def yaw_rotmat(angle):
+    """Rotation matrices about +y by `angle` radians: ``(...)`` to ``(..., 3, 3)``.
+
+    Examples
+    --------
+    >>> (yaw_rotmat(torch.tensor(torch.pi / 2)) @ torch.tensor([0.0, 0, 1])).round(decimals=3)
+    tensor([1., 0., 0.])
+    """
+    return roma.rotvec_to_rotmat(torch.stack([torch.zeros_like(angle), angle, torch.zeros_like(angle)], -1))

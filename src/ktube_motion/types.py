@@ -1,0 +1,279 @@
+"""The few things that travel from room to room: poses, motion, words, statistics."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .errors import DataError, ShapeError
+from .skeletons import SMPLX_55, Skeleton
+
+__all__ = ["Cue", "FeatureStats", "Motion", "PoseSequence", "Utterance", "Word"]
+
+
+def _array(value, shape, name, dtype=np.float32):
+    """Give `value` as a read-only array of `shape`; ``None`` in `shape` fits any size."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{name} is not numeric.", expected="an array of numbers", found=array.dtype)
+    fits = array.ndim == len(shape) and all(w is None or w == h for w, h in zip(shape, array.shape, strict=True))
+    if not fits:
+        raise ShapeError(f"{name} has the wrong shape.", expected=shape, found=array.shape)
+    array = array.astype(dtype, copy=False).view()
+    array.flags.writeable = False
+    return array
+
+
+def _check_fps(fps):
+    if not (isinstance(fps, (int, float, np.integer, np.floating)) and np.isfinite(fps) and fps > 0):
+        raise DataError("fps must be a positive number.", found=repr(fps))
+    return float(fps)
+
+
+class _Clip:
+    """What every sequence of frames can do."""
+
+    def replace(self, **changes):
+        """Give a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def __len__(self):
+        return self.num_frames
+
+    @property
+    def seconds(self):
+        """Length in seconds: frames divided by fps."""
+        return self.num_frames / self.fps
+
+    def __getitem__(self, frames):
+        """Cut frames out: ``clip[10:50]`` (a slice, never a single number)."""
+        if not isinstance(frames, slice):
+            raise TypeError(f"Frames are cut with a slice, as clip[10:50], not with {frames!r}.")
+        cut = {}
+        for name in self._per_frame:
+            value = getattr(self, name)
+            cut[name] = None if value is None else value[frames]
+        return self.replace(**cut)
+
+
+@dataclass(frozen=True, eq=False)
+class PoseSequence(_Clip):
+    """Whole-body SMPL-X poses of one person.
+
+    Attributes
+    ----------
+    rotvecs : float32 array [shape=(T, 55, 3)]
+        Local joint rotations, axis-angle in radians, in SMPL-X order
+        (`skeletons.SMPLX_55`): root, 21 body joints, jaw, two eyes, 15 joints
+        of the left hand, 15 of the right.
+    transl : float32 array [shape=(T, 3)]
+        Root translation in metres, y up.
+    fps : float
+        Frames per second.
+    betas : float32 array [shape=(B,)]
+        One body shape for the whole clip.
+    expression : float32 array [shape=(T, E)]
+        Facial expression coefficients; ``E`` may be 0.
+    flat_hand_mean : bool
+        False when hand rotations are relative to SMPL-X's mean hand, as
+        estimators give them.
+    valid : bool array [shape=(T,)]
+        True where the estimator saw the person. Other frames hold zeros until
+        `filters.fill_gaps` fills them.
+    source : str
+        Where the poses came from, for messages and manifests.
+
+    Examples
+    --------
+    >>> poses = PoseSequence(rotvecs=np.zeros((40, 55, 3)), fps=20)
+    >>> poses.body_pose.shape, poses.seconds, len(poses[10:20])
+    ((40, 21, 3), 2.0, 10)
+    """
+
+    rotvecs: np.ndarray
+    transl: np.ndarray | None = None
+    fps: float = field(kw_only=True)
+    betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32), kw_only=True)
+    expression: np.ndarray | None = field(default=None, kw_only=True)
+    flat_hand_mean: bool = field(default=False, kw_only=True)
+    valid: np.ndarray | None = field(default=None, kw_only=True)
+    source: str = field(default="", kw_only=True)
+
+    _per_frame = ("rotvecs", "transl", "expression", "valid")
+
+    def __post_init__(self):
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        put("rotvecs", _array(self.rotvecs, (None, SMPLX_55.num_joints, 3), "rotvecs"))
+        frames = len(self.rotvecs)
+        defaults = {"transl": np.zeros((frames, 3)), "expression": np.zeros((frames, 0)), "valid": np.ones(frames)}
+        for name, default in defaults.items():
+            if getattr(self, name) is None:
+                put(name, default)
+        put("transl", _array(self.transl, (frames, 3), "transl"))
+        put("expression", _array(self.expression, (frames, None), "expression"))
+        put("valid", _array(self.valid, (frames,), "valid", bool))
+        put("betas", _array(self.betas, (None,), "betas"))
+        put("fps", _check_fps(self.fps))
+
+    @property
+    def num_frames(self):
+        """Number of frames ``T``."""
+        return len(self.rotvecs)
+
+    @property
+    def global_orient(self):
+        """Root rotation, ``(T, 3)``."""
+        return self.rotvecs[:, 0]
+
+    @property
+    def body_pose(self):
+        """The 21 body joints, ``(T, 21, 3)``."""
+        return self.rotvecs[:, 1:22]
+
+    @property
+    def jaw_pose(self):
+        """Jaw rotation, ``(T, 3)``."""
+        return self.rotvecs[:, 22]
+
+    @property
+    def eye_pose(self):
+        """Left and right eye, ``(T, 2, 3)``."""
+        return self.rotvecs[:, 23:25]
+
+    @property
+    def left_hand_pose(self):
+        """The 15 joints of the left hand, ``(T, 15, 3)``."""
+        return self.rotvecs[:, 25:40]
+
+    @property
+    def right_hand_pose(self):
+        """The 15 joints of the right hand, ``(T, 15, 3)``."""
+        return self.rotvecs[:, 40:55]
+
+
+@dataclass(frozen=True, eq=False)
+class Motion(_Clip):
+    """Joint motion of one person; positions or rotations may be absent.
+
+    Attributes
+    ----------
+    skeleton : Skeleton
+        Joint names, parents and rest offsets.
+    positions : float32 array [shape=(T, J, 3)] or None
+        Global joint positions in metres (in the skeleton's own unit for KIT), y up.
+    rotations : float32 array [shape=(T, J, 3, 3)] or None
+        Local rotation matrices, joint in the frame of its parent.
+    translation : float32 array [shape=(T, 3)] or None
+        Root position.
+    fps : float
+        Frames per second.
+    name : str
+        What the motion is called: a clip name or the utterance it speaks.
+
+    Examples
+    --------
+    >>> from ktube_motion.skeletons import SMPL_22
+    >>> Motion(skeleton=SMPL_22, positions=np.zeros((30, 22, 3)), fps=20).seconds
+    1.5
+    """
+
+    skeleton: Skeleton
+    positions: np.ndarray | None = None
+    rotations: np.ndarray | None = None
+    translation: np.ndarray | None = None
+    fps: float = field(kw_only=True)
+    name: str = field(default="", kw_only=True)
+
+    _per_frame = ("positions", "rotations", "translation")
+
+    def __post_init__(self):
+        joints = self.skeleton.num_joints
+        if self.positions is None and self.rotations is None:
+            raise DataError("A Motion needs positions or rotations.", found="neither")
+        shapes = {"positions": (None, joints, 3), "rotations": (None, joints, 3, 3), "translation": (None, 3)}
+        for name, shape in shapes.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _array(getattr(self, name), shape, name))
+        lengths = {name: len(getattr(self, name)) for name in shapes if getattr(self, name) is not None}
+        if len(set(lengths.values())) > 1:
+            raise ShapeError("The parts of a Motion differ in length.", expected="one length", found=lengths)
+        object.__setattr__(self, "fps", _check_fps(self.fps))
+
+    @property
+    def num_frames(self):
+        """Number of frames ``T``."""
+        return len(self.positions if self.positions is not None else self.rotations)
+
+
+@dataclass(frozen=True)
+class Word:
+    """One spoken word and its time in seconds."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Cue:
+    """One subtitle: a text shown from `start` to `end` (seconds), with word times if known."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+
+    @property
+    def seconds(self):
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Utterance(Cue):
+    """One sentence-like stretch of speech; ``tokens`` are its (word, POS) pairs when tagged."""
+
+    tokens: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureStats:
+    """Mean and standard deviation of motion features, each ``(D,)``; `std` is never zero.
+
+    Examples
+    --------
+    >>> stats = FeatureStats(mean=np.ones(3), std=np.full(3, 2.0))
+    >>> stats.normalize(np.array([3.0, 1.0, 1.0], dtype=np.float32))
+    array([1., 0., 0.], dtype=float32)
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "mean", _array(self.mean, (None,), "mean"))
+        object.__setattr__(self, "std", _array(self.std, self.mean.shape, "std"))
+        if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
+            raise DataError(
+                "Feature statistics must be finite with a positive std.",
+                found=f"{int((~(self.std > 0)).sum())} of {len(self.std)} std values are zero, negative or NaN",
+                fix="Recompute them with ktube_motion.features.feature_stats, which sets constant groups to 1.",
+            )
+
+    def normalize(self, features):
+        """Map features ``(..., D)`` to zero mean and unit deviation."""
+        mean, std = self._like(features)
+        return (features - mean) / std
+
+    def denormalize(self, features):
+        """Invert `normalize`."""
+        mean, std = self._like(features)
+        return features * std + mean
+
+    def _like(self, features):
+        if features.shape[-1:] != self.mean.shape:
+            raise ShapeError(
+                "Features and their statistics differ in size.", expected=len(self.mean), found=features.shape
+            )
+        if isinstance(features, np.ndarray):
+            return self.mean, self.std
+        return features.new_tensor(self.mean), features.new_tensor(self.std)
