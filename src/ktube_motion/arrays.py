@@ -4,15 +4,21 @@ The pure functions of the library compute with torch and accept either kind.
 They call `to_torch` once at the start and the returned ``restore`` at the end.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 import torch
 
 from .errors import DataError, ShapeError
 
-__all__ = ["check_finite", "check_shape", "to_torch"]
+__all__ = ["Array", "check_finite", "check_shape", "to_torch"]
+
+# In a signature: the kind that goes in is the kind that comes out.
+Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
-def to_torch(array, *, name="array"):
+def to_torch(array: Array, *, name: str = "array") -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]:
     """Give `array` as a floating-point tensor, and the way back.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from ..errors import FormatError, KtubeError
 
-__all__ = ["atomic_path", "read_json", "read_text", "save_array", "write_json", "write_text"]
+__all__ = ["atomic_folder", "atomic_path", "read_json", "read_text", "save_array", "write_json", "write_text"]
 
 
 @contextmanager
@@ -117,3 +118,27 @@ def save_array(path, array):
     """Write one array as ``.npy``, atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+@contextmanager
+def atomic_folder(path):
+    """Give a temporary folder beside `path` that takes its place when all went well.
+
+    An older folder of that name is moved aside first and removed last, so
+    that one whole folder is there at any time but an instant.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        if path.exists():
+            aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
+            os.replace(path, aside / path.name)
+            os.replace(temporary, path)
+            shutil.rmtree(aside)
+        else:
+            os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
