@@ -1,6 +1,6 @@
 """The skeletons of the field: joint names, parents, chains, rest offsets, mirror pairs."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 
 import numpy as np
@@ -17,7 +17,7 @@ class Skeleton:
     Attributes
     ----------
     name : str
-        One of ``smpl_22``, ``kit_21``, ``smplh_52``, ``smplx_55``.
+        One of ``smpl_22``, ``kit_21``, ``smplh_52``, ``smplx_55``, or that of a file.
     joint_names : tuple of str
     parents : tuple of int
         ``parents[0] == -1`` and ``parents[j] < j``.
@@ -29,6 +29,7 @@ class Skeleton:
         along an axis; for 52 and 55 the embedded body's rest pose.
     hips, shoulders : tuple of int
         (left, right) joints that tell the motion codec where the body faces.
+        These and the next are None in a foreign skeleton whose names tell nothing.
     left_foot, right_foot : tuple of int
         (ankle, toe) joints whose contact is recorded.
     lower_leg : tuple of int
@@ -49,11 +50,11 @@ class Skeleton:
     parents: tuple[int, ...]
     chains: tuple[tuple[int, ...], ...]
     offsets: np.ndarray
-    hips: tuple[int, int] = field(kw_only=True)
-    shoulders: tuple[int, int] = field(kw_only=True)
-    left_foot: tuple[int, int] = field(kw_only=True)
-    right_foot: tuple[int, int] = field(kw_only=True)
-    lower_leg: tuple[int, int] = field(kw_only=True)
+    hips: tuple[int, int] | None = field(default=None, kw_only=True)
+    shoulders: tuple[int, int] | None = field(default=None, kw_only=True)
+    left_foot: tuple[int, int] | None = field(default=None, kw_only=True)
+    right_foot: tuple[int, int] | None = field(default=None, kw_only=True)
+    lower_leg: tuple[int, int] | None = field(default=None, kw_only=True)
     contact_threshold: float = field(default=0.002, kw_only=True)
     metres_per_unit: float = field(default=1.0, kw_only=True)
 
@@ -64,7 +65,9 @@ class Skeleton:
         return f"Skeleton({self.name!r}, {self.num_joints} joints)"
 
     def __reduce__(self):
-        return Skeleton.named, (self.name,)  # skeletons are shared: a copy in a worker is the same one
+        if _SKELETONS.get(self.name) is self:
+            return Skeleton.named, (self.name,)  # these are shared: a copy in a worker is the same one
+        return _rebuild, ({item.name: getattr(self, item.name) for item in fields(self)},)
 
     def __deepcopy__(self, memo):
         return self
@@ -141,6 +144,10 @@ class Skeleton:
         if joint not in self.joint_names:
             raise ConfigError(f"{self.name} has no joint {joint!r}.", expected=", ".join(self.joint_names))
         return self.joint_names.index(joint)
+
+
+def _rebuild(values):
+    return Skeleton(**values)
 
 
 _BODY = (

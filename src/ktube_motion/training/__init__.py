@@ -1,1 +1,30 @@
+"""Training tokenizer, evaluator and transformer with one loop on Hugging Face Accelerate."""
 
+from .datasets import ClipTable, WindowSampler
+from .device import Capabilities, capabilities
+from .evaluator import EvaluatorTraining, train_evaluator
+from .loop import LoopConfig, Task, fit, learning_rate
+from .tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
+from .transformer import TransformerTraining, train_transformer
+from .utterances import UtteranceSet, encode_texts, tokenize_corpus
+
+__all__ = [
+    "Capabilities",
+    "ClipTable",
+    "EvaluatorTraining",
+    "LoopConfig",
+    "Task",
+    "TokenizerTraining",
+    "TransformerTraining",
+    "UtteranceSet",
+    "WindowSampler",
+    "capabilities",
+    "encode_texts",
+    "fit",
+    "learning_rate",
+    "measure_tokenizer",
+    "tokenize_corpus",
+    "train_evaluator",
+    "train_tokenizer",
+    "train_transformer",
+]

@@ -1,1 +1,32 @@
+"""Motion tokenizers: motion vectors to tokens and back.
 
+`MotionTokenizer` is a convolutional VQ-VAE, compatible with T2M-GPT's, with
+seven quantizers. Its checkpoints hold everything it needs: settings, weights,
+and the mean and deviation of the features.
+"""
+
+from .autoencoder import Decoder, Encoder
+from .codebooks import Quantizer, QuantizerOutput, VectorQuantizer, codebook_use
+from .config import TokenizerConfig
+from .convert import load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
+from .losses import TokenizerLoss, tokenizer_loss
+from .quantizers import QUANTIZERS, make_quantizer
+from .tokenizer import MotionTokenizer, TokenizerOutput
+
+__all__ = [
+    "QUANTIZERS",
+    "Decoder",
+    "Encoder",
+    "MotionTokenizer",
+    "Quantizer",
+    "QuantizerOutput",
+    "TokenizerConfig",
+    "TokenizerLoss",
+    "TokenizerOutput",
+    "VectorQuantizer",
+    "codebook_use",
+    "load_t2m_gpt_tokenizer",
+    "make_quantizer",
+    "to_t2m_gpt_state_dict",
+    "tokenizer_loss",
+]

@@ -1,0 +1,122 @@
+"""Splits by video, and the statistics that follow from them."""
+
+from collections.abc import Callable, Collection, Sequence
+
+import numpy as np
+
+from ..errors import ConfigError, CorpusError
+from ..features import feature_stats
+from ..io import Corpus
+from ..io.files import read_json, write_json
+from .clips import MIRROR_PREFIX
+
+__all__ = ["curate", "finish_corpus", "split_videos"]
+
+
+def split_videos(
+    seconds: dict[str, float], *, split_sizes: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> dict[str, list[str]]:
+    """Share videos out to train, val and test; none is ever in two.
+
+    Parameters
+    ----------
+    seconds : dict of str to float
+        Length of each video.
+    split_sizes : (float, float, float)
+        Shares of the whole length.
+    seed : int
+
+    Returns
+    -------
+    splits : dict of str to list of str
+        With two videos or more none of the wished-for train and val is
+        empty, with three or more none of the three.
+
+    Examples
+    --------
+    >>> split_videos({"a": 60, "b": 50, "c": 40, "d": 30}, seed=1)
+    {'train': ['a', 'b'], 'val': ['d'], 'test': ['c']}
+    """
+    if len(split_sizes) != 3 or min(split_sizes) < 0 or not sum(split_sizes) > 0:
+        raise ConfigError("Split sizes cannot work.", expected="three shares of train, val, test", found=split_sizes)
+    names = sorted(seconds)
+    np.random.default_rng(seed).shuffle(names)
+    wanted = {
+        split: size / sum(split_sizes) * sum(seconds.values())
+        for split, size in zip(("train", "val", "test"), split_sizes, strict=True)
+        if size > 0
+    }
+    splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    # The first videos go one to each split, so that none stays empty; the rest where most is missing.
+    for split, name in zip(wanted, names, strict=False):
+        splits[split].append(name)
+    for name in names[len(wanted) :]:
+        lacking = {s: wanted[s] - sum(seconds[n] for n in splits[s]) for s in wanted}
+        splits[max(lacking, key=lambda s: lacking[s] / wanted[s])].append(name)
+    return {split: sorted(members) for split, members in splits.items()}
+
+
+def finish_corpus(
+    corpus: Corpus, clips: Sequence[dict], *, split_sizes: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+) -> None:
+    """Write splits and statistics for the given clips of a manifest.
+
+    Mirrored twins go with their clip into train only: held-out figures are
+    about what was recorded.
+    """
+    seconds: dict[str, float] = {}
+    for clip in clips:
+        seconds[clip["source"]] = seconds.get(clip["source"], 0.0) + clip["frames"] / corpus.fps
+    videos = split_videos(seconds, split_sizes=split_sizes, seed=seed)
+    splits = {split: [clip["name"] for clip in clips if clip["source"] in members] for split, members in videos.items()}
+    twins = [MIRROR_PREFIX + name for name in splits["train"]]
+    splits["train"] += [name for name in twins if (corpus.root / "new_joint_vecs" / f"{name}.npy").exists()]
+    corpus.write_splits(splits)
+    corpus.write_stats(feature_stats((corpus.features(n) for n in corpus.names("all")), skeleton=corpus.skeleton))
+
+
+def curate(
+    root,
+    *,
+    exclude: Collection[str] = (),
+    keep: Callable[[dict], bool] | None = None,
+    split_sizes: Sequence[float] = (0.8, 0.1, 0.1),
+    seed: int = 0,
+) -> list[str]:
+    """Choose clips anew without rebuilding: new splits, new Mean and Std; no clip is deleted.
+
+    Parameters
+    ----------
+    root : path
+        A corpus made by `build_corpus`.
+    exclude : collection of str
+        Clips to leave out.
+    keep : callable, optional
+        Gets each clip of the manifest (a dict with ``name``, ``source``,
+        ``speaker``, ``text``, ``frames``, ``filled``…) and says whether it stays.
+    split_sizes, seed
+        As in `split_videos`.
+
+    Returns
+    -------
+    excluded : list of str
+        Also recorded in the manifest.
+
+    Raises
+    ------
+    CorpusError
+        If a name to exclude is unknown, or nothing would be left.
+    """
+    corpus = Corpus(root)
+    manifest = read_json(corpus.root / "manifest.json")
+    names = {clip["name"] for clip in manifest["clips"]}
+    unknown = sorted(set(exclude) - names)
+    if unknown:
+        raise CorpusError("These clips are not in the corpus.", where=corpus.root, found=unknown[:5])
+    kept = [clip for clip in manifest["clips"] if clip["name"] not in exclude and (keep is None or keep(clip))]
+    if not kept:
+        raise CorpusError("No clip would be left.", where=corpus.root, expected="at least one clip")
+    excluded = sorted(names - {clip["name"] for clip in kept})
+    finish_corpus(corpus, kept, split_sizes=split_sizes, seed=seed)
+    write_json(corpus.root / "manifest.json", {**manifest, "excluded": excluded})
+    return excluded

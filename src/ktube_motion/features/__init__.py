@@ -1,0 +1,22 @@
+"""Joint positions ↔ the motion vectors of HumanML3D: what the models read and write.
+
+A clip of ``T`` frames and ``J`` joints becomes ``T - 1`` vectors of
+``12 J - 1`` numbers: 263 for `SMPL_22`, 251 for `KIT_21`, 623 for `SMPLH_52`.
+"""
+
+from .canonical import canonicalize, rebone
+from .chains import joints_to_rotations, rotations_to_joints
+from .codec import features_to_joints, joints_to_features, root_trajectory
+from .statistics import feature_groups, feature_stats
+
+__all__ = [
+    "canonicalize",
+    "feature_groups",
+    "feature_stats",
+    "features_to_joints",
+    "joints_to_features",
+    "joints_to_rotations",
+    "rebone",
+    "root_trajectory",
+    "rotations_to_joints",
+]

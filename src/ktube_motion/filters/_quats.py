@@ -1,0 +1,71 @@
+"""Quaternions in time, for the filters: float64, xyzw, each near its neighbour."""
+
+import numpy as np
+import roma
+import torch
+import torch.nn.functional as F
+
+from ..arrays import check_finite
+from ..errors import DataError
+from ..rotations import continuous_quat
+
+
+def valid_frames(poses):
+    """Indices of the valid frames; `DataError` if there is none."""
+    frames = np.flatnonzero(poses.valid)
+    if not len(frames):
+        raise DataError(f"None of the {len(poses)} frames is valid.", where=poses.source or None, fix="Drop this clip.")
+    return frames
+
+
+def to_quats(rotvecs):
+    """Axis-angle array ``(T, J, 3)`` to continuous quaternions, a float64 tensor ``(T, J, 4)``."""
+    check_finite(rotvecs, name="rotvecs")
+    return continuous_quat(roma.rotvec_to_unitquat(torch.tensor(rotvecs, dtype=torch.float64)))
+
+
+def to_rotvecs(quats):
+    """Quaternions of any length above zero to a float32 axis-angle array."""
+    return roma.unitquat_to_rotvec(F.normalize(quats, dim=-1)).numpy().astype(np.float32)
+
+
+def slerp(first, second, weight):
+    """Go from one rotation to another the short way; `weight` has the shape without the last axis."""
+    step = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(first), second))
+    return roma.quat_product(first, roma.rotvec_to_unitquat(step * weight[..., None]))
+
+
+def between(poses, before, after, weight):
+    """Blend frames `before` and `after` of `poses`: rotvecs by slerp, transl and expression linearly."""
+    first, second = to_quats(poses.rotvecs[before]), to_quats(poses.rotvecs[after])
+    turned = slerp(first, second, torch.from_numpy(weight)[:, None].expand(first.shape[:-1]))
+    blend = lambda values: values[before] + weight[:, None] * (values[after] - values[before])  # noqa: E731
+    return {"rotvecs": to_rotvecs(turned), "transl": blend(poses.transl), "expression": blend(poses.expression)}
+
+
+def median_quat(quats, *, steps=30):
+    """Geometric median over time by Weiszfeld's iteration: ``(T, J, 4)`` to ``(J, 4)``."""
+    middle = quats[len(quats) // 2]
+    for _ in range(steps):
+        facing = torch.where((quats * middle).sum(-1, keepdim=True) < 0, -quats, quats)
+        pull = 1 / torch.linalg.vector_norm(facing - middle, dim=-1, keepdim=True).clamp_min(1e-6)
+        middle = F.normalize((facing * pull).sum(0), dim=-1)
+    return middle
+
+
+def running_median_angle(quats, reach):
+    """Radians from each rotation to the median over `reach` frames to both sides: ``(T, J)``.
+
+    The clip goes on mirrored beyond its ends, so that a bad first frame does not vote for itself.
+    """
+    inside = np.pad(np.arange(len(quats)), reach, mode="reflect")
+    window = quats[inside].unfold(0, 2 * reach + 1, 1)  # (T, J, 4, window)
+    side = (window * quats[..., None]).sum(-2, keepdim=True)
+    median = F.normalize(torch.where(side < 0, -window, window).median(-1).values, dim=-1)
+    return roma.unitquat_geodesic_distance(median, quats)
+
+
+def runs(mask):
+    """Stretches of true values as ``(start, stop)`` pairs."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return edges.reshape(-1, 2)

@@ -1,0 +1,377 @@
+"""Writing motion tokens: many texts at once, one cache, one random stream per sample."""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import ConfigError, DataError, ShapeError
+
+__all__ = ["generate", "stream"]
+
+_NOISE_BLOCK = 32  # steps of noise drawn at once; fixed, so that no other option shifts a random stream
+
+
+def generate(
+    model,
+    text_features: torch.Tensor,
+    *,
+    max_tokens: int = 50,
+    min_tokens: int = 0,
+    num_tokens: int | Sequence[int] | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    guidance_scale: float = 1.0,
+    prefix: torch.Tensor | Sequence[torch.Tensor] | None = None,
+    generator: torch.Generator | None = None,
+    seeds: Sequence[int] | None = None,
+    batch_size: int = 64,
+) -> list[torch.Tensor]:
+    """Write motion tokens for text vectors.
+
+    Parameters
+    ----------
+    model : MotionTransformer
+    text_features : tensor [shape=(B, text_dim)]
+        Any number of texts; they run in batches of at most `batch_size`.
+    max_tokens, min_tokens : int
+        The end token stops a sample; it is forbidden before `min_tokens` and
+        the sample is cut at `max_tokens`.
+    num_tokens : int or sequence of int, optional
+        Exact length, one for all or one per text; the end token is forbidden.
+    temperature : float >= 0
+        0 takes the likeliest token.
+    top_k : int, optional
+        Draw from the `top_k` likeliest tokens.
+    top_p : float in (0, 1], optional
+        Draw from the likeliest tokens that together reach this probability.
+    guidance_scale : float >= 0
+        Classifier-free guidance: 1 is off, more follows the text harder. Only
+        for models trained with text dropout, whose empty text is a zero vector.
+    prefix : tensor (P,) or (B, P), or sequence of B tensors (P_i,), optional
+        Motion tokens that came before; the result goes on from them and does
+        not repeat them.
+    generator : torch.Generator, optional
+        Gives each text its own seed, in order. A fresh one if absent, seeded
+        from torch's global state.
+    seeds : sequence of int, optional
+        One seed per text instead: a text and its seed give the same tokens in
+        any batch.
+    batch_size : int
+
+    Returns
+    -------
+    tokens : list of B int64 tensors [shape=(L_i,)]
+        Motion codes without the end token, on the CPU. An end token in first
+        place gives an empty tensor, and a warning.
+
+    Raises
+    ------
+    ConfigError
+        If options cannot work.
+    ShapeError, DataError
+        If text vectors or prefix do not fit the model.
+
+    Warns
+    -----
+    UserWarning
+        If a text got no motion at all.
+
+    Notes
+    -----
+    Positions are absolute, so a sequence that fills the model's block is read
+    afresh from its last ``block_size // 2`` tokens, with the text before them;
+    a longer prefix is cut to its last ``block_size - 1`` tokens, all the model
+    can see. Each text draws from its own random stream (Gumbel noise), so its
+    tokens depend on its batch only through rounding.
+
+    Examples
+    --------
+    >>> from ktube_motion.gpt import MotionTransformer, TransformerConfig
+    >>> model = MotionTransformer(TransformerConfig(num_codes=16, width=32, text_dim=8, num_layers=1, num_heads=4))
+    >>> [len(t) for t in generate(model, torch.zeros(3, 8), num_tokens=[5, 0, 70])]
+    [5, 0, 70]
+    """
+    options = _Options(temperature, top_k, top_p, guidance_scale)
+    text_features = _check_text(model, text_features)
+    least, most = _lengths(num_tokens, min_tokens, max_tokens, len(text_features))
+    prefixes = _prefixes(model, prefix, len(text_features))
+    seeds = _seeds(seeds, generator, len(text_features))
+    if batch_size < 1:
+        raise ConfigError("batch_size must be positive.", found=batch_size)
+    written = [[] for _ in seeds]
+    for rows in batches([len(prefix) for prefix in prefixes], batch_size):
+        steps = _write(
+            model,
+            text_features[rows],
+            torch.stack([prefixes[row] for row in rows]),
+            least[rows],
+            most[rows],
+            [seeds[row] for row in rows],
+            options,
+        )
+        for places, tokens in steps:
+            for place, token in zip(places, tokens, strict=True):
+                written[rows[place]].append(token)
+    empty = [row for row, tokens in enumerate(written) if not tokens and most[row] > 0]
+    if empty:
+        warnings.warn(f"{len(empty)} of {len(written)} texts got no motion, the end came first: {empty}", stacklevel=2)
+    return [torch.tensor(tokens, dtype=torch.int64) for tokens in written]
+
+
+def stream(
+    model,
+    text_features: torch.Tensor,
+    *,
+    max_tokens: int = 50,
+    min_tokens: int = 0,
+    num_tokens: int | None = None,
+    temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
+    guidance_scale: float = 1.0,
+    prefix: torch.Tensor | None = None,
+    generator: torch.Generator | None = None,
+    seed: int | None = None,
+) -> Iterator[int]:
+    """Write the tokens of one text one by one, as they come.
+
+    Parameters
+    ----------
+    model : MotionTransformer
+    text_features : tensor [shape=(text_dim,)]
+    seed : int, optional
+        Instead of `generator`; the tokens are those of ``generate(..., seeds=[seed])``.
+    max_tokens, min_tokens, num_tokens, temperature, top_k, top_p, guidance_scale, prefix, generator
+        As for `generate`.
+
+    Yields
+    ------
+    token : int
+
+    Raises
+    ------
+    ConfigError, ShapeError, DataError
+        As for `generate`, when called, not at the first token.
+
+    Examples
+    --------
+    >>> from ktube_motion.gpt import MotionTransformer, TransformerConfig
+    >>> model = MotionTransformer(TransformerConfig(num_codes=16, width=32, text_dim=8, num_layers=1, num_heads=4))
+    >>> len(list(stream(model, torch.zeros(8), num_tokens=3)))
+    3
+    """
+    options = _Options(temperature, top_k, top_p, guidance_scale)
+    text_features = _check_text(model, torch.as_tensor(text_features)[None])
+    least, most = _lengths(num_tokens, min_tokens, max_tokens, 1)
+    prefixes = _prefixes(model, prefix, 1)
+    seeds = _seeds(None if seed is None else [seed], generator, 1)
+    steps = _write(model, text_features, prefixes[0][None], least, most, seeds, options)
+    return (tokens[0] for _, tokens in steps)
+
+
+@dataclass(frozen=True)
+class _Options:
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    guidance_scale: float
+
+    def __post_init__(self):
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise ConfigError("temperature must be zero or positive.", found=self.temperature)
+        if self.top_k is not None and self.top_k < 1:
+            raise ConfigError("top_k must be at least 1.", found=self.top_k)
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise ConfigError("top_p must lie in (0, 1].", found=self.top_p)
+        if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
+            raise ConfigError("guidance_scale must be zero or positive.", found=self.guidance_scale)
+
+    def choose(self, logits, noise):
+        """Pick one token per row of ``(B, V)``."""
+        if self.temperature == 0:
+            return logits.argmax(-1)
+        logits = logits / self.temperature
+        if self.top_k is not None and self.top_k < logits.shape[-1]:
+            least = logits.topk(self.top_k).values[:, -1:]
+            logits = logits.masked_fill(logits < least, -torch.inf)
+        if self.top_p is not None and self.top_p < 1:
+            ordered, order = logits.softmax(-1).sort(descending=True)
+            # A token stays while those before it have not yet reached top_p: so the first always does.
+            beyond = ordered.cumsum(-1) - ordered >= self.top_p
+            logits = logits.masked_fill(beyond.gather(-1, order.argsort(-1)), -torch.inf)
+        return (logits + noise).argmax(-1)
+
+
+class _Noise:
+    """Gumbel noise from one generator per sample."""
+
+    def __init__(self, seeds, size, device):
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self.size, self.device, self.step = size, device, 0
+
+    def next(self):
+        place = self.step % _NOISE_BLOCK
+        if place == 0:
+            shape = (_NOISE_BLOCK, self.size)
+            drawn = [torch.empty(shape).exponential_(generator=generator) for generator in self.generators]
+            self.block = -torch.stack(drawn).clamp_(min=1e-30).log_().to(self.device)
+        self.step += 1
+        return self.block[:, place]
+
+    def keep(self, rows):
+        self.generators = [self.generators[row] for row in rows.tolist()]
+        self.block = self.block[rows]
+
+
+class _Context:
+    """What the model has read: the text and the last tokens, sliding on when the block is full."""
+
+    def __init__(self, model, text_features, prefix, guidance_scale):
+        self.model, self.scale = model, guidance_scale
+        self.guided = guidance_scale != 1
+        self.text = torch.cat((text_features, torch.zeros_like(text_features))) if self.guided else text_features
+        self.tokens = torch.cat((prefix, prefix)) if self.guided else prefix
+        self.logits = self._read_afresh()
+
+    def _read_afresh(self):
+        logits, self.cache = self.model.start(self.tokens, self.text)
+        # Memory for the tokens to come, laid out once like the cache.
+        room = self.tokens.new_empty(len(self.tokens), self.model.config.block_size)
+        room[:, : self.tokens.shape[1]] = self.tokens
+        self.tokens = room
+        return self._guide(logits)
+
+    def _guide(self, logits):
+        if not self.guided:
+            return logits
+        with_text, without = logits.chunk(2)
+        return without + self.scale * (with_text - without)
+
+    def append(self, tokens):
+        tokens = torch.cat((tokens, tokens)) if self.guided else tokens
+        filled = self.cache.length - 1  # the text takes one position
+        self.tokens[:, filled] = tokens
+        if self.cache.length < self.model.config.block_size:
+            self.logits = self._guide(self.model.step(tokens, self.cache))
+        else:
+            self.tokens = self.tokens[:, filled + 1 - max(1, self.model.config.block_size // 2) : filled + 1]
+            self.logits = self._read_afresh()
+
+    def keep(self, rows):
+        self.logits = self.logits[rows]
+        if self.guided:
+            rows = torch.cat((rows, rows + len(self.text) // 2))
+        self.text, self.tokens = self.text[rows], self.tokens[rows]
+        self.cache.keep(rows)
+
+
+def _write(model, text_features, prefix, least, most, seeds, options):
+    """Yield (places in the batch, their tokens) step by step, until every sample has ended."""
+    device = model.head.weight.device
+    end = model.config.end_token
+    places = torch.arange(len(seeds))
+    wanted = most > 0
+    if not wanted.any():
+        return
+    with torch.inference_mode():
+        context = _Context(model, text_features.to(device), prefix.to(device), options.guidance_scale)
+        noise = _Noise(seeds, end + 1, device) if options.temperature else None
+    step = 0
+    while True:
+        # Inference mode must not leak to the caller between two tokens.
+        with torch.inference_mode():
+            logits = context.logits.clone()
+            logits[(step < least[places]).to(device), end] = -torch.inf
+            chosen = options.choose(logits, noise.next() if noise else None)
+            tokens = chosen.cpu()
+            wanted = wanted & (tokens != end)
+        if wanted.any():
+            yield places[wanted].tolist(), tokens[wanted].tolist()
+        step += 1
+        wanted = wanted & (step < most[places])
+        if not wanted.any():
+            return
+        with torch.inference_mode():
+            if 2 * int(wanted.sum()) <= len(wanted):  # half the batch has ended: go on with the rest only
+                rows = wanted.nonzero()[:, 0]
+                places, wanted = places[rows], wanted[rows]
+                chosen = chosen[rows.to(device)]
+                context.keep(rows.to(device))
+                if noise:
+                    noise.keep(rows)
+            # A sample that has ended is read on until the batch shrinks; its code must be a motion's.
+            context.append(chosen.clamp(max=end - 1))
+
+
+def batches(lengths, batch_size):
+    """Yield lists of rows of equal length, at most `batch_size` of them."""
+    groups = {}
+    for row, length in enumerate(lengths):
+        groups.setdefault(length, []).append(row)
+    for rows in groups.values():
+        for start in range(0, len(rows), batch_size):
+            yield rows[start : start + batch_size]
+
+
+def _check_text(model, text_features):
+    text_features = torch.as_tensor(text_features)
+    if text_features.ndim != 2 or text_features.shape[1] != model.config.text_dim:
+        raise ShapeError(
+            "Text vectors do not fit the model.",
+            expected=f"(B, {model.config.text_dim})",
+            found=tuple(text_features.shape),
+            fix=f"It was trained with the text encoder {model.config.text_encoder or '(not recorded)'!r}.",
+        )
+    bad = (~torch.isfinite(text_features)).any(1).nonzero()[:, 0].tolist()
+    if bad:
+        raise DataError("Text vectors have NaN or infinity.", found=f"rows {bad[:5]}")
+    return text_features
+
+
+def _lengths(num_tokens, min_tokens, max_tokens, count):
+    """Give the least and most tokens of each text, ``(B,)``."""
+    if num_tokens is None:
+        if not 0 <= min_tokens <= max_tokens:
+            raise ConfigError("Need 0 <= min_tokens <= max_tokens.", found=f"{min_tokens} and {max_tokens}")
+        return torch.full((count,), min_tokens), torch.full((count,), max_tokens)
+    exact = torch.as_tensor(num_tokens)
+    if exact.is_floating_point() or exact.ndim > 1 or (exact.ndim == 1 and len(exact) != count) or (exact < 0).any():
+        raise ConfigError(
+            "num_tokens must be whole numbers, not negative.", expected=f"one, or {count}", found=num_tokens
+        )
+    exact = exact.long().expand(count)
+    return exact, exact
+
+
+def _prefixes(model, prefix, count):
+    """Give one 1-D CPU tensor of motion codes per text, no longer than the model can see."""
+    if prefix is None:
+        return [torch.zeros(0, dtype=torch.int64)] * count
+    if isinstance(prefix, torch.Tensor) and prefix.ndim == 1:
+        prefix = [prefix] * count
+    prefix = [torch.as_tensor(tokens).cpu() for tokens in prefix]
+    if len(prefix) != count or any(tokens.ndim != 1 for tokens in prefix):
+        raise ShapeError("prefix does not fit the texts.", expected=f"{count} rows of tokens", found=len(prefix))
+    for row, tokens in enumerate(prefix):
+        codes = model.config.num_codes
+        if len(tokens) and (tokens.is_floating_point() or not 0 <= int(tokens.min()) <= int(tokens.max()) < codes):
+            raise DataError(
+                f"prefix {row} is not made of this model's motion codes.",
+                expected=f"whole numbers from 0 to {codes - 1}",
+                found=f"{tokens.dtype} from {tokens.min().item()} to {tokens.max().item()}",
+                fix="Was it made by another tokenizer?",
+            )
+    return [tokens.long()[-model.config.max_tokens :] for tokens in prefix]
+
+
+def _seeds(seeds, generator, count):
+    if seeds is not None:
+        if len(seeds) != count:
+            raise ConfigError("seeds does not fit the texts.", expected=count, found=len(seeds))
+        return [int(seed) for seed in seeds]
+    device = generator.device if generator is not None else "cpu"
+    return torch.randint(2**62, (count,), generator=generator, device=device).tolist()

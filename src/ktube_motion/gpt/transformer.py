@@ -1,0 +1,320 @@
+"""MotionTransformer: from a text vector and the motion tokens so far to the next token."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import ConfigError, DataError, ShapeError
+from ..vq.checkpoints import load_state, read_checkpoint, write_checkpoint
+
+__all__ = ["KeyValueCache", "MotionTransformer", "TransformerConfig"]
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """Sizes of a `MotionTransformer`, and what it was trained with.
+
+    Attributes
+    ----------
+    num_codes : int
+        Motion codes of the tokenizer. Token ``num_codes`` means end, ``num_codes + 1`` is padding.
+    width : int
+        Channels of a block; a multiple of `num_heads`.
+    text_dim : int
+        Size of the text vector.
+    block_size : int
+        Longest sequence, the text vector included: 51 is the text and 50 motion tokens.
+    num_layers : int
+        As T2M-GPT counts them: its base and its head have this many blocks each, so 9 means 18 blocks.
+    num_heads : int
+        Attention heads.
+    ff_rate : int
+        Hidden width of the feed-forward part, in widths.
+    dropout : float
+        Dropout in training.
+    text_encoder : str
+        ``identity`` of the text encoder it was trained with; empty when not recorded.
+    tokenizer : str
+        ``fingerprint`` of the tokenizer whose codes it writes; empty when not recorded.
+    frames_per_token : int
+        Frames that one token stands for.
+
+    Raises
+    ------
+    ConfigError
+        If the sizes cannot work together.
+
+    Examples
+    --------
+    >>> TransformerConfig(num_codes=128, width=1536, text_dim=768).end_token
+    128
+    """
+
+    num_codes: int = 512
+    width: int = 1024
+    text_dim: int = 512
+    block_size: int = 51
+    num_layers: int = 9
+    num_heads: int = 16
+    ff_rate: int = 4
+    dropout: float = 0.1
+    text_encoder: str = ""
+    tokenizer: str = ""
+    frames_per_token: int = 4
+
+    def __post_init__(self):
+        for name in ("num_codes", "width", "text_dim", "num_layers", "num_heads", "ff_rate", "frames_per_token"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be a positive whole number.", found=repr(getattr(self, name)))
+        if not isinstance(self.block_size, int) or self.block_size < 2:
+            raise ConfigError("block_size must hold the text and a token.", expected=">= 2", found=self.block_size)
+        if self.width % self.num_heads:
+            raise ConfigError("width must be a multiple of num_heads.", found=f"{self.width} and {self.num_heads}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError("dropout must lie in [0, 1).", found=self.dropout)
+
+    @property
+    def end_token(self):
+        """The token that ends a motion."""
+        return self.num_codes
+
+    @property
+    def pad_token(self):
+        """The token that fills a batch behind the end."""
+        return self.num_codes + 1
+
+    @property
+    def max_tokens(self):
+        """Motion tokens that fit beside the text vector."""
+        return self.block_size - 1
+
+
+class KeyValueCache:
+    """Keys and values of the positions read so far, in memory laid out once.
+
+    Parameters
+    ----------
+    model : MotionTransformer
+    batch : int
+        Number of sequences; all have the same length.
+
+    Attributes
+    ----------
+    keys, values : tensor [shape=(blocks, batch, heads, block_size, width / heads)]
+    length : int
+        Positions filled.
+    """
+
+    def __init__(self, model, batch):
+        config, like = model.config, model.head.weight
+        head_size = config.width // config.num_heads
+        shape = (len(model.blocks), batch, config.num_heads, config.block_size, head_size)
+        self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
+        self.length = 0
+
+    def keep(self, rows):
+        """Go on with these sequences of the batch only."""
+        self.keys, self.values = self.keys[:, rows], self.values[:, rows]
+
+    def extend(self, block, keys, values):
+        """Write new positions of one block; give all its keys and values."""
+        stop = self.length + keys.shape[2]
+        self.keys[block, :, :, self.length : stop] = keys
+        self.values[block, :, :, self.length : stop] = values
+        return self.keys[block, :, :, :stop], self.values[block, :, :, :stop]
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block: causal attention, then a feed-forward part."""
+
+    def __init__(self, config, index):
+        super().__init__()
+        self.index, self.num_heads, self.dropout = index, config.num_heads, config.dropout
+        self.norm1 = nn.LayerNorm(config.width)
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.norm2 = nn.LayerNorm(config.width)
+        self.expand = nn.Linear(config.width, config.ff_rate * config.width)
+        self.contract = nn.Linear(config.ff_rate * config.width, config.width)
+
+    def forward(self, x, cache=None):
+        batch, length, width = x.shape
+        # Reading with a cache is never training, whatever mode the module is in.
+        dropout = self.dropout if self.training and cache is None else 0.0
+        query, key, value = self.qkv(self.norm1(x)).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        if cache is not None:
+            key, value = cache.extend(self.index, key, value)
+        y = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, dropout_p=dropout)
+        y = self.out(y.transpose(1, 2).reshape(batch, length, width))
+        x = x + (F.dropout(y, dropout) if dropout else y)
+        y = self.contract(F.gelu(self.expand(self.norm2(x))))
+        return x + (F.dropout(y, dropout) if dropout else y)
+
+
+def sinusoids(length: int, width: int) -> torch.Tensor:
+    """Give fixed position vectors ``(length, width)``: sines on even, cosines on odd channels."""
+    angles = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
+    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :width]
+
+
+class MotionTransformer(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion", tags=["motion-generation"]):
+    """Autoregressive transformer over motion tokens, led by a text vector.
+
+    The text vector is position 0; the output at position ``i`` is about motion
+    token ``i``. The design, and the checkpoints it can read
+    (`load_t2m_gpt_transformer`), are T2M-GPT's [1]_; its base and head are one
+    stack of ``2 * num_layers`` blocks here, and query, key and value one
+    matrix.
+
+    Parameters
+    ----------
+    config : TransformerConfig
+
+    References
+    ----------
+    .. [1] J. Zhang et al., T2M-GPT: Generating human motion from textual
+       descriptions with discrete representations, CVPR 2023.
+
+    Examples
+    --------
+    >>> model = MotionTransformer(TransformerConfig(num_codes=16, width=32, text_dim=8, num_layers=1, num_heads=4))
+    >>> model(torch.zeros(2, 5, dtype=torch.int64), torch.zeros(2, 8)).shape
+    torch.Size([2, 6, 17])
+    """
+
+    kind = "motion_transformer"
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.num_codes + 2, config.width)
+        self.text = nn.Linear(config.text_dim, config.width)
+        self.blocks = nn.ModuleList(Block(config, index) for index in range(2 * config.num_layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.num_codes + 1, bias=False)
+        self.register_buffer("positions", sinusoids(config.block_size, config.width), persistent=False)
+        self.apply(self._init)
+
+    @staticmethod
+    def _init(module):
+        if isinstance(module, (nn.Linear, nn.Embedding)):
+            nn.init.normal_(module.weight, std=0.02)
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+    def forward(self, tokens: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
+        """Score the next token at every position.
+
+        Parameters
+        ----------
+        tokens : int64 tensor [shape=(B, L)]
+            Motion tokens, ``0 <= L < block_size``; end and pad tokens may occur.
+        text_features : tensor [shape=(B, text_dim)]
+
+        Returns
+        -------
+        logits : tensor [shape=(B, L + 1, num_codes + 1)]
+            ``logits[:, i]`` is about token ``i``, given the text and the tokens before it.
+
+        Raises
+        ------
+        ShapeError
+            If the shapes do not fit each other or the model.
+        DataError
+            If a token is outside the vocabulary.
+        """
+        self.check(tokens, text_features)
+        x = self.embed(tokens, text_features)
+        dropout = self.config.dropout if self.training else 0.0
+        x = F.dropout(x, dropout) if dropout else x
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x))
+
+    def embed(self, tokens: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
+        """Put the text vector before the embedded tokens, add positions: ``(B, L + 1, width)``."""
+        weight = self.head.weight
+        text = self.text(text_features.to(weight.device, weight.dtype))
+        x = torch.cat((text[:, None], self.tokens(tokens.to(weight.device))), 1)
+        return x + self.positions[: x.shape[1]]
+
+    def start(self, tokens: torch.Tensor, text_features: torch.Tensor) -> tuple[torch.Tensor, KeyValueCache]:
+        """Read text and tokens at once; give the next token's logits ``(B, V)`` in float32, and the cache."""
+        self.check(tokens, text_features)
+        cache = KeyValueCache(self, len(tokens))
+        return self._read(self.embed(tokens, text_features), cache), cache
+
+    def step(self, tokens: torch.Tensor, cache: KeyValueCache) -> torch.Tensor:
+        """Read one more token ``(B,)`` of each sequence; give the next logits ``(B, V)`` in float32."""
+        return self._read((self.tokens(tokens) + self.positions[cache.length])[:, None], cache)
+
+    def _read(self, x, cache):
+        for block in self.blocks:
+            x = block(x, cache)
+        cache.length += x.shape[1]
+        return self.head(self.norm(x[:, -1])).float()
+
+    def check(self, tokens: torch.Tensor, text_features: torch.Tensor):
+        """Raise unless tokens ``(B, L)`` and text vectors ``(B, text_dim)`` fit this model."""
+        config = self.config
+        if tokens.ndim != 2 or tokens.shape[1] > config.max_tokens:
+            raise ShapeError(
+                "Tokens do not fit the model.", expected=f"(B, L <= {config.max_tokens})", found=tuple(tokens.shape)
+            )
+        if tokens.is_floating_point():
+            raise DataError("Tokens must be whole numbers.", expected="int64", found=tokens.dtype)
+        if tuple(text_features.shape) != (len(tokens), config.text_dim):
+            raise ShapeError(
+                "Text vectors do not fit the model.",
+                expected=(len(tokens), config.text_dim),
+                found=tuple(text_features.shape),
+                fix=f"It was trained with the text encoder {config.text_encoder or '(not recorded)'!r}.",
+            )
+        # On a GPU this look would make every step wait for the device.
+        if (
+            tokens.device.type == "cpu"
+            and tokens.numel()
+            and not 0 <= int(tokens.min()) <= int(tokens.max()) <= config.pad_token
+        ):
+            raise DataError(
+                "A token is outside the vocabulary.",
+                expected=f"0 to {config.pad_token}",
+                found=f"{int(tokens.min())} to {int(tokens.max())}",
+                fix="Were these tokens made by another tokenizer?",
+            )
+
+    def _save_pretrained(self, save_directory):
+        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
+
+    @classmethod
+    def from_pretrained(cls, source, *, map_location="cpu", **hub) -> "MotionTransformer":
+        """Load what `save_pretrained` wrote, from a folder or the hub; in evaluation mode.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder, or a hub id as ``"user/model"``.
+        map_location : str or torch.device
+        **hub
+            revision, token, cache_dir, force_download, local_files_only.
+
+        Returns
+        -------
+        model : MotionTransformer
+            In the precision it was saved in.
+
+        Raises
+        ------
+        CheckpointError
+            If files are missing or damaged, or hold another kind of model.
+        """
+        config, state = read_checkpoint(source, kind=cls.kind, config_type=TransformerConfig, **hub)
+        model = cls(config)
+        if "head.weight" in state:
+            model.to(state["head.weight"].dtype)
+        load_state(model, state, where=source)
+        return model.to(map_location).eval()

@@ -1,0 +1,133 @@
+"""Reading a large JSON file value by value, in bounded memory."""
+
+import json
+
+from ..errors import FormatError
+
+__all__ = ["JsonStream"]
+
+_CHUNK = 1 << 20
+_LARGEST_VALUE = 1 << 26
+_SPACE = " \t\n\r"
+_NEAR_END = 16  # characters: a number, `-Infinity` or an escape cut off by the end of a chunk
+
+
+class JsonStream:
+    """Walk through JSON text that is too long to hold at once.
+
+    `array` and `object` step into a container; `value` reads one value whole.
+
+    Parameters
+    ----------
+    file : text file
+    where : path
+        What errors call it.
+
+    Examples
+    --------
+    >>> import io
+    >>> stream = JsonStream(io.StringIO('{"fps": 30, "frames": [1, [2], null]}'), "a.json")
+    >>> for key in stream.object():
+    ...     print(key, list(stream.array()) if key == "frames" else stream.value())
+    fps 30
+    frames [1, [2], None]
+    """
+
+    def __init__(self, file, where):
+        self._file, self._where = file, where
+        self._text, self._at, self._before, self._ended = "", 0, 0, False
+        self._decode = json.JSONDecoder().raw_decode
+
+    def peek(self):
+        """Give the next character that is no space, or '' at the end."""
+        while True:
+            text, at = self._text, self._at
+            while at < len(text) and text[at] in _SPACE:
+                at += 1
+            self._at = at
+            if at < len(text):
+                return text[at]
+            if not self._more():
+                return ""
+
+    def value(self):
+        """Read one whole value."""
+        self.peek()
+        while True:
+            try:
+                value, end = self._decode(self._text, self._at)
+                whole = end < len(self._text)  # else a number at the end of the chunk may go on in the next one
+                if whole or not self._more():
+                    self._at = end if whole else len(self._text)
+                    return value
+            except json.JSONDecodeError as error:
+                ahead = error.pos - self._at
+                cut = error.msg.startswith("Unterminated") or error.pos >= len(self._text) - _NEAR_END
+                if not cut or not self._more():
+                    raise self.error(error.msg, ahead) from error
+            except (ValueError, RecursionError) as error:  # a number of thousands of digits; a thousand brackets
+                raise self.error(str(error)) from error
+
+    def array(self):
+        """Step into an array and yield its values."""
+        self._take("[")
+        if self.peek() == "]":
+            self._at += 1
+            return
+        while True:
+            yield self.value()
+            if self._take(",]") == "]":
+                return
+
+    def object(self):
+        """Step into an object and yield its keys; the caller reads each value before the next key."""
+        self._take("{")
+        if self.peek() == "}":
+            self._at += 1
+            return
+        while True:
+            key = self.value() if self.peek() == '"' else None
+            if key is None:
+                raise self.error("Expecting a name in double quotes")
+            self._take(":")
+            yield key
+            if self._take(",}") == "}":
+                return
+
+    def end(self):
+        """Check that nothing follows."""
+        if self.peek():
+            raise self.error("Extra text after the end")
+
+    def error(self, problem, ahead=0):
+        """Build the error for a problem `ahead` characters further on."""
+        return FormatError(
+            "This is not valid JSON.",
+            where=f"{self._where}, character {self._before + self._at + ahead}",
+            found=problem,
+            fix="Was it cut off?",
+        )
+
+    def _take(self, wanted):
+        char = self.peek()
+        if not char or char not in wanted:
+            raise self.error(f"Expecting {' or '.join(wanted)}, not {char or 'the end of the file'}")
+        self._at += 1
+        return char
+
+    def _more(self):
+        """Read on; False at the end of the file. Twice as much each time one value stays incomplete."""
+        if self._ended:
+            return False
+        pending = len(self._text) - self._at
+        if pending > _LARGEST_VALUE:
+            raise self.error(f"One value longer than {_LARGEST_VALUE:,} characters")
+        try:
+            chunk = self._file.read(max(_CHUNK, pending))
+        except UnicodeDecodeError as error:
+            raise FormatError("This is not UTF-8 text.", where=self._where, found=error.reason) from error
+        except OSError as error:
+            raise FormatError("Cannot read this file.", where=self._where, found=error.strerror) from error
+        self._before += self._at
+        self._text, self._at, self._ended = self._text[self._at :] + chunk, 0, not chunk
+        return bool(chunk)

@@ -1,0 +1,370 @@
+"""Bodies that poses move: SMPL-X parameters to joints and vertices."""
+
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import roma
+import torch
+from scipy.sparse import csr_array
+
+from ..errors import ConfigError, DataError, FormatError, MissingDependencyError
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
+from ..types import Motion, PoseSequence
+from .chains import forward_kinematics, global_rotations
+
+__all__ = ["Body", "EmbeddedBody", "SmplxBody", "load_body", "pose_to_joints"]
+
+# Where the joints of each skeleton stand in SMPL-X order: 52 leaves out jaw and eyes.
+_IN_SMPLX = {SMPL_22: list(range(22)), SMPLH_52: [*range(22), *range(25, 55)], SMPLX_55: list(range(55))}
+
+# The mannequin's 54 joints in SMPL-X numbers; its two hands of no length move with the wrists.
+_IN_MANNEQUIN = [*range(22), 20, 21, *range(25, 55)]
+
+
+def load_body(path: str | PathLike | None = None, *, gender: str = "neutral") -> "Body":
+    """Load the body that joints and meshes are computed with.
+
+    Parameters
+    ----------
+    path : path, optional
+        An SMPL-X ``.npz`` file, or a folder with ``SMPLX_NEUTRAL.npz`` in it
+        or in its subfolder ``smplx``. ``None`` gives the free body that comes
+        with the library, a wooden mannequin with the joints of neutral SMPL-X.
+    gender : {"neutral", "male", "female"}
+        Which file of a folder.
+
+    Returns
+    -------
+    body : Body
+
+    Raises
+    ------
+    FormatError
+        If there is no such file or it is not an SMPL-X model. Pickled models
+        are refused: they could run code.
+    MissingDependencyError
+        If the embedded body is not installed.
+
+    Examples
+    --------
+    >>> body = load_body()
+    >>> body.rest_joints(np.zeros(10)).shape, body.faces.shape[1]
+    ((55, 3), 3)
+    """
+    return _embedded() if path is None else SmplxBody(_model_file(Path(path), gender))
+
+
+def pose_to_joints(poses: PoseSequence, *, body: "Body | None" = None, skeleton: Skeleton = SMPL_22) -> Motion:
+    """Turn SMPL-X poses into joint motion.
+
+    Parameters
+    ----------
+    poses : PoseSequence
+        Without invalid frames.
+    body : Body, optional
+        By default the embedded body.
+    skeleton : Skeleton
+        `SMPL_22`, `SMPLH_52` or `SMPLX_55`.
+
+    Returns
+    -------
+    motion : Motion
+        Positions, true local rotations (the mean hand added where the poses
+        are relative to it) and the root position, at the same fps. No mesh is
+        computed.
+
+    Raises
+    ------
+    ConfigError
+        If SMPL-X has no such joints.
+    DataError
+        If frames are invalid.
+
+    Examples
+    --------
+    >>> motion = pose_to_joints(PoseSequence(rotvecs=np.zeros((10, 55, 3)), fps=20))
+    >>> motion.positions.shape, motion.rotations.shape, motion.translation.shape
+    ((10, 22, 3), (10, 22, 3, 3), (10, 3))
+    """
+    if skeleton not in _IN_SMPLX:
+        names = ", ".join(known.name for known in _IN_SMPLX)
+        raise ConfigError("SMPL-X poses do not move this skeleton.", expected=names, found=skeleton.name)
+    body = load_body() if body is None else body
+    positions, rotations = body.joints(poses), body.rotations(poses)
+    joints = _IN_SMPLX[skeleton]
+    return Motion(
+        skeleton=skeleton,
+        positions=positions[:, joints],
+        rotations=rotations[:, joints],
+        translation=positions[:, 0],
+        fps=poses.fps,
+    )
+
+
+class Body(ABC):
+    """A skinned body in SMPL-X order: 55 joints, shape coefficients, a mesh.
+
+    The root turns about the pelvis; the pelvis stands at its rest position
+    plus ``poses.transl``, as SMPL-X defines it.
+
+    Attributes
+    ----------
+    faces : int64 array [shape=(F, 3)]
+        Triangles, as vertex numbers.
+    weights : float32 array [shape=(V, 55)]
+        How much each joint moves each vertex; rows sum to 1.
+    hand_mean : float32 array [shape=(30, 3)]
+        Axis-angle of the relaxed left and right hand, added to poses whose
+        ``flat_hand_mean`` is False.
+    num_betas : int
+        Shape coefficients that are used; more are ignored, missing ones are 0.
+
+    Examples
+    --------
+    >>> body = load_body()
+    >>> poses = PoseSequence(rotvecs=np.zeros((3, 55, 3)), fps=30)
+    >>> body.joints(poses).shape
+    (3, 55, 3)
+    """
+
+    parents = SMPLX_55.parents
+    faces: np.ndarray
+    weights: np.ndarray
+    hand_mean: np.ndarray
+    num_betas: int
+
+    @abstractmethod
+    def rest_joints(self, betas: np.ndarray) -> np.ndarray:
+        """Joints of a body shape in the rest pose (T, flat hands), float32 ``(55, 3)``."""
+
+    @abstractmethod
+    def rest_vertices(self, betas: np.ndarray) -> np.ndarray:
+        """Vertices of a body shape in the rest pose, float32 ``(V, 3)``."""
+
+    def rotations(self, poses: PoseSequence) -> np.ndarray:
+        """Local rotation matrices, mean hand included, float32 ``(T, 55, 3, 3)``."""
+        if not poses.valid.all():
+            raise DataError(
+                f"{int((~poses.valid).sum())} of {len(poses)} frames are invalid.",
+                where=poses.source or None,
+                fix="Use filters.clean_poses or fill_gaps first, and split_at_gaps where gaps are too long.",
+            )
+        rotvecs = poses.rotvecs.copy()
+        if not poses.flat_hand_mean:
+            rotvecs[:, 25:] += self.hand_mean
+        return roma.rotvec_to_rotmat(torch.from_numpy(rotvecs)).numpy()
+
+    def joints(self, poses: PoseSequence) -> np.ndarray:
+        """Global joint positions in metres, float32 ``(T, 55, 3)``, without computing a mesh."""
+        return _place(self.rotations(poses), self._frame_joints(poses), poses.transl)
+
+    def vertices(self, poses: PoseSequence) -> np.ndarray:
+        """All vertices in metres, float32 ``(T, V, 3)``; see `iter_vertices` for long clips."""
+        return np.concatenate(list(self.iter_vertices(poses))) if len(poses) else np.zeros((0, len(self.weights), 3))
+
+    def iter_vertices(self, poses: PoseSequence, *, chunk_frames: int = 16) -> Iterator[np.ndarray]:
+        """Go through the vertices ``(n, V, 3)`` of `chunk_frames` frames at a time, in bounded memory."""
+        weights = csr_array(self.weights)
+        rest = self.rest_vertices(poses.betas)
+        for start in range(0, len(poses), chunk_frames):
+            part = poses[start : start + chunk_frames]
+            local, joints = self.rotations(part), self._frame_joints(part)
+            posed = _place(local, joints, part.transl)
+            turned = global_rotations(local, skeleton=SMPLX_55)
+            # Of each joint what it does to a point of the rest pose: (T, 55, 3, 4).
+            moves = np.concatenate([turned, (posed - (turned @ joints[..., None])[..., 0])[..., None]], -1)
+            blended = weights @ moves.transpose(1, 0, 2, 3).reshape(len(self.parents), -1)
+            blended = blended.reshape(-1, len(part), 3, 4).transpose(1, 0, 2, 3)
+            shaped = self._frame_vertices(rest, part, local)
+            yield (blended[..., :3] @ shaped[..., None])[..., 0] + blended[..., 3]
+
+    def _frame_joints(self, poses):
+        """Rest joints of each frame, ``(1, 55, 3)`` or ``(T, 55, 3)``."""
+        return self.rest_joints(poses.betas)[None]
+
+    def _frame_vertices(self, rest, poses, rotations):
+        """Rest vertices of each frame, ``(1, V, 3)`` or ``(T, V, 3)``."""
+        return rest[None]
+
+
+class EmbeddedBody(Body):
+    """The free body of the library: mannequin-x's wooden figure on SMPL-X joints.
+
+    It has neither jaw nor eyes: these joints ride on the head.
+
+    Raises
+    ------
+    MissingDependencyError
+        If mannequin-x is not installed.
+    """
+
+    num_betas = 10
+
+    def __init__(self):
+        try:
+            from mannequin import Mannequin
+        except ImportError as error:
+            raise MissingDependencyError(
+                "The embedded body needs mannequin-x.", fix="pip install mannequin-x, or load_body(<SMPL-X file>)."
+            ) from error
+        self._kind, self._figure = Mannequin, Mannequin("wooden", flat_hand_mean=True)
+        self.faces = np.asarray(self._figure.faces, np.int64)
+        self.hand_mean = self._relaxed_hands()
+        self.weights = self._skin_weights()
+        self._rest_vertices = lru_cache(4)(self._shaped_vertices)
+
+    def rest_joints(self, betas):
+        """See `Body.rest_joints`."""
+        pose = self._figure.rest_pose() | {"shape": _fit(betas, self.num_betas)}
+        joints = np.zeros((55, 3), np.float32)
+        joints[_IN_MANNEQUIN] = self._figure.joint_transforms(pose)[:, :3, 3]
+        joints[22:25] = joints[15] + SMPLX_55.offsets[22:25]
+        return joints
+
+    def rest_vertices(self, betas):
+        """See `Body.rest_vertices`."""
+        return self._rest_vertices(tuple(_fit(betas, self.num_betas).tolist()))
+
+    def _relaxed_hands(self):
+        relaxed = self._kind("wooden")
+        turned = relaxed.joint_transforms(relaxed.rest_pose())[:, :3, :3]
+        above = turned[list(relaxed.parents)]
+        local = np.swapaxes(above, -1, -2)[24:] @ turned[24:]
+        return roma.rotmat_to_rotvec(torch.from_numpy(local)).numpy().astype(np.float32)
+
+    def _skin_weights(self):
+        # mannequin-x 0.3 has no public way to its skinning; a test compares the result with its own vertices.
+        joints = np.array(_IN_MANNEQUIN)[self._figure._skin_joint_indices]
+        weights = np.zeros((len(joints), 55), np.float32)
+        np.add.at(weights, (np.arange(len(joints))[:, None], joints), self._figure._skin_weights)
+        return weights
+
+    def _shaped_vertices(self, betas):
+        figure = self._kind("wooden", flat_hand_mean=True, shape=np.array(betas, np.float32))
+        vertices = np.asarray(figure.vertices(figure.rest_pose()), np.float32)
+        vertices.flags.writeable = False  # shared by the cache
+        return vertices
+
+
+class SmplxBody(Body):
+    """An SMPL-X model from its ``.npz`` file, with shape, expression and pose correctives.
+
+    Computes what ``smplx.SMPLX`` computes, but opens the file without
+    unpickling anything, and skips the mesh where only joints are asked for.
+
+    Parameters
+    ----------
+    path : path
+        An SMPL-X ``.npz`` file.
+
+    Raises
+    ------
+    FormatError
+        If the file is not an SMPL-X model.
+    """
+
+    def __init__(self, path):
+        data = _read_model(path)
+        number = lambda key: np.asarray(data[key], np.float32)  # noqa: E731
+        self.faces, self.weights = np.asarray(data["f"], np.int64), number("weights")
+        self.hand_mean = np.concatenate([number("hands_meanl").reshape(15, 3), number("hands_meanr").reshape(15, 3)])
+        directions = number("shapedirs")
+        # Old files hold 10 shape and 10 expression directions, new ones 300 and 100.
+        self.num_betas = 300 if directions.shape[-1] >= 400 else 10
+        self._template, self._posedirs = number("v_template"), number("posedirs")
+        self._shape, self._expression = directions[..., : self.num_betas], directions[..., self.num_betas :]
+        regressor = number("J_regressor")
+        # Joints are linear in the shape, so three small products replace the mesh.
+        self._joint_template = regressor @ self._template
+        self._joint_shape = np.einsum("jv,vck->jck", regressor, self._shape, optimize=True)
+        self._joint_expression = np.einsum("jv,vck->jck", regressor, self._expression, optimize=True)
+
+    def rest_joints(self, betas):
+        """See `Body.rest_joints`."""
+        return self._joint_template + self._joint_shape @ _fit(betas, self.num_betas)
+
+    def rest_vertices(self, betas):
+        """See `Body.rest_vertices`."""
+        return self._template + self._shape @ _fit(betas, self.num_betas)
+
+    def _frame_joints(self, poses):
+        face = _fit(poses.expression, self._expression.shape[-1])
+        return self.rest_joints(poses.betas) + np.einsum("jck,tk->tjc", self._joint_expression, face)
+
+    def _frame_vertices(self, rest, poses, rotations):
+        face = _fit(poses.expression, self._expression.shape[-1])
+        bent = (rotations[:, 1:] - np.eye(3, dtype=np.float32)).reshape(len(poses), -1)
+        return rest + np.tensordot(face, self._expression, (1, 2)) + np.tensordot(bent, self._posedirs, (1, 2))
+
+
+@lru_cache(1)
+def _embedded():
+    return EmbeddedBody()
+
+
+def _place(rotations, joints, transl):
+    """Posed joints ``(T, 55, 3)`` of rest joints ``(1 or T, 55, 3)``."""
+    offsets = joints - joints[:, [max(parent, 0) for parent in SMPLX_55.parents]]
+    return forward_kinematics(rotations, joints[:, 0] + transl, skeleton=SMPLX_55, offsets=offsets)
+
+
+def _fit(coefficients, size):
+    """Cut or pad the last axis to `size`."""
+    fitted = np.zeros((*np.shape(coefficients)[:-1], size), np.float32)
+    known = min(size, np.shape(coefficients)[-1])
+    fitted[..., :known] = np.asarray(coefficients)[..., :known]
+    return fitted
+
+
+def _model_file(path, gender):
+    name = f"SMPLX_{gender.upper()}.npz"
+    candidates = [path / name, path / "smplx" / name] if path.is_dir() else [path]
+    for file in candidates:
+        if file.is_file():
+            return file
+    raise FormatError("There is no SMPL-X model here.", where=path, expected=" or ".join(map(str, candidates)))
+
+
+_MODEL_SHAPES = {
+    "v_template": ("V", 3),
+    "f": (None, 3),
+    "J_regressor": (55, "V"),
+    "weights": ("V", 55),
+    "kintree_table": (2, 55),
+    "posedirs": ("V", 3, 486),
+    "shapedirs": ("V", 3, None),
+    "hands_meanl": (45,),
+    "hands_meanr": (45,),
+}
+
+
+def _read_model(path):
+    try:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
+            missing = sorted(_MODEL_SHAPES.keys() - set(file.files))
+            if missing:
+                raise FormatError(
+                    "This is no SMPL-X model.", where=path, expected=", ".join(missing), found="no such keys"
+                )
+            data = {key: file[key] for key in _MODEL_SHAPES}
+    except FormatError:
+        raise
+    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise FormatError(
+            "Cannot read this SMPL-X model.", where=path, found=error, fix="Only .npz files of plain arrays are read."
+        ) from error
+    size = len(data["v_template"])
+    for key, shape in _MODEL_SHAPES.items():
+        expected = tuple(size if length == "V" else length for length in shape)
+        found = data[key].shape
+        if len(found) != len(shape) or any(w not in (None, h) for w, h in zip(expected, found, strict=True)):
+            raise FormatError(f"{key} has the wrong shape for SMPL-X.", where=path, expected=expected, found=found)
+    if tuple(data["kintree_table"][0, 1:].tolist()) != SMPLX_55.parents[1:]:
+        raise FormatError("The joints are not those of SMPL-X.", where=path, expected="the SMPL-X joint tree")
+    return data

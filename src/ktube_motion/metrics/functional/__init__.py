@@ -1,0 +1,48 @@
+"""The measures as pure functions of arrays or tensors; each gives a plain number."""
+
+from .classes import ClassReport, class_accuracy, nearest_centroid
+from .distribution import (
+    FewSamplesWarning,
+    diversity,
+    frechet_distance,
+    frechet_distance_from_moments,
+    frechet_gesture_distance,
+    multimodality,
+)
+from .kinematic import (
+    acceleration_error,
+    foot_skating,
+    jerk,
+    joint_errors,
+    l1_diversity,
+    mpjpe,
+    symmetric_jerk_error,
+)
+from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
+from .timing import beat_consistency, motion_beats, speech_beats
+
+__all__ = [
+    "ClassReport",
+    "FewSamplesWarning",
+    "acceleration_error",
+    "beat_consistency",
+    "class_accuracy",
+    "diversity",
+    "foot_skating",
+    "frechet_distance",
+    "frechet_distance_from_moments",
+    "frechet_gesture_distance",
+    "jerk",
+    "joint_errors",
+    "l1_diversity",
+    "matched_preference",
+    "matching_score",
+    "motion_beats",
+    "mpjpe",
+    "multimodality",
+    "nearest_centroid",
+    "r_precision",
+    "r_precision_chance",
+    "speech_beats",
+    "symmetric_jerk_error",
+]

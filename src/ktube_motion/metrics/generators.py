@@ -1,0 +1,86 @@
+"""Anything that writes motion for a text, behind one call; and hashes that tell models apart."""
+
+import hashlib
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError, ConfigError, ShapeError
+from .batching import MIN_FRAMES
+
+__all__ = ["Generator", "fingerprint"]
+
+
+def fingerprint(model) -> str:
+    """Short hash that tells models apart: their own ``fingerprint``, or a hash of the weights; empty for others."""
+    if hasattr(model, "fingerprint"):
+        return str(model.fingerprint)
+    if not isinstance(model, torch.nn.Module):
+        return ""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Generator:
+    """Texts to motion features, with whatever model was given."""
+
+    def __init__(self, model, max_frames, sampling):
+        parts = model if isinstance(model, (tuple, list)) else None
+        if parts is None and all(hasattr(model, name) for name in ("transformer", "tokenizer", "text_encoder")):
+            parts = (model.transformer, model.tokenizer, model.text_encoder)
+        if len(parts) != 3 if parts is not None else not callable(model):
+            raise ConfigError(
+                "There is nothing here that generates.",
+                expected="UtteranceToMotion, (transformer, tokenizer, text_encoder) or a callable",
+                found=type(model).__name__,
+            )
+        self.model, self.max_frames, self.sampling = model, max_frames, sampling
+        self.transformer, self.tokenizer, self.text_encoder = parts or (None, None, None)
+        if parts is None:
+            self.fingerprint = fingerprint(model)
+            return
+        _check_trained_with(self.transformer, "text_encoder", getattr(self.text_encoder, "identity", ""))
+        _check_trained_with(self.transformer, "tokenizer", fingerprint(self.tokenizer))
+        self.fingerprint = f"{fingerprint(self.transformer)} {fingerprint(self.tokenizer)}"
+
+    def __call__(self, texts, seed):
+        if self.transformer is None:
+            made = [np.asarray(clip) for clip in self.model(texts, seed=seed)]
+        else:
+            made = self._write(texts, seed)
+        if len(made) != len(texts):
+            raise ShapeError("The model gave another number of motions.", expected=len(texts), found=len(made))
+        return made
+
+    def _write(self, texts, seed):
+        from ..gpt import generate
+
+        unique = list(dict.fromkeys(texts))
+        rows = {text: row for row, text in enumerate(unique)}
+        vectors = self.text_encoder.encode(unique)[[rows[text] for text in texts]]
+        per_token = self.tokenizer.frames_per_token
+        longest = max(self.max_frames // per_token, 1)
+        # An evaluator cannot read less than four frames, so an end in first place is not drawn.
+        shortest = -(-MIN_FRAMES // per_token)
+        generator = torch.Generator().manual_seed(seed)
+        tokens = generate(
+            self.transformer, vectors, max_tokens=longest, min_tokens=shortest, generator=generator, **self.sampling
+        )
+        made, lengths = [None] * len(tokens), np.array([len(row) for row in tokens])
+        for length in np.unique(lengths):  # one decoding for all of a length
+            group = np.flatnonzero(lengths == length)
+            for start in range(0, len(group), 256):
+                part = group[start : start + 256]
+                decoded = self.tokenizer.decode(torch.stack([tokens[k] for k in part])).detach().cpu().numpy()
+                for k, clip in zip(part, decoded, strict=True):
+                    made[k] = clip
+        return made
+
+
+def _check_trained_with(transformer, name, found):
+    expected = getattr(getattr(transformer, "config", None), name, "")
+    if expected and expected != found:
+        raise CheckpointError(f"The transformer was trained with another {name}.", expected=expected, found=found)

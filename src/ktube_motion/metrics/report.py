@@ -1,0 +1,152 @@
+"""What an evaluation found: one table with intervals, and all that is needed to run it again."""
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, FormatError
+from ..io.files import read_json, write_text
+
+__all__ = ["Interval", "Report"]
+
+# How a metric is written in tables, and whether a smaller (↓) or larger (↑) number is better.
+COLUMNS = {
+    "fid": "FID ↓",
+    "r_precision_top1": "R top 1 ↑",
+    "r_precision_top2": "R top 2 ↑",
+    "r_precision_top3": "R top 3 ↑",
+    "matching_score": "Matching ↓",
+    "diversity": "Diversity →",
+    "multimodality": "Multimodality ↑",
+    "mpjpe_mm": "MPJPE mm ↓",
+    "root_mpjpe_mm": "Root MPJPE mm ↓",
+    "pa_mpjpe_mm": "PA-MPJPE mm ↓",
+    "acceleration_error": "Acceleration error m/s² ↓",
+    "symmetric_jerk_error": "Jerk error ↓",
+    "jerk": "Jerk m/s³ →",
+    "foot_skating": "Foot skating ↓",
+    "codes_used": "Codes used ↑",
+    "perplexity": "Perplexity ↑",
+}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Mean of repeated measurements and the half width of its 95 % interval.
+
+    Attributes
+    ----------
+    mean : float
+    half_width : float
+        ``1.96 σ / sqrt(n)``, with σ over n as the field computes it; NaN for a single measurement.
+    repeats : int
+
+    Examples
+    --------
+    >>> print(Interval.of([1.0, 3.0]))
+    2.000 ± 1.386
+    """
+
+    mean: float
+    half_width: float
+    repeats: int
+
+    @classmethod
+    def of(cls, values) -> "Interval":
+        """Summarise measurements; raises `DataError` if one is not finite."""
+        values = np.asarray(values, dtype=np.float64)
+        if not len(values) or not np.isfinite(values).all():
+            raise DataError("A measurement is missing or not finite.", found=values.tolist())
+        half = 1.96 * values.std() / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        return cls(float(values.mean()), float(half), len(values))
+
+    def __str__(self):
+        return f"{self.mean:.3f}" if math.isnan(self.half_width) else f"{self.mean:.3f} ± {self.half_width:.3f}"
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """One run of the protocol.
+
+    Attributes
+    ----------
+    kind : str
+        ``tokenizer`` or ``generation``.
+    table : dict of str to dict of str to Interval
+        Rows (``real``, ``reconstructed``, ``generated``, ``shuffled``, ``chance``), then metrics.
+    counts : dict of str to int
+        Samples measured, and clips and texts left out by reason.
+    settings : dict
+        Split, limits, seed, repeats, fingerprints of models.
+    notes : tuple of str
+        What a reader of the numbers must know.
+
+    Examples
+    --------
+    >>> report = Report("tokenizer", {"real": {"fid": Interval(0.0, 0.0, 20)}}, {"samples": 100})
+    >>> report["real", "fid"].mean
+    0.0
+    >>> print(report.to_markdown().splitlines()[4])
+    | real | 0.000 ± 0.000 |
+    """
+
+    kind: str
+    table: dict[str, dict[str, Interval]]
+    counts: dict[str, int] = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, place) -> Interval:
+        row, metric = place
+        return self.table[row][metric]
+
+    def to_json(self) -> str:
+        """Write everything as JSON; NaN becomes null."""
+        cell = lambda x: {  # noqa: E731
+            "mean": x.mean,
+            "half_width": None if math.isnan(x.half_width) else x.half_width,
+            "repeats": x.repeats,
+        }
+        table = {row: {name: cell(value) for name, value in cells.items()} for row, cells in self.table.items()}
+        whole = {"kind": self.kind, "table": table, "counts": self.counts, "settings": self.settings}
+        return json.dumps({**whole, "notes": list(self.notes)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def load(cls, folder) -> "Report":
+        """Read the ``report.json`` of a folder written by `save`; raises `FormatError` if it is not one."""
+        path = Path(folder) / "report.json"
+        written = read_json(path)
+        try:
+            table = {
+                row: {
+                    name: Interval(c["mean"], math.nan if c["half_width"] is None else c["half_width"], c["repeats"])
+                    for name, c in cells.items()
+                }
+                for row, cells in written["table"].items()
+            }
+            return cls(written["kind"], table, written["counts"], written["settings"], tuple(written["notes"]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise FormatError("This is not a report.", where=path, found=error) from error
+
+    def to_markdown(self) -> str:
+        """Write the table, the counts and the notes as Markdown."""
+        present = {name for cells in self.table.values() for name in cells}
+        names = [name for name in COLUMNS if name in present] + sorted(present - set(COLUMNS))
+        lines = [f"# Evaluation of a {'tokenizer' if self.kind == 'tokenizer' else 'generator'}", ""]
+        lines.append("| | " + " | ".join(COLUMNS.get(name, name) for name in names) + " |")
+        lines.append("|---" * (len(names) + 1) + "|")
+        for row, cells in self.table.items():
+            lines.append(f"| {row} | " + " | ".join(str(cells.get(name, "–")) for name in names) + " |")
+        lines += ["", *(f"- {name.replace('_', ' ')}: {value}" for name, value in self.counts.items())]
+        lines += [f"- {name}: {value}" for name, value in self.settings.items()]
+        return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
+
+    def save(self, folder) -> Path:
+        """Write ``report.json`` and ``report.md`` into `folder`, each atomically; gives the folder."""
+        folder = Path(folder)
+        write_text(folder / "report.md", self.to_markdown())
+        write_text(folder / "report.json", self.to_json())
+        return folder

@@ -1,0 +1,292 @@
+"""Frames into files (mp4, gif, a folder of PNG) and frames out of a source video, through ffmpeg."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError, FormatError, KtubeError
+from ..io.files import atomic_path
+from .fonts import need
+
+__all__ = ["check_size", "check_target", "open_video", "progress_bar", "read_and_hold", "read_video"]
+
+_VIDEO = (".mp4", ".mov", ".mkv")
+
+
+def check_target(path, *, audio=None) -> Path:
+    """Check that `path` is a kind of picture file this room can write.
+
+    Parameters
+    ----------
+    path : path
+        Ends in .mp4, .mov, .mkv or .gif, or has no suffix: a folder of PNG frames.
+    audio : path, optional
+        A sound file, or a video whose sound is wanted.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is unknown, or sound is asked where none can be.
+
+    Examples
+    --------
+    >>> check_target("clip.avi")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: clip.avi: Unknown kind of picture file. ...
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (*_VIDEO, ".gif", ""):
+        raise ConfigError(
+            "Unknown kind of picture file.",
+            where=path,
+            expected=".mp4, .mov, .mkv, .gif, or no suffix for a folder of PNG frames",
+            found=path.suffix,
+        )
+    if audio is not None:
+        if path.suffix.lower() not in _VIDEO:
+            raise ConfigError("Only a video carries sound.", where=path, expected=".mp4, .mov or .mkv")
+        if not Path(audio).is_file():
+            raise FormatError("There is no such sound file.", where=audio)
+    return path
+
+
+def _ffmpeg():
+    """Find the ffmpeg that imageio-ffmpeg brings, or the system's."""
+    imageio_ffmpeg = need("imageio_ffmpeg")
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise KtubeError("No ffmpeg program was found.", fix="Run: apt-get install ffmpeg") from error
+
+
+@contextmanager
+def open_video(path, *, fps: float, size: tuple[int, int], audio=None):
+    """Open a picture file; call what it gives once per frame.
+
+    Parameters
+    ----------
+    path : path
+        See `check_target`. The file appears when the block ends well, and not at all when it fails.
+    fps : float
+        Frames per second.
+    size : tuple of int
+        Width and height in pixels. An odd size gets one more row or column in a
+        video, which needs even ones.
+    audio : path, optional
+        Sound to go with the pictures; cut or filled with silence to their length.
+
+    Yields
+    ------
+    write : callable
+        Takes one uint8 array [shape=(height, width, 3 or 4)]; a fourth channel is ignored.
+
+    Raises
+    ------
+    ConfigError, FormatError
+        See `check_target`.
+    KtubeError
+        If the file cannot be written or ffmpeg fails.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "black.gif"
+    >>> with open_video(path, fps=10, size=(32, 32)) as write:
+    ...     write(np.zeros((32, 32, 3), np.uint8))
+    >>> path.stat().st_size > 0
+    True
+    """
+    path = check_target(path, audio=audio)
+    if path.suffix == "":
+        with _open_folder(path) as write:
+            yield write
+        return
+    with atomic_path(path) as temporary, _open_ffmpeg(temporary, path, fps, size, audio) as write:
+        yield write
+
+
+@contextmanager
+def _open_folder(path):
+    """Write frame_00000.png and so on; they replace older frames in the folder when all are there."""
+    image = need("PIL.Image")
+    if path.exists() and not path.is_dir():
+        raise KtubeError("A file is in the way.", where=path, fix="Choose another name or add a suffix, as .mp4.")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        working = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    except OSError as error:
+        raise KtubeError("Cannot write here.", where=path, found=error.strerror) from error
+    count = 0
+
+    def write(frame):
+        nonlocal count
+        image.fromarray(np.ascontiguousarray(frame[..., :3])).save(working / f"frame_{count:05}.png", compress_level=1)
+        count += 1
+
+    try:
+        yield write
+        path.mkdir(exist_ok=True)
+        for old in path.glob("frame_*.png"):
+            old.unlink()
+        for new in sorted(working.iterdir()):
+            new.replace(path / new.name)
+    finally:
+        shutil.rmtree(working, ignore_errors=True)
+
+
+def _command(target, suffix, fps, size, audio):
+    width, height = size
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb0", "-s", f"{width}x{height}", "-r", f"{fps:.6f}", "-i", "-"]
+    command = [_ffmpeg(), "-y", "-loglevel", "error", *raw]
+    if suffix == ".gif":
+        palette = "split[a][b];[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=none"
+        return [*command, "-vf", palette, str(target)]
+    if audio is not None:
+        command += ["-i", str(audio), "-map", "0:v", "-map", "1:a", "-af", "apad", "-c:a", "aac", "-shortest"]
+    command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
+    return [*command, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(target)]
+
+
+class _Pipe:
+    """A running ffmpeg; while it takes one frame the caller may draw the next."""
+
+    def __init__(self, command, size, log):
+        self.size, self.log = size, log
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, pipesize=2**20)
+        self.writer, self.pending = ThreadPoolExecutor(1), None
+
+    def write(self, frame):
+        if frame.shape[:2] != (self.size[1], self.size[0]):
+            raise ConfigError("A frame has the wrong size.", expected=self.size, found=frame.shape[1::-1])
+        self.settle()
+        own = np.zeros((*frame.shape[:2], 4), np.uint8)
+        own[..., : frame.shape[2]] = frame
+        self.pending = self.writer.submit(self.process.stdin.write, memoryview(own).cast("B"))
+
+    def settle(self):
+        """Wait until the last frame is taken."""
+        if self.pending is not None:
+            self.pending.result()
+
+    def finish(self):
+        self.settle()
+        self.process.stdin.close()
+        if self.process.wait() != 0:
+            raise BrokenPipeError
+
+    def words(self):
+        """Give the last line ffmpeg said."""
+        self.process.wait()
+        self.log.seek(0)
+        lines = self.log.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1] if lines else "no message"
+
+    def stop(self):
+        self.process.kill()
+        self.writer.shutdown()
+        # Bytes still buffered break the pipe once more when it closes.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+
+
+@contextmanager
+def _open_ffmpeg(temporary, path, fps, size, audio):
+    with tempfile.TemporaryFile() as log:
+        pipe = _Pipe(_command(temporary, path.suffix.lower(), fps, size, audio), size, log)
+        try:
+            yield pipe.write
+            pipe.finish()
+        except BrokenPipeError as error:
+            raise KtubeError("ffmpeg failed.", where=path, found=pipe.words()) from error
+        finally:
+            pipe.stop()
+
+
+def read_video(path, *, fps: float, height: int):
+    """Read a video at another rate and height.
+
+    Parameters
+    ----------
+    path : path
+        Anything ffmpeg reads.
+    fps : float
+        Frames per second to give.
+    height : int
+        Height in pixels; the width follows, rounded to an even number.
+
+    Yields
+    ------
+    frame : uint8 array [shape=(height, width, 3)]
+
+    Raises
+    ------
+    FormatError
+        If this is no video.
+
+    Examples
+    --------
+    >>> next(read_video("nowhere.mp4", fps=20, height=100))
+    Traceback (most recent call last):
+    ktube_motion.errors.FormatError: nowhere.mp4: There is no such video.
+    """
+    if not Path(path).is_file():
+        raise FormatError("There is no such video.", where=path)
+    ffmpeg = _ffmpeg()
+    filters = f"fps={fps:.6f},scale=-2:{height}"
+    # A stream of PPM pictures says its own width, so the file need not be asked first.
+    command = [ffmpeg, "-loglevel", "error", "-i", str(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+        try:
+            stream, count = process.stdout, 0
+            while stream.readline().strip() == b"P6":
+                width, rows = (int(number) for number in stream.readline().split())
+                stream.readline()
+                yield np.frombuffer(stream.read(width * rows * 3), np.uint8).reshape(rows, width, 3)
+                count += 1
+            if count == 0:
+                log.seek(0)
+                words = log.read().decode("utf-8", "replace").strip()
+                raise FormatError("This is no video ffmpeg can read.", where=path, found=words.splitlines()[-1:])
+        finally:
+            process.stdout.close()
+            process.kill()
+            process.wait()
+
+
+def read_and_hold(source_video, *, fps: float, height: int):
+    """Give the width of the source video, then its frames; the last one is held for ever."""
+    frames = read_video(source_video, fps=fps, height=height)
+    last = next(frames)
+    yield last.shape[1]
+    yield last
+    for last in frames:
+        yield last
+    while True:
+        yield last
+
+
+def check_size(size) -> tuple[int, int]:
+    """Check that a picture size is two whole numbers a screen can show."""
+    if len(size) != 2 or not all(isinstance(side, int | np.integer) and 64 <= side <= 8192 for side in size):
+        raise ConfigError("The picture size is not usable.", expected="two whole numbers from 64 to 8192", found=size)
+    return int(size[0]), int(size[1])
+
+
+def progress_bar(frames: int, show: bool | None):
+    """Count frames, with a bar on a terminal or where asked for."""
+    from tqdm import tqdm
+
+    # disable=None keeps quiet where the output is not a terminal.
+    return tqdm(range(frames), unit="frame", disable=None if show is None else not show)

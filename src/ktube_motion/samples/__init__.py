@@ -1,0 +1,10 @@
+"""A made-up Korean speaker: poses and subtitles without anybody's licence, the same from the same seed.
+
+His gestures follow his words: he waves at 안녕하세요 and points left at 왼쪽.
+"""
+
+from .gestures import CONCEPTS
+from .speaker import FAULTS, Speaker, make_speaker
+from .wordings import Sentence, sentences
+
+__all__ = ["CONCEPTS", "FAULTS", "Sentence", "Speaker", "make_speaker", "sentences"]

@@ -1,0 +1,187 @@
+"""Training a motion tokenizer."""
+
+import warnings
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from ..errors import ConfigError, CorpusError
+from ..features import features_to_joints
+from ..metrics import FewSamplesWarning, frechet_distance, mpjpe
+from ..skeletons import Skeleton
+from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
+from .datasets import ClipTable, WindowSampler
+from .loop import LoopConfig, fit
+
+__all__ = ["TokenizerTraining", "measure_tokenizer", "train_tokenizer"]
+
+
+@dataclass(frozen=True)
+class TokenizerTraining(LoopConfig):
+    """How a tokenizer is trained: the shared options of `LoopConfig`, and these.
+
+    Attributes
+    ----------
+    tokenizer : TokenizerConfig
+        Its skeleton, feature size and fps are taken from the corpus.
+    window : int
+        Frames of a sample. A shorter clip is used whole, its padding masked.
+    reconstruction : str
+        ``l1_smooth``, ``l1`` or ``l2``.
+    velocity_weight, commitment_weight, joint_weight, trajectory_weight : float
+        See `vq.tokenizer_loss`.
+    """
+
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    window: int = 64
+    reconstruction: str = "l1_smooth"
+    velocity_weight: float = 0.5
+    commitment_weight: float = 0.02
+    joint_weight: float = 0.0
+    trajectory_weight: float = 0.0
+
+
+class _TokenizerTask:
+    best = {"fid": "min", "mpjpe": "min"}  # noqa: RUF012
+
+    def __init__(self, config, corpus, evaluator):
+        self.config, self.evaluator = config, evaluator
+        self.skeleton = Skeleton.named(config.tokenizer.skeleton)
+        self.table = ClipTable.from_corpus(corpus, corpus.names("train"))
+        self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
+        self.model = MotionTokenizer(config.tokenizer, corpus.stats)
+        self.held_out = _held_out(corpus)
+
+    def batch(self, step, part):
+        clips, offsets = self.sampler.positions(step)
+        features, mask = self.table.gather(clips[part], offsets[part], self.config.window)
+        names = [self.table.names[clip] for clip in clips[part].tolist()]
+        return {"features": features, "mask": None if mask.all() else mask, "names": names}
+
+    def loss(self, model, batch):
+        output = model(batch["features"], batch["mask"])
+        loss = tokenizer_loss(
+            output,
+            skeleton=self.skeleton,
+            reconstruction=self.config.reconstruction,
+            velocity_weight=self.config.velocity_weight,
+            commitment_weight=self.config.commitment_weight,
+            joint_weight=self.config.joint_weight,
+            trajectory_weight=self.config.trajectory_weight,
+            mask=batch["mask"],
+        )
+        parts = {name: value for name, value in vars(loss).items() if name != "total"}
+        return {"loss": loss.total, **parts, "perplexity": output.perplexity}
+
+    def evaluate(self, model):
+        return measure_tokenizer(model, self.held_out, evaluator=self.evaluator)
+
+
+def _held_out(corpus):
+    names = corpus.names("val") if (corpus.root / "val.txt").exists() else []
+    if not names:
+        raise CorpusError(
+            "The corpus has no validation clips.", where=corpus.root, expected="names in val.txt", found="none"
+        )
+    return [corpus.features(name) for name in names]
+
+
+def measure_tokenizer(tokenizer: MotionTokenizer, clips, *, evaluator=None) -> dict[str, float]:
+    """Measure what a tokenizer loses, over whole clips.
+
+    Parameters
+    ----------
+    tokenizer : MotionTokenizer
+    clips : list of array [shape=(T, D)]
+        Raw motion vectors.
+    evaluator : MotionEvaluator, optional
+        Adds ``fid``.
+
+    Returns
+    -------
+    figures : dict of str to float
+        ``mpjpe`` and ``mpjpe_root`` (millimetres, global and with the roots
+        laid on each other), ``codebook_use`` (share of codes that occur).
+    """
+    skeleton = Skeleton.named(tokenizer.config.skeleton)
+    device = next(tokenizer.parameters()).device
+    rebuilt, tokens, errors, frames = [], [], np.zeros(2), 0
+    for clip in clips:
+        if len(clip) < tokenizer.frames_per_token:
+            continue  # too short for one token: it was never trained on either
+        codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(device))
+        rebuilt.append(tokenizer.decode(codes)[: len(clip)].cpu().numpy())
+        tokens.append(codes.flatten(0, -2).cpu() if codes.ndim > 1 else codes.cpu())
+        found, given = (features_to_joints(x, skeleton=skeleton) for x in (rebuilt[-1], clip[: len(rebuilt[-1])]))
+        errors += len(found) * np.array([mpjpe(found, given), mpjpe(found, given, align="root")])
+        frames += len(found)
+    scale = 1000 * skeleton.metres_per_unit
+    figures = {
+        "mpjpe": float(errors[0] / frames) * scale,
+        "mpjpe_root": float(errors[1] / frames) * scale,
+        "codebook_use": codebook_use(torch.cat(tokens), tokenizer.config.num_codes),
+    }
+    if evaluator is not None:
+        real, again = evaluator.embed_motion(list(clips)), evaluator.embed_motion(rebuilt)
+        with warnings.catch_warnings():
+            # The distances of one training all have the same number of clips, so they can be compared.
+            warnings.simplefilter("ignore", FewSamplesWarning)
+            figures["fid"] = frechet_distance(real, again)
+    return figures
+
+
+def train_tokenizer(
+    config: TokenizerTraining, corpus, output, *, evaluator=None, resume: bool = False, progress: bool = True, **hooks
+) -> MotionTokenizer:
+    """Train a motion tokenizer on the train split of a corpus.
+
+    Parameters
+    ----------
+    config : TokenizerTraining
+    corpus : Corpus
+        With Mean and Std, and clips in train and val.
+    output : path
+        See `fit`; ``best_mpjpe/`` and ``last/`` hold tokenizers.
+    evaluator : MotionEvaluator, optional
+        Also measures FID and keeps ``best_fid/``.
+    resume, progress : bool
+    **hooks
+        ``on_best``, see `fit`.
+
+    Returns
+    -------
+    tokenizer : MotionTokenizer
+        The last one, in evaluation mode.
+
+    Raises
+    ------
+    ConfigError, CorpusError, DataError
+        Before the first step, if the options or the corpus cannot work.
+
+    Examples
+    --------
+    >>> from ktube_motion.io import Corpus
+    >>> train_tokenizer(TokenizerTraining(steps=1000), Corpus("KTubeUM"), "output/VQVAE")  # doctest: +SKIP
+    """
+    config = replace(config, tokenizer=_fitted(config.tokenizer, corpus))
+    if config.window < config.tokenizer.frames_per_token or config.window % config.tokenizer.frames_per_token:
+        raise ConfigError(
+            "The window does not fit the tokenizer.",
+            expected=f"a multiple of its {config.tokenizer.frames_per_token} frames a token",
+            found=config.window,
+        )
+    torch.manual_seed(config.seed)
+    task = _TokenizerTask(config, corpus, evaluator)
+    fit(task, config, output, resume=resume, progress=progress, **hooks)
+    return task.model.eval()
+
+
+def _fitted(config, corpus):
+    """Give the config the skeleton and fps of the corpus; two different wishes are an error."""
+    from_corpus = {
+        "skeleton": corpus.skeleton.name,
+        "feature_size": corpus.skeleton.feature_size,
+        "fps": corpus.fps,
+    }
+    return replace(config, **from_corpus)

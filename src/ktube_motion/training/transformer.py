@@ -1,0 +1,207 @@
+"""Training the transformer that writes motion tokens from text."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError
+from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
+from ..metrics import evaluate_generation
+from .datasets import indices_of_step, step_rng
+from .loop import LoopConfig, fit
+from .utterances import UtteranceSet, encode_texts, tokenize_corpus
+
+__all__ = ["TransformerTraining", "train_transformer"]
+
+
+# What the loop calls the figures of a report, after T2M-GPT's net_best_*.pth.
+_METRICS = {
+    "fid": "fid",
+    "diversity": "diversity",
+    "top1": "r_precision_top1",
+    "top3": "r_precision_top3",
+    "matching": "matching_score",
+}
+
+
+@dataclass(frozen=True)
+class TransformerTraining(LoopConfig):
+    """How a transformer is trained: the shared options of `LoopConfig`, and these.
+
+    Attributes
+    ----------
+    transformer : TransformerConfig
+        What the tokenizer and the text encoder decide is taken from them.
+    keep_probability : float
+        Share of input tokens that stay as they are (T2M-GPT's pkeep).
+    text_dropout : float
+        Share of samples trained without text, for guidance.
+    min_frames, max_frames : int
+        Length limits of evaluation.
+    """
+
+    batch_size: int = 128
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.9)
+    weight_decay: float = 1e-6
+    milestones: tuple[int, ...] = (150_000,)
+    transformer: TransformerConfig = field(default_factory=TransformerConfig)
+    keep_probability: float = 0.5
+    text_dropout: float = 0.0
+    min_frames: int = 40
+    max_frames: int = 199
+
+
+class _TransformerTask:
+    best = {"fid": "min", "diversity": "max", "top1": "max", "matching": "min", "loss": "min"}  # noqa: RUF012
+
+    def __init__(self, config, corpus, tokenizer, encoder, evaluator, cache, progress):
+        self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
+        self.evaluator = evaluator
+        self.model = MotionTransformer(config.transformer)
+        names = {split: corpus.names(split) for split in ("train", "val")}
+        every = list(dict.fromkeys(names["train"] + names["val"]))
+        self.tokens = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
+        rate = corpus.fps / tokenizer.frames_per_token
+        self.sets = {
+            split: UtteranceSet.from_corpus(corpus, {n: len(self.tokens[n]) for n in members}, rate=rate)
+            for split, members in names.items()
+        }
+        texts = (text for samples in self.sets.values() for choices in samples.texts for text in choices)
+        self.vectors = encode_texts(encoder, texts, progress=progress)
+
+    def batch(self, step, part):
+        samples = self.sets["train"]
+        chosen = indices_of_step(len(samples), self.config.batch_size, seed=self.config.seed, step=step)
+        rng = step_rng(self.config.seed, step, stream=2)
+        texts = samples.draw_texts(chosen, rng)
+        rows = [self._cut(samples, k, rng) for k in chosen]
+        return self._collate(rows[part], texts[part], [samples.clips[k] for k in chosen[part]])
+
+    def _cut(self, samples, k, rng):
+        """Give the tokens of a sample, one time in three without the first or the last, as T2M-GPT does."""
+        row = self.tokens[samples.clips[k]][samples.starts[k] : samples.stops[k]]
+        dropped, head = rng.integers(3) == 0, rng.integers(2) == 0
+        if dropped and len(row) > 1:
+            row = row[1:] if head else row[:-1]
+        return row[: self.config.transformer.max_tokens]
+
+    def _collate(self, rows, texts, names):
+        tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
+        for k, row in enumerate(rows):
+            tokens[k, : len(row)] = torch.from_numpy(np.asarray(row))
+        lengths = torch.tensor([len(row) for row in rows])
+        text = torch.stack([self.vectors[text] for text in texts])
+        return {"tokens": tokens, "lengths": lengths, "text": text, "names": names}
+
+    def loss(self, model, batch):
+        result = transformer_loss(
+            model,
+            batch["tokens"],
+            batch["lengths"],
+            batch["text"],
+            keep_probability=self.config.keep_probability,
+            text_dropout=self.config.text_dropout,
+        )
+        return {"loss": result.loss, "accuracy": result.accuracy}
+
+    def evaluate(self, model):
+        figures = self._held_out_loss(model)
+        if self.evaluator is not None:
+            report = evaluate_generation(
+                (model, self.tokenizer, self.encoder),
+                self.corpus,
+                evaluator=self.evaluator,
+                split="val",
+                repeats=1,
+                multimodality_texts=0,
+                min_frames=self.config.min_frames,
+                max_frames=self.config.max_frames,
+                progress=False,
+            )
+            figures |= {name: report["generated", metric].mean for name, metric in _METRICS.items()}
+        return figures
+
+    def _held_out_loss(self, model):
+        samples, total = self.sets["val"], {"loss": 0.0, "accuracy": 0.0}
+        device = next(model.parameters()).device
+        for first in range(0, len(samples), self.config.batch_size):
+            chosen = range(first, min(first + self.config.batch_size, len(samples)))
+            limit = self.config.transformer.max_tokens
+            rows = [self.tokens[samples.clips[k]][samples.starts[k] : samples.stops[k]][:limit] for k in chosen]
+            batch = self._collate(rows, [samples.texts[k][0] for k in chosen], [])
+            result = transformer_loss(
+                model,
+                batch["tokens"].to(device),
+                batch["lengths"].to(device),
+                batch["text"].to(device),
+                keep_probability=1.0,
+            )
+            for name, value in zip(total, result, strict=True):
+                total[name] += float(value) * len(rows) / len(samples)
+        return total
+
+
+def train_transformer(
+    config: TransformerTraining,
+    corpus,
+    output,
+    *,
+    tokenizer,
+    text_encoder,
+    evaluator=None,
+    cache=None,
+    resume: bool = False,
+    progress: bool = True,
+    **hooks,
+) -> MotionTransformer:
+    """Train a transformer on the train split of a corpus.
+
+    Parameters
+    ----------
+    config : TransformerTraining
+    corpus : Corpus
+    output : path
+        See `fit`; ``best_loss/`` and ``last/`` hold transformers.
+    tokenizer : MotionTokenizer
+    text_encoder : TextEncoder
+    evaluator : MotionEvaluator, optional
+        Also measures generated motion and keeps ``best_fid/``,
+        ``best_diversity/``, ``best_top1/`` and ``best_matching/``.
+    cache : path, optional
+        Folder for the tokens of the corpus.
+    resume, progress : bool
+    **hooks
+        ``on_best``, see `fit`.
+
+    Returns
+    -------
+    transformer : MotionTransformer
+        The last one, in evaluation mode.
+
+    Raises
+    ------
+    CheckpointError
+        If the tokenizer does not fit the corpus or is residual.
+    CorpusError, ConfigError, DataError
+        Before the first step, if the options or the corpus cannot work.
+    """
+    if tokenizer.config.quantizer == "residual":
+        raise CheckpointError(
+            "A residual tokenizer gives several tokens at a time, the transformer writes one.",
+            expected="a tokenizer with one codebook",
+            found=tokenizer.config.quantizer,
+        )
+    from_parts = {
+        "num_codes": tokenizer.config.num_codes,
+        "tokenizer": tokenizer.fingerprint,
+        "frames_per_token": tokenizer.frames_per_token,
+        "text_encoder": text_encoder.identity,
+        "text_dim": text_encoder.dim,
+    }
+    config = replace(config, transformer=replace(config.transformer, **from_parts))
+    torch.manual_seed(config.seed)
+    task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, evaluator, cache, progress)
+    fit(task, config, output, resume=resume, progress=progress, **hooks)
+    return task.model.eval()

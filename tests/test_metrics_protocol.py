@@ -1,0 +1,214 @@
+"""The protocol: intervals, counts, resuming, refusals."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from test_metrics_evaluators import Encoder
+
+from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
+from ktube_motion.io import Corpus
+from ktube_motion.metrics import (
+    EvaluatorConfig,
+    Interval,
+    MotionEvaluator,
+    Report,
+    evaluate_generation,
+    evaluate_tokenizer,
+)
+from ktube_motion.types import FeatureStats, Utterance
+
+REPEATS = {"repeats": 3, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    corpus = Corpus.create(tmp_path_factory.mktemp("corpus"))
+    rng = np.random.default_rng(0)
+    names = []
+    for k in range(65):
+        frames = (20, 60, 300)[k % 3] if k < 6 else 60 + k
+        features = np.cumsum(rng.normal(size=(frames, 263)) * 0.02, 0).astype(np.float32)
+        features[:, 3] += 0.9
+        texts = [Utterance(0, 0, f"{k}번 동작"), Utterance(0, 0, f"동작 {k}")]
+        if k == 10:
+            texts.append(Utterance(0.5, 3.0, "앞부분"))
+        if k == 11:
+            texts.append(Utterance(0.5, 1.0, "짧은 부분"))
+        corpus.add_clip(f"clip{k:02d}", features=features, texts=texts)
+        names.append(f"clip{k:02d}")
+    corpus.write_splits({"train": names[:2], "test": names[2:40], "val": names[40:]})
+    corpus.write_stats(FeatureStats(np.zeros(263), np.ones(263)))
+    return Corpus(corpus.root)
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    torch.manual_seed(0)
+    return MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, text_size=8), text_encoder=Encoder())
+
+
+class HalfTokenizer:
+    """A stand-in for a tokenizer: keeps every fourth frame's own number, forgets a little."""
+
+    frames_per_token, fingerprint = 4, "half"
+
+    def __init__(self):
+        self.codes = []
+
+    def encode(self, features):
+        self.codes.append(np.asarray(features))
+        return np.full(-(-len(features) // 4), len(self.codes) - 1)
+
+    def decode(self, tokens):
+        return self.codes[tokens[0]] * 0.95
+
+
+def _noise(texts, *, seed):
+    rng = np.random.default_rng(seed)
+    return [rng.normal(size=(48, 263)).astype(np.float32) * 0.1 for _ in texts]
+
+
+def test_tokenizer_report(corpus, evaluator, tmp_path):
+    report = evaluate_tokenizer(
+        HalfTokenizer(), corpus, evaluator=evaluator, folder=tmp_path, save_predictions=True, **REPEATS
+    )
+    assert report.counts["clips"] == 38
+    assert report.counts["clips_outside_limits"] == 3
+    assert report.counts["texts_outside_limits"] == 1
+    assert report.counts["samples"] == 36
+    assert report["real", "fid"].mean == 0
+    assert report["reconstructed", "fid"].mean > 0
+    assert report["reconstructed", "mpjpe_mm"].mean > report["reconstructed", "pa_mpjpe_mm"].mean > 0
+    assert report["reconstructed", "mpjpe_mm"].half_width == 0
+    assert report["chance", "r_precision_top3"].mean == 3 / 32
+    assert report["real", "r_precision_top1"].repeats == 3
+    assert report["real", "diversity"].half_width > 0
+    predicted, truth = np.load(tmp_path / "clip12_pred.npy"), np.load(tmp_path / "clip12_gt.npy")
+    assert predicted.shape == truth.shape == (72, 22, 3)
+    assert (tmp_path / "clip10_10-60_gt.npy").exists()
+    again = Report.load(tmp_path)
+    assert again.to_json() == report.to_json()
+    assert "| reconstructed |" in (tmp_path / "report.md").read_text()
+
+
+def test_tokenizer_without_evaluator(corpus):
+    report = evaluate_tokenizer(HalfTokenizer(), corpus, split="val", repeats=1, progress=False)
+    assert set(report.table) == {"real", "reconstructed"}
+    assert math.isnan(report["reconstructed", "mpjpe_mm"].half_width)
+    assert json.loads(report.to_json())["table"]["reconstructed"]["mpjpe_mm"]["half_width"] is None
+
+
+def test_real_rooms_together(corpus, evaluator):
+    from ktube_motion.gpt import MotionTransformer, TransformerConfig
+    from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+
+    tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+    sizes = {"num_codes": 8, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4}
+    transformer = MotionTransformer(TransformerConfig(**sizes, text_encoder="letters"))
+    shape = {"multimodality_texts": 3, "multimodality_samples": 4}
+    report = evaluate_generation(
+        (transformer, tokenizer, Encoder()), corpus, evaluator=evaluator, repeats=2, progress=False, **shape
+    )
+    assert list(report.table) == ["real", "reconstructed", "generated", "shuffled", "chance"]
+    assert report["generated", "multimodality"].mean > 0
+    assert report["generated", "fid"].mean > 0
+    other = MotionTransformer(TransformerConfig(**sizes, text_encoder="numbers"))
+    with pytest.raises(CheckpointError, match="another text_encoder"):
+        evaluate_generation((other, tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
+    other = MotionTransformer(TransformerConfig(**sizes, tokenizer="0123"))
+    with pytest.raises(CheckpointError, match="another tokenizer"):
+        evaluate_generation((other, tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
+
+
+def test_seeds_decide_everything_and_runs_resume(corpus, evaluator, tmp_path):
+    calls = []
+
+    def model(texts, *, seed):
+        calls.append(seed)
+        return _noise(texts, seed=seed)
+
+    options = {"evaluator": evaluator, "multimodality_texts": 0, "progress": False}
+    whole = evaluate_generation(model, corpus, repeats=3, **options)
+    assert len(calls) == len(set(calls)) == 3
+    evaluate_generation(model, corpus, repeats=2, folder=tmp_path, **options)
+    calls.clear()
+    resumed = evaluate_generation(model, corpus, repeats=3, folder=tmp_path, **options)
+    assert len(calls) == 1
+    assert resumed.to_json() == whole.to_json()
+    with pytest.raises(ConfigError, match=r"other settings.*seed"):
+        evaluate_generation(model, corpus, repeats=3, folder=tmp_path, seed=1, **options)
+
+
+def test_published_drop_last(corpus, evaluator):
+    report = evaluate_tokenizer(HalfTokenizer(), corpus, evaluator=evaluator, drop_last=True, **REPEATS)
+    assert report["chance", "r_precision_top1"].mean == 1 / 32
+    with pytest.raises(DataError, match="at least 32 samples"):
+        evaluate_tokenizer(HalfTokenizer(), corpus, split="val", evaluator=evaluator, drop_last=True, **REPEATS)
+
+
+def test_fewer_samples_than_a_batch_are_told(corpus, evaluator):
+    report = evaluate_tokenizer(HalfTokenizer(), corpus, split="val", evaluator=evaluator, **REPEATS)
+    assert report.counts["samples"] == 25
+    assert report["chance", "r_precision_top1"].mean == 1 / 25
+    assert any("ranks 25 motions" in note for note in report.notes)
+    with pytest.raises(DataError, match=r"too few samples.*clips 2.*clips_outside_limits 1"):
+        evaluate_tokenizer(HalfTokenizer(), corpus, split="train", **REPEATS)
+
+
+def test_one_text_for_many_motions_is_told(tmp_path, evaluator):
+    corpus = Corpus.create(tmp_path)
+    rng = np.random.default_rng(0)
+    names = [f"c{k}" for k in range(8)]
+    for name in names:
+        corpus.add_clip(name, features=rng.normal(size=(48, 263)), texts=[Utterance(0, 0, "같은 말")])
+    corpus.write_splits({"train": [], "val": [], "test": names})
+    report = evaluate_tokenizer(HalfTokenizer(), Corpus(tmp_path), evaluator=evaluator, **REPEATS)
+    assert report["real", "r_precision_top1"].mean == pytest.approx(1 / 8)
+    assert any("share 1 different texts" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("clip", "error", "words"),
+    [
+        (np.full((48, 263), np.nan), DataError, "35 of 36 predictions have NaN"),
+        (np.zeros((3, 263)), ShapeError, "T >= 4"),
+        (np.zeros((48, 251)), ShapeError, r"\(T, 263\)"),
+    ],
+)
+def test_bad_predictions_are_named(corpus, evaluator, clip, error, words):
+    def model(texts, *, seed):
+        return [*_noise(texts[:1], seed=seed), *[clip] * (len(texts) - 1)]
+
+    with pytest.raises(error, match=words):
+        evaluate_generation(model, corpus, evaluator=evaluator, **REPEATS)
+
+
+def test_other_bad_input(corpus, evaluator):
+    kit = MotionEvaluator(EvaluatorConfig(skeleton="kit_21", width=32, embedding_size=16, text_size=8))
+    slow = MotionEvaluator(EvaluatorConfig(fps=30.0, width=32, embedding_size=16, text_size=8))
+    for other in (kit, slow):
+        with pytest.raises(ConfigError, match="another kind of motion"):
+            evaluate_generation(_noise, corpus, evaluator=other, **REPEATS)
+    with pytest.raises(ConfigError, match="nothing here that generates"):
+        evaluate_generation("model", corpus, evaluator=evaluator, **REPEATS)
+    with pytest.raises(ShapeError, match="another number of motions"):
+        evaluate_generation(lambda texts, seed: _noise(texts[1:], seed=seed), corpus, evaluator=evaluator, **REPEATS)
+    with pytest.raises(ConfigError, match="Predictions need a place"):
+        evaluate_tokenizer(HalfTokenizer(), corpus, save_predictions=True, **REPEATS)
+    with pytest.raises(ConfigError, match="There must be a repeat"):
+        evaluate_tokenizer(HalfTokenizer(), corpus, repeats=0)
+
+
+def test_interval_and_report(tmp_path):
+    values = np.random.default_rng(0).normal(size=20)
+    interval = Interval.of(values)
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.half_width == pytest.approx(1.96 * values.std() / 20**0.5)
+    with pytest.raises(DataError, match="not finite"):
+        Interval.of([1.0, np.nan])
+    (tmp_path / "report.json").write_text('{"kind": "x"}')
+    with pytest.raises(FormatError, match="not a report"):
+        Report.load(tmp_path)
