@@ -61,6 +61,10 @@ class Browser:
     def press(self, key):
         self.act("key", [{"type": "keyDown", "value": key}, {"type": "keyUp", "value": key}])
 
+    def choose(self, element, value, event):
+        change = f"s.value = {json.dumps(value)}; s.dispatchEvent(new Event('{event}'));"
+        self.run(f"(() => {{ const s = document.getElementById('{element}'); {change} }})()")
+
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self.call("GET", "/screenshot")))
 
@@ -111,7 +115,9 @@ FRAME = "Number(document.getElementById('scrub').value)"
 
 def test_page_plays_steps_scrubs_orbits_and_speaks(browser, tmp_path):
     cues = [Cue(0, 1, "여러분 안녕하세요"), Cue(1, 3, "반갑습니다")]
-    page = save_html([waving(name="실제"), waving(SMPLH_52, name="생성")], tmp_path / "a.html", utterance=cues, title="비교")
+    page = save_html(
+        [waving(name="실제"), waving(SMPLH_52, name="생성")], tmp_path / "a.html", utterance=cues, title="비교"
+    )
     browser.open(page)
     assert browser.run("document.title") == "비교"
     first = browser.run(FRAME)
@@ -132,13 +138,13 @@ def test_page_plays_steps_scrubs_orbits_and_speaks(browser, tmp_path):
     browser.drag((250, 300), (200, 300), pointer="touch")
     browser.wait(f"{PIXELS} !== {json.dumps(turned)}")
     turned = browser.run(PIXELS)
-    browser.run("document.querySelector('canvas').dispatchEvent(new WheelEvent('wheel', {deltaY: -300, cancelable: true}))")
+    browser.run(
+        "document.querySelector('canvas').dispatchEvent(new WheelEvent('wheel', {deltaY: -300, cancelable: true}))"
+    )
     browser.wait(f"{PIXELS} !== {json.dumps(turned)}")
     browser.press("r")
     browser.wait(f"{PIXELS} === {json.dumps(before)}")
-    browser.run(
-        "(() => { const s = document.getElementById('scrub'); s.value = 30; s.dispatchEvent(new Event('input')); })()"
-    )
+    browser.choose("scrub", "30", "input")
     browser.wait("document.getElementById('subtitle').textContent === '반갑습니다'")
     assert browser.run("[...document.querySelectorAll('.panel p')].map((p) => p.textContent)") == ["실제", "생성"]
     assert browser.errors() == []
@@ -146,10 +152,9 @@ def test_page_plays_steps_scrubs_orbits_and_speaks(browser, tmp_path):
 
 def test_speed_changes_how_fast_time_runs(browser, tmp_path):
     browser.open(save_html(waving(frames=2000), tmp_path / "a.html"))
-    measure = "(() => { const s = document.getElementById('speed'); s.value = '%s'; s.dispatchEvent(new Event('change')); })()"
     ran = []
     for speed in ("0.25", "2"):
-        browser.run(measure % speed)
+        browser.choose("speed", speed, "change")
         start = browser.run("player.time")
         time.sleep(0.8)
         ran.append(browser.run("player.time") - start)
@@ -196,7 +201,7 @@ def test_gallery_shows_searches_and_plays(browser, tmp_path):
     assert browser.run("document.querySelectorAll('.tile').length") == 5
     before = browser.run(PIXELS)
     browser.wait(f"{PIXELS} !== {json.dumps(before)}")
-    browser.run("(() => { const s = document.getElementById('search'); s.value = 'CLIP_3'; s.dispatchEvent(new Event('input')); })()")
+    browser.choose("search", "CLIP_3", "input")
     assert browser.run("document.querySelectorAll('.tile').length") == 1
     browser.run("document.querySelector('.tile').click()")
     browser.wait("document.getElementById('subtitle').textContent === '문장 clip_3'")

@@ -1,7 +1,7 @@
 """The skeletons of the field: joint names, parents, chains, rest offsets, mirror pairs."""
 
 from dataclasses import dataclass, field, fields
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -162,13 +162,7 @@ _BODY_CHAINS = (
     (9, 14, 17, 19, 21),
     (9, 13, 16, 18, 20),
 )
-_FACING = {
-    "hips": (1, 2),
-    "shoulders": (16, 17),
-    "left_foot": (7, 10),
-    "right_foot": (8, 11),
-    "lower_leg": (5, 8),
-}
+_human = partial(Skeleton, hips=(1, 2), shoulders=(16, 17), left_foot=(7, 10), right_foot=(8, 11), lower_leg=(5, 8))
 
 _FINGERS = [f"{finger}{k}" for finger in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)]
 
@@ -192,7 +186,7 @@ def _along_axes(*bones):
 _X, _Y, _Z = 0, 1, 2
 
 # HumanML3D's target skeleton: the bones of its clip 000021.
-SMPL_22 = Skeleton(
+SMPL_22 = _human(
     "smpl_22",
     tuple(_BODY),
     _BODY_PARENTS,
@@ -220,7 +214,6 @@ SMPL_22 = Skeleton(
         (_Y, -0.266011715),
         (_Y, -0.269876391),
     ),
-    **_FACING,
 )
 
 _KIT_NAMES = (
@@ -327,23 +320,21 @@ _RIGHT_HAND_REST = (
 _FACE_REST = ((0.0, -0.0006, 0.0290), (0.0316, 0.0684, 0.0800), (-0.0316, 0.0684, 0.0800))
 
 _LEFT, _RIGHT = _hand("left", 20, 22), _hand("right", 21, 37)
-SMPLH_52 = Skeleton(
+SMPLH_52 = _human(
     "smplh_52",
     (*_BODY, *_LEFT[0], *_RIGHT[0]),
     (*_BODY_PARENTS, *_LEFT[1], *_RIGHT[1]),
     (*_BODY_CHAINS, *_LEFT[2], *_RIGHT[2]),
     np.array((*_BODY_REST, *_LEFT_HAND_REST, *_RIGHT_HAND_REST), np.float32),
-    **_FACING,
 )
 
 _LEFT, _RIGHT = _hand("left", 20, 25), _hand("right", 21, 40)
-SMPLX_55 = Skeleton(
+SMPLX_55 = _human(
     "smplx_55",
     (*_BODY, "jaw", "left_eye", "right_eye", *_LEFT[0], *_RIGHT[0]),
     (*_BODY_PARENTS, 15, 15, 15, *_LEFT[1], *_RIGHT[1]),
     (*_BODY_CHAINS, (15, 22), (15, 23), (15, 24), *_LEFT[2], *_RIGHT[2]),
     np.array((*_BODY_REST, *_FACE_REST, *_LEFT_HAND_REST, *_RIGHT_HAND_REST), np.float32),
-    **_FACING,
 )
 
 _SKELETONS = {skeleton.name: skeleton for skeleton in (SMPL_22, KIT_21, SMPLH_52, SMPLX_55)}

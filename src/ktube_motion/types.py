@@ -1,6 +1,7 @@
 """The few things that travel from room to room: poses, motion, words, statistics."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,8 +30,16 @@ def _check_fps(fps):
     return float(fps)
 
 
+# The default of a field that ``__post_init__`` fills: None going in, an array ever after.
+FILLED_LATER: Any = None
+
+
 class _Clip:
     """What every sequence of frames can do."""
+
+    num_frames: int
+    fps: float
+    _per_frame: ClassVar[tuple[str, ...]]
 
     def replace(self, **changes):
         """Give a copy with some fields changed."""
@@ -90,12 +99,12 @@ class PoseSequence(_Clip):
     """
 
     rotvecs: np.ndarray
-    transl: np.ndarray | None = None
+    transl: np.ndarray = FILLED_LATER
     fps: float = field(kw_only=True)
     betas: np.ndarray = field(default_factory=lambda: np.zeros(10, np.float32), kw_only=True)
-    expression: np.ndarray | None = field(default=None, kw_only=True)
+    expression: np.ndarray = field(default=FILLED_LATER, kw_only=True)
     flat_hand_mean: bool = field(default=False, kw_only=True)
-    valid: np.ndarray | None = field(default=None, kw_only=True)
+    valid: np.ndarray = field(default=FILLED_LATER, kw_only=True)
     source: str = field(default="", kw_only=True)
 
     _per_frame = ("rotvecs", "transl", "expression", "valid")

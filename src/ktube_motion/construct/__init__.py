@@ -1,8 +1,10 @@
-"""Building a KTubeUM corpus: sources in, clips, splits, statistics and a manifest out."""
+"""Building a KTubeUM corpus: sources in, clips, splits, statistics, a manifest and a report out."""
 
-from .build import BuildOptions, BuildReport, Source, build_corpus, pair_sources
+from .build import BuildOptions, BuildReport, build_corpus
 from .clips import add_motion
 from .gestures import build_gesture_corpus, read_gestures
+from .report import write_report
+from .sources import Source, pair_sources, read_sources
 from .splits import curate, finish_corpus, split_videos
 
 __all__ = [
@@ -16,5 +18,7 @@ __all__ = [
     "finish_corpus",
     "pair_sources",
     "read_gestures",
+    "read_sources",
     "split_videos",
+    "write_report",
 ]

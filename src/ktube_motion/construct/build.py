@@ -1,56 +1,28 @@
 """From folders of poses and transcripts to a KTubeUM corpus: parallel, resumable, with every skip counted."""
 
-import hashlib
-import json
 import os
+import platform
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import Executor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
-
-import numpy as np
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
-from ..errors import ConfigError, CorpusError, DataError, KtubeError
-from ..io import Corpus, check_name, load_poses, load_transcript
-from ..io.files import read_json, write_json
+from ..errors import ConfigError, CorpusError, KtubeError
+from ..io import Corpus, check_name
+from ..io.files import write_json
 from ..skeletons import Skeleton
-from .clips import MIRROR_PREFIX, add_motion
-from .splits import finish_corpus
+from .clips import MIRROR_PREFIX
+from .records import finished_record, sweep
+from .report import write_report
+from .sources import Source
+from .splits import check_split_sizes, count_clips, finish_corpus
+from .videos import build_video
 
-__all__ = ["BuildOptions", "BuildReport", "Source", "build_corpus", "pair_sources"]
-
-SUBTITLES = {".srt", ".vtt", ".sbv", ".textgrid", ".json3"}  # what tells transcripts from poses in one folder
-
-
-@dataclass(frozen=True)
-class Source:
-    """One video: its poses, its transcript, and what is known of both.
-
-    Attributes
-    ----------
-    poses, transcript : path
-        As `io.load_poses` and `io.load_transcript` read them.
-    name : str
-        What its clips are called: ``NAME_000``, ``NAME_001``, …
-    speaker : str
-        Who speaks; the name where not given.
-    offset : float
-        Seconds to add to the transcript's times.
-    fps : float or None
-        Frame rate of the poses where the file does not say it.
-    format : str
-        Pose format, found out by default.
-    """
-
-    poses: Path
-    transcript: Path
-    name: str
-    speaker: str = ""
-    offset: float = 0.0
-    fps: float | None = None
-    format: str = "auto"
+__all__ = ["BuildOptions", "BuildReport", "build_corpus"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +52,9 @@ class BuildOptions:
         Shares of train, val and test, in seconds of speech, by video.
     seed : int
         Of the split.
+    body_model : str or None
+        SMPL-X ``.npz`` file or its folder, for the joints and for SHOW's
+        hands; by default the embedded body.
     """
 
     fps: float = 20.0
@@ -93,17 +68,26 @@ class BuildOptions:
     mirror: bool = True
     split_sizes: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 0
+    body_model: str | None = None
 
     def __post_init__(self):
-        if self.root not in ("first", "median", "identity", "moving"):
-            raise ConfigError("Unknown root option.", expected="first, median, identity or moving", found=self.root)
-        if not 0 < self.min_seconds < self.max_seconds:
+        ok = {
+            "root": self.root in ("first", "median", "identity", "moving"),
+            "skeleton": self.skeleton in ("smpl_22", "smplh_52"),
+            "fps": 0 < self.fps <= 1000,
+            "max_gap_seconds": self.max_gap_seconds >= 0,
+            "cutoff_hz": self.cutoff_hz is None or self.cutoff_hz > 0,
+            "min_seconds": 0 < self.min_seconds < self.max_seconds,
+        }
+        wrong = {name: getattr(self, name) for name, fine in ok.items() if not fine}
+        if wrong:
             raise ConfigError(
-                "No utterance can be that long.",
-                expected="0 < min_seconds < max_seconds",
-                found=(self.min_seconds, self.max_seconds),
+                "No corpus can be built with these options.",
+                expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds",
+                found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
-        Skeleton.named(self.skeleton)
+        check_split_sizes(self.split_sizes)
 
 
 @dataclass(frozen=True)
@@ -117,7 +101,8 @@ class BuildReport:
     seconds : float
         Their length together.
     skipped : list of dict
-        Each clip that was left out: ``source``, ``start``, ``end``, ``text``, ``reason``.
+        Each utterance that was left out: ``source``, ``start``, ``end``,
+        ``text``, ``problem`` (the kind), ``reason`` (in full).
     failed : dict of str to str
         Sources of which nothing could be used, and why.
     warnings : list of str
@@ -130,55 +115,11 @@ class BuildReport:
     warnings: list[str] = field(default_factory=list)
 
     def __str__(self):
-        lines = [f"{self.clips} clips, {self.seconds / 60:.1f} minutes"]
-        lines += [f"skipped {skip['source']} {skip['start']:.1f}s: {skip['reason']}" for skip in self.skipped]
+        lines = [f"{self.clips} clips, {self.seconds / 60:.1f} minutes; {len(self.skipped)} utterances skipped"]
+        kinds = Counter(skip["problem"] for skip in self.skipped)
+        lines += [f"skipped {count} times: {problem}" for problem, count in kinds.most_common()]
         lines += [f"failed {name}: {reason}" for name, reason in self.failed.items()]
         return "\n".join([*lines, *self.warnings])
-
-
-def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
-    """Pair pose files with transcripts of the same name.
-
-    Parameters
-    ----------
-    poses, transcripts : path
-        Folders, or one folder that holds both; names are compared without
-        their suffixes (``talk.json`` and ``talk.ko.srt`` fit).
-    **options
-        Given to each `Source`.
-
-    Returns
-    -------
-    sources : list of Source
-    alone : list of str
-        Files that have no partner.
-
-    Raises
-    ------
-    CorpusError
-        If a folder is missing, or two files have the same name.
-    """
-    shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = [_by_name(poses, lambda path: not shared or path.suffix.lower() not in SUBTITLES)]
-    found += [_by_name(transcripts, lambda path: not shared or path.suffix.lower() in SUBTITLES)]
-    both = sorted(found[0].keys() & found[1].keys())
-    alone = [str(found[side][name]) for side in (0, 1) for name in sorted(found[side].keys() - set(both))]
-    return [Source(found[0][name], found[1][name], name, **options) for name in both], alone
-
-
-def _by_name(folder, wanted):
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CorpusError("This folder does not exist.", where=folder)
-    names: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not wanted(path):
-            continue
-        name = path.name if path.is_dir() else path.name.split(".")[0]
-        if name in names:
-            raise CorpusError("Two files have the same name.", where=folder, found=(names[name].name, path.name))
-        names[name] = path
-    return names
 
 
 def build_corpus(
@@ -187,6 +128,7 @@ def build_corpus(
     *,
     options: BuildOptions | None = None,
     executor: Executor | None = None,
+    report: bool = True,
     progress: bool = True,
 ) -> BuildReport:
     """Build a KTubeUM corpus, or finish one that was interrupted.
@@ -194,13 +136,16 @@ def build_corpus(
     Parameters
     ----------
     sources : iterable of Source
-        One a video; `pair_sources` makes them from two folders.
+        One a video; `pair_sources` and `read_sources` give them.
     root : path
         The corpus folder.
     options : BuildOptions, optional
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
-        ``dask.distributed.Client.get_executor()``.
+        ``dask.distributed.Client.get_executor()``, whose workers must see
+        sources and root under the same paths.
+    report : bool
+        Write ``report.html`` at the end, see `write_report`.
     progress : bool
         Show a bar, on a terminal.
 
@@ -212,41 +157,119 @@ def build_corpus(
     Raises
     ------
     CorpusError
-        If two sources have the same name, or none gave a clip.
+        If clips of two sources would have the same name, no source gave a
+        clip, or a corpus of another skeleton or fps is here.
+    MissingDependencyError
+        If a package that every video needs is not installed.
+    KtubeError
+        If the corpus cannot be written, or a worker was killed.
 
     Notes
     -----
     A bad clip or video never stops a build: it is skipped, counted and
-    listed. A build killed at any moment and started again ends with the
-    same bytes: each finished video leaves a record in ``.build/``, and a
-    video whose files or options have changed is made anew.
+    listed, and a failed video is tried again by the next build. A build
+    killed at any moment and started again ends with the same bytes: each
+    finished video leaves a record in ``.build/``, and a video whose files or
+    options have changed is made anew. The corpus holds what `sources` says:
+    clips of earlier sources that are no longer among them are removed, and
+    clips that `curate` had left out come back.
+
+    The default pool starts fresh processes, so a script calls this under
+    ``if __name__ == "__main__":``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ktube_motion.construct import pair_sources
+    >>> from ktube_motion.samples import make_speaker
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = make_speaker(folder, num_utterances=2)
+    >>> sources, alone = pair_sources(folder, folder)
+    >>> report = build_corpus(sources, folder / "KTubeUM", progress=False)
+    >>> report.clips, Corpus(folder / "KTubeUM").names()
+    (2, ['speaker_0000_000', 'speaker_0000_001', 'Mspeaker_0000_000', 'Mspeaker_0000_001'])
     """
+    sources, options = list(sources), options or BuildOptions()
+    good, failed = _check_names(sources, options)
+    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
+    records = _make_videos(corpus, good, options, executor, progress)
+    built = [(source, records[source.name]) for source in good]
+    failed |= {source.name: record["failed"] for source, record in built if record["failed"]}
+    made = _finish(corpus, built, failed, options)
+    if report:
+        write_report(corpus.root)
+    return made
+
+
+def _check_names(sources, options):
+    """Set sources aside whose names no file can have; refuse names that would overwrite each other."""
+    good, failed = [], {}
+    for source in sources:
+        try:
+            check_name(source.name)
+            good.append(source)
+        except CorpusError as error:
+            failed[_printable(source.name)] = str(error)
+    names = Counter(source.name for source in good)
+    twice = [name for name, count in names.items() if count > 1]
+    if options.mirror:
+        twice += [name for name in names if MIRROR_PREFIX + name in names]
+    if twice:
+        raise CorpusError(
+            "Two sources would give clips of the same name.",
+            expected="names that differ, also after the M of mirrored clips",
+            found=", ".join(sorted(twice)[:5]),
+            fix="Rename one of them.",
+        )
+    return good, failed
+
+
+def _make_videos(corpus, sources, options, executor, progress):
+    """Give the record of every source, made now or by an earlier build."""
     from tqdm import tqdm
 
-    sources, options, root = list(sources), options or BuildOptions(), Path(root)
-    names = [check_name(source.name) for source in sources]
-    if len(set(names)) < len(names):
-        raise CorpusError("Two sources have the same name.", found=sorted(n for n in names if names.count(n) > 1)[0])
-    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
-    _remove_leftovers(corpus, names)
-    records: dict[str, dict] = {}
-    pending = []
-    for source in sources:
-        record = _finished(root, source, options)
-        if record is None:
-            pending.append(source)
-        else:
-            records[source.name] = record
+    records = {source.name: finished_record(corpus.root, source, options) for source in sources}
+    pending = [source for source in sources if records[source.name] is None]
     bar = tqdm(
-        total=len(sources), initial=len(records), desc="videos", unit="video", disable=None if progress else True
+        total=len(sources),
+        initial=len(sources) - len(pending),
+        desc="videos",
+        unit="video",
+        disable=None if progress else True,
     )
+    futures = {}
     with bar, _workers(executor, len(pending)) as workers:
-        futures = [workers.submit(_build_video, source, root, options) for source in pending]
-        for future in as_completed(futures):
-            record = future.result()
-            records[record["name"]] = record
-            bar.update()
-    return _finish(corpus, [records[name] for name in names], options)
+        try:
+            futures = {workers.submit(build_video, source, corpus.root, options): source for source in pending}
+            for future in as_completed(futures):
+                records[futures[future].name] = _result(future, futures[future], corpus)
+                bar.update()
+        finally:
+            for future in futures:  # after Ctrl+C or a full disk, what has not begun shall not begin
+                future.cancel()
+    return records
+
+
+def _result(future, source, corpus):
+    """Give a video's record. What the worker did not foresee fails that video, what stops all of them is raised."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    if isinstance(error, BrokenProcessPool):
+        raise KtubeError(
+            "A worker process ended abruptly.",
+            where=corpus.root,
+            found=error,
+            fix='Was memory short? Does the script call build_corpus under if __name__ == "__main__"? Starting again '
+            "goes on where this build stopped; executor= takes a smaller pool.",
+        ) from error
+    if isinstance(error, OSError):
+        raise KtubeError("The corpus cannot be written.", where=corpus.root, found=error.strerror or error) from error
+    if isinstance(error, KtubeError) or not isinstance(error, Exception):
+        raise error
+    failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
+    return {"name": source.name, "clips": [], "skipped": [], "warnings": [], "failed": failed, "quality": {}}
 
 
 @contextmanager
@@ -262,195 +285,88 @@ def _workers(executor, jobs):
         with ThreadPoolExecutor(1) as pool:
             yield pool
         return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     # Forking a process that has used torch's threads can hang it.
-    count = min(jobs, os.cpu_count() or 1)
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(jobs, cores), mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
         yield pool
 
 
-def _one_thread():
-    import torch
+def _end_with_parent():
+    """Watch the parent: workers of a killed build would wait for ever, or write into the next one's files."""
+    from multiprocessing import parent_process
+    from threading import Thread
 
-    torch.set_num_threads(1)
+    parent = parent_process()
 
+    def watch():
+        parent.join()
+        os._exit(1)
 
-def _record_path(root, name):
-    return Path(root) / ".build" / f"{name}.json"
-
-
-def _key(source, options):
-    """Tell whether a video must be made again: options, version, and the bytes of its files."""
-    digest = hashlib.sha256()
-    facts = {**asdict(options), **asdict(source), "version": __version__}
-    for name in ("poses", "transcript", "split_sizes", "seed"):
-        facts.pop(name)
-    digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for path in (Path(source.poses), Path(source.transcript)):
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
-                digest.update(file.name.encode())
-                with file.open("rb") as opened:
-                    digest.update(hashlib.file_digest(opened, "sha256").digest())
-    return digest.hexdigest()
+    Thread(target=watch, daemon=True).start()
 
 
-def _finished(root, source, options):
-    path = _record_path(root, source.name)
-    if not path.exists():
-        return None
-    record = read_json(path)
-    return record if record.get("key") == _key(source, options) else None
+def _printable(value):
+    """Give text that every file can hold: undecodable parts of file names are written out."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def _remove_leftovers(corpus, names):
-    """Remove half-written files, and clips of videos that are no longer among the sources."""
-    for leftover in corpus.root.rglob(".writing-*"):
-        leftover.unlink()
-    for path in (corpus.root / ".build").glob("*.json"):
-        if path.stem not in names:
-            _remove_clips(corpus, read_json(path))
-            path.unlink()
-
-
-def _remove_clips(corpus, record):
-    for clip in record["clips"]:
-        for name in (clip["name"], MIRROR_PREFIX + clip["name"]):
-            check_name(name)
-            for folder, suffix in (
-                ("new_joint_vecs", "npy"),
-                ("new_joints", "npy"),
-                ("joints", "npy"),
-                ("texts", "txt"),
-            ):
-                (corpus.root / folder / f"{name}.{suffix}").unlink(missing_ok=True)
-
-
-def _build_video(source, root, options):
-    """Make all clips of one video; runs in a worker, and never raises for bad data."""
-    corpus = Corpus(root)
-    path = _record_path(root, source.name)
-    if path.exists():
-        _remove_clips(corpus, read_json(path))
-    record = {
-        "name": source.name,
-        "key": _key(source, options),
-        "speaker": source.speaker or source.name,
-        "poses": str(source.poses),
-        "transcript": str(source.transcript),
-        "clips": [],
-        "skipped": [],
-        "warnings": [],
-        "failed": None,
-    }
-    try:
-        motion, valid, seen = _clean_motion(source, options)
-        spoken = _utterances(source, options)
-        _compare_lengths(record, motion.seconds, spoken)
-        _cut_clips(corpus, record, motion, valid, seen, spoken, options)
-    except KtubeError as error:
-        record["failed"] = str(error)
-    write_json(path, record)
-    return record
-
-
-def _clean_motion(source, options):
-    from ..filters import clean_poses, resample, rest_lower_body
-    from ..kinematics import pose_to_joints
-
-    raw = load_poses(source.poses, format=source.format, fps=source.fps)
-    poses = clean_poses(
-        raw,
-        root=None if options.root == "moving" else options.root,
-        max_gap_seconds=options.max_gap_seconds,
-        cutoff_hz=options.cutoff_hz,
-    )
-    if options.rest_lower_body:
-        poses = rest_lower_body(poses)
-    poses = resample(poses, fps=options.fps)
-    nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
-    seen = raw.valid[np.minimum(nearest, len(raw) - 1)]
-    # Unseen frames have no pose; they get joints all the same, and no clip that holds one is kept.
-    motion = pose_to_joints(poses.replace(valid=None), skeleton=Skeleton.named(options.skeleton))
-    return motion, poses.valid, seen
-
-
-def _utterances(source, options):
-    from ..text import utterances
-
-    cues = load_transcript(source.transcript, offset=source.offset)
-    return utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
-
-
-def _compare_lengths(record, seconds, utterances):
-    last = utterances[-1].end if utterances else 0.0
-    if abs(last - seconds) > 1.0:
-        record["warnings"].append(
-            f"{record['name']}: the poses end at {seconds:.1f} s, the words at {last:.1f} s; is the frame rate right?"
-        )
-
-
-def _cut_clips(corpus, record, motion, valid, seen, utterances, options):
-    from ..text import tag_korean
-
-    for number, utterance in enumerate(utterances):
-        name = f"{record['name']}_{number:03d}"
-        # The codec gives one vector fewer than frames: take the next frame too, where there is one.
-        first, last = max(round(utterance.start * options.fps), 0), round(utterance.end * options.fps) + 1
-        place = {"start": utterance.start, "end": utterance.end, "text": utterance.text}
-        try:
-            _check_clip(utterance, valid[first:last], last - first, options)
-            words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
-            frames = add_motion(corpus, name, motion[first:last], [words], mirror=options.mirror)
-        except KtubeError as error:
-            record["skipped"].append({"source": record["name"], **place, "reason": str(error)})
-            continue
-        filled = round(1 - float(seen[first:last].mean()), 4)
-        record["clips"].append({"name": name, **place, "frames": frames, "filled": filled})
-
-
-def _check_clip(utterance, valid, wanted, options):
-    if utterance.seconds < options.min_seconds - 0.5 / options.fps:
-        raise DataError(
-            "The utterance is too short.",
-            expected=f"{options.min_seconds:g} s",
-            found=f"{utterance.seconds:.2f} s",
-        )
-    if wanted - len(valid) > 0.1 * options.fps:
-        raise DataError("The poses end before the words.", expected=f"{wanted} frames", found=f"{len(valid)} frames")
-    if not valid.all():
-        raise DataError("The speaker is not seen all the time.", found=f"{int((~valid).sum())} of {len(valid)} frames")
-
-
-def _finish(corpus, records, options):
-    failed = {record["name"]: record["failed"] for record in records if record["failed"]}
+def _finish(corpus, built, failed, options):
+    sweep(corpus, [record for _, record in built], options)
     clips = [
-        {**clip, "source": record["name"], "speaker": record["speaker"]}
-        for record in records
+        {**clip, "source": source.name, "speaker": source.speaker or source.name}
+        for source, record in built
         for clip in record["clips"]
     ]
-    if not clips:
-        raise CorpusError(
-            "No clip could be made.",
-            where=corpus.root,
-            found=next(iter(failed.values()), "only utterances that were skipped"),
-            fix=f"See {corpus.root / '.build'} for each source.",
-        )
     report = BuildReport(
         clips=len(clips),
         seconds=sum(clip["frames"] for clip in clips) / options.fps,
-        skipped=[skip for record in records for skip in record["skipped"]],
+        skipped=[skip for _, record in built for skip in record["skipped"]],
         failed=failed,
-        warnings=[warning for record in records for warning in record["warnings"]],
+        warnings=[warning for _, record in built for warning in record["warnings"]],
     )
     manifest = {
         "version": __version__,
+        "versions": _versions(),
         "options": asdict(options),
-        "sources": [{key: record[key] for key in ("name", "speaker", "poses", "transcript")} for record in records],
+        "sources": [_describe(source, record) for source, record in built],
         "clips": clips,
         "skipped": report.skipped,
         "failed": failed,
         "warnings": report.warnings,
+        "excluded": [],
     }
-    write_json(corpus.root / "manifest.json", manifest)
+    if not clips:
+        write_json(corpus.root / "manifest.json", manifest)
+        raise CorpusError(
+            "No clip could be made.",
+            where=corpus.root,
+            found=next(iter(failed.values()), f"{len(report.skipped)} utterances, all skipped"),
+            fix=f"{corpus.root / 'manifest.json'} says why, source by source.",
+        )
     finish_corpus(corpus, clips, split_sizes=options.split_sizes, seed=options.seed)
+    write_json(corpus.root / "manifest.json", {**manifest, "counts": count_clips(corpus, clips)})
     return report
+
+
+def _describe(source, record):
+    return {
+        "name": source.name,
+        "speaker": _printable(source.speaker or source.name),
+        "poses": _printable(source.poses),
+        "transcript": _printable(source.transcript),
+        "offset": source.offset,
+        "clips": len(record["clips"]),
+        "skipped": len(record["skipped"]),
+        **record["quality"],
+    }
+
+
+def _versions():
+    """Say which versions had a part in the numbers."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

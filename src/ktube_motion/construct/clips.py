@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from ..features import features_to_joints, joints_to_features
 from ..filters import resample
 from ..io import Corpus
-from ..kinematics import mirror as mirror_motion
+from ..kinematics import mirror_positions
 from ..text import mirror_text, mirror_tokens
 from ..types import Motion, Utterance
 
-__all__ = ["MIRROR_PREFIX", "add_motion"]
+__all__ = ["MIRROR_PREFIX", "add_motion", "encode_motion"]
 
 MIRROR_PREFIX = "M"
 
@@ -39,20 +41,47 @@ def add_motion(corpus: Corpus, name: str, motion: Motion, texts: Sequence[Uttera
     KtubeError
         If the motion cannot be encoded or the name is not allowed; nothing
         of the clip is then in the corpus.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.skeletons import SMPL_22
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(61, 22, 3)), fps=30)
+    >>> add_motion(corpus, "wave", motion, [Utterance(0, 0, "왼손을 들어요.")], mirror=True)
+    40
+    >>> corpus.names(), corpus.texts("Mwave")[0].text
+    (['Mwave', 'wave'], '오른손을 들어요.')
     """
+    clips = encode_motion(corpus, name, motion, texts, mirror=mirror)
+    for clip in clips:
+        corpus.add_clip(**clip)
+    return len(clips[0]["features"])
+
+
+def encode_motion(
+    corpus: Corpus, name: str, motion: Motion, texts: Sequence[Utterance], *, mirror: bool = False
+) -> list[dict]:
+    """Do all of `add_motion` but the writing: give the arguments of `Corpus.add_clip`, the clip's and its twin's."""
     if motion.fps != corpus.fps:
         motion = resample(motion, fps=corpus.fps)
-    frames = _write(corpus, name, motion, texts)
+    positions, names, words = [motion.positions], [name], [list(texts)]
     if mirror:
-        _write(corpus, MIRROR_PREFIX + name, mirror_motion(motion), [_mirror_words(text) for text in texts])
-    return frames
-
-
-def _write(corpus, name, motion, texts):
-    features = joints_to_features(motion.positions, skeleton=corpus.skeleton)
+        positions.append(mirror_positions(motion.positions, skeleton=motion.skeleton))
+        names.append(MIRROR_PREFIX + name)
+        words.append([_mirror_words(text) for text in texts])
+    features = joints_to_features(np.stack(positions), skeleton=corpus.skeleton)
     recovered = features_to_joints(features, skeleton=corpus.skeleton)
-    corpus.add_clip(name, features=features, texts=texts, joints=motion.positions, recovered=recovered)
-    return len(features)
+    return [
+        {
+            "name": names[i],
+            "features": features[i],
+            "texts": words[i],
+            "joints": positions[i],
+            "recovered": recovered[i],
+        }
+        for i in range(len(names))
+    ]
 
 
 def _mirror_words(utterance):

@@ -1,5 +1,6 @@
 """Splits by video, and the statistics that follow from them."""
 
+import math
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -9,8 +10,15 @@ from ..features import feature_stats
 from ..io import Corpus
 from ..io.files import read_json, write_json
 from .clips import MIRROR_PREFIX
+from .report import write_report
 
-__all__ = ["curate", "finish_corpus", "split_videos"]
+__all__ = ["check_split_sizes", "count_clips", "curate", "finish_corpus", "split_videos"]
+
+
+def check_split_sizes(sizes):
+    """Raise `ConfigError` unless these can be the shares of train, val and test."""
+    if len(sizes) != 3 or not all(0 <= size < math.inf for size in sizes) or not sum(sizes) > 0:
+        raise ConfigError("Split sizes cannot work.", expected="three shares of train, val, test", found=sizes)
 
 
 def split_videos(
@@ -37,8 +45,7 @@ def split_videos(
     >>> split_videos({"a": 60, "b": 50, "c": 40, "d": 30}, seed=1)
     {'train': ['a', 'b'], 'val': ['d'], 'test': ['c']}
     """
-    if len(split_sizes) != 3 or min(split_sizes) < 0 or not sum(split_sizes) > 0:
-        raise ConfigError("Split sizes cannot work.", expected="three shares of train, val, test", found=split_sizes)
+    check_split_sizes(split_sizes)
     names = sorted(seconds)
     np.random.default_rng(seed).shuffle(names)
     wanted = {
@@ -75,13 +82,24 @@ def finish_corpus(
     corpus.write_stats(feature_stats((corpus.features(n) for n in corpus.names("all")), skeleton=corpus.skeleton))
 
 
+def count_clips(corpus: Corpus, clips: Sequence[dict]) -> dict:
+    """Count what is in a corpus, for its manifest."""
+    return {
+        "clips": len(clips),
+        "frames": sum(clip["frames"] for clip in clips),
+        "videos": len({clip["source"] for clip in clips}),
+        "speakers": len({clip["speaker"] for clip in clips}),
+        "splits": {split: len(corpus.names(split)) for split in ("train", "val", "test")},
+    }
+
+
 def curate(
     root,
     *,
     exclude: Collection[str] = (),
     keep: Callable[[dict], bool] | None = None,
-    split_sizes: Sequence[float] = (0.8, 0.1, 0.1),
-    seed: int = 0,
+    split_sizes: Sequence[float] | None = None,
+    seed: int | None = None,
 ) -> list[str]:
     """Choose clips anew without rebuilding: new splits, new Mean and Std; no clip is deleted.
 
@@ -90,25 +108,47 @@ def curate(
     root : path
         A corpus made by `build_corpus`.
     exclude : collection of str
-        Clips to leave out.
+        Clips to leave out; their mirrored twins go with them.
     keep : callable, optional
-        Gets each clip of the manifest (a dict with ``name``, ``source``,
-        ``speaker``, ``text``, ``frames``, ``filled``…) and says whether it stays.
+        Gets each clip of the manifest and says whether it stays. A clip is a
+        dict: ``name``, ``source``, ``speaker``, ``text``, ``start``, ``end``,
+        ``frames``, ``filled`` (share of frames that were filled),
+        ``jitter_before`` and ``jitter_after`` (mean jerk in m/s³, without and
+        with the low-pass), ``hands`` (of ``left`` and ``right`` those that
+        move), ``syllables``.
     split_sizes, seed
-        As in `split_videos`.
+        As in `split_videos`; by default as before.
 
     Returns
     -------
     excluded : list of str
-        Also recorded in the manifest.
+        Also recorded in the manifest. Each call starts from all clips.
 
     Raises
     ------
     CorpusError
-        If a name to exclude is unknown, or nothing would be left.
+        If this is no such corpus, a name to exclude is unknown, or nothing
+        would be left; the corpus is then as before.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from ktube_motion.construct import build_corpus, pair_sources
+    >>> from ktube_motion.samples import make_speaker
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = make_speaker(folder, num_utterances=3)
+    >>> _ = build_corpus(pair_sources(folder, folder)[0], folder / "KTubeUM", progress=False)
+    >>> curate(folder / "KTubeUM", exclude=["speaker_0000_001"], keep=lambda clip: clip["filled"] < 0.2)
+    ['speaker_0000_001']
+    >>> Corpus(folder / "KTubeUM").names("train")[:2]
+    ['speaker_0000_000', 'speaker_0000_002']
     """
     corpus = Corpus(root)
-    manifest = read_json(corpus.root / "manifest.json")
+    path = corpus.root / "manifest.json"
+    manifest = read_json(path) if path.exists() else {}
+    if not {"clips", "options"} <= manifest.keys():
+        raise CorpusError("Nothing is known of the clips here.", where=path, expected="a manifest by build_corpus")
     names = {clip["name"] for clip in manifest["clips"]}
     unknown = sorted(set(exclude) - names)
     if unknown:
@@ -117,6 +157,12 @@ def curate(
     if not kept:
         raise CorpusError("No clip would be left.", where=corpus.root, expected="at least one clip")
     excluded = sorted(names - {clip["name"] for clip in kept})
-    finish_corpus(corpus, kept, split_sizes=split_sizes, seed=seed)
-    write_json(corpus.root / "manifest.json", {**manifest, "excluded": excluded})
+    options = dict(manifest["options"])
+    options |= {"split_sizes": list(split_sizes)} if split_sizes is not None else {}
+    options |= {"seed": seed} if seed is not None else {}
+    finish_corpus(corpus, kept, split_sizes=options["split_sizes"], seed=options["seed"])
+    counts = count_clips(corpus, kept)
+    write_json(path, {**manifest, "options": options, "excluded": excluded, "counts": counts})
+    if (corpus.root / "report.html").exists():
+        write_report(corpus.root)
     return excluded

@@ -37,10 +37,19 @@ def slerp(first, second, weight):
 
 def between(poses, before, after, weight):
     """Blend frames `before` and `after` of `poses`: rotvecs by slerp, transl and expression linearly."""
-    first, second = to_quats(poses.rotvecs[before]), to_quats(poses.rotvecs[after])
-    turned = slerp(first, second, torch.from_numpy(weight)[:, None].expand(first.shape[:-1]))
+    turned = np.empty((len(weight), *poses.rotvecs.shape[1:]), np.float32)
+    for rows in blocks(len(weight)):
+        first, second = to_quats(poses.rotvecs[before[rows]]), to_quats(poses.rotvecs[after[rows]])
+        turned[rows] = to_rotvecs(
+            slerp(first, second, torch.from_numpy(weight[rows])[:, None].expand(first.shape[:-1]))
+        )
     blend = lambda values: values[before] + weight[:, None] * (values[after] - values[before])  # noqa: E731
-    return {"rotvecs": to_rotvecs(turned), "transl": blend(poses.transl), "expression": blend(poses.expression)}
+    return {"rotvecs": turned, "transl": blend(poses.transl), "expression": blend(poses.expression)}
+
+
+def blocks(frames):
+    """Go through frames some at a time: an hour of video at once would fill gigabytes."""
+    return (slice(start, min(start + 4096, frames)) for start in range(0, frames, 4096))
 
 
 def median_quat(quats, *, steps=30):
@@ -59,10 +68,13 @@ def running_median_angle(quats, reach):
     The clip goes on mirrored beyond its ends, so that a bad first frame does not vote for itself.
     """
     inside = np.pad(np.arange(len(quats)), reach, mode="reflect")
-    window = quats[inside].unfold(0, 2 * reach + 1, 1)  # (T, J, 4, window)
-    side = (window * quats[..., None]).sum(-2, keepdim=True)
-    median = F.normalize(torch.where(side < 0, -window, window).median(-1).values, dim=-1)
-    return roma.unitquat_geodesic_distance(median, quats)
+    angles = []
+    for rows in blocks(len(quats)):
+        window = quats[inside[rows.start : rows.stop + 2 * reach]].unfold(0, 2 * reach + 1, 1)  # (T, J, 4, window)
+        side = (window * quats[rows, ..., None]).sum(-2, keepdim=True)
+        median = F.normalize(torch.where(side < 0, -window, window).median(-1).values, dim=-1)
+        angles.append(roma.unitquat_geodesic_distance(median, quats[rows]))
+    return torch.cat(angles)
 
 
 def runs(mask):

@@ -56,8 +56,11 @@ def clean_poses(
     poses = fill_gaps(reject_outliers(poses), max_gap_seconds=max_gap_seconds)
     if root is not None:
         poses = fix_root(poses, to=root)
-    if cutoff_hz is None:
-        return poses
+    return poses if cutoff_hz is None else lowpass_stretches(poses, cutoff_hz=cutoff_hz, order=order)
+
+
+def lowpass_stretches(poses, *, cutoff_hz, order=2):
+    """Smooth every valid stretch by itself; invalid frames stay as they are."""
     parts = {name: getattr(poses, name).copy() for name in ("rotvecs", "transl", "expression")}
     for start, stretch in split_at_gaps(poses):
         smooth = lowpass(stretch, cutoff_hz=cutoff_hz, order=order)

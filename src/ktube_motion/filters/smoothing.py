@@ -79,8 +79,11 @@ def lowpass(poses: PoseSequence, *, cutoff_hz: float = 3.0, order: int = 2) -> P
     def smooth(values):
         return sosfiltfilt(sections, values, axis=0, padtype="even", padlen=padding) if values.size else values
 
-    quats = torch.from_numpy(smooth(to_quats(poses.rotvecs).numpy()).copy())
-    return poses.replace(rotvecs=to_rotvecs(quats), transl=smooth(poses.transl), expression=smooth(poses.expression))
+    rotvecs = np.empty_like(poses.rotvecs)
+    for joint in range(rotvecs.shape[1]):  # all at once, an hour of video would fill gigabytes
+        quats = smooth(to_quats(poses.rotvecs[:, joint : joint + 1]).numpy())
+        rotvecs[:, joint] = to_rotvecs(torch.from_numpy(quats.copy()))[:, 0]
+    return poses.replace(rotvecs=rotvecs, transl=smooth(poses.transl), expression=smooth(poses.expression))
 
 
 def one_euro(poses: PoseSequence, *, min_cutoff_hz: float = 1.0, beta: float = 2.0) -> PoseSequence:

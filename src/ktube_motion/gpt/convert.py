@@ -1,12 +1,11 @@
 """Checkpoints of T2M-GPT's transformer: read them, write them."""
 
-import pickle
 from pathlib import Path
 
 import torch
 
 from ..errors import CheckpointError
-from ..vq.checkpoints import load_state
+from ..vq.checkpoints import load_state, read_torch_file
 from .transformer import MotionTransformer, TransformerConfig, sinusoids
 
 __all__ = ["load_t2m_gpt_transformer", "to_t2m_gpt_state_dict"]
@@ -32,17 +31,6 @@ def _blocks(num_layers):
     for index in range(2 * num_layers):
         stack = "trans_base" if index < num_layers else "trans_head"
         yield f"{stack}.blocks.{index % num_layers}", f"blocks.{index}"
-
-
-def _read(path):
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
-        raise CheckpointError("Cannot read this checkpoint.", where=path, found=error) from error
-    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get("trans"), dict):
-        found = sorted(map(str, checkpoint)) if isinstance(checkpoint, dict) else type(checkpoint).__name__
-        raise CheckpointError("This is no T2M-GPT transformer.", where=path, expected="{'trans': …}", found=found)
-    return checkpoint["trans"]
 
 
 def _config(state, path, heads, hints):
@@ -98,9 +86,9 @@ def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints) -> M
     --------
     >>> load_t2m_gpt_transformer("output/GPT/net_best_fid.pth")  # doctest: +SKIP
     """
-    state = dict(_read(path))
+    (state,) = read_torch_file(path, parts=["trans"])
     config = _config(state, path, heads, hints)
-    result = {}
+    result: dict[str, torch.Tensor] = {}
     try:
         result |= {ours: state.pop(theirs) for theirs, ours in _OUTSIDE.items()}
         for theirs, ours in _blocks(config.num_layers):

@@ -154,10 +154,7 @@ class UtteranceToMotion:
         if seconds is not None and sampling.get("num_tokens") is not None:
             raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
         if seconds is not None:
-            wanted = [seconds] * len(names) if np.ndim(seconds) == 0 else list(seconds)
-            if len(wanted) != len(names):
-                raise ConfigError("seconds does not fit the texts.", expected=len(names), found=len(wanted))
-            frames = [number_of_frames(value, self.fps) for value in wanted]
+            frames = self._frames_for(seconds, len(names))
             sampling["num_tokens"] = [self._tokens_for(count) for count in frames]
         before = self._prefix_tokens(prefix, len(names))
         tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=before, **sampling)
@@ -291,6 +288,12 @@ class UtteranceToMotion:
             left = None if frames is None else frames - given * per_token
             yield Motion(skeleton=self.skeleton, positions=joints[0, :left].numpy(), fps=self.fps, name=name)
             given += 1
+
+    def _frames_for(self, seconds, count):
+        wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
+        if len(wanted) != count:
+            raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
+        return [number_of_frames(value, self.fps) for value in wanted]
 
     def _tokens_for(self, frames):
         return -(-frames // self.tokenizer.frames_per_token)

@@ -102,7 +102,7 @@ def generate(
     seeds = _seeds(seeds, generator, len(text_features))
     if batch_size < 1:
         raise ConfigError("batch_size must be positive.", found=batch_size)
-    written = [[] for _ in seeds]
+    written: list[list[int]] = [[] for _ in seeds]
     for rows in batches([len(prefix) for prefix in prefixes], batch_size):
         steps = _write(
             model,

@@ -4,12 +4,11 @@ import math
 from dataclasses import dataclass
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
-from ..vq.checkpoints import load_state, read_checkpoint, write_checkpoint
+from ..vq.models import HubModel
 
 __all__ = ["KeyValueCache", "MotionTransformer", "TransformerConfig"]
 
@@ -161,7 +160,7 @@ def sinusoids(length: int, width: int) -> torch.Tensor:
     return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :width]
 
 
-class MotionTransformer(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion", tags=["motion-generation"]):
+class MotionTransformer(HubModel, tags=["motion-generation"]):
     """Autoregressive transformer over motion tokens, led by a text vector.
 
     The text vector is position 0; the output at position ``i`` is about motion
@@ -187,6 +186,9 @@ class MotionTransformer(nn.Module, PyTorchModelHubMixin, library_name="ktube_mot
     """
 
     kind = "motion_transformer"
+    config_type = TransformerConfig
+    config: TransformerConfig
+    positions: torch.Tensor
 
     def __init__(self, config: TransformerConfig):
         super().__init__()
@@ -287,34 +289,6 @@ class MotionTransformer(nn.Module, PyTorchModelHubMixin, library_name="ktube_mot
                 fix="Were these tokens made by another tokenizer?",
             )
 
-    def _save_pretrained(self, save_directory):
-        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, source, *, map_location="cpu", **hub) -> "MotionTransformer":
-        """Load what `save_pretrained` wrote, from a folder or the hub; in evaluation mode.
-
-        Parameters
-        ----------
-        source : path or str
-            A folder, or a hub id as ``"user/model"``.
-        map_location : str or torch.device
-        **hub
-            revision, token, cache_dir, force_download, local_files_only.
-
-        Returns
-        -------
-        model : MotionTransformer
-            In the precision it was saved in.
-
-        Raises
-        ------
-        CheckpointError
-            If files are missing or damaged, or hold another kind of model.
-        """
-        config, state = read_checkpoint(source, kind=cls.kind, config_type=TransformerConfig, **hub)
-        model = cls(config)
+    def _receive(self, state):
         if "head.weight" in state:
-            model.to(state["head.weight"].dtype)
-        load_state(model, state, where=source)
-        return model.to(map_location).eval()
+            self.to(state["head.weight"].dtype)  # a model saved in half precision comes back in it

@@ -186,7 +186,7 @@ class _Dtype:
     """Stands for numpy.dtype while unpickling, because NumPy crashes on states that were tampered with."""
 
     def __init__(self, code, align=False, copy=False):
-        if not re.fullmatch(r"[?bhilqBHILQefdg]|[fiub]\d{1,2}|[SU]\d{1,6}|O8?", str(code)):
+        if not re.fullmatch(r"[?bhilqBHILQefdg]|[fiubc]\d{1,2}|[SU]\d{1,6}|O8?", str(code)):
             raise ValueError(f"arrays of {code!r}")
         self.dtype = np.dtype(code)
 
@@ -285,6 +285,7 @@ for _core in ("numpy.core", "numpy._core"):
     _NAMES[f"{_core}.multiarray", "scalar"] = _scalar
 for _kind in (set, frozenset, list, dict, tuple, complex):
     _NAMES["builtins", _kind.__name__] = _NAMES["__builtin__", _kind.__name__] = _kind
+_NAMES["builtins", "bytes"] = _NAMES["__builtin__", "bytes"] = lambda: b""  # bytes(10**12) would take the memory
 
 
 # The unpickler written in Python, because joblib's raw arrays have to be read between two of its steps.

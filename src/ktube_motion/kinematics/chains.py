@@ -50,9 +50,8 @@ def forward_kinematics(
     """
     local, restore = to_torch(rotations, name="rotations")
     root = to_torch(translation, name="translation")[0].to(local)
-    bones = to_torch(skeleton.offsets if offsets is None else offsets, name="offsets")[0].to(local)
     check_shape(local, (skeleton.num_joints, 3, 3), name="rotations")
-    check_shape(bones, (skeleton.num_joints, 3), name="offsets")
+    bones = _rest_bones(offsets, skeleton).to(local)
     check_shape(root, (3,), name="translation")
     if root.shape[:-1] != local.shape[:-3]:
         raise ShapeError("rotations and translation differ.", expected=(*local.shape[:-3], 3), found=tuple(root.shape))
@@ -143,9 +142,7 @@ def inverse_kinematics(positions: Array, *, skeleton: Skeleton, offsets: Array |
     """
     points, restore = to_torch(positions, name="positions")
     check_shape(points, (skeleton.num_joints, 3), name="positions")
-    rest = to_torch(skeleton.offsets if offsets is None else offsets, name="offsets")[0].to(points)
-    check_shape(rest, (skeleton.num_joints, 3), name="offsets")
-    rest = torch.nn.functional.normalize(rest, dim=-1)
+    rest = torch.nn.functional.normalize(_rest_bones(offsets, skeleton).to(points), dim=-1)
     bones = points - points[..., list(skeleton.parents), :]  # the root's is never looked at
     bones = torch.nn.functional.normalize(bones, dim=-1)
     above: list[torch.Tensor] = []
@@ -189,6 +186,13 @@ def bone_offsets(positions: Array, *, skeleton: Skeleton) -> Array:
     check_shape(points, (skeleton.num_joints, 3), name="positions")
     lengths = torch.linalg.vector_norm(points - points[..., list(skeleton.parents), :], dim=-1, keepdim=True)
     return restore(torch.from_numpy(skeleton.bone_directions.copy()).to(points) * lengths)
+
+
+def _rest_bones(offsets, skeleton):
+    """The bone vectors given, or the skeleton's own, as a tensor."""
+    bones, _ = to_torch(skeleton.offsets if offsets is None else offsets, name="offsets")
+    check_shape(bones, (skeleton.num_joints, 3), name="offsets")
+    return bones
 
 
 def _turn(rest, seen):

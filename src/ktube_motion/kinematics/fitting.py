@@ -119,6 +119,8 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
     >>> fit_betas(motion.positions, body=load_body())[:1].round(1)
     array([2.], dtype=float32)
     """
+    from scipy.optimize import lsq_linear
+
     joints = list(range(22)) if positions.shape[1] == 22 else _BODY_IN_SMPLX
     parents = SMPL_22.parents if positions.shape[1] == 22 else SMPLH_52.parents
     # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
@@ -135,9 +137,9 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
         lengths = np.linalg.norm(bones, axis=-1)
         gradient = np.einsum("bi,bik->bk", bones / lengths[:, None], slope)
         jacobian = np.concatenate([gradient, strength * np.eye(10)])
-        residual = np.concatenate([seen - lengths, -strength * betas])
-        betas = betas + np.linalg.lstsq(jacobian, residual, rcond=None)[0]
-    return np.clip(betas, -8, 8).astype(np.float32)
+        wanted = np.concatenate([seen - lengths + gradient @ betas, np.zeros(10)])
+        betas = lsq_linear(jacobian, wanted, bounds=(-5, 5)).x  # no body is further from the average than that
+    return betas.astype(np.float32)
 
 
 def _observed(motion):

@@ -4,7 +4,8 @@ Measures are plain functions of arrays (`functional`) and accumulators for
 streams (`accumulators`). Evaluators put motion and text into one space:
 `MotionEvaluator` is trained on any corpus and any language,
 `load_t2m_evaluator` reads the published English ones. `evaluate_tokenizer` and
-`evaluate_generation` run the protocol and give a `Report`.
+`evaluate_generation` run the protocol and give a `Report`; `trust_report` asks
+whether an evaluator orders what it must.
 """
 
 from .accumulators import (
@@ -20,6 +21,7 @@ from .functional import (
     FewSamplesWarning,
     acceleration_error,
     beat_consistency,
+    beat_preference,
     class_accuracy,
     diversity,
     foot_skating,
@@ -40,13 +42,18 @@ from .functional import (
     speech_beats,
     symmetric_jerk_error,
 )
+from .labels import corpus_labels
 from .losses import contrastive_loss, false_negatives, margin_loss
+from .perturb import freeze, jitter, perturb, reverse
+from .plots import plot_confusion, plot_report, plot_trust
 from .protocol import evaluate_generation, evaluate_tokenizer
 from .report import Interval, Report
 from .t2m_evaluator import T2MEvaluator, load_t2m_evaluator
+from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
     "ClassReport",
+    "Curve",
     "DiversityAccumulator",
     "EvaluatorConfig",
     "EvaluatorOutput",
@@ -58,10 +65,13 @@ __all__ = [
     "Report",
     "RetrievalAccumulator",
     "T2MEvaluator",
+    "TrustReport",
     "acceleration_error",
     "beat_consistency",
+    "beat_preference",
     "class_accuracy",
     "contrastive_loss",
+    "corpus_labels",
     "diversity",
     "evaluate_generation",
     "evaluate_tokenizer",
@@ -70,8 +80,10 @@ __all__ = [
     "frechet_distance",
     "frechet_distance_from_moments",
     "frechet_gesture_distance",
+    "freeze",
     "gather",
     "jerk",
+    "jitter",
     "joint_errors",
     "l1_diversity",
     "load_t2m_evaluator",
@@ -82,8 +94,14 @@ __all__ = [
     "mpjpe",
     "multimodality",
     "nearest_centroid",
+    "perturb",
+    "plot_confusion",
+    "plot_report",
+    "plot_trust",
     "r_precision",
     "r_precision_chance",
+    "reverse",
     "speech_beats",
     "symmetric_jerk_error",
+    "trust_report",
 ]

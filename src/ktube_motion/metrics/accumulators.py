@@ -117,8 +117,8 @@ class RetrievalAccumulator:
         self.batch_size, self.top_k, self.drop_last = batch_size, top_k, drop_last
         self.pairs, self._ranked = 0, 0
         self._found, self._distance = np.zeros(top_k), 0.0
-        self._text = self._motion = None  # pairs not ranked yet
-        self._last = None  # motions of the last full batch, the rest of the leftover pool
+        self._rest: list[torch.Tensor] = []  # texts and motions not ranked yet
+        self._last: torch.Tensor | None = None  # motions of the last full batch, the rest of the leftover pool
 
     def update(self, text, motion) -> "RetrievalAccumulator":
         """Add paired embeddings ``(N, E)``, ``(N, E)``."""
@@ -129,12 +129,11 @@ class RetrievalAccumulator:
         return self
 
     def _push(self, text, motion):
-        if self._text is not None:
-            if text.shape[1] != self._text.shape[1]:
-                raise ShapeError(
-                    "Pairs differ in dimension from earlier ones.", expected=self._text.shape[1], found=text.shape[1]
-                )
-            text, motion = torch.cat([self._text, text]), torch.cat([self._motion, motion])
+        if self._rest:
+            dim = self._rest[0].shape[1]
+            if text.shape[1] != dim:
+                raise ShapeError("Pairs differ in dimension from earlier ones.", expected=dim, found=text.shape[1])
+            text, motion = torch.cat([self._rest[0], text]), torch.cat([self._rest[1], motion])
         size = self.batch_size
         full = len(text) // size * size
         if full:
@@ -143,7 +142,7 @@ class RetrievalAccumulator:
             self._found += hits(*pools, target, self.top_k).sum((0, 1)).numpy()
             self._ranked += full
             self._last = motion[full - size : full].clone()
-        self._text, self._motion = text[full:].clone(), motion[full:].clone()
+        self._rest = [text[full:].clone(), motion[full:].clone()]
 
     def merge(self, other: "RetrievalAccumulator") -> "RetrievalAccumulator":
         """Add what another process has seen; its options must be the same."""
@@ -157,7 +156,7 @@ class RetrievalAccumulator:
         self._found = self._found + other._found
         self._distance += other._distance
         self._last = self._last if other._last is None else other._last
-        self._push(other._text, other._motion)
+        self._push(*other._rest)
         return self
 
     def compute(self) -> dict:
@@ -165,11 +164,12 @@ class RetrievalAccumulator:
         if self.pairs < 2:
             raise DataError("Retrieval needs two pairs at least.", found=self.pairs)
         check_pool(self.pairs, self.batch_size, self.top_k, self.drop_last)
-        found, ranked, rest = self._found.copy(), self._ranked, len(self._text)
+        text, motion = self._rest
+        found, ranked, rest = self._found.copy(), self._ranked, len(text)
         if rest and not self.drop_last:
-            pool = self._motion if self._last is None else torch.cat([self._last, self._motion])[-self.batch_size :]
+            pool = motion if self._last is None else torch.cat([self._last, motion])[-self.batch_size :]
             target = torch.arange(len(pool))[-rest:]
-            found += hits(self._text, pool, target, self.top_k).sum(0).numpy()
+            found += hits(text, pool, target, self.top_k).sum(0).numpy()
             ranked += rest
         return {"r_precision": found / ranked, "matching_score": self._distance / self.pairs, "pairs": self.pairs}
 

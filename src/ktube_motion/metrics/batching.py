@@ -1,29 +1,15 @@
 """Clips of any length and number through an encoder, in batches of like length, back in input order."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 
 from ..arrays import to_torch
 from ..errors import DataError, ShapeError
 
-__all__ = ["as_clips", "evaluating", "in_batches"]
+__all__ = ["as_clips", "in_batches"]
 
 # Two halvings leave one step of four frames.
 MIN_FRAMES = 4
-
-
-@contextmanager
-def evaluating(model):
-    """Switch `model` to evaluation without gradients, and back."""
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train(was_training)
 
 
 def as_clips(features, lengths, feature_size):

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
@@ -13,8 +12,9 @@ from torch.nn.utils.rnn import pad_sequence
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
 from ..skeletons import Skeleton
 from ..types import FeatureStats
-from ..vq.checkpoints import load_state, read_checkpoint, write_checkpoint
-from .batching import as_clips, evaluating, in_batches
+from ..vq.codebooks import evaluating
+from ..vq.models import HubModel, StandardizedModel
+from .batching import as_clips, in_batches
 from .encoders import AttentionPool, BiGRU, Halving, Transformer
 
 __all__ = ["EvaluatorConfig", "EvaluatorOutput", "MotionEvaluator"]
@@ -98,7 +98,7 @@ class EvaluatorOutput(NamedTuple):
     text: torch.Tensor
 
 
-class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion", tags=["motion-evaluation"]):
+class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     """Embeddings of motions and of texts, trained so that true pairs are near.
 
     The text side is a small head over the vectors of a frozen `TextEncoder`,
@@ -131,20 +131,19 @@ class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motio
     """
 
     kind = "motion_evaluator"
+    config_type = EvaluatorConfig
+    config: EvaluatorConfig
 
     def __init__(self, config: EvaluatorConfig, stats: FeatureStats | None = None, text_encoder=None):
         super().__init__()
         self.config = config = _named_encoder(config, text_encoder)
         self.__dict__["text_encoder"] = text_encoder  # an attribute, not a part: its weights are not ours to save
         size = config.feature_size
-        if stats is not None and len(stats.mean) != size:
-            raise ConfigError("Statistics and features differ in size.", expected=size, found=len(stats.mean))
-        self.register_buffer("mean", torch.zeros(size) if stats is None else torch.tensor(stats.mean))
-        self.register_buffer("std", torch.ones(size) if stats is None else torch.tensor(stats.std))
+        self.hold_stats(stats, size)
         width, dropout = config.width, config.dropout
         self.halving = Halving(size - _CONTACTS, width, dropout)
         if config.motion_encoder == "gru":
-            self.motion = BiGRU(width, width, config.num_layers, dropout)
+            self.motion: nn.Module = BiGRU(width, width, config.num_layers, dropout)
         else:
             self.motion = Transformer(width, config.num_layers, config.num_heads, dropout)
         self.motion_pool = AttentionPool(width, config.embedding_size)
@@ -186,11 +185,6 @@ class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motio
         """Size of an embedding."""
         return self.config.embedding_size
 
-    @property
-    def stats(self) -> FeatureStats:
-        """The normalisation statistics, as NumPy arrays."""
-        return FeatureStats(mean=self.mean.cpu().numpy(), std=self.std.cpu().numpy())
-
     def forward(self, features, lengths, text, text_lengths=None) -> EvaluatorOutput:
         """Embed a training batch of pairs.
 
@@ -226,6 +220,7 @@ class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motio
         lengths = lengths.to(text.device)
         return self._finish(self.text_pool(self.words(text, lengths), lengths))
 
+    @torch.no_grad()
     def embed_motion(self, features, lengths=None, *, batch_size: int = 256) -> torch.Tensor:
         """Embed raw motion features.
 
@@ -258,6 +253,7 @@ class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motio
         with evaluating(self):
             return in_batches(encode, clips, sizes, batch_size=batch_size, size=self.embedding_size)
 
+    @torch.no_grad()
     def embed_text(self, texts, *, batch_size: int = 1024) -> torch.Tensor:
         """Embed sentences, or their vectors.
 
@@ -314,39 +310,6 @@ class MotionEvaluator(nn.Module, PyTorchModelHubMixin, library_name="ktube_motio
             return self.text_encoder.encode([getattr(text, "text", text) for text in texts]).cpu()
         encoded = [self.text_encoder.encode_tokens(getattr(text, "tokens", text)) for text in texts]
         return [np.concatenate([words, pos], -1)[:length] for words, pos, length in encoded]
-
-    def _save_pretrained(self, save_directory):
-        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path, *, text_encoder=None, map_location="cpu", **hub):
-        """Load a folder written by `save_pretrained`, or a hub id.
-
-        Parameters
-        ----------
-        pretrained_model_name_or_path : path or str
-        text_encoder : TextEncoder, optional
-            The one it was trained with.
-        map_location : device
-        **hub
-            Passed to `huggingface_hub.hf_hub_download`.
-
-        Returns
-        -------
-        evaluator : MotionEvaluator
-            In evaluation mode.
-
-        Raises
-        ------
-        CheckpointError
-            If the folder is missing or damaged, holds another kind of model,
-            or `text_encoder` is not the one it was trained with.
-        """
-        path = pretrained_model_name_or_path
-        config, state = read_checkpoint(path, kind=cls.kind, config_type=EvaluatorConfig, **hub)
-        model = cls(config, text_encoder=text_encoder)
-        load_state(model, state, where=path)
-        return model.to(map_location).eval()
 
 
 def _is_tokens(text):

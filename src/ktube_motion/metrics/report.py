@@ -2,13 +2,17 @@
 
 import json
 import math
+import warnings
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, FormatError
+from ..io.corpus import check_name
 from ..io.files import read_json, write_text
+from .functional import ClassReport
 
 __all__ = ["Interval", "Report"]
 
@@ -31,6 +35,18 @@ COLUMNS = {
     "codes_used": "Codes used ↑",
     "perplexity": "Perplexity ↑",
 }
+
+
+def columns(present) -> list[str]:
+    """Put the names of metrics in their order."""
+    return [name for name in COLUMNS if name in present] + sorted(set(present) - set(COLUMNS))
+
+
+def label(name: str) -> str:
+    """Give the heading of a metric."""
+    if name.startswith("class_accuracy_"):
+        return f"Class {name.removeprefix('class_accuracy_')} ↑"
+    return COLUMNS.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,8 @@ class Report:
         Split, limits, seed, repeats, fingerprints of models.
     notes : tuple of str
         What a reader of the numbers must know.
+    classes : dict of str to ClassReport
+        Confusions of the generated motions by label group, all repeats added up.
 
     Examples
     --------
@@ -98,6 +116,7 @@ class Report:
     counts: dict[str, int] = field(default_factory=dict)
     settings: dict = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    classes: dict[str, ClassReport] = field(default_factory=dict)
 
     def __getitem__(self, place) -> Interval:
         row, metric = place
@@ -105,14 +124,18 @@ class Report:
 
     def to_json(self) -> str:
         """Write everything as JSON; NaN becomes null."""
-        cell = lambda x: {  # noqa: E731
-            "mean": x.mean,
-            "half_width": None if math.isnan(x.half_width) else x.half_width,
-            "repeats": x.repeats,
+        whole = {
+            "kind": self.kind,
+            "table": {row: {name: _written(cell) for name, cell in cells.items()} for row, cells in self.table.items()},
+            "counts": self.counts,
+            "settings": self.settings,
+            "notes": list(self.notes),
+            "classes": {
+                group: {"classes": list(report.classes), "confusion": report.confusion.tolist()}
+                for group, report in self.classes.items()
+            },
         }
-        table = {row: {name: cell(value) for name, value in cells.items()} for row, cells in self.table.items()}
-        whole = {"kind": self.kind, "table": table, "counts": self.counts, "settings": self.settings}
-        return json.dumps({**whole, "notes": list(self.notes)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+        return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def load(cls, folder) -> "Report":
@@ -121,22 +144,23 @@ class Report:
         written = read_json(path)
         try:
             table = {
-                row: {
-                    name: Interval(c["mean"], math.nan if c["half_width"] is None else c["half_width"], c["repeats"])
-                    for name, c in cells.items()
-                }
-                for row, cells in written["table"].items()
+                row: {name: _read(cell) for name, cell in cells.items()} for row, cells in written["table"].items()
             }
-            return cls(written["kind"], table, written["counts"], written["settings"], tuple(written["notes"]))
+            classes = {
+                group: ClassReport.of(part["classes"], part["confusion"])
+                for group, part in written.get("classes", {}).items()
+            }
+            notes = tuple(written["notes"])
+            return cls(written["kind"], table, written["counts"], written["settings"], notes, classes)
         except (KeyError, TypeError, AttributeError) as error:
             raise FormatError("This is not a report.", where=path, found=error) from error
 
     def to_markdown(self) -> str:
         """Write the table, the counts and the notes as Markdown."""
         present = {name for cells in self.table.values() for name in cells}
-        names = [name for name in COLUMNS if name in present] + sorted(present - set(COLUMNS))
+        names = columns(present)
         lines = [f"# Evaluation of a {'tokenizer' if self.kind == 'tokenizer' else 'generator'}", ""]
-        lines.append("| | " + " | ".join(COLUMNS.get(name, name) for name in names) + " |")
+        lines.append("| | " + " | ".join(label(name) for name in names) + " |")
         lines.append("|---" * (len(names) + 1) + "|")
         for row, cells in self.table.items():
             lines.append(f"| {row} | " + " | ".join(str(cells.get(name, "–")) for name in names) + " |")
@@ -144,9 +168,50 @@ class Report:
         lines += [f"- {name}: {value}" for name, value in self.settings.items()]
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
-    def save(self, folder) -> Path:
-        """Write ``report.json`` and ``report.md`` into `folder`, each atomically; gives the folder."""
+    def save(self, folder, *, pictures: bool | None = None) -> Path:
+        """Write ``report.json``, ``report.md`` and pictures into `folder`, each atomically.
+
+        Parameters
+        ----------
+        folder : path
+        pictures : bool, optional
+            ``report.png``, and ``confusion_GROUP.png`` for each label group. By
+            default they are drawn where matplotlib is installed; where it is not, a warning says so.
+
+        Returns
+        -------
+        folder : Path
+
+        Raises
+        ------
+        MissingDependencyError
+            If `pictures` is True and matplotlib is missing.
+        """
+        from .plots import plot_confusion, plot_report
+
         folder = Path(folder)
         write_text(folder / "report.md", self.to_markdown())
         write_text(folder / "report.json", self.to_json())
+        if pictures or (pictures is None and can_draw()):
+            plot_report(self, folder / "report.png")
+            for group, report in self.classes.items():
+                plot_confusion(report, folder / f"confusion_{check_name(group)}.png", title=group)
         return folder
+
+
+def can_draw() -> bool:
+    """Tell whether matplotlib is installed, and warn if it is not."""
+    found = all(find_spec(name) for name in ("matplotlib", "koreanize_matplotlib"))
+    if not found:
+        warnings.warn('No pictures: run pip install "ktube_motion[render]" for them.', stacklevel=3)
+    return found
+
+
+def _written(cell):
+    half = None if math.isnan(cell.half_width) else cell.half_width
+    return {"mean": cell.mean, "half_width": half, "repeats": cell.repeats}
+
+
+def _read(cell):
+    half = math.nan if cell["half_width"] is None else cell["half_width"]
+    return Interval(cell["mean"], half, cell["repeats"])

@@ -26,6 +26,8 @@ class Samples:
     ----------
     keys : list of str
         The clip's name; with its frames when only a part of it is meant.
+    names : list of str
+        The clip each sample is of.
     features : list of float32 arrays [shape=(T, D)]
         Raw, ``T`` a multiple of four.
     texts : list of Utterance
@@ -39,6 +41,7 @@ class Samples:
     """
 
     keys: list[str]
+    names: list[str]
     features: list[np.ndarray]
     texts: list[Utterance]
     choices: list[np.ndarray]
@@ -81,7 +84,9 @@ def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int
         If fewer than two samples are left; the message says why clips were left out.
     """
     counts = dict.fromkeys(_COUNTED, 0)
-    keys, motions, texts, choices = [], [], [], []
+    texts: list[Utterance] = []
+    keys: list[str] = []
+    names, motions, choices = [], [], []
     for name in corpus.names(split):
         counts["clips"] += 1
         features = np.asarray(corpus.features(name), np.float32)
@@ -101,6 +106,7 @@ def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int
             stop = entry.start + entry.num_frames // UNIT * UNIT
             key = name if whole else f"{name}_{entry.start}-{entry.stop}"
             keys.append(key if key not in keys[-len(entries) :] else f"{key}_{len(keys)}")
+            names.append(name)
             motions.append(features[entry.start : stop])
             choices.append(np.arange(len(texts), len(texts) + len(entry.texts)))
             texts.extend(entry.texts)
@@ -114,4 +120,4 @@ def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int
             found=", ".join(f"{name} {value}" for name, value in counts.items()),
             fix="Set min_frames and max_frames to fit the corpus.",
         )
-    return Samples(keys, motions, texts, choices, counts, corpus.skeleton, corpus.fps)
+    return Samples(keys, names, motions, texts, choices, counts, corpus.skeleton, corpus.fps)

@@ -5,10 +5,7 @@ encoder (convolutions, four frames to one step), a motion encoder and a text
 encoder (bidirectional GRUs). Its statistics lie in a ``meta`` folder beside.
 """
 
-import zipfile
-from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -17,11 +14,14 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
 from ..skeletons import Skeleton
-from ..types import FeatureStats
-from .batching import as_clips, evaluating, in_batches
+from ..vq.checkpoints import read_stats, read_torch_file
+from ..vq.codebooks import evaluating
+from ..vq.models import StandardizedModel
+from .batching import as_clips, in_batches
 
 __all__ = ["T2MEvaluator", "load_t2m_evaluator"]
 
+_PARTS = ("movement_encoder", "text_encoder", "motion_encoder")
 # The published data set cuts clips to 196 frames and pads shorter ones with zeros up to there.
 PADDED_FRAMES = 196
 
@@ -72,7 +72,7 @@ class _TextBiGRU(_BiGRU):
         return super().forward(words + self.pos_emb(pos), lengths)
 
 
-class T2MEvaluator(nn.Module):
+class T2MEvaluator(StandardizedModel):
     """Text and motion embeddings of the published evaluator; make it with `load_t2m_evaluator`.
 
     Attributes
@@ -87,7 +87,7 @@ class T2MEvaluator(nn.Module):
 
     def __init__(self, weights, stats=None, word_vectorizer=None):
         super().__init__()
-        movement, motion, text = (weights[name] for name in ("movement_encoder", "motion_encoder", "text_encoder"))
+        movement, text, motion = (weights[name] for name in _PARTS)
         hidden, size, _ = movement["main.0.weight"].shape
         output = len(movement["out_net.weight"])
         self.movement_encoder = _Movement(size, hidden, output)
@@ -96,23 +96,17 @@ class T2MEvaluator(nn.Module):
         self.feature_size, self.embedding_size = size + 4, len(motion["output_net.3.weight"])
         self.skeleton = Skeleton.for_feature_size(self.feature_size)
         self.fps = 12.5 if self.skeleton.name == "kit_21" else 20.0
-        stats = stats or FeatureStats(mean=np.zeros(self.feature_size), std=np.ones(self.feature_size))
-        if len(stats.mean) != self.feature_size:
+        if stats is not None and len(stats.mean) != self.feature_size:
             raise CheckpointError(
                 "The statistics are of another data set.", expected=self.feature_size, found=len(stats.mean)
             )
-        self.register_buffer("mean", torch.tensor(stats.mean))
-        self.register_buffer("std", torch.tensor(stats.std))
+        self.hold_stats(stats, self.feature_size)
         self.word_vectorizer = word_vectorizer
-        for name in ("movement_encoder", "motion_encoder", "text_encoder"):
+        for name in _PARTS:
             getattr(self, name).load_state_dict(weights[name])
         self.eval()
 
-    @property
-    def stats(self):
-        """The evaluator's own `FeatureStats`."""
-        return FeatureStats(mean=self.mean.cpu().numpy(), std=self.std.cpu().numpy())
-
+    @torch.no_grad()
     def embed_motion(self, features, lengths=None, *, batch_size: int = 256) -> torch.Tensor:
         """Embed raw motion features.
 
@@ -156,6 +150,7 @@ class T2MEvaluator(nn.Module):
         steps = self.movement_encoder(batch[..., :-4])
         return self.motion_encoder(steps, torch.tensor([len(clip) // 4 for clip in clips]))
 
+    @torch.no_grad()
     def embed_text(self, texts, *, batch_size: int = 256) -> torch.Tensor:
         """Embed texts given as word vectors or as tagged words.
 
@@ -257,13 +252,11 @@ def load_t2m_evaluator(path, *, mean=None, std=None, word_vectorizer=None) -> T2
     ktube_motion.errors.CheckpointError: checkpoints/nowhere: There is no evaluator here. ...
     """
     file = _find(Path(path))
-    weights = _read(file)
-    if (mean is None) != (std is None):
-        raise ConfigError("Statistics come in pairs.", expected="mean and std, or neither")
+    weights = dict(zip(_PARTS, read_torch_file(file, parts=_PARTS), strict=True))
     meta = file.parent.parent / "meta"
-    if mean is None and (meta / "mean.npy").exists() and (meta / "std.npy").exists():
+    if mean is None and std is None and (meta / "mean.npy").exists() and (meta / "std.npy").exists():
         mean, std = meta / "mean.npy", meta / "std.npy"
-    stats = None if mean is None else FeatureStats(mean=_numbers(mean), std=_numbers(std))
+    stats = read_stats(mean, std)
     try:
         return T2MEvaluator(weights, stats, word_vectorizer)
     except (KeyError, ValueError, RuntimeError) as error:
@@ -284,19 +277,3 @@ def _find(path):
         expected="finest.tar, or a folder text_mot_match with model/finest.tar",
         fix="examples/check_assets.py says where it comes from.",
     )
-
-
-def _read(file):
-    try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise CheckpointError("This checkpoint cannot be read safely.", where=file, found=str(error)[:200]) from error
-    parts = ("movement_encoder", "text_encoder", "motion_encoder")
-    found = sorted(map(str, weights)) if isinstance(weights, dict) else type(weights).__name__
-    if not isinstance(weights, dict) or not all(isinstance(weights.get(part), dict) for part in parts):
-        raise CheckpointError("This is another kind of checkpoint.", where=file, expected=", ".join(parts), found=found)
-    return weights
-
-
-def _numbers(value: Sequence[float] | str | Path):
-    return np.load(value, allow_pickle=False) if isinstance(value, (str, Path)) else np.asarray(value)

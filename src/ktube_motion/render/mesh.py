@@ -12,7 +12,7 @@ from .fonts import draw_subtitle, draw_text, paste, titles_for
 from .raster import make_renderer
 from .rigs import as_poses
 from .scene import as_cues, cue_at, follow_path, frame_camera, on_floor, reach
-from .video import check_size, check_target, open_video, progress_bar, read_and_hold
+from .video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_mesh_video"]
 
@@ -93,7 +93,7 @@ def save_mesh_video(
     clips = [motions] if isinstance(motions, Motion | PoseSequence) else list(motions)
     body = load_body() if body is None else body
     poses = [as_poses(clip, body=body) for clip in clips]
-    fps = float(fps or max(clip.fps for clip in poses))
+    fps = check_fps(fps, poses)
     writing = max(size[1] // 32, 12)
     names = titles_for(titles, [_Named(getattr(clip, "name", "")) for clip in clips])
     titles = [draw_text(name, size[0], font_size=writing) for name in names]

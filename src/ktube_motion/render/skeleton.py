@@ -21,7 +21,7 @@ from .scene import (
     resample_positions,
     side_of,
 )
-from .video import check_size, check_target, open_video, progress_bar, read_and_hold
+from .video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_skeleton_video"]
 
@@ -220,7 +220,7 @@ def save_skeleton_video(
     path, size = check_target(path, audio=audio), check_size(size)
     clips, cues = as_clips(motions), as_cues(subtitles)
     titles = titles_for(titles, clips)
-    fps = float(fps or max(clip.fps for clip in clips))
+    fps = check_fps(fps, clips)
     frames = max(max(round(clip.seconds * fps), 1) for clip in clips)
     writing = max(size[1] // 32, 12)
     titles = [draw_text(title, size[0], font_size=writing) for title in titles]

@@ -14,7 +14,7 @@ from ..errors import ConfigError, FormatError, KtubeError
 from ..io.files import atomic_path
 from .fonts import need
 
-__all__ = ["check_size", "check_target", "open_video", "progress_bar", "read_and_hold", "read_video"]
+__all__ = ["check_fps", "check_size", "check_target", "open_video", "progress_bar", "read_and_hold", "read_video"]
 
 _VIDEO = (".mp4", ".mov", ".mkv")
 
@@ -169,8 +169,11 @@ class _Pipe:
         if frame.shape[:2] != (self.size[1], self.size[0]):
             raise ConfigError("A frame has the wrong size.", expected=self.size, found=frame.shape[1::-1])
         self.settle()
-        own = np.zeros((*frame.shape[:2], 4), np.uint8)
-        own[..., : frame.shape[2]] = frame
+        if frame.shape[2] == 4:
+            own = np.array(frame, np.uint8, order="C")  # the caller may draw over its frame while this one is sent
+        else:
+            own = np.zeros((*frame.shape[:2], 4), np.uint8)
+            own[..., :3] = frame
         self.pending = self.writer.submit(self.process.stdin.write, memoryview(own).cast("B"))
 
     def settle(self):
@@ -282,6 +285,14 @@ def check_size(size) -> tuple[int, int]:
     if len(size) != 2 or not all(isinstance(side, int | np.integer) and 64 <= side <= 8192 for side in size):
         raise ConfigError("The picture size is not usable.", expected="two whole numbers from 64 to 8192", found=size)
     return int(size[0]), int(size[1])
+
+
+def check_fps(fps, clips) -> float:
+    """Give the frame rate asked for, or the highest of the clips."""
+    fps = max(clip.fps for clip in clips) if fps is None else fps
+    if not (isinstance(fps, int | float | np.integer | np.floating) and np.isfinite(fps) and 0 < fps <= 1000):
+        raise ConfigError("The fps of a picture file is not usable.", expected="a number from 0 to 1000", found=fps)
+    return float(fps)
 
 
 def progress_bar(frames: int, show: bool | None):

@@ -105,7 +105,7 @@ def make_speaker(
     tracks = _Tracks(style)
     for concept, stroke, span in marks:
         tracks.add(gesture(concept, style, rng, span), stroke, style.speed)
-    seconds = cues[-1].end + 2.2
+    seconds = cues[-1].end + 0.95
     times = np.arange(round(seconds * fps)) / fps
     rotvecs = _alive(tracks.rotations(times), times, cues, rng)
     camera = np.array([rng.normal(0, 0.05), 0.25 + rng.normal(0, 0.03), 2.6 + rng.normal(0, 0.15)])

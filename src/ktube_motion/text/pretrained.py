@@ -58,11 +58,11 @@ class _PretrainedTextEncoder:
         parts.sort(key=lambda part: part[2])  # like lengths together: little padding
         total, weight = torch.zeros(len(texts), self.dim), torch.zeros(len(texts), 1)
         for start in range(0, len(parts), self.batch_size):
-            rows, batch, sizes = zip(*parts[start : start + self.batch_size], strict=True)
+            places, batch, lengths = zip(*parts[start : start + self.batch_size], strict=True)
             # On the right, because pooling counts from the left.
             tokens = self.tokenizer(list(batch), padding=True, padding_side="right", return_tensors="pt")
             vectors = self.embed(tokens["input_ids"], tokens["attention_mask"])
-            rows, sizes = torch.tensor(rows), torch.tensor(sizes)[:, None]
+            rows, sizes = torch.tensor(places), torch.tensor(lengths)[:, None]
             total.index_add_(0, rows, vectors * sizes)
             weight.index_add_(0, rows, sizes.float())
         return total / weight
@@ -73,6 +73,10 @@ class _PretrainedTextEncoder:
         with torch.inference_mode():
             vectors = self._pooled(input_ids.to(device), attention_mask.to(device))
         return vectors.float().cpu().clone()
+
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """Run the model; one vector per row."""
+        raise NotImplementedError
 
     def _fitting(self, text, row):
         """Give the text, or its parts where it is too long and may be split."""

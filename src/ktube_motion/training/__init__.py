@@ -6,12 +6,13 @@ from .evaluator import EvaluatorTraining, train_evaluator
 from .loop import LoopConfig, Task, fit, learning_rate
 from .tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
 from .transformer import TransformerTraining, train_transformer
-from .utterances import UtteranceSet, encode_texts, tokenize_corpus
+from .utterances import KnownTexts, UtteranceSet, encode_texts, tokenize_corpus
 
 __all__ = [
     "Capabilities",
     "ClipTable",
     "EvaluatorTraining",
+    "KnownTexts",
     "LoopConfig",
     "Task",
     "TokenizerTraining",

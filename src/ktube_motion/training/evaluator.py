@@ -1,5 +1,6 @@
 """Training the evaluator that tells whether a motion goes with a text."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -69,6 +70,10 @@ class _EvaluatorTask:
             self.sets[split] = UtteranceSet.from_corpus(corpus, lengths, rate=corpus.fps, shortest=SHORTEST)
             row = {name: k for k, name in enumerate(names)}
             self.places[split] = torch.tensor([row[name] for name in self.sets[split].clips])
+        self.held_out = "val"
+        if len(self.sets["val"]) < 2:
+            warnings.warn("val has one utterance, which cannot be ranked: measured on train.", stacklevel=4)
+            self.held_out = "train"
         texts = (text for samples in self.sets.values() for choices in samples.texts for text in choices)
         self.vectors = encode_texts(encoder, texts, progress=progress)
 
@@ -95,16 +100,16 @@ class _EvaluatorTask:
         return {"loss": contrastive_loss(pairs.motion, pairs.text, temperature=self.model.temperature, **alike)}
 
     def evaluate(self, model):
-        samples = self.sets["val"]
+        samples, table, places = self.sets[self.held_out], self.table[self.held_out], self.places[self.held_out]
         features = [
-            self.table["val"].gather(self.places["val"][[k]], torch.tensor([start]), stop - start)[0][0]
+            table.gather(places[[k]], torch.tensor([start]), stop - start)[0][0]
             for k, (start, stop) in enumerate(zip(samples.starts, samples.stops, strict=True))
         ]
         motion = model.embed_motion([row[: self.config.max_frames] for row in features])
         text = model.embed_text(torch.stack([self.vectors[choices[0]] for choices in samples.texts]))
         # Clips of one kind lie side by side in a corpus; a pool of 32 must not be of one kind only.
         order = np.random.default_rng(0).permutation(len(samples))
-        top = r_precision(text[order], motion[order], batch_size=min(32, len(samples)))
+        top = r_precision(text[order], motion[order], batch_size=32)
         return {f"top{k}": float(value) for k, value in enumerate(top, start=1)} | {
             "matching": float(matching_score(text, motion))
         }

@@ -7,13 +7,14 @@ states and no sampler position.
 """
 
 import json
+import logging
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,10 +22,13 @@ import torch
 from torch import nn
 
 from ..errors import CheckpointError, ConfigError, DataError
-from ..io.files import atomic_folder, atomic_path, read_json, write_json, write_text
+from ..io.files import atomic_folder, atomic_path, write_json, write_text
 from .device import capabilities
+from .folder import check_output, kept_log, plain, same_files
 
 __all__ = ["LoopConfig", "Task", "fit", "learning_rate"]
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ def fit(
     *,
     resume: bool = False,
     progress: bool = True,
-    on_best: Callable[[str, nn.Module], None] | None = None,
+    on_best: Callable[[tuple[str, ...], nn.Module], None] | None = None,
 ) -> dict[str, float]:
     """Train until ``config.steps`` and write everything under `output`.
 
@@ -155,7 +159,7 @@ def fit(
     progress : bool
         Show a bar, on a terminal.
     on_best : callable, optional
-        Called with metric and model when a best model has been written.
+        Called with the metrics and the model after an evaluation that was the best so far in them.
 
     Returns
     -------
@@ -184,7 +188,7 @@ class _Loop:
 
         self.task, self.config, self.output = task, config, output
         self.progress, self.on_best = progress, on_best
-        _check_output(output, config, resume)
+        check_output(output, config, resume)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.able = capabilities(device)
         precision = self.able.mixed_precision if config.mixed_precision == "auto" else config.mixed_precision
@@ -219,7 +223,7 @@ class _Loop:
         self.step, self.best_values = 0, {}
         if resume:
             self._load()
-        self.log_lines = _kept_log(output / "log.jsonl", self.step)
+        self.log_lines = kept_log(output / "log.jsonl", self.step)
 
     def run(self):
         from tqdm import tqdm
@@ -300,6 +304,7 @@ class _Loop:
         if self.config.tracker is not None:
             self.accelerator.log(values, step=self.step)
         if self.accelerator.is_main_process:
+            _LOGGER.info("step %d: %s", self.step, ", ".join(f"{name} {value:.5g}" for name, value in values.items()))
             self.log_lines.append(json.dumps({"step": self.step, **values}))
             write_text(self.output / "log.jsonl", "\n".join(self.log_lines) + "\n")
 
@@ -310,20 +315,28 @@ class _Loop:
             torch.manual_seed(self.config.seed)
             with torch.no_grad():
                 values = self.task.evaluate(model)
-            for name, direction in self.task.best.items():
-                value, best = values.get(name), self.best_values.get(name)
-                if value is None or not math.isfinite(value):
-                    continue  # a metric that could not be measured is in the log as it is; it cannot be best
-                if best is None or (value < best if direction == "min" else value > best):
-                    self.best_values[name] = value
-                    with atomic_folder(self.output / f"best_{name}") as folder:
-                        model.save_pretrained(folder)
-                    if self.on_best is not None:
-                        self.on_best(name, model)
+            self._keep_best(values, model)
         self.accelerator.wait_for_everyone()
         if values:
             self._log({f"val/{name}": value for name, value in values.items()})
         return values
+
+    def _keep_best(self, values, model):
+        better = []
+        for name, direction in self.task.best.items():
+            value, best = values.get(name), self.best_values.get(name)
+            if value is None or not math.isfinite(value):
+                continue  # a metric that could not be measured is in the log as it is; it cannot be best
+            if best is None or (value < best if direction == "min" else value > best):
+                self.best_values[name] = value
+                better.append(name)
+        for name in better:
+            with atomic_folder(self.output / f"best_{name}") as folder:
+                # One model, best in several ways, is on the disk once.
+                if name == better[0] or not same_files(self.output / f"best_{better[0]}", folder):
+                    model.save_pretrained(folder)
+        if better and self.on_best is not None:
+            self.on_best(tuple(better), model)
 
     def _save(self):
         if self.accelerator.is_main_process:
@@ -353,7 +366,7 @@ class _Loop:
             raise CheckpointError("This checkpoint does not fit.", where=path, found=error) from error
 
     def _start_output(self):
-        write_json(self.output / "config.json", _plain(self.config))
+        write_json(self.output / "config.json", plain(self.config))
         if self.config.tracker is not None:
             self.accelerator.init_trackers("tensorboard" if self.config.tracker == "tensorboard" else self.output.name)
 
@@ -391,42 +404,3 @@ class _Interrupt:
 
 def _to_device(batch, device):
     return {k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
-
-
-def _plain(config):
-    """Give a config as JSON would give it back: tuples as lists, nested configs as dicts."""
-    return json.loads(json.dumps(asdict(config))) if is_dataclass(config) else config
-
-
-def _check_output(output, config, resume):
-    path = output / "config.json"
-    if not path.exists():
-        return
-    found, wanted = read_json(path), _plain(config)
-    # More steps than before is a way to go on; all else must be the same.
-    changed = sorted(
-        field.name
-        for field in fields(config)
-        if field.name not in ("steps", "tracker", "log_every", "save_every")
-        and found.get(field.name) != wanted[field.name]
-    )
-    if changed:
-        raise ConfigError(
-            "Another experiment is in this folder.",
-            where=output,
-            expected=", ".join(f"{name} = {found.get(name)!r}" for name in changed),
-            found=", ".join(f"{name} = {wanted[name]!r}" for name in changed),
-            fix="Choose another folder; nothing was overwritten.",
-        )
-    if not resume:
-        raise ConfigError(
-            "This experiment has been started already.", where=output, fix="Go on with resume=True (--resume)."
-        )
-
-
-def _kept_log(path, step):
-    """Give the log lines up to `step`; what an interrupted run logged beyond its checkpoint comes again."""
-    if not path.exists():
-        return []
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [line for line in lines if json.loads(line)["step"] <= step]

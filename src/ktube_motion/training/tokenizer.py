@@ -8,9 +8,11 @@ import torch
 
 from ..errors import ConfigError, CorpusError
 from ..features import features_to_joints
-from ..metrics import FewSamplesWarning, frechet_distance, mpjpe
+from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_score, mpjpe, r_precision
+from ..metrics.samples import collect_samples
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
+from ..vq.checkpoints import load_state
 from .datasets import ClipTable, WindowSampler
 from .loop import LoopConfig, fit
 
@@ -31,6 +33,8 @@ class TokenizerTraining(LoopConfig):
         ``l1_smooth``, ``l1`` or ``l2``.
     velocity_weight, commitment_weight, joint_weight, trajectory_weight : float
         See `vq.tokenizer_loss`.
+    min_frames, max_frames : int
+        Length limits of what the evaluator measures.
     """
 
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -40,18 +44,22 @@ class TokenizerTraining(LoopConfig):
     commitment_weight: float = 0.02
     joint_weight: float = 0.0
     trajectory_weight: float = 0.0
+    min_frames: int = 40
+    max_frames: int = 199
 
 
 class _TokenizerTask:
-    best = {"fid": "min", "mpjpe": "min"}  # noqa: RUF012
+    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe": "min"}  # noqa: RUF012
 
     def __init__(self, config, corpus, evaluator):
-        self.config, self.evaluator = config, evaluator
+        self.config = config
         self.skeleton = Skeleton.named(config.tokenizer.skeleton)
         self.table = ClipTable.from_corpus(corpus, corpus.names("train"))
         self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
         self.model = MotionTokenizer(config.tokenizer, corpus.stats)
         self.held_out = _held_out(corpus)
+        limits = {"min_frames": config.min_frames, "max_frames": config.max_frames}
+        self.judge = None if evaluator is None else _Judge(evaluator, collect_samples(corpus, "val", **limits))
 
     def batch(self, step, part):
         clips, offsets = self.sampler.positions(step)
@@ -75,7 +83,35 @@ class _TokenizerTask:
         return {"loss": loss.total, **parts, "perplexity": output.perplexity}
 
     def evaluate(self, model):
-        return measure_tokenizer(model, self.held_out, evaluator=self.evaluator)
+        figures = measure_tokenizer(model, self.held_out)
+        return figures if self.judge is None else figures | self.judge(model)
+
+
+class _Judge:
+    """What an evaluator says of a tokenizer: the same held-out motions and texts each time."""
+
+    def __init__(self, evaluator, samples):
+        self.evaluator, self.samples = evaluator, samples
+        self.real = evaluator.embed_motion(samples.features)
+        self.text = evaluator.embed_text([samples.texts[choices[0]] for choices in samples.choices])
+        # Clips of one kind lie side by side in a corpus; a pool of 32 must not be of one kind only.
+        self.order = np.random.default_rng(0).permutation(len(samples))
+        self.spread = diversity(self.real, rng=np.random.default_rng(0))
+
+    def __call__(self, tokenizer):
+        made = self.evaluator.embed_motion([_rebuild(tokenizer, clip)[0] for clip in self.samples.features])
+        top = r_precision(self.text[self.order], made[self.order], batch_size=32)
+        spread = diversity(made, rng=np.random.default_rng(0))
+        with warnings.catch_warnings():
+            # The distances of one training all have the same number of clips, so they can be compared.
+            warnings.simplefilter("ignore", FewSamplesWarning)
+            fid = frechet_distance(self.real, made)
+        figures = {"fid": fid, "diversity": spread, "diversity_gap": abs(spread - self.spread)}
+        return figures | {
+            "top1": float(top[0]),
+            "top3": float(top[2]),
+            "matching": float(matching_score(self.text, made)),
+        }
 
 
 def _held_out(corpus):
@@ -87,52 +123,61 @@ def _held_out(corpus):
     return [corpus.features(name) for name in names]
 
 
-def measure_tokenizer(tokenizer: MotionTokenizer, clips, *, evaluator=None) -> dict[str, float]:
+def _rebuild(tokenizer, clip):
+    """Give a clip as the tokenizer gives it back, and its tokens."""
+    codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(next(tokenizer.parameters()).device))
+    return tokenizer.decode(codes)[: len(clip)].cpu().numpy(), codes.reshape(-1).cpu()
+
+
+def measure_tokenizer(tokenizer: MotionTokenizer, clips) -> dict[str, float]:
     """Measure what a tokenizer loses, over whole clips.
 
     Parameters
     ----------
     tokenizer : MotionTokenizer
     clips : list of array [shape=(T, D)]
-        Raw motion vectors.
-    evaluator : MotionEvaluator, optional
-        Adds ``fid``.
+        Raw motion vectors. Clips too short for one token are left out.
 
     Returns
     -------
     figures : dict of str to float
         ``mpjpe`` and ``mpjpe_root`` (millimetres, global and with the roots
         laid on each other), ``codebook_use`` (share of codes that occur).
+
+    Raises
+    ------
+    CorpusError
+        If all clips are too short.
     """
     skeleton = Skeleton.named(tokenizer.config.skeleton)
-    device = next(tokenizer.parameters()).device
-    rebuilt, tokens, errors, frames = [], [], np.zeros(2), 0
+    clips = [clip for clip in clips if len(clip) >= tokenizer.frames_per_token]
+    if not clips:
+        raise CorpusError("There is nothing to measure on.", expected="a clip of one token at least", found="none")
+    tokens, errors, frames = [], np.zeros(2), 0
     for clip in clips:
-        if len(clip) < tokenizer.frames_per_token:
-            continue  # too short for one token: it was never trained on either
-        codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(device))
-        rebuilt.append(tokenizer.decode(codes)[: len(clip)].cpu().numpy())
-        tokens.append(codes.flatten(0, -2).cpu() if codes.ndim > 1 else codes.cpu())
-        found, given = (features_to_joints(x, skeleton=skeleton) for x in (rebuilt[-1], clip[: len(rebuilt[-1])]))
+        rebuilt, codes = _rebuild(tokenizer, clip)
+        tokens.append(codes)
+        found, given = (features_to_joints(x, skeleton=skeleton) for x in (rebuilt, clip))
         errors += len(found) * np.array([mpjpe(found, given), mpjpe(found, given, align="root")])
         frames += len(found)
     scale = 1000 * skeleton.metres_per_unit
-    figures = {
+    return {
         "mpjpe": float(errors[0] / frames) * scale,
         "mpjpe_root": float(errors[1] / frames) * scale,
         "codebook_use": codebook_use(torch.cat(tokens), tokenizer.config.num_codes),
     }
-    if evaluator is not None:
-        real, again = evaluator.embed_motion(list(clips)), evaluator.embed_motion(rebuilt)
-        with warnings.catch_warnings():
-            # The distances of one training all have the same number of clips, so they can be compared.
-            warnings.simplefilter("ignore", FewSamplesWarning)
-            figures["fid"] = frechet_distance(real, again)
-    return figures
 
 
 def train_tokenizer(
-    config: TokenizerTraining, corpus, output, *, evaluator=None, resume: bool = False, progress: bool = True, **hooks
+    config: TokenizerTraining,
+    corpus,
+    output,
+    *,
+    evaluator=None,
+    start: MotionTokenizer | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **hooks,
 ) -> MotionTokenizer:
     """Train a motion tokenizer on the train split of a corpus.
 
@@ -144,7 +189,9 @@ def train_tokenizer(
     output : path
         See `fit`; ``best_mpjpe/`` and ``last/`` hold tokenizers.
     evaluator : MotionEvaluator, optional
-        Also measures FID and keeps ``best_fid/``.
+        Also keeps ``best_fid/``, ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
+    start : MotionTokenizer, optional
+        Weights to start from; the statistics stay those of the corpus.
     resume, progress : bool
     **hooks
         ``on_best``, see `fit`.
@@ -158,6 +205,8 @@ def train_tokenizer(
     ------
     ConfigError, CorpusError, DataError
         Before the first step, if the options or the corpus cannot work.
+    CheckpointError
+        If `start` is of another size.
 
     Examples
     --------
@@ -173,6 +222,9 @@ def train_tokenizer(
         )
     torch.manual_seed(config.seed)
     task = _TokenizerTask(config, corpus, evaluator)
+    if start is not None:
+        own = {name: value for name, value in task.model.state_dict().items() if name in ("mean", "std")}
+        load_state(task.model, start.state_dict() | own, where="the tokenizer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)
     return task.model.eval()
 

@@ -8,9 +8,11 @@ import torch
 from ..errors import CheckpointError
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..metrics import evaluate_generation
+from ..metrics.samples import collect_samples
+from ..vq.checkpoints import load_state
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, fit
-from .utterances import UtteranceSet, encode_texts, tokenize_corpus
+from .utterances import KnownTexts, UtteranceSet, encode_texts, tokenize_corpus
 
 __all__ = ["TransformerTraining", "train_transformer"]
 
@@ -54,11 +56,13 @@ class TransformerTraining(LoopConfig):
 
 
 class _TransformerTask:
-    best = {"fid": "min", "diversity": "max", "top1": "max", "matching": "min", "loss": "min"}  # noqa: RUF012
+    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "loss": "min"}  # noqa: RUF012
 
     def __init__(self, config, corpus, tokenizer, encoder, evaluator, cache, progress):
         self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
         self.evaluator = evaluator
+        if evaluator is not None:  # before the first step, rather than at the first evaluation
+            collect_samples(corpus, "val", min_frames=config.min_frames, max_frames=config.max_frames)
         self.model = MotionTransformer(config.transformer)
         names = {split: corpus.names(split) for split in ("train", "val")}
         every = list(dict.fromkeys(names["train"] + names["val"]))
@@ -70,6 +74,7 @@ class _TransformerTask:
         }
         texts = (text for samples in self.sets.values() for choices in samples.texts for text in choices)
         self.vectors = encode_texts(encoder, texts, progress=progress)
+        self.known = KnownTexts(encoder, self.vectors)
 
     def batch(self, step, part):
         samples = self.sets["train"]
@@ -110,7 +115,7 @@ class _TransformerTask:
         figures = self._held_out_loss(model)
         if self.evaluator is not None:
             report = evaluate_generation(
-                (model, self.tokenizer, self.encoder),
+                (model, self.tokenizer, self.known),
                 self.corpus,
                 evaluator=self.evaluator,
                 split="val",
@@ -121,6 +126,7 @@ class _TransformerTask:
                 progress=False,
             )
             figures |= {name: report["generated", metric].mean for name, metric in _METRICS.items()}
+            figures["diversity_gap"] = abs(figures["diversity"] - report["real", "diversity"].mean)
         return figures
 
     def _held_out_loss(self, model):
@@ -152,6 +158,7 @@ def train_transformer(
     text_encoder,
     evaluator=None,
     cache=None,
+    start: MotionTransformer | None = None,
     resume: bool = False,
     progress: bool = True,
     **hooks,
@@ -168,9 +175,11 @@ def train_transformer(
     text_encoder : TextEncoder
     evaluator : MotionEvaluator, optional
         Also measures generated motion and keeps ``best_fid/``,
-        ``best_diversity/``, ``best_top1/`` and ``best_matching/``.
+        ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
     cache : path, optional
         Folder for the tokens of the corpus.
+    start : MotionTransformer, optional
+        Weights to start from.
     resume, progress : bool
     **hooks
         ``on_best``, see `fit`.
@@ -183,7 +192,7 @@ def train_transformer(
     Raises
     ------
     CheckpointError
-        If the tokenizer does not fit the corpus or is residual.
+        If the tokenizer does not fit the corpus or is residual, or `start` does not fit.
     CorpusError, ConfigError, DataError
         Before the first step, if the options or the corpus cannot work.
     """
@@ -203,5 +212,7 @@ def train_transformer(
     config = replace(config, transformer=replace(config.transformer, **from_parts))
     torch.manual_seed(config.seed)
     task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, evaluator, cache, progress)
+    if start is not None:
+        load_state(task.model, start.state_dict(), where="the transformer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)
     return task.model.eval()

@@ -11,7 +11,7 @@ from ..errors import CheckpointError, CorpusError
 from ..io.files import atomic_path
 from ..text import caption_entries
 
-__all__ = ["UtteranceSet", "encode_texts", "tokenize_corpus"]
+__all__ = ["KnownTexts", "UtteranceSet", "encode_texts", "tokenize_corpus"]
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,33 @@ def encode_texts(encoder, texts: Iterable[str], *, progress: bool = True) -> dic
     return vectors
 
 
+class KnownTexts:
+    """A text encoder that reads each text once: evaluations ask for the same ones again and again.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    vectors : dict of str to tensor [shape=(dim,)], optional
+        What it has read already.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> KnownTexts(EmbeddedTextEncoder()).encode(["손", "발", "손"]).shape
+    torch.Size([3, 512])
+    """
+
+    def __init__(self, encoder, vectors: dict[str, torch.Tensor] | None = None):
+        self.encoder, self.vectors = encoder, {} if vectors is None else vectors
+        self.dim, self.identity = encoder.dim, encoder.identity
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give float32 vectors ``(len(texts), dim)`` on the CPU."""
+        new = [text for text in texts if text not in self.vectors]
+        self.vectors.update(encode_texts(self.encoder, new, progress=False))
+        return torch.stack([self.vectors[text] for text in texts])
+
+
 def tokenize_corpus(corpus, tokenizer, names: Sequence[str], *, folder=None, progress: bool = True):
     """Turn clips into motion tokens, kept on disk when a folder is given.
 
@@ -145,7 +172,9 @@ def tokenize_corpus(corpus, tokenizer, names: Sequence[str], *, folder=None, pro
     device = next(tokenizer.parameters()).device
     for name in tqdm(missing, desc="motion tokens", unit="clip", disable=None if progress else True):
         features = torch.from_numpy(np.array(corpus.features(name))).to(device)
-        cached[name] = tokenizer.encode(features).cpu().numpy()
+        # A clip shorter than a token stands still to its end, as the tokenizer fills up all clips.
+        still = features[-1:].expand(max(tokenizer.frames_per_token - len(features), 0), -1)
+        cached[name] = tokenizer.encode(torch.cat((features, still))).cpu().numpy()
     if path is not None and missing:
         _write_tokens(path, tokenizer.fingerprint, cached)
     return {name: cached[name] for name in names}

@@ -1,12 +1,16 @@
-"""Folders with config.json and model.safetensors: written whole, read with care.
+"""Checkpoints, written whole and read with care.
 
-The config says what kind of model it belongs to, so that a folder of another
-kind is refused before any weight is read.
+Ours are folders with config.json and model.safetensors. The config says what
+kind of model it belongs to, so that a folder of another kind is refused
+before any weight is read. Those of others are files that ``torch.save`` wrote.
 """
 
 from dataclasses import asdict, fields
 from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import BadZipFile
 
+import numpy as np
 import torch
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -15,8 +19,9 @@ from safetensors.torch import load_file, save_file
 
 from ..errors import CheckpointError, ConfigError
 from ..io.files import atomic_path, read_json, write_json
+from ..types import FeatureStats
 
-__all__ = ["load_state", "read_checkpoint", "write_checkpoint"]
+__all__ = ["load_state", "read_checkpoint", "read_stats", "read_torch_file", "write_checkpoint"]
 
 CONFIG, WEIGHTS = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE
 
@@ -154,3 +159,65 @@ def load_state(module, state, *, where):
         )
     with torch.no_grad():
         module.load_state_dict(state)
+
+
+def read_torch_file(path, *, parts):
+    """Read a file of weights that ``torch.save`` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path
+    parts : sequence of str
+        The state dicts it must hold.
+
+    Returns
+    -------
+    states : list of dict of str to tensor
+        One for each of `parts`, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, or holds anything else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError("Cannot read this file.", where=path, found=error.strerror or error) from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError("This is no checkpoint of weights alone.", where=path, found=reason) from error
+    states = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
+    if not all(isinstance(state, dict) and _are_tensors(state.values()) for state in states):
+        raise CheckpointError(
+            "This is another kind of checkpoint.",
+            where=path,
+            expected=f"{{{', '.join(f'{part!r}: weights' for part in parts)}}}",
+            found=", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else type(content).__name__,
+        )
+    return states
+
+
+def _are_tensors(values):
+    return all(isinstance(value, torch.Tensor) for value in values)
+
+
+def read_stats(mean, std) -> FeatureStats | None:
+    """Give statistics from two arrays or ``.npy`` files; ``None`` when both are ``None``.
+
+    Raises
+    ------
+    ConfigError
+        If only one of them is given.
+    CheckpointError
+        If a file cannot be read.
+    """
+    if (mean is None) != (std is None):
+        raise ConfigError("mean and std belong together.", found="only one of them")
+    if mean is None:
+        return None
+    try:
+        mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
+    except (OSError, ValueError) as error:
+        raise CheckpointError("Cannot read the statistics.", found=error) from error
+    return FeatureStats(mean=mean, std=std)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..errors import ConfigError
 from ..skeletons import Skeleton
+from ..types import FILLED_LATER
 from .autoencoder import ACTIVATIONS, GROUPS, NORMS
 from .quantizers import QUANTIZERS
 
@@ -61,7 +62,7 @@ class TokenizerConfig:
     ktube_motion.errors.ConfigError: stride_t cannot be this. Expected: an even integer from 2 on. Found: 3.
     """
 
-    feature_size: int | None = None
+    feature_size: int = FILLED_LATER
     skeleton: str = "smpl_22"
     fps: float = 20.0
     width: int = 512

@@ -5,16 +5,12 @@ the network; what they cannot say are hints.
 """
 
 from dataclasses import fields
-from pathlib import Path
-from pickle import UnpicklingError
 
-import numpy as np
 import torch
 
 from ..errors import CheckpointError, ConfigError
 from ..skeletons import Skeleton
-from ..types import FeatureStats
-from .checkpoints import load_state
+from .checkpoints import load_state, read_stats, read_torch_file
 from .config import TokenizerConfig
 from .tokenizer import MotionTokenizer
 
@@ -139,9 +135,10 @@ def load_t2m_gpt_tokenizer(path, *, mean=None, std=None, dataname: str | None = 
     unknown = sorted(set(hints) - {field.name for field in fields(TokenizerConfig)})
     if unknown:
         raise ConfigError("Unknown hints.", expected="fields of TokenizerConfig", found=", ".join(unknown))
-    state = _read(path)
+    (net,) = read_torch_file(path, parts=["net"])
+    state = {name.removeprefix("module."): value for name, value in net.items()}  # the prefix is DataParallel's
     config = _infer(state, path, dataname, hints)
-    tokenizer = MotionTokenizer(config, _stats(mean, std))
+    tokenizer = MotionTokenizer(config, read_stats(mean, std))
     theirs = {new: old for old, new in _prefixes(config).items()}
     renamed = {}
     for name, value in state.items():
@@ -155,22 +152,6 @@ def load_t2m_gpt_tokenizer(path, *, mean=None, std=None, dataname: str | None = 
         kept["quantizer.ema_sum"] = renamed["quantizer.codebook"] * ASSUMED_COUNT
     load_state(tokenizer, renamed | kept, where=path)
     return tokenizer.eval()
-
-
-def _read(path):
-    """Read the state dict, with the prefix that DataParallel adds taken off."""
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError("Cannot read this file.", where=path, found=error.strerror or error) from error
-    except (UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError("This is no checkpoint of weights alone.", where=path, found=reason) from error
-    net = content.get("net") if isinstance(content, dict) else None
-    if not isinstance(net, dict) or not all(isinstance(value, torch.Tensor) for value in net.values()):
-        found = ", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else type(content).__name__
-        raise CheckpointError("This is no T2M-GPT tokenizer.", where=path, expected="{'net': weights}", found=found)
-    return {name.removeprefix("module."): value for name, value in net.items()}
 
 
 def _infer(state, path, dataname, hints):
@@ -245,15 +226,3 @@ def _data_set(size, path, dataname):
             found=size,
         )
     return DATA_SETS[by_size[size]]
-
-
-def _stats(mean, std):
-    if (mean is None) != (std is None):
-        raise ConfigError("mean and std belong together.", found="only one of them")
-    if mean is None:
-        return None
-    try:
-        mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
-    except (OSError, ValueError) as error:
-        raise CheckpointError("Cannot read the statistics.", found=error) from error
-    return FeatureStats(mean=mean, std=std)

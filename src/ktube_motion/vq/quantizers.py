@@ -5,6 +5,7 @@ and `residual` come from vector-quantize-pytorch. Every one is a `Quantizer`:
 call it to train, `encode` and `decode` to use it.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch.nn.functional as F
@@ -119,7 +120,7 @@ class ResidualQuantizer(_LibraryQuantizer):
         return sum(F.embedding(column, codebook) for column, codebook in zip(tokens.T, codebooks, strict=True))
 
 
-QUANTIZERS = {
+QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
     "ema_reset": partial(VectorQuantizer, ema=True, reseed=True),
     "ema": partial(VectorQuantizer, ema=True, reseed=False),
     "reset": partial(VectorQuantizer, ema=False, reseed=True),

@@ -6,16 +6,14 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
-from huggingface_hub import PyTorchModelHubMixin
-from torch import nn
 
 from ..arrays import Array, check_finite, check_shape, to_torch
 from ..errors import ConfigError, DataError, ShapeError
 from ..types import FeatureStats
 from .autoencoder import Decoder, Encoder
-from .checkpoints import load_state, read_checkpoint, write_checkpoint
 from .codebooks import PADDING, VectorQuantizer, evaluating
 from .config import TokenizerConfig
+from .models import HubModel, StandardizedModel
 from .pieces import fill_tokens, pieces, scaled, take, within
 from .quantizers import make_quantizer
 
@@ -47,12 +45,7 @@ class TokenizerOutput:
     perplexity: torch.Tensor
 
 
-class MotionTokenizer(
-    nn.Module,
-    PyTorchModelHubMixin,
-    library_name="ktube_motion",
-    tags=["motion-generation", "motion-tokenizer"],
-):
+class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "motion-tokenizer"]):
     """VQ-VAE over motion vectors: raw features in, tokens or raw features out.
 
     A length that `frames_per_token` does not divide is filled up by repeating
@@ -86,15 +79,13 @@ class MotionTokenizer(
     """
 
     kind = "motion_tokenizer"
+    config_type = TokenizerConfig
+    config: TokenizerConfig
 
     def __init__(self, config: TokenizerConfig, stats: FeatureStats | None = None):
         super().__init__()
         self.config = config
-        size = config.feature_size
-        if stats is not None and len(stats.mean) != size:
-            raise ConfigError("Statistics and features differ in size.", expected=size, found=len(stats.mean))
-        self.register_buffer("mean", torch.zeros(size) if stats is None else torch.tensor(stats.mean))
-        self.register_buffer("std", torch.ones(size) if stats is None else torch.tensor(stats.std))
+        self.hold_stats(stats, config.feature_size)
         self.encoder = Encoder(config)
         self.quantizer = make_quantizer(config)
         self.decoder = Decoder(config)
@@ -103,11 +94,6 @@ class MotionTokenizer(
     def frames_per_token(self) -> int:
         """Frames that one token stands for."""
         return self.config.frames_per_token
-
-    @property
-    def stats(self) -> FeatureStats:
-        """The normalisation statistics, as NumPy arrays."""
-        return FeatureStats(mean=self.mean.cpu().numpy(), std=self.std.cpu().numpy())
 
     @property
     def fingerprint(self) -> str:
@@ -187,14 +173,14 @@ class MotionTokenizer(
             If a valid frame has NaN or infinity.
         """
         values, restore = to_torch(features, name="features")
-        mask = None if mask is None else torch.as_tensor(mask, device=values.device)
-        self._check_features(values, mask)
+        frame_mask = None if mask is None else torch.as_tensor(mask, device=values.device)
+        self._check_features(values, frame_mask)
         prefix, frames = values.shape[:-2], values.shape[-2]
         flat = values.reshape(-1, *values.shape[-2:])
-        mask = None if mask is None else mask.reshape(-1, frames)
-        if mask is not None and len(mask):
-            self._check_length(int(mask.sum(-1).min()), "The shortest clip of the batch")
-        index, token_mask = fill_tokens(frames, self.frames_per_token, mask)
+        frame_mask = None if frame_mask is None else frame_mask.reshape(-1, frames)
+        if frame_mask is not None and len(frame_mask):
+            self._check_length(int(frame_mask.sum(-1).min()), "The shortest clip of the batch")
+        index, token_mask = fill_tokens(frames, self.frames_per_token, frame_mask)
         length, books = -(-frames // self.frames_per_token), self.config.num_quantizers
         shape = (len(flat), length) if books == 1 else (len(flat), length, books)
         tokens = torch.empty(shape, dtype=torch.long, device=values.device)
@@ -245,17 +231,17 @@ class MotionTokenizer(
             If tokens are not integers or out of range.
         """
         values, restore = _token_tensor(tokens)
-        mask = None if mask is None else torch.as_tensor(mask, device=values.device)
-        values = self._check_tokens(values, mask)
+        token_mask = None if mask is None else torch.as_tensor(mask, device=values.device)
+        values = self._check_tokens(values, token_mask)
         tail = 1 if self.config.num_quantizers == 1 else 2
         prefix, length = values.shape[:-tail], values.shape[-tail]
         flat = values.reshape(-1, *values.shape[-tail:])
-        mask = None if mask is None else mask.reshape(-1, length)
+        token_mask = None if token_mask is None else token_mask.reshape(-1, length)
         frames = self._check_frames(frames, length)
         features = torch.empty(len(flat), frames, self.config.feature_size, dtype=self.mean.dtype, device=values.device)
         with evaluating(self):
             for rows, inner, outer in self._pieces(len(flat), length, self.decoder.reach, chunk_frames):
-                valid = None if mask is None else mask[rows, outer].to(self.mean.device)
+                valid = None if token_mask is None else token_mask[rows, outer].to(self.mean.device)
                 vectors = self.quantizer.decode(flat[rows, outer].to(self.mean.device))
                 piece = self.decoder(vectors, valid) * self.std + self.mean
                 if valid is not None:
@@ -319,44 +305,6 @@ class MotionTokenizer(
             expected = f"{longest - self.frames_per_token + 1} to {longest} for {length} tokens"
             raise ShapeError("frames does not fit the tokens.", expected=expected, found=frames)
         return frames
-
-    def _save_pretrained(self, save_directory):
-        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
-
-    @classmethod
-    def from_pretrained(cls, source, *, map_location="cpu", **hub) -> "MotionTokenizer":
-        """Load what `save_pretrained` wrote, from a folder or the hub; in evaluation mode.
-
-        Parameters
-        ----------
-        source : path or str
-            A folder, or a hub id as ``"user/model"``.
-        map_location : str or torch.device
-        **hub
-            revision, token, cache_dir, force_download, local_files_only.
-
-        Returns
-        -------
-        tokenizer : MotionTokenizer
-
-        Raises
-        ------
-        CheckpointError
-            If files are missing or damaged, or hold another kind of model.
-
-        Examples
-        --------
-        >>> import tempfile
-        >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
-        >>> folder = tempfile.mkdtemp()
-        >>> tokenizer.save_pretrained(folder)
-        >>> MotionTokenizer.from_pretrained(folder).fingerprint == tokenizer.fingerprint
-        True
-        """
-        config, state = read_checkpoint(source, kind=cls.kind, config_type=TokenizerConfig, **hub)
-        tokenizer = cls(config)
-        load_state(tokenizer, state, where=source)
-        return tokenizer.to(map_location).eval()
 
 
 def _unflatten(clips, prefix):

@@ -19,13 +19,14 @@ from .kinematic import (
     symmetric_jerk_error,
 )
 from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
-from .timing import beat_consistency, motion_beats, speech_beats
+from .timing import beat_consistency, beat_preference, motion_beats, speech_beats
 
 __all__ = [
     "ClassReport",
     "FewSamplesWarning",
     "acceleration_error",
     "beat_consistency",
+    "beat_preference",
     "class_accuracy",
     "diversity",
     "foot_skating",

@@ -34,6 +34,22 @@ class ClassReport:
     confusion: np.ndarray
     chance: float
 
+    @classmethod
+    def of(cls, classes, confusion) -> "ClassReport":
+        """Sum up a confusion table, or several added together.
+
+        Examples
+        --------
+        >>> ClassReport.of(("bow", "wave"), [[3, 1], [0, 0]]).accuracy
+        0.75
+        """
+        classes, confusion = tuple(classes), np.asarray(confusion, np.int64)
+        if confusion.shape != (len(classes), len(classes)) or not confusion.sum():
+            raise ShapeError("This is no confusion table.", expected=f"({len(classes)}, {len(classes)}), not all 0")
+        totals = confusion.sum(1)
+        recall = {name: float(confusion[k, k] / totals[k]) for k, name in enumerate(classes) if totals[k]}
+        return cls(float(np.trace(confusion) / totals.sum()), classes, recall, confusion, 1 / len(classes))
+
 
 def _labelled(embeddings, labels, name):
     rows = rows_in_float64(embeddings, name=name)
@@ -113,6 +129,4 @@ def class_accuracy(embeddings, labels, train_embeddings, train_labels) -> ClassR
     predicted = nearest_centroid(embeddings, train_embeddings, train_labels)
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, ([classes.index(x) for x in labels], [classes.index(x) for x in predicted]), 1)
-    totals = confusion.sum(1)
-    recall = {name: float(confusion[k, k] / totals[k]) for k, name in enumerate(classes) if totals[k]}
-    return ClassReport(float(np.trace(confusion) / totals.sum()), classes, recall, confusion, 1 / len(classes))
+    return ClassReport.of(classes, confusion)

@@ -317,10 +317,10 @@ def multimodality(
     count, size = groups.shape[:2]
     if size < 2:
         raise ShapeError("Multimodality needs several generations of a text.", expected="G >= 2", found=size)
-    if pairs is None and rng is None:
-        raise ConfigError("Pairs are random.", fix="Give rng=np.random.default_rng(seed), or the pairs themselves.")
     if pairs is not None:
         first, second = (np.tile(np.asarray(index), (count, 1)) for index in pairs)
+    elif rng is None:
+        raise ConfigError("Pairs are random.", fix="Give rng=np.random.default_rng(seed), or the pairs themselves.")
     elif reference_quirks:
         if num_pairs > size:
             raise ConfigError("The published draw needs as many generations as pairs.", expected=num_pairs, found=size)

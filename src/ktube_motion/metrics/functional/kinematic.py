@@ -243,6 +243,8 @@ def foot_skating(
     ------
     ShapeError, DataError
         If the positions do not fit the skeleton, are too short or are not finite.
+    ConfigError
+        If the skeleton does not say where its feet are.
 
     References
     ----------
@@ -256,6 +258,8 @@ def foot_skating(
     """
     positions = _positions(positions, "positions", 2)
     check_shape(positions, (None, skeleton.num_joints, 3), name="positions")
+    if skeleton.left_foot is None or skeleton.right_foot is None:
+        raise ConfigError(f"{skeleton.name} has no known feet.", expected="a skeleton with left_foot and right_foot")
     toes = positions[..., [skeleton.left_foot[1], skeleton.right_foot[1]], :] * skeleton.metres_per_unit
     low = toes[..., 1] - floor < height
     sliding = toes[..., [0, 2]].diff(dim=-3).norm(dim=-1) * fps > speed

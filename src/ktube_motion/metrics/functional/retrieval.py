@@ -103,8 +103,8 @@ def r_precision(text, motion, *, batch_size: int = 32, top_k: int = 3, drop_last
     pool = min(batch_size, count)
     full = count // pool * pool
     target = torch.arange(pool, device=text.device)
-    blocks = [x[:full].reshape(-1, pool, x.shape[1]) for x in (text, motion)]
-    found = hits(*blocks, target.expand(full // pool, pool), top_k).sum((0, 1))
+    texts, motions = (x[:full].reshape(-1, pool, x.shape[1]) for x in (text, motion))
+    found = hits(texts, motions, target.expand(full // pool, pool), top_k).sum((0, 1))
     if full < count and not drop_last:
         rest = count - full
         found += hits(text[full:], motion[-pool:], target[-rest:], top_k).sum(0)

@@ -11,7 +11,7 @@ from ...skeletons import SMPL_22, Skeleton
 from ...types import Word
 from .kinematic import _positions
 
-__all__ = ["beat_consistency", "motion_beats", "speech_beats"]
+__all__ = ["beat_consistency", "beat_preference", "motion_beats", "speech_beats"]
 
 _ARMS = ("elbow", "wrist")
 
@@ -89,7 +89,7 @@ def speech_beats(words: Sequence[Word], *, unit: str = "word") -> np.ndarray:
     """
     if unit not in ("word", "syllable"):
         raise ConfigError("Unknown unit of speech.", expected="word or syllable", found=repr(unit))
-    times = []
+    times: list[float] = []
     for word in words:
         count = max(sum(sign.isalnum() for sign in word.text), 1) if unit == "syllable" else 1
         times.extend(word.start + (word.end - word.start) * k / count for k in range(count))
@@ -140,3 +140,43 @@ def beat_consistency(motion_times, speech_times, *, sigma: float = 0.1) -> float
         return 0.0
     nearest = np.abs(motion[:, None] - speech).min(1)
     return float(np.exp(-(nearest**2) / (2 * sigma**2)).mean())
+
+
+def beat_preference(motion_times: Sequence, speech_times: Sequence, *, sigma: float = 0.1) -> float:
+    """How often a motion keeps time with its own words better than with another's; chance is 0.5.
+
+    Parameters
+    ----------
+    motion_times, speech_times : sequences of N arrays
+        Beats of each clip in seconds, from `motion_beats` and `speech_beats`; at least one speech beat each.
+    sigma : float
+        As in `beat_consistency`.
+
+    Returns
+    -------
+    preference : float in [0, 1]
+        Over all ``N (N - 1)`` mismatches; equal consistencies count one half.
+
+    Raises
+    ------
+    ShapeError
+        If there are fewer than two clips, or the two differ in number.
+
+    Notes
+    -----
+    Crowded words are near any beat. Every clip's words are compared as its own
+    and as a stranger's equally often, so this favours neither.
+
+    Examples
+    --------
+    >>> beat_preference([[0.5], [1.0]], [[0.5], [1.0]])
+    1.0
+    """
+    count = len(motion_times)
+    if count < 2 or len(speech_times) != count:
+        raise ShapeError(
+            "Preference needs pairs.", expected="two pairs at least", found=f"{count} and {len(speech_times)}"
+        )
+    table = np.array([[beat_consistency(m, s, sigma=sigma) for s in speech_times] for m in motion_times])
+    better = np.sign(np.diag(table)[:, None] - table)  # 0 on the diagonal
+    return float(0.5 + better.sum() / (2 * count * (count - 1)))

@@ -1,0 +1,42 @@
+"""Evaluate a motion tokenizer on the test split: the original's documented command, step 4.1."""
+
+from _options import VQ, read_options
+from _workflow import (
+    DEVICE,
+    TOKENIZER_FLAGS,
+    Experiment,
+    about_checkpoint,
+    limits_of,
+    load_evaluator,
+    load_tokenizer,
+    open_corpus,
+    run,
+)
+
+from ktube_motion.metrics import evaluate_tokenizer
+
+USES = "dataname resume-pth out-dir exp-name seed"
+TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
+quantizer beta"""
+OURS = "resume strict evaluator evaluator-iter min-frames max-frames repeats"
+
+
+def main():
+    options = read_options(__doc__, VQ, uses=USES, checkpoint=TOKENIZER, ours=OURS)
+    experiment = Experiment(options)
+    dataname = about_checkpoint(options.resume_pth or "").get("dataname", options.dataname)
+    experiment.settle("dataname", dataname, options.resume_pth)
+    corpus = open_corpus(dataname)
+    tokenizer = load_tokenizer(options.resume_pth, options=options, corpus=corpus).to(DEVICE)
+    experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, options.resume_pth)
+    evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
+    experiment.start()
+    report = evaluate_tokenizer(
+        tokenizer, corpus, evaluator=evaluator, repeats=options.repeats, seed=options.seed, folder=experiment.folder,
+        save_predictions=True, **limits_of(options, dataname),
+    )  # fmt: skip
+    experiment.say(report.to_markdown())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,414 @@
+"""What the documented scripts share: experiments, checkpoints in T2M-GPT's layout, corpora, evaluators, text encoders."""
+
+import logging
+import os
+import shutil
+import sys
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from ktube_motion.errors import CheckpointError, ConfigError, DataError, KtubeError
+from ktube_motion.gpt import MotionTransformer, load_t2m_gpt_transformer
+from ktube_motion.gpt import to_t2m_gpt_state_dict as transformer_state
+from ktube_motion.io import Corpus
+from ktube_motion.io.files import atomic_folder, atomic_path, read_json, write_json
+from ktube_motion.metrics import MotionEvaluator, load_t2m_evaluator
+from ktube_motion.metrics.samples import collect_samples
+from ktube_motion.text import (
+    ClipTextEncoder,
+    EmbeddedTextEncoder,
+    HFTextEncoder,
+    KeT5TextEncoder,
+    WordVectorizer,
+)
+from ktube_motion.training import EvaluatorTraining, train_evaluator
+from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
+from ktube_motion.vq import to_t2m_gpt_state_dict as tokenizer_state
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "dataset/KIT-ML"}
+EVALUATORS = {name: f"checkpoints/{name}/{'evaluator' if name == 'ktube' else 'text_mot_match'}" for name in CORPORA}
+SHORTEST = {"ktube": 24, "t2m": 40, "kit": 24}
+
+# Where the published evaluators' statistics lie, in T2M-GPT's download and in text-to-motion's.
+META = ("text_mot_match", "VQVAEV3_CB1024_CMT_H1024_NRES3", "Comp_v6_KLD005", "Comp_v6_KLD01")
+
+KE_T5 = {"source": "checkpoints/vl-ke-t5/language", "tokenizer": "checkpoints/ke-t5-base"}
+CLIP = {"source": "checkpoints/clip-vit-base-patch32"}
+TEXT_ENCODERS = {"ktube": KE_T5, "t2m": CLIP, "kit": CLIP}
+ORIGINS = {
+    KE_T5["source"]: "the folder language/ of VL-KE-T5, https://github.com/AIRC-KETI/VL-KE-T5",
+    KE_T5["tokenizer"]: "KE-T5's tokenizer, https://huggingface.co/KETI-AIR/ke-t5-base",
+    CLIP["source"]: "CLIP ViT-B/32, https://huggingface.co/openai/clip-vit-base-patch32",
+}
+
+# Flags that describe a model, and the fields of its config.
+TOKENIZER_FLAGS = {
+    "nb_code": "num_codes", "code_dim": "code_dim", "output_emb_width": "code_dim", "mu": "mu", "down_t": "down_t",
+    "stride_t": "stride_t", "width": "width", "depth": "depth", "dilation_growth_rate": "dilation_growth_rate",
+    "vq_act": "activation", "vq_norm": "norm", "quantizer": "quantizer", "beta": "beta", "quantbeta": "beta",
+}  # fmt: skip
+TRANSFORMER_FLAGS = {
+    "nb_code": "num_codes", "embed_dim_gpt": "width", "clip_dim": "text_dim", "block_size": "block_size",
+    "num_layers": "num_layers", "n_head_gpt": "num_heads", "ff_rate": "ff_rate", "drop_out_rate": "dropout",
+}  # fmt: skip
+
+# The measure a checkpoint is best in, and its name in T2M-GPT: net_best_NAME.pth.
+BEST = {"fid": "fid", "diversity_gap": "div", "top1": "top1", "matching": "matching"}
+ABOUT = "ktube_motion"  # what T2M-GPT's layout has no place for; its own code reads past it
+FREE = {"resume", "strict", "total_iter", "print_iter", "save_iter", "given", "unused"}
+
+
+def run(main):
+    """Run a script: the library's errors are told in one line, without a traceback."""
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt as stop:
+        sys.exit(f"{stop or 'Stopped.'}".replace("resume=True", "--resume"))
+
+
+class Experiment:
+    """The folder of an experiment, its run.log, and which flags a checkpoint has overruled."""
+
+    def __init__(self, options):
+        self.options, self.folder = options, Path(options.out_dir) / options.exp_name
+        self.settings = {name: value for name, value in vars(options).items() if name not in FREE}
+        self.rows, self.lines, self.log = [], [], None
+        self._check()
+        if options.unused:
+            self.say(f"Unused here: {' '.join(_flag(name) for name in options.unused)}")
+
+    def _check(self):
+        path = self.folder / "options.json"
+        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+            return
+        found = read_json(path) if path.exists() else None
+        if found is None:
+            raise ConfigError(
+                "This folder holds something else.", where=self.folder, fix="Choose another --exp-name or --out-dir."
+            )
+        names = sorted({*found, *self.settings})
+        changed = [name for name in names if found.get(name) != self.settings.get(name)]
+        if changed:
+            raise ConfigError(
+                "Another experiment is in this folder; nothing was overwritten.",
+                where=self.folder,
+                expected=", ".join(f"{_flag(name)} {found.get(name)}" for name in changed),
+                found=", ".join(f"{_flag(name)} {self.settings.get(name)}" for name in changed),
+                fix="Choose another --exp-name or --out-dir.",
+            )
+        if not self.options.resume:
+            raise ConfigError(
+                "This experiment has been started already; nothing was overwritten.",
+                where=self.folder,
+                fix="Go on with --resume.",
+            )
+
+    def say(self, text):
+        """Print, and write into run.log as soon as there is one."""
+        print(text, flush=True)
+        if self.log is None:
+            self.lines.append(text)
+        else:
+            self.log.info(text)
+
+    def settle(self, flag, used, because):
+        """Note that a checkpoint says otherwise than a flag of the command line."""
+        said = getattr(self.options, flag, None)
+        if flag in self.options.given and said != used and flag not in [row[0] for row in self.rows]:
+            self.rows.append((flag, said, used, because))
+
+    def settle_all(self, config, table, because):
+        """Compare all flags that describe a model with its config."""
+        for flag, field in table.items():
+            self.settle(flag, getattr(config, field), because)
+
+    def start(self):
+        """Tell what was overruled, and begin: from here on there is a folder."""
+        if self.rows:
+            rows = [
+                ("flag", "given", "used", "because of"),
+                *((_flag(row[0]), *map(str, row[1:])) for row in self.rows),
+            ]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+            table = "\n".join(line.rstrip() for line in lines)
+            if self.options.strict:
+                raise ConfigError(f"Flags contradict the checkpoint (--strict):\n{table}\n")
+            self.say(f"The checkpoint wins over these flags:\n{table}")
+        write_json(self.folder / "options.json", self.settings)
+        self.log = logging.getLogger("ktube_motion")
+        self.log.setLevel(logging.INFO)
+        handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+        self.log.addHandler(handler)
+        self.log.info("%s %s", Path(sys.argv[0]).name, " ".join(sys.argv[1:]))
+        for line in self.lines:
+            self.log.info(line)
+
+
+def _flag(name):
+    return "--" + name.replace("_", "-")
+
+
+class Checkpoints:
+    """Writes net_last.pth and net_best_*.pth beside the folders of the training loop."""
+
+    def __init__(self, experiment, **about):
+        self.experiment, self.folder, self.about = experiment, experiment.folder, about
+
+    def on_best(self, metrics, model):
+        """Keep a model that is the best so far in these metrics; on the disk it is there once."""
+        first = None
+        for name in (BEST[metric] for metric in metrics if metric in BEST):
+            path = self.folder / f"net_best_{name}.pth"
+            if first is None:
+                self._write(path, model)
+                first = path
+            elif first.exists():
+                with atomic_path(path) as temporary:
+                    _link(first, temporary)
+
+    def finish(self, model):
+        """Write the last model, and the best ones that no evaluation could choose."""
+        self._write(self.folder / "net_last.pth", model)
+        for metric, name in BEST.items():
+            path = self.folder / f"net_best_{name}.pth"
+            candidates = [f"best_{metric}", "best_mpjpe", "best_loss", "last"]
+            chosen = next(folder for folder in candidates if (self.folder / folder).is_dir())
+            if not path.exists() and self._write(path, type(model).from_pretrained(self.folder / chosen)):
+                self.experiment.say(f"{path} is {chosen}: {metric} could not be measured.")
+
+    def _write(self, path, model):
+        try:
+            content = pack(model, **self.about)
+        except ConfigError as error:
+            if path.name == "net_last.pth":
+                self.experiment.say(f"No .pth files: {error} Use the folders best_*/ and last/.")
+            return False
+        with atomic_path(path) as temporary:
+            torch.save(content, temporary)
+        return True
+
+
+def _link(source, target):
+    target.unlink()
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def pack(model, **about):
+    """Give what a .pth of T2M-GPT holds, and beside it what that has no place for."""
+    about["config"] = asdict(model.config)
+    if isinstance(model, MotionTransformer):
+        return {**transformer_state(model), ABOUT: about}
+    stats = {"mean": model.mean.cpu().clone(), "std": model.std.cpu().clone()}
+    return {"net": tokenizer_state(model), ABOUT: {**about, **stats, "fingerprint": model.fingerprint}}
+
+
+def about_checkpoint(path):
+    """Give what is written down about a checkpoint of ours; nothing for those of others."""
+    path = Path(path)
+    if path.is_dir():
+        options = path.parent / "options.json"
+        return {"dataname": read_json(options)["dataname"]} if options.exists() else {}
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception as error:  # noqa: BLE001 (whatever is wrong with it, the loader says it better)
+        logging.getLogger(__name__).debug("%s: %s", path, error)
+        return {}
+    about = content.get(ABOUT) if isinstance(content, dict) else None
+    return about if isinstance(about, dict) else {}
+
+
+def load_tokenizer(path, *, options=None, corpus=None):
+    """Load a tokenizer from a folder, from our .pth, or from T2M-GPT's with the statistics of the corpus."""
+    path, about = _given(path, "--resume-pth", "tokenizer"), about_checkpoint(path)
+    if path.is_dir():
+        return MotionTokenizer.from_pretrained(path).to(DEVICE)
+    if "config" in about:
+        hints, mean, std = about["config"], about["mean"].numpy(), about["std"].numpy()
+    else:
+        hints = {"activation": options.vq_act, "dilation_growth_rate": options.dilation_growth_rate} if options else {}
+        hints |= {"norm": options.vq_norm} if options and options.vq_norm in ("LN", "GN") else {}
+        hints |= {"fps": corpus.fps} if corpus else {}
+        mean, std = (corpus.stats.mean, corpus.stats.std) if corpus else (None, None)
+    tokenizer = load_t2m_gpt_tokenizer(path, mean=mean, std=std, **hints)
+    if about.get("fingerprint", tokenizer.fingerprint) != tokenizer.fingerprint:
+        raise CheckpointError(
+            "The weights are not those that were saved.", where=path, expected=about["fingerprint"],
+            found=tokenizer.fingerprint,
+        )  # fmt: skip
+    return tokenizer.to(DEVICE)
+
+
+def load_transformer(path, *, heads=16):
+    """Load a transformer from a folder, from our .pth, or from T2M-GPT's."""
+    path, about = _given(path, "--resume-trans", "transformer"), about_checkpoint(path)
+    if path.is_dir():
+        return MotionTransformer.from_pretrained(path).to(DEVICE)
+    recorded = about.get("config", {"num_heads": heads})
+    hints = {
+        name: recorded[name]
+        for name in ("dropout", "text_encoder", "tokenizer", "frames_per_token")
+        if name in recorded
+    }
+    return load_t2m_gpt_transformer(path, heads=recorded["num_heads"], **hints).to(DEVICE)
+
+
+def _given(path, flag, what):
+    if path is None:
+        raise ConfigError(f"Which {what}?", fix=f"Give {flag}.")
+    if not Path(path).exists():
+        raise CheckpointError(f"There is no {what} here.", where=path, fix=f"Train one, or correct {flag}.")
+    return Path(path)
+
+
+def tokenizer_of(transformer, path, *, experiment=None, because="", **options):
+    """Load the tokenizer whose codes a transformer writes.
+
+    Where `path` is another checkpoint of the same experiment (net_last.pth for
+    net_best_fid.pth), the right one beside it is taken and told.
+    """
+    tokenizer, wanted = load_tokenizer(path, **options), transformer.config.tokenizer
+    if not wanted or tokenizer.fingerprint == wanted:
+        return tokenizer
+    for beside in sorted(Path(path).parent.glob("net_*.pth")):
+        if experiment is not None and about_checkpoint(beside).get("fingerprint") == wanted:
+            experiment.settle("resume_pth", str(beside), f"{because}, trained on its codes")
+            return load_tokenizer(beside, **options)
+    raise CheckpointError(
+        "The transformer was trained on another tokenizer's codes.",
+        where=because,
+        expected=f"tokenizer {wanted}",
+        found=f"tokenizer {tokenizer.fingerprint} ({path})",
+        fix="Give the tokenizer it was trained on.",
+    )
+
+
+def open_corpus(dataname):
+    """Open the corpus of a data set."""
+    if not Path(CORPORA[dataname]).is_dir():
+        raise ConfigError(
+            f"The corpus of --dataname {dataname} is not here.", expected=Path(CORPORA[dataname]).resolve()
+        )
+    return Corpus(CORPORA[dataname])
+
+
+def limits_of(options, dataname):
+    """Give the length limits of what is measured."""
+    return {"min_frames": options.min_frames or SHORTEST[dataname], "max_frames": options.max_frames}
+
+
+def evaluator_to_choose(experiment, dataname, corpus, limits):
+    """Give the evaluator that picks the best checkpoints, or none where val is too small for one."""
+    try:
+        collect_samples(corpus, "val", **limits)
+    except DataError as error:
+        experiment.say(f"No evaluator picks the best checkpoints: {error}")
+        return None
+    return load_evaluator(experiment.options, dataname, corpus, say=experiment.say)
+
+
+def load_evaluator(options, dataname, corpus, *, say=print):
+    """Load the evaluator of a data set; train one for ktube where there is none."""
+    path = Path(options.evaluator or EVALUATORS[dataname])
+    if (path / "config.json").is_file():
+        beside = path / "text_encoder.json"
+        encoder = make_text_encoder(**(read_json(beside) if beside.exists() else {"source": "embedded"}))
+        say(f"Evaluator: {path}")
+        return MotionEvaluator.from_pretrained(path, text_encoder=encoder).to(DEVICE)
+    if path.is_file() or (path / "finest.tar").is_file() or (path / "model" / "finest.tar").is_file():
+        say(f"Evaluator: {path}")
+        return _published(path, dataname).to(DEVICE)
+    if dataname == "ktube" and options.evaluator is None:
+        return _first_evaluator(path, corpus, options.evaluator_iter, say).to(DEVICE)
+    raise CheckpointError(
+        f"There is no evaluator for {dataname} here.", where=path,
+        fix="check_assets.py says where it comes from; train_evaluator.py trains one for --evaluator.",
+    )  # fmt: skip
+
+
+def _published(path, dataname):
+    for folder in META:
+        mean, std = (Path("checkpoints") / dataname / folder / "meta" / f"{name}.npy" for name in ("mean", "std"))
+        if mean.exists() and std.exists():
+            return load_t2m_evaluator(path, mean=mean, std=std, word_vectorizer=WordVectorizer("glove"))
+    raise CheckpointError(
+        "The evaluator's own statistics are missing.", where=f"checkpoints/{dataname}",
+        expected=" or ".join(f"{folder}/meta/mean.npy" for folder in META[:2]),
+    )  # fmt: skip
+
+
+def _first_evaluator(path, corpus, steps, say):
+    steps = steps or min(10_000, max(300, 20 * len(corpus.names("train"))))
+    say(f"No evaluator in {path}: one is trained first, {steps} steps, and kept there.")
+    config = EvaluatorTraining(steps=steps, evaluate_every=100, tracker=None)
+    encoder, working = EmbeddedTextEncoder(), path.with_name(path.name + "-training")
+    evaluator = train_evaluator(config, corpus, working, text_encoder=encoder, resume=True)
+    keep_evaluator(evaluator, path, {"source": "embedded"})
+    shutil.rmtree(working)
+    return evaluator
+
+
+def keep_evaluator(evaluator, path, text_encoder):
+    """Write an evaluator and which text encoder it reads with."""
+    with atomic_folder(path) as folder:
+        evaluator.save_pretrained(folder)
+        write_json(folder / "text_encoder.json", text_encoder)
+
+
+def choose_text_encoder(options, dataname, recorded=None):
+    """Give a text encoder and how it was chosen: by flag, by the checkpoint, or the data set's default."""
+    if getattr(options, "text_encoder", None):
+        chosen = {"source": options.text_encoder, "tokenizer": options.text_tokenizer, "pooling": options.text_pooling}
+        return make_text_encoder(**chosen), chosen
+    chosen = dict(recorded or TEXT_ENCODERS[dataname])
+    missing = [place for place in chosen.values() if place in ORIGINS and not Path(place).is_dir()]
+    if missing:
+        raise CheckpointError(
+            "The text encoder is not here.",
+            expected="; ".join(f"{place} ({ORIGINS[place]})" for place in chosen.values() if place in ORIGINS),
+            found=f"no {' and no '.join(missing)}",
+            fix="Put it there (check_assets.py tells the terms), or use --text-encoder embedded, which runs now "
+            "(training: with --clip-dim 512 or without --clip-dim).",
+        )
+    return make_text_encoder(**chosen), chosen
+
+
+def make_text_encoder(source, tokenizer=None, pooling=None):
+    """Make a text encoder from ``embedded``, a folder or a hub id."""
+    if source == "embedded":
+        return EmbeddedTextEncoder()
+    kind = _model_type(source)
+    if kind == "t5":
+        own = not Path(source).is_dir() or any(
+            (Path(source) / name).is_file() for name in ("spiece.model", "tokenizer.json")
+        )
+        tokenizer = tokenizer or (None if own else KE_T5["tokenizer"])
+        return KeT5TextEncoder(source, tokenizer=tokenizer, pooler=pooling or "mean", device=DEVICE)
+    if kind.startswith("clip"):
+        return ClipTextEncoder(source, tokenizer=tokenizer, device=DEVICE)
+    return HFTextEncoder(source, tokenizer=tokenizer, pooling=pooling or "mean", device=DEVICE)
+
+
+def _model_type(source):
+    path = Path(source) / "config.json"
+    if Path(source).is_dir():
+        if not path.is_file():
+            raise CheckpointError("This is no model folder.", where=source, expected="a folder with config.json")
+        return str(read_json(path).get("model_type", ""))
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(source).model_type
+    except (OSError, ValueError) as error:
+        raise CheckpointError("Neither a folder here nor a model on the hub.", where=source, found=error) from error

@@ -1,0 +1,97 @@
+"""Small pictures for the report, drawn as SVG by hand: they need no font and no library."""
+
+from html import escape
+
+import numpy as np
+
+__all__ = ["bar_list", "histogram", "stick_figures"]
+
+WIDTH, HEIGHT, LEFT, BELOW, ABOVE = 460, 170, 44, 34, 22
+COLOURS = ("#2b6cb0", "#b7791f")
+SIDES = {"left": "#2b6cb0", "right": "#b7791f"}
+
+
+def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top: float | None = None) -> str:
+    """Draw one or two histograms over the same axis; values above `top` fall into the last bin."""
+    values = [np.asarray(numbers, float) for numbers in series.values()]
+    whole = np.concatenate(values)
+    if not len(whole):
+        return "<p>No data.</p>"
+    low, high = min(0.0, float(whole.min())), float(whole.max()) if top is None else top
+    high = high if high > low else low + 1
+    edges = np.linspace(low, high, bins + 1)
+    counts = [np.histogram(np.clip(numbers, low, high), edges)[0] for numbers in values]
+    tallest = max(1, *(int(count.max()) for count in counts))
+    step = (WIDTH - LEFT - 8) / bins
+    parts = []
+    for k, count in enumerate(counts):
+        for i in np.flatnonzero(count):
+            height = HEIGHT * count[i] / tallest
+            parts.append(
+                f'<rect x="{LEFT + i * step:.1f}" y="{ABOVE + HEIGHT - height:.1f}" width="{max(step - 1, 1):.1f}" '
+                f'height="{height:.1f}" fill="{COLOURS[k]}" opacity="{1 if len(counts) == 1 else 0.6}"/>'
+            )
+        if len(counts) > 1:
+            name = escape(list(series)[k])
+            parts.append(f'<text x="{WIDTH - 10}" y="{ABOVE + 14 + 18 * k}" fill="{COLOURS[k]}" '
+                         f'text-anchor="end">{name}</text>')  # fmt: skip
+    return _frame(parts, low, high, tallest, label, top is not None and float(whole.max()) > top)
+
+
+def _frame(parts, low, high, tallest, label, cut):
+    bottom = ABOVE + HEIGHT
+    parts += [
+        f'<path d="M{LEFT} {ABOVE}V{bottom}H{WIDTH - 8}" fill="none" stroke="#999"/>',
+        f'<text x="{LEFT - 6}" y="{ABOVE + 10}" text-anchor="end">{tallest}</text>',
+        f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
+    ]
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x, more = LEFT + share * (WIDTH - LEFT - 8), "+" if cut and share == 1 else ""
+        anchor = {0: "start", 1: "end"}.get(share, "middle")
+        parts.append(
+            f'<text x="{x:.0f}" y="{bottom + 15}" text-anchor="{anchor}">{low + share * (high - low):.3g}{more}</text>'
+        )
+    parts.append(f'<text x="{(LEFT + WIDTH) / 2}" y="{bottom + 31}" text-anchor="middle">{escape(label)}</text>')
+    return _svg(parts, WIDTH, bottom + BELOW + 4, label)
+
+
+def bar_list(counts: list[tuple[str, int]]) -> str:
+    """Draw a word and its count a line."""
+    most = max((count for _, count in counts), default=1)
+    rows = (
+        f'<div class="bar"><span>{escape(word)}</span><i style="width:{max(100 * count / most, 0.5):.1f}%"></i>'
+        f"<b>{count}</b></div>"
+        for word, count in counts
+    )
+    return f'<div class="bars">{"".join(rows)}</div>'
+
+
+def stick_figures(frames: list, parents, names, *, title: str, size: int = 150) -> str:
+    """Draw some frames ``(J, 3)`` of one clip side by side, from the front, left limbs blue, right ones ochre."""
+    points = np.stack(frames).astype(float)
+    low, high = points.min((0, 1)), points.max((0, 1))
+    middle = (low + high) / 2
+    scale = (size - 16) / max(float((high - low)[:2].max()), 0.1)
+    parts = []
+    for k, frame in enumerate(points):
+        # Facing the reader, the body's left (+x) lies on the right of the picture.
+        x = size * (k + 0.5) + scale * (frame[:, 0] - middle[0])
+        y = size / 2 - scale * (frame[:, 1] - middle[1])
+        for joint, parent in enumerate(parents):
+            if parent >= 0:
+                colour = SIDES.get(names[joint].split("_")[0], "#444")
+                parts.append(
+                    f'<line x1="{x[parent]:.1f}" y1="{y[parent]:.1f}" x2="{x[joint]:.1f}" y2="{y[joint]:.1f}" '
+                    f'stroke="{colour}" stroke-width="2.5" stroke-linecap="round"/>'
+                )
+        if "head" in names:
+            head = names.index("head")
+            parts.append(f'<circle cx="{x[head]:.1f}" cy="{y[head]:.1f}" r="{0.09 * scale:.1f}" fill="#444"/>')
+    return _svg(parts, size * len(points), size, title)
+
+
+def _svg(parts, width, height, title):
+    return (
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,199 @@
+"""What a corpus is built from: poses and transcripts, paired by name or by a table."""
+
+import csv
+import io
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CorpusError, FormatError
+from ..io.files import read_text
+
+__all__ = ["Source", "pair_sources", "read_sources"]
+
+SUBTITLES = {".srt", ".vtt", ".sbv", ".textgrid", ".json3"}  # what tells transcripts from poses in one folder
+_LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*", re.IGNORECASE)
+_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One video: its poses, its transcript, and what is known of both.
+
+    Attributes
+    ----------
+    poses, transcript : path
+        As `io.load_poses` and `io.load_transcript` read them.
+    name : str
+        What its clips are called: ``NAME_000``, ``NAME_001``, …
+    speaker : str
+        Who speaks; the name where not given.
+    offset : float
+        Seconds to add to the transcript's times.
+    fps : float or None
+        Frame rate of the poses where the file does not say it. 29.97 is not
+        30: that is 3.6 s an hour.
+    format : str
+        Pose format, found out by default.
+    person : int, str or None
+        Whom to follow where there are several, see `io.load_poses`.
+    """
+
+    poses: Path
+    transcript: Path
+    name: str
+    speaker: str = ""
+    offset: float = 0.0
+    fps: float | None = None
+    format: str = "auto"
+    person: int | str | None = None
+
+
+def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
+    """Pair pose files with transcripts of the same name.
+
+    Parameters
+    ----------
+    poses, transcripts : path
+        Folders, or one folder that holds both. Names are compared without
+        their suffixes, a transcript's also without its language (``talk.json``
+        and ``talk.ko.srt`` fit).
+    **options
+        Given to each `Source`.
+
+    Returns
+    -------
+    sources : list of Source
+    alone : list of str
+        Files that have no partner.
+
+    Raises
+    ------
+    CorpusError
+        If a folder is missing, or two files claim the same name.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.json", "a.ko.srt", "b.json"):
+    ...     (folder / name).touch()
+    >>> sources, alone = pair_sources(folder, folder)
+    >>> [source.name for source in sources], [Path(path).name for path in alone]
+    (['a'], ['b.json'])
+    """
+    shared = Path(poses).resolve() == Path(transcripts).resolve()
+    found = _by_name(poses, lambda path: not shared or path.suffix.lower() not in SUBTITLES, _stem)
+    spoken = _by_name(
+        transcripts,
+        lambda path: path.is_file() and (not shared or path.suffix.lower() in SUBTITLES),
+        lambda path: _stem(path) if _stem(path) in found else _without_language(_stem(path)),
+    )
+    both = sorted(found.keys() & spoken.keys())
+    alone = [str(side[name]) for side in (found, spoken) for name in sorted(side.keys() - set(both))]
+    return [Source(found[name], spoken[name], name, **options) for name in both], alone
+
+
+def _stem(path):
+    return path.name if path.is_dir() else path.stem
+
+
+def _without_language(stem):
+    tag = _LANGUAGE.fullmatch(Path(stem).suffix)
+    return Path(stem).stem if tag else stem
+
+
+def _by_name(folder, wanted, name_of):
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError("This folder does not exist.", where=folder)
+    names: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not wanted(path):
+            continue
+        name = name_of(path)
+        if name in names:
+            raise CorpusError(
+                "Two files have the same name.",
+                where=folder,
+                found=(names[name].name, path.name),
+                fix="Keep one of them there, or pair the files in a table (read_sources).",
+            )
+        names[name] = path
+    return names
+
+
+def read_sources(table) -> list[Source]:
+    """Read sources from a table.
+
+    Parameters
+    ----------
+    table : path
+        CSV or TSV with a header. Columns: ``poses`` and ``transcript`` (paths,
+        relative ones from the table's folder); and, where wanted, ``name``,
+        ``speaker``, ``offset`` (seconds to add to the transcript), ``fps``,
+        ``format``, ``person``. An empty cell means the default. Lines that
+        start with ``#`` are comments.
+
+    Returns
+    -------
+    sources : list of Source
+
+    Raises
+    ------
+    FormatError
+        If the table cannot be read, or a line of it makes no sense.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> table = Path(tempfile.mkdtemp()) / "videos.csv"
+    >>> _ = table.write_text("poses,transcript,offset,fps\\na.json,a.srt,-0.4,29.97\\n")
+    >>> source = read_sources(table)[0]
+    >>> source.name, source.offset, source.fps, source.poses == table.parent / "a.json"
+    ('a', -0.4, 29.97, True)
+    """
+    table = Path(table)
+    lines = ["" if line.startswith("#") else line for line in read_text(table).split("\n")]
+    header = next((line for line in lines if line), "")
+    try:
+        rows = list(csv.reader(io.StringIO("\n".join(lines)), delimiter="\t" if "\t" in header else ",", strict=True))
+    except csv.Error as error:
+        raise FormatError("This table cannot be read.", where=table, found=error) from error
+    numbered = [(number, [cell.strip() for cell in row]) for number, row in enumerate(rows, 1) if any(row)]
+    columns = [name.lower() for name in numbered[0][1]] if numbered else []
+    if not {"poses", "transcript"} <= set(columns) <= _COLUMNS or len(set(columns)) < len(columns):
+        raise FormatError(
+            "The columns of this table are not known.",
+            where=table,
+            expected=f"poses, transcript, and of {', '.join(sorted(_COLUMNS - {'poses', 'transcript'}))}",
+            found=", ".join(columns) or "an empty file",
+        )
+    return [_source(columns, row, table, f"{table}, line {number}") for number, row in numbered[1:]]
+
+
+def _source(columns, row, table, where):
+    if len(row) != len(columns):
+        raise FormatError("Wrong number of columns.", where=where, expected=len(columns), found=len(row))
+    cells = {name: cell for name, cell in zip(columns, row, strict=True) if cell}
+    if not {"poses", "transcript"} <= cells.keys() or any("\0" in cell for cell in cells.values()):
+        raise FormatError("A path is missing.", where=where, expected="poses and transcript", found=cells)
+    for name in ("offset", "fps"):
+        if name in cells:
+            cells[name] = _number(cells[name], name, where)
+    if cells.get("person", "").isdecimal():
+        cells["person"] = int(cells["person"])
+    for name in ("poses", "transcript"):
+        cells[name] = table.parent / cells[name]
+    return Source(**{"name": _stem(cells["poses"]), **cells})
+
+
+def _number(text, name, where):
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise FormatError(f"{name} is not a number.", where=where, expected="a number of seconds or hertz", found=text)
+    return number

@@ -1,0 +1,180 @@
+"""One video becomes clips: poses cleaned, words cut into utterances, each pair checked and encoded."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
+from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower_body
+from ..filters.cleaning import lowpass_stretches
+from ..io import Corpus, clean_cues, load_poses, read_cues
+from ..io.files import write_json
+from ..kinematics import load_body, pose_to_joints
+from ..skeletons import Skeleton
+from ..types import PoseSequence
+from .clips import encode_motion
+from .records import record_path, source_key
+
+__all__ = ["build_video"]
+
+_HANDS = {"left": slice(25, 40), "right": slice(40, 55)}
+_STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really sees
+
+
+def build_video(source, root, options):
+    """Make all clips of one video; runs in a worker, and raises only if the corpus cannot be written."""
+    corpus = Corpus(root)
+    record = {
+        "name": source.name,
+        "key": None,
+        "clips": [],
+        "skipped": [],
+        "warnings": [],
+        "failed": None,
+        "quality": {},
+    }
+    with _one_thread():
+        try:
+            record["key"] = source_key(source, options)
+            poses, rough, seen, quality = _clean(source, options)
+            spoken, words = _utterances(source, options)
+        except MissingDependencyError:
+            raise  # it would fail every video alike
+        except KtubeError as error:
+            record["failed"] = str(error)
+        except OSError as error:
+            record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
+        else:
+            record["quality"] = quality | words
+            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"])
+            _cut_clips(corpus, record, poses, rough, seen, spoken, options)
+    write_json(record_path(root, source.name), record)
+    return record
+
+
+@contextmanager
+def _one_thread():
+    """Compute with one thread: sums come out the same on every machine, and workers do not fight for cores."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _clean(source, options):
+    """Give clean poses, the same without the low-pass, which frames were really seen, and figures of quality."""
+    raw = load_poses(
+        source.poses, format=source.format, fps=source.fps, person=source.person, body_model=options.body_model
+    )
+    found = reject_outliers(raw)
+    rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
+    if options.root != "moving":
+        rough = fix_root(rough, to=options.root)
+    if options.rest_lower_body:
+        rough = rest_lower_body(rough)
+    poses = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
+    quality = {
+        "fps": round(raw.fps, 4),
+        "frames": len(raw),
+        "seconds": round(raw.seconds, 3),
+        "missing": round(1 - float(raw.valid.mean()), 4),
+        "outliers": int(raw.valid.sum() - found.valid.sum()),
+        "unfilled": round(1 - float(rough.valid.mean()), 4),
+    }
+    poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
+    nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
+    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality
+
+
+def _utterances(source, options):
+    from ..text import utterances
+
+    cues, counts = clean_cues(read_cues(source.transcript, offset=source.offset))
+    if not cues:
+        raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
+    spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
+    dropped = {name: count for name, count in counts.items() if count}
+    return spoken, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
+
+
+def _compare_lengths(name, seconds, words_end):
+    if abs(words_end - seconds) <= 1.0:
+        return []
+    if words_end > seconds:
+        hint = "are frame rate (29.97 is not 30) and offset right?"
+    else:
+        hint = "silence at the end, or a wrong frame rate?"
+    return [f"{name}: the poses end at {seconds:.1f} s, the words at {words_end:.1f} s; {hint}"]
+
+
+def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
+    body = load_body(options.body_model)
+    for number, utterance in enumerate(spoken):
+        # The codec gives one vector fewer than frames: take the next frame too, where there is one.
+        first, count = round(utterance.start * options.fps), round(utterance.seconds * options.fps)
+        frames = slice(first, first + count + 1)
+        place = {"start": round(utterance.start, 3), "end": round(utterance.end, 3), "text": utterance.text}
+        try:
+            _check_clip(utterance, poses.valid[frames], count + 1, options)
+            entry = {"name": f"{record['name']}_{number:03d}", **place}
+            clips = _encode(corpus, entry, poses[frames], rough[frames], utterance, body, options)
+        except MissingDependencyError:
+            raise
+        except KtubeError as error:
+            skip = {"source": record["name"], **place, "problem": error.problem, "reason": str(error)}
+            record["skipped"].append(skip)
+            continue
+        for clip in clips:
+            corpus.add_clip(**clip)
+        entry["filled"] = round(1 - float(seen[frames].mean()), 4)
+        record["clips"].append(entry)
+
+
+def _check_clip(utterance, valid, wanted, options):
+    half = 0.5 / options.fps
+    if not options.min_seconds - half <= utterance.seconds <= options.max_seconds + half:
+        raise DataError(
+            f"The utterance is too {'short' if utterance.seconds < options.min_seconds else 'long'}.",
+            expected=f"{options.min_seconds:g} to {options.max_seconds:g} s",
+            found=f"{utterance.seconds:.2f} s",
+        )
+    if wanted - len(valid) > 0.1 * options.fps:
+        raise DataError("The poses end before the words.", expected=f"{wanted} frames", found=f"{len(valid)} frames")
+    if not valid.all():
+        raise DataError(
+            "The speaker is not seen all the time.",
+            expected=f"no gap above {options.max_gap_seconds:g} s",
+            found=f"{int((~valid).sum())} of {len(valid)} frames",
+        )
+
+
+def _encode(corpus, entry, poses, rough, utterance, body, options):
+    """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
+    from ..text import tag_korean
+
+    motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
+    words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
+    clips = encode_motion(corpus, entry["name"], motion, [words], mirror=options.mirror)
+    entry["frames"] = len(clips[0]["features"])
+    entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
+    entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
+    entry["hands"] = _moving_hands(poses)
+    entry["syllables"] = sum("가" <= letter <= "힣" for letter in utterance.text)
+    return clips
+
+
+def _jitter(positions, fps):
+    """Mean jerk of the body's joints in m/s³, which is mostly the estimator's jitter."""
+    if len(positions) < 4:
+        return 0.0
+    return round(float(np.linalg.norm(np.diff(positions.astype(np.float64), 3, axis=0), axis=-1).mean() * fps**3), 3)
+
+
+def _moving_hands(poses: PoseSequence) -> list[str]:
+    """Name the hands whose fingers move: an estimator gives a hand that it does not see one constant pose."""
+    return [side for side, joints in _HANDS.items() if np.ptp(poses.rotvecs[:, joints], axis=0).max() > _STILL]

@@ -1,0 +1,64 @@
+"""The folder of an experiment: whose it is, and what may be written into it."""
+
+import json
+import os
+from dataclasses import asdict, fields, is_dataclass
+from pathlib import Path
+
+from ..errors import ConfigError
+from ..io.files import read_json
+
+__all__ = ["check_output", "kept_log", "plain", "same_files"]
+
+# What may change on the way: more steps is a way to go on.
+_FREE = ("steps", "tracker", "log_every", "save_every")
+
+
+def plain(config):
+    """Give a config as JSON would give it back: tuples as lists, nested configs as dicts."""
+    return json.loads(json.dumps(asdict(config))) if is_dataclass(config) else config
+
+
+def check_output(output: Path, config, resume: bool) -> None:
+    """Raise `ConfigError` if a folder holds another experiment, or an unfinished one that is not resumed."""
+    path = output / "config.json"
+    if not path.exists():
+        return
+    found, wanted = read_json(path), plain(config)
+    changed = sorted(
+        field.name
+        for field in fields(config)
+        if field.name not in _FREE and found.get(field.name) != wanted[field.name]
+    )
+    if changed:
+        raise ConfigError(
+            "Another experiment is in this folder.",
+            where=output,
+            expected=", ".join(f"{name} = {found.get(name)!r}" for name in changed),
+            found=", ".join(f"{name} = {wanted[name]!r}" for name in changed),
+            fix="Choose another folder; nothing was overwritten.",
+        )
+    if not resume:
+        raise ConfigError(
+            "This experiment has been started already.", where=output, fix="Go on with resume=True (--resume)."
+        )
+
+
+def kept_log(path: Path, step: int) -> list[str]:
+    """Give the log lines up to `step`; what an interrupted run logged beyond its checkpoint comes again."""
+    if not path.exists():
+        return []
+    lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line for line in lines if json.loads(line)["step"] <= step]
+
+
+def same_files(source: Path, folder: Path) -> bool:
+    """Link the files of one folder into another, which costs no room; give whether the disk can do that."""
+    try:
+        for path in source.iterdir():
+            os.link(path, folder / path.name)
+    except OSError:
+        for path in folder.iterdir():
+            path.unlink()
+        return False
+    return True
