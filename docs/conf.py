@@ -1,7 +1,14 @@
 """Settings of the documentation; ``python -m sphinx -W -b html docs docs/_build/html`` builds it, without a network."""
 
+import inspect
 import os
+import re
+from base64 import b64decode
 from importlib import import_module
+from pathlib import Path
+
+from numpydoc.xref import DEFAULT_LINKS
+from sphinx_gallery.sorting import ExplicitOrder
 
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # read when torch is imported, below
 
@@ -9,7 +16,7 @@ import ktube_motion
 
 project = "ktube_motion"
 version = release = ktube_motion.__version__
-copyright = "the ktube_motion authors"  # noqa: A001 (Sphinx wants this name)
+copyright = "the ktube_motion authors"
 
 extensions = [
     "sphinx.ext.autodoc",
@@ -37,8 +44,15 @@ sphinx_gallery_conf = {
     "doc_module": ("ktube_motion",),
     "reference_url": {"ktube_motion": None},
     "image_scrapers": ("matplotlib",),
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": ExplicitOrder(
+        [
+            f"plot_{name}.py"
+            for name in "speaker cleaning motion_vectors tokenizer metrics export".split()
+        ]
+        + ["*"]
+    ),
     "show_memory": False,
+    "write_computation_times": False,  # its page would load scripts from the network
     "show_signature": False,
     "remove_config_comments": True,
 }
@@ -77,6 +91,13 @@ def _public_names():
 
 
 PUBLIC = _public_names()
+# Types in docstrings link where they are classes of ours; numpydoc's own links need the network.
+DEFAULT_LINKS.clear()
+numpydoc_xref_param_type = True
+numpydoc_xref_aliases = {
+    name: full for name, full in PUBLIC.items() if name[0].isupper() and not name.isupper()
+}
+numpydoc_xref_ignore = "all"
 
 
 def resolve_short_name(app, env, node, contnode):
@@ -92,5 +113,30 @@ def resolve_short_name(app, env, node, contnode):
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
+def show_init(app, what, name, obj, options, signature, return_annotation):
+    """Show what models take, and not the ``(*args, **kwargs)`` of Hugging Face's ``__new__``."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        whole = inspect.signature(obj.__init__)
+        bare = [p.replace(annotation=p.empty) for p in list(whole.parameters.values())[1:]]
+        return str(whole.replace(parameters=bare, return_annotation=whole.empty)), None
+    return None
+
+
+def embed_hangul(app, exception):
+    """Give the pages a font with the Hangul they use, so that they show it on any machine."""
+    if exception is not None or app.builder.format != "html":
+        return
+    from ktube_motion.render.fonts import embed_font
+
+    pages = Path(app.outdir)
+    letters = set().union(
+        *(re.findall("[ᄀ-ᇿ㄰-㆏가-힣]", page.read_text("utf-8")) for page in pages.rglob("*.html"))
+    )
+    font = embed_font("".join(sorted(letters)))
+    (pages / "_static" / "hangul.woff").write_bytes(b64decode(font))
+
+
 def setup(app):
     app.connect("missing-reference", resolve_short_name)
+    app.connect("autodoc-process-signature", show_init)
+    app.connect("build-finished", embed_hangul)

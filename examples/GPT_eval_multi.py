@@ -1,4 +1,4 @@
-"""Evaluate text-to-motion generation on the test split, many times over: the original's documented command, step 4.2."""
+"""Evaluate generation on the test split, many times over: the original's documented command, step 4.2."""
 
 from _options import TRANSFORMER, read_options
 from _workflow import (

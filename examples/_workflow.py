@@ -1,4 +1,4 @@
-"""What the documented scripts share: experiments, checkpoints in T2M-GPT's layout, corpora, evaluators, text encoders."""
+"""What the documented scripts share: experiments, checkpoints in T2M-GPT's layout, evaluators, text encoders."""
 
 import logging
 import os
@@ -17,13 +17,7 @@ from ktube_motion.io import Corpus
 from ktube_motion.io.files import atomic_folder, atomic_path, read_json, write_json
 from ktube_motion.metrics import MotionEvaluator, load_t2m_evaluator
 from ktube_motion.metrics.samples import collect_samples
-from ktube_motion.text import (
-    ClipTextEncoder,
-    EmbeddedTextEncoder,
-    HFTextEncoder,
-    KeT5TextEncoder,
-    WordVectorizer,
-)
+from ktube_motion.text import ClipTextEncoder, EmbeddedTextEncoder, HFTextEncoder, KeT5TextEncoder, WordVectorizer
 from ktube_motion.training import EvaluatorTraining, train_evaluator
 from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
 from ktube_motion.vq import to_t2m_gpt_state_dict as tokenizer_state
@@ -85,29 +79,28 @@ class Experiment:
             self.say(f"Unused here: {' '.join(_flag(name) for name in options.unused)}")
 
     def _check(self):
-        path = self.folder / "options.json"
-        if not self.folder.is_dir() or not any(self.folder.iterdir()):
+        """Refuse a folder in which something has begun, unless it is this and goes on."""
+        begun = {path.name for path in self.folder.glob("*")} - {"options.json", "run.log"}
+        if not begun:
             return
-        found = read_json(path) if path.exists() else None
-        if found is None:
-            raise ConfigError(
-                "This folder holds something else.", where=self.folder, fix="Choose another --exp-name or --out-dir."
-            )
-        names = sorted({*found, *self.settings})
-        changed = [name for name in names if found.get(name) != self.settings.get(name)]
+        path, fix = self.folder / "options.json", "Choose another --exp-name or --out-dir; nothing was overwritten."
+        if not path.exists():
+            raise ConfigError("This folder holds something else.", where=self.folder, fix=fix)
+        found = read_json(path)
+        changed = [name for name in sorted({*found, *self.settings}) if found.get(name) != self.settings.get(name)]
         if changed:
             raise ConfigError(
-                "Another experiment is in this folder; nothing was overwritten.",
+                "Another experiment is in this folder.",
                 where=self.folder,
                 expected=", ".join(f"{_flag(name)} {found.get(name)}" for name in changed),
                 found=", ".join(f"{_flag(name)} {self.settings.get(name)}" for name in changed),
-                fix="Choose another --exp-name or --out-dir.",
+                fix=fix,
             )
         if not self.options.resume:
             raise ConfigError(
-                "This experiment has been started already; nothing was overwritten.",
+                "This experiment has been started already.",
                 where=self.folder,
-                fix="Go on with --resume.",
+                fix="Go on with --resume; nothing was overwritten.",
             )
 
     def say(self, text):

@@ -72,22 +72,16 @@ def check_text(options, encoder, start):
         )
     if start is not None and start.config.text_encoder not in ("", encoder.identity):
         raise ConfigError(
-            "--resume-trans was trained with another text encoder.",
-            expected=start.config.text_encoder,
-            found=encoder.identity,
+            "--resume-trans knows another text encoder.", expected=start.config.text_encoder, found=encoder.identity
         )
 
 
 def architecture(options):
     """Read the architecture from the flags; codes and text follow from tokenizer and encoder."""
     return TransformerConfig(
-        width=options.embed_dim_gpt,
-        block_size=options.block_size,
-        num_layers=options.num_layers,
-        num_heads=options.n_head_gpt,
-        ff_rate=options.ff_rate,
-        dropout=options.drop_out_rate,
-    )
+        width=options.embed_dim_gpt, block_size=options.block_size, num_layers=options.num_layers,
+        num_heads=options.n_head_gpt, ff_rate=options.ff_rate, dropout=options.drop_out_rate,
+    )  # fmt: skip
 
 
 def training(options, transformer, limits):

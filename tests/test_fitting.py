@@ -41,15 +41,15 @@ def degrees_between(first, second):
 @pytest.mark.parametrize("skeleton", [SMPL_22, SMPLH_52, SMPLX_55], ids=lambda skeleton: skeleton.name)
 def test_real_joints_are_met(speaker, skeleton):
     motion = pose_to_joints(speaker, skeleton=skeleton)
-    begin = time.perf_counter()
+    begin = time.process_time()
     poses = fit_poses(motion)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     error = joint_error(poses, motion)
     body = slice(None) if skeleton is not SMPLX_55 else [*range(22), *range(25, 55)]
     assert error[:, body].mean() < 0.001
     assert error[:, body].max() < 0.005
     assert error.mean() < 0.005  # with jaw and eyes, which ride on an unseen head
-    assert seconds < 2 * 3  # the bar is 2 s; a busy machine gets some room
+    assert seconds < 4  # two cores for two seconds, whatever else the machine does
     assert poses.fps == motion.fps
     assert len(poses) == len(motion)
 

@@ -202,3 +202,13 @@ def test_other_damage(tmp_path):
         assert np.isfinite(motion.rotations).all()
         loaded += 1
     assert 50 < loaded < 350
+
+
+def test_a_joint_may_be_called_like_a_keyword(tmp_path):
+    path = tmp_path / "kit.bvh"
+    path.write_text(
+        "HIERARCHY\nROOT  root {\n OFFSET 0 0 0\n CHANNELS 3 Zrotation Xrotation Yrotation\n"
+        " JOINT\toffset {\n  OFFSET 0 10 0\n  CHANNELS 3 Zrotation Xrotation Yrotation\n  End Site\n"
+        "  {\n   OFFSET 0 1 0\n  }\n }\n}\nMOTION\nFrames: 1\nFrame Time: 0.05\n0 0 0 0 0 0\n"
+    )
+    assert load_bvh(path).skeleton.joint_names == ("root", "offset")

@@ -369,3 +369,10 @@ def test_models_with_a_fault(tmp_path, change, message):
     np.savez(tmp_path / "model.npz", **model)
     with pytest.raises(FormatError, match=message):
         load_body(tmp_path / "model.npz")
+
+
+def test_a_motion_says_which_part_it_lacks():
+    motion = Motion(skeleton=SMPL_22, positions=np.ones((2, 22, 3)), fps=20, name="wave")
+    assert motion.require("positions") is motion.positions
+    with pytest.raises(DataError, match=r"wave: This motion has no rotations\..*inverse_kinematics"):
+        motion.require("rotations")

@@ -15,7 +15,7 @@ from ktube_motion.metrics import (
     JointErrorAccumulator,
     RetrievalAccumulator,
 )
-from ktube_motion.skeletons import KIT_21
+from ktube_motion.skeletons import KIT_21, Skeleton
 from ktube_motion.types import Word
 
 RTOL = 1e-5
@@ -189,6 +189,12 @@ def test_motion_measures_grow_with_their_fault():
     assert 0 < metrics.symmetric_jerk_error(jitter, smooth) < metrics.symmetric_jerk_error(frozen, smooth) == 1
     assert metrics.l1_diversity(smooth) > 1e-3 > 1e-12 > metrics.l1_diversity(frozen)
     assert metrics.l1_diversity(smooth + 5.0) == pytest.approx(metrics.l1_diversity(smooth))
+
+
+def test_foot_skating_needs_feet():
+    stick = Skeleton("stick", ("root", "tip"), (-1, 0), ((0, 1),), np.zeros((2, 3), np.float32))
+    with pytest.raises(ConfigError, match=r"stick has no known feet"):
+        metrics.foot_skating(np.zeros((3, 2, 3)), fps=20, skeleton=stick)
 
 
 def test_foot_skating_in_kit_units():

@@ -9,6 +9,8 @@ import torch
 from test_metrics_evaluators import Encoder
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
+from ktube_motion.features import features_to_joints
+from ktube_motion.gpt import MotionTransformer, TransformerConfig, UtteranceToMotion
 from ktube_motion.io import Corpus
 from ktube_motion.metrics import (
     EvaluatorConfig,
@@ -18,9 +20,18 @@ from ktube_motion.metrics import (
     evaluate_generation,
     evaluate_tokenizer,
 )
+from ktube_motion.metrics.samples import collect_samples
 from ktube_motion.types import FeatureStats, Utterance
+from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 REPEATS = {"repeats": 3, "progress": False}
+
+
+@pytest.fixture(autouse=True)
+def _few_pictures(request, monkeypatch):
+    """Let only the tests that look for pictures draw any: drawing takes longer than the rest."""
+    if request.function not in (test_real_pipeline, test_classes_of_generated_motion):
+        monkeypatch.setattr("ktube_motion.metrics.report.can_draw", lambda: False)
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +62,19 @@ def evaluator():
 
 
 class HalfTokenizer:
-    """A stand-in for a tokenizer: keeps every fourth frame's own number, forgets a little."""
+    """A stand-in for a tokenizer: remembers what it reads, and forgets a little."""
 
     frames_per_token, fingerprint = 4, "half"
 
     def __init__(self):
-        self.codes = []
+        self.seen = []
 
     def encode(self, features):
-        self.codes.append(np.asarray(features))
-        return np.full(-(-len(features) // 4), len(self.codes) - 1)
+        self.seen.append(features)
+        return np.full((len(features), -(-features.shape[1] // 4)), len(self.seen) - 1)
 
     def decode(self, tokens):
-        return self.codes[tokens[0]] * 0.95
+        return self.seen[tokens[0, 0]] * 0.95
 
 
 def _noise(texts, *, seed):
@@ -101,26 +112,116 @@ def test_tokenizer_without_evaluator(corpus):
     assert json.loads(report.to_json())["table"]["reconstructed"]["mpjpe_mm"]["half_width"] is None
 
 
-def test_real_rooms_together(corpus, evaluator):
-    from ktube_motion.gpt import MotionTransformer, TransformerConfig
-    from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+TINY = {"width": 32, "code_dim": 16, "num_codes": 8}
+SIZES = {"num_codes": 8, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4, "text_encoder": "letters"}
+FEW = {"multimodality_texts": 3, "multimodality_samples": 4, "repeats": 2, "progress": False}
 
-    tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
-    sizes = {"num_codes": 8, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4}
-    transformer = MotionTransformer(TransformerConfig(**sizes, text_encoder="letters"))
-    shape = {"multimodality_texts": 3, "multimodality_samples": 4}
+
+@pytest.fixture(scope="module")
+def pipeline():
+    torch.manual_seed(0)
+    tokenizer = MotionTokenizer(TokenizerConfig(**TINY))
+    tokenizer.quantizer.codebook.data.normal_(generator=torch.Generator().manual_seed(0))
+    transformer = MotionTransformer(TransformerConfig(**SIZES, tokenizer=tokenizer.fingerprint))
+    return UtteranceToMotion(tokenizer, transformer, Encoder())
+
+
+def test_real_pipeline(corpus, evaluator, pipeline, tmp_path):
     report = evaluate_generation(
-        (transformer, tokenizer, Encoder()), corpus, evaluator=evaluator, repeats=2, progress=False, **shape
+        pipeline, corpus, evaluator=evaluator, folder=tmp_path, save_predictions=True, **FEW, sampling={"top_k": 4}
     )
     assert list(report.table) == ["real", "reconstructed", "generated", "shuffled", "chance"]
     assert report["generated", "multimodality"].mean > 0
     assert report["generated", "fid"].mean > 0
-    other = MotionTransformer(TransformerConfig(**sizes, text_encoder="numbers"))
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+    predicted = np.load(tmp_path / "clip12_pred.npy")
+    assert predicted.shape[1:] == (22, 3)
+    assert np.isfinite(predicted).all()
+    parts = (pipeline.transformer, pipeline.tokenizer, pipeline.text_encoder)
+    again = evaluate_generation(parts, corpus, evaluator=evaluator, **FEW, sampling={"top_k": 4})
+    assert again.to_json() == report.to_json()
+
+
+def test_models_that_do_not_belong_together(corpus, evaluator, pipeline):
+    other = MotionTransformer(TransformerConfig(**SIZES | {"text_encoder": "numbers"}))
     with pytest.raises(CheckpointError, match="another text_encoder"):
-        evaluate_generation((other, tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
-    other = MotionTransformer(TransformerConfig(**sizes, tokenizer="0123"))
+        evaluate_generation((other, pipeline.tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
+    other = MotionTransformer(TransformerConfig(**SIZES, tokenizer="0123"))
     with pytest.raises(CheckpointError, match="another tokenizer"):
-        evaluate_generation((other, tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
+        evaluate_generation((other, pipeline.tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
+
+
+@pytest.mark.parametrize("quantizer", ["ema_reset", "fsq", "residual"])
+def test_real_tokenizers(corpus, evaluator, quantizer):
+    torch.manual_seed(0)
+    books = 3 if quantizer == "residual" else 1
+    tokenizer = MotionTokenizer(TokenizerConfig(**TINY, quantizer=quantizer, num_quantizers=books))
+    report = evaluate_tokenizer(tokenizer, corpus, evaluator=evaluator, **REPEATS)
+    assert 1 <= report["reconstructed", "codes_used"].mean <= 8
+    assert 1 <= report["reconstructed", "perplexity"].mean <= report["reconstructed", "codes_used"].mean
+    alone = tokenizer.decode(tokenizer.encode(corpus.features("clip12")[:72]))
+    predicted = features_to_joints(np.asarray(alone))
+    assert np.isfinite(predicted).all()
+    next(tokenizer.decoder.parameters()).data.fill_(float("nan"))
+    with pytest.raises(DataError, match="36 of 36 predictions have NaN"):
+        evaluate_tokenizer(tokenizer, corpus, evaluator=evaluator, **REPEATS)
+
+
+def test_residual_tokenizers_do_not_generate(corpus, evaluator):
+    tokenizer = MotionTokenizer(TokenizerConfig(**TINY, quantizer="residual", num_quantizers=3))
+    parts = (MotionTransformer(TransformerConfig(**SIZES)), tokenizer, Encoder())
+    with pytest.raises(CheckpointError, match="one code a token"):
+        evaluate_generation(parts, corpus, evaluator=evaluator, **REPEATS)
+
+
+def test_a_finished_run_makes_nothing_again(corpus, evaluator, pipeline, tmp_path, monkeypatch):
+    for kind, evaluate, model in (
+        ("tokenizer", evaluate_tokenizer, pipeline.tokenizer),
+        ("generation", evaluate_generation, pipeline),
+    ):
+        options = {"evaluator": evaluator, "folder": tmp_path / kind, "repeats": 2, "progress": False}
+        if kind == "generation":
+            options["multimodality_texts"] = 0
+        first = evaluate(model, corpus, **options)
+        later = {**options, "save_predictions": True}
+        assert evaluate(model, corpus, **later).to_json() == first.to_json()
+        assert len(list((tmp_path / kind).glob("*_pred.npy"))) == first.counts["samples"]
+        with monkeypatch.context() as patch:
+            patch.setattr(MotionTokenizer, "encode", None)
+            patch.setattr(MotionTokenizer, "decode", None)
+            assert evaluate(model, corpus, **later).to_json() == first.to_json()
+
+
+def test_each_sample_gets_one_of_its_own_texts(corpus, evaluator):
+    asked = []
+
+    def model(texts, *, seed):
+        asked.append(texts)
+        return _noise(texts, seed=seed)
+
+    evaluate_generation(model, corpus, evaluator=evaluator, multimodality_texts=0, **REPEATS)
+    samples = collect_samples(corpus, "test")
+    for texts in asked:
+        for text, choices in zip(texts, samples.choices, strict=True):
+            assert text in {samples.texts[k].text for k in choices}
+    assert asked[0] != asked[1]
+
+
+def test_classes_of_generated_motion(corpus, evaluator, tmp_path):
+    labels = {"kind": {name: "여럿" if int(name[4:]) % 2 else "하나" for name in corpus.names("all")}}
+    corpus.write_splits({"train": corpus.names("val"), "val": corpus.names("train"), "test": corpus.names("test")})
+    report = evaluate_generation(
+        _noise, corpus, evaluator=evaluator, labels=labels, folder=tmp_path, multimodality_texts=0, **REPEATS
+    )
+    corpus.write_splits({"train": corpus.names("val"), "val": corpus.names("train"), "test": corpus.names("test")})
+    assert report["chance", "class_accuracy_kind"].mean == 0.5
+    assert report.classes["kind"].confusion.sum() == 3 * 36
+    assert report["generated", "class_accuracy_kind"].mean == pytest.approx(report.classes["kind"].accuracy)
+    assert Report.load(tmp_path).to_json() == report.to_json()
+    assert (tmp_path / "confusion_kind.png").exists()
+    assert "Class kind" in report.to_markdown()
+    with pytest.raises(DataError, match="fits no clips"):
+        evaluate_generation(_noise, corpus, evaluator=evaluator, labels={"kind": {"x": "y"}}, **REPEATS)
 
 
 def test_seeds_decide_everything_and_runs_resume(corpus, evaluator, tmp_path):

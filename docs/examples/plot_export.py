@@ -51,16 +51,23 @@ Page(page)
 poses = fit_poses(motion)
 back = pose_to_joints(poses)
 error = np.linalg.norm(back.positions - motion.positions, axis=-1)
-print(f"joints are met to {1000 * error.mean():.1f} mm on average, {1000 * error.max():.1f} mm at most")
+print(
+    f"joints are met to {1000 * error.mean():.1f} mm on average, {1000 * error.max():.1f} mm at most"
+)
 
 # %%
 # The body, drawn by ray casting, which needs no graphics library. Without a suffix the path is a folder of pictures.
 
 moments = np.linspace(0.15, 0.85, 5) * len(poses)
 stills = poses.replace(
-    rotvecs=poses.rotvecs[moments.astype(int)], transl=poses.transl[moments.astype(int)], expression=None, valid=None
+    rotvecs=poses.rotvecs[moments.astype(int)],
+    transl=poses.transl[moments.astype(int)],
+    expression=None,
+    valid=None,
 )
-pictures = sorted(save_mesh_video(stills, folder / "stills", size=(300, 420), fps=20, renderer="rays").iterdir())
+pictures = sorted(
+    save_mesh_video(stills, folder / "stills", size=(300, 420), fps=20, renderer="rays").iterdir()
+)
 figure, axes = plt.subplots(1, 5, figsize=(11, 3.2), layout="constrained")
 for ax, picture in zip(axes, pictures, strict=True):
     ax.imshow(plt.imread(picture))
@@ -86,4 +93,6 @@ again = load_bvh(bvh)
 joints = forward_kinematics(again.rotations, again.translation, skeleton=again.skeleton)
 names = motion.skeleton.joint_names
 same = joints[:, [again.skeleton.index(name) for name in names]]
-print(f"{again.skeleton}: off by {1000 * np.linalg.norm(same - back.positions, axis=-1).max():.3f} mm at most")
+print(
+    f"{again.skeleton}: off by {1000 * np.linalg.norm(same - back.positions, axis=-1).max():.3f} mm at most"
+)

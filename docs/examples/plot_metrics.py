@@ -23,10 +23,15 @@ from ktube_motion.metrics import (
 )
 from ktube_motion.samples import make_speaker
 
-motions = [resample(pose_to_joints(make_speaker(seed=seed, num_utterances=8).truth), fps=20) for seed in range(6)]
+motions = [
+    resample(pose_to_joints(make_speaker(seed=seed, num_utterances=8).truth), fps=20)
+    for seed in range(6)
+]
 clips = np.concatenate(
     [
-        canonicalize(motion.positions[: len(motion) // 40 * 40]).reshape(-1, 40, *motion.positions.shape[1:])
+        canonicalize(motion.positions[: len(motion) // 40 * 40]).reshape(
+            -1, 40, *motion.positions.shape[1:]
+        )
         for motion in motions
     ]
 )
@@ -39,7 +44,11 @@ print(f"{len(clips)} clips of two seconds, {clips.shape[2]} joints")
 # projections of where the wrists, elbows and head are, and of how fast they move, will do.
 
 rng = np.random.default_rng(0)
-joints = [motions[0].skeleton.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("wrist", "elbow")]
+joints = [
+    motions[0].skeleton.index(f"{side}_{joint}")
+    for side in ("left", "right")
+    for joint in ("wrist", "elbow")
+]
 joints.append(motions[0].skeleton.index("head"))
 
 
@@ -91,7 +100,7 @@ for line, (title, spoil, amounts) in zip(
     axes,
     (
         ("jitter, metres", jitter, np.linspace(0, 0.05, 6)),
-        ("share of movement taken away", freeze, np.linspace(0, 1, 6)),
+        ("movement lost (1 = all)", freeze, np.linspace(0, 1, 6)),
     ),
     strict=True,
 ):
@@ -113,14 +122,24 @@ plt.show()
 motion = embed(clips)
 spread = motion.std(0)
 noises = np.linspace(0, 3, 7)
-found = np.array([r_precision(motion + noise * spread * rng.normal(size=motion.shape), motion) for noise in noises])
-scores = [matching_score(motion + noise * spread * rng.normal(size=motion.shape), motion) for noise in noises]
+found = np.array(
+    [
+        r_precision(motion + noise * spread * rng.normal(size=motion.shape), motion)
+        for noise in noises
+    ]
+)
+scores = [
+    matching_score(motion + noise * spread * rng.normal(size=motion.shape), motion)
+    for noise in noises
+]
 chance = r_precision_chance(len(motion))
 figure, axes = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
 for k in range(3):
     (line,) = axes[0].plot(noises, found[:, k], "o-", label=f"top {k + 1}")
     axes[0].axhline(chance[k], color=line.get_color(), linestyle=":")
-axes[0].set(xlabel="noise in the text vectors", title="R-precision (dotted: chance)", ylim=(0, 1.05))
+axes[0].set(
+    xlabel="noise in the text vectors", title="R-precision (dotted: chance)", ylim=(0, 1.05)
+)
 axes[0].legend()
 axes[1].plot(noises, scores, "o-")
 axes[1].set(xlabel="noise in the text vectors", title="matching score", ylim=(0, None))

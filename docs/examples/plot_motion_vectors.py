@@ -25,7 +25,9 @@ from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52
 speaker = make_speaker(seed=5, num_utterances=5)
 motion = resample(pose_to_joints(speaker.truth), fps=20)
 features = joints_to_features(motion.positions)
-print(f"{motion.positions.shape} joints → {features.shape} vectors: one frame fewer, because velocities need two")
+print(
+    f"{motion.positions.shape} joints → {features.shape} vectors, because velocities need two frames"
+)
 for skeleton in (SMPL_22, KIT_21, SMPLH_52):
     print(f"{skeleton.name}: 12 · {skeleton.num_joints} - 1 = {skeleton.feature_size}")
 
@@ -39,7 +41,14 @@ for skeleton in (SMPL_22, KIT_21, SMPLH_52):
 stats = feature_stats([features])
 groups = feature_groups(SMPL_22)
 figure, ax = plt.subplots(figsize=(11, 6), layout="constrained")
-image = ax.imshow(stats.normalize(features).T, aspect="auto", cmap="RdBu_r", vmin=-3, vmax=3, interpolation="nearest")
+image = ax.imshow(
+    stats.normalize(features).T,
+    aspect="auto",
+    cmap="RdBu_r",
+    vmin=-3,
+    vmax=3,
+    interpolation="nearest",
+)
 wide = {name: part for name, part in groups.items() if part.stop - part.start > 10}
 for part in wide.values():
     ax.axhline(part.start - 0.5, color="k", linewidth=0.8)
@@ -69,17 +78,33 @@ for source in ("positions", "rotations"):
 # -----------------
 # A corpus may hold each clip twice, once mirrored. A man who turns shows best what that does to the path.
 
-turning = motion.positions.copy()
+turning = motion.positions - motion.positions[:, :1] * [1, 0, 1]
 angle = np.linspace(0, 1.5 * np.pi, len(turning))[:, None]
-x, z = turning[..., 0] + 0.8, turning[..., 2]
-turning[..., 0], turning[..., 2] = np.cos(angle) * x + np.sin(angle) * z, np.cos(angle) * z - np.sin(angle) * x
+x, z = turning[..., 0] + 0.8, turning[..., 2].copy()
+turning[..., 0], turning[..., 2] = (
+    np.cos(angle) * x + np.sin(angle) * z,
+    np.cos(angle) * z - np.sin(angle) * x,
+)
 walk = motion.replace(positions=turning, rotations=None, translation=None)
 figure, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
 for name, clip in (("a turn", walk), ("mirrored", mirror(walk))):
     yaw, path = root_trajectory(joints_to_features(clip.positions))
-    (line,) = ax.plot(path[:, 0], path[:, 2], label=f"{name}: yaw ends at {np.degrees(yaw[-1]):.0f}°")
+    (line,) = ax.plot(
+        path[:, 0], path[:, 2], label=f"{name}: yaw ends at {np.degrees(yaw[-1]):.0f}°"
+    )
     arrows = slice(None, None, 25)
-    ax.quiver(*path[arrows, ::2].T, np.sin(yaw[arrows]), np.cos(yaw[arrows]), color=line.get_color(), width=0.006)
-ax.set(xlabel="x, metres (to his left)", ylabel="z, metres (forward)", aspect="equal", title="root path and heading")
+    ax.quiver(
+        *path[arrows, ::2].T,
+        np.sin(yaw[arrows]),
+        np.cos(yaw[arrows]),
+        color=line.get_color(),
+        width=0.006,
+    )
+ax.set(
+    xlabel="x, metres (to his left)",
+    ylabel="z, metres (forward)",
+    aspect="equal",
+    title="root path and heading",
+)
 ax.legend()
 plt.show()

@@ -34,7 +34,9 @@ folder = Path(mkdtemp())
 speaker = make_speaker(folder, seed=7, num_utterances=4)
 poses = load_poses(folder / "speaker_0007.json")
 cues = load_transcript(folder / "speaker_0007.srt")
-print(f"{len(poses)} frames at {poses.fps:g} fps, rotvecs {poses.rotvecs.shape}, transl {poses.transl.shape}")
+print(
+    f"{len(poses)} frames at {poses.fps:g} fps, rotvecs {poses.rotvecs.shape}, transl {poses.transl.shape}"
+)
 for cue, sentence in zip(cues, speaker.sentences, strict=True):
     print(f"{cue.start:5.1f} to {cue.end:5.1f} s  {cue.text}  ({', '.join(sentence.concepts)})")
 
@@ -55,7 +57,9 @@ cue = cues[0]
 moments = np.linspace(cue.start, cue.end, 6)
 frames = (moments * poses.fps).round().astype(int)
 stills = Motion(skeleton=motion.skeleton, positions=motion.positions[frames], fps=1)
-pictures = sorted(save_skeleton_video(stills, folder / "stills", size=(280, 420), trail=False).iterdir())
+pictures = sorted(
+    save_skeleton_video(stills, folder / "stills", size=(280, 420), trail=False).iterdir()
+)
 
 figure, axes = plt.subplots(1, 6, figsize=(11, 3.2), layout="constrained")
 for ax, picture, moment in zip(axes, pictures, moments, strict=True):

@@ -2,7 +2,7 @@
 A tiny tokenizer
 ================
 
-A `MotionTokenizer` writes motion as a few codes a second. This one is small and trained for 150 steps on a few sample
+A `MotionTokenizer` writes motion as a few codes a second. This one is small and trained for 200 steps on a few sample
 speakers: enough to see what it is, far from enough to be good.
 """
 
@@ -47,19 +47,21 @@ for split in ("train", "val", "test"):
 # The output folder gets checkpoints, a log with one JSON object a line, and the best and the last model.
 
 config = TokenizerTraining(
-    steps=150,
-    batch_size=32,
+    steps=200,
+    batch_size=24,
     learning_rate=1e-3,
     warmup=20,
-    milestones=(120,),
+    milestones=(160,),
     decay=0.2,
     log_every=5,
     tracker=None,
-    evaluate_every=150,
+    evaluate_every=200,
     tokenizer=TokenizerConfig(width=48, code_dim=48, num_codes=64, depth=2),
 )
 tokenizer = train_tokenizer(config, corpus, folder / "tokenizer", progress=False)
-print(f"{tokenizer.config.bits_per_second:.0f} bits a second; the vectors, as float32, have {20 * 263 * 32}")
+print(
+    f"{tokenizer.config.bits_per_second:.0f} bits a second; the vectors, as float32, have {20 * 263 * 32}"
+)
 for path in sorted((folder / "tokenizer").iterdir()):
     print(path.name)
 
@@ -73,7 +75,11 @@ figure, axes = plt.subplots(1, 2, figsize=(11, 3), layout="constrained")
 axes[0].plot([line["step"] for line in lines], [line["reconstruction"] for line in lines])
 axes[0].set(xlabel="step", title="reconstruction loss", ylim=(0, None))
 axes[1].plot([line["step"] for line in lines], [line["perplexity"] for line in lines])
-axes[1].set(xlabel="step", title=f"codes in use (perplexity), of {tokenizer.config.num_codes}", ylim=(0, None))
+axes[1].set(
+    xlabel="step",
+    title=f"codes in use (perplexity), of {tokenizer.config.num_codes}",
+    ylim=(0, None),
+)
 plt.show()
 
 # %%
@@ -88,17 +94,26 @@ rebuilt = tokenizer.decode(tokens, frames=len(features))
 print(f"{features.shape} vectors → {tokens.shape} tokens → {rebuilt.shape} vectors")
 print("first tokens:", tokens[:20])
 
+# sphinx_gallery_thumbnail_number = 2
 given, found = features_to_joints(features), features_to_joints(rebuilt)
 print(f"joints are {1000 * mpjpe(found, given, align='root'):.0f} mm off, about the root")
 
 seconds = np.arange(len(given)) / corpus.fps
-figure, axes = plt.subplots(3, 1, figsize=(11, 6), sharex=True, layout="constrained", height_ratios=(3, 3, 1))
+figure, axes = plt.subplots(
+    3, 1, figsize=(11, 6), sharex=True, layout="constrained", height_ratios=(3, 3, 1)
+)
 for ax, side in zip(axes, ("left", "right"), strict=False):
     joint = corpus.skeleton.index(f"{side}_wrist")
     ax.plot(seconds, given[:, joint, 1], "k", linewidth=1, label="given")
     ax.plot(seconds, found[:, joint, 1], color="tab:red", label="from tokens")
     ax.set_ylabel(f"{side} wrist, height in m")
 axes[0].legend()
-axes[2].imshow(tokens[None], aspect="auto", cmap="turbo", extent=(0, seconds[-1], 0, 1), interpolation="nearest")
+axes[2].imshow(
+    tokens[None],
+    aspect="auto",
+    cmap="turbo",
+    extent=(0, seconds[-1], 0, 1),
+    interpolation="nearest",
+)
 axes[2].set(xlabel="seconds", yticks=[], ylabel="tokens")
 plt.show()

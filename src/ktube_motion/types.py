@@ -1,14 +1,14 @@
 """The few things that travel from room to room: poses, motion, words, statistics."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from .errors import DataError, ShapeError
 from .skeletons import SMPLX_55, Skeleton
 
-__all__ = ["Cue", "FeatureStats", "Motion", "PoseSequence", "Utterance", "Word"]
+__all__ = ["Clip", "Cue", "FeatureStats", "Motion", "PoseSequence", "Utterance", "Word"]
 
 
 def _array(value, shape, name, dtype=np.float32):
@@ -210,7 +210,19 @@ class Motion(_Clip):
     @property
     def num_frames(self):
         """Number of frames ``T``."""
-        return len(self.positions if self.positions is not None else self.rotations)
+        return len(self.positions if self.positions is not None else self.require("rotations"))
+
+    def require(self, part: str) -> np.ndarray:
+        """Give positions, rotations or translation by name; `DataError` where this motion has none."""
+        value = getattr(self, part)
+        if value is None:
+            fix = "Use kinematics: forward_kinematics gives positions, inverse_kinematics rotations."
+            raise DataError(f"This motion has no {part}.", where=self.name or None, fix=fix)
+        return value
+
+
+# In a signature: the kind that goes in is the kind that comes out.
+Clip = TypeVar("Clip", bound=PoseSequence | Motion)
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,9 @@ def encode_motion(
     """Do all of `add_motion` but the writing: give the arguments of `Corpus.add_clip`, the clip's and its twin's."""
     if motion.fps != corpus.fps:
         motion = resample(motion, fps=corpus.fps)
-    positions, names, words = [motion.positions], [name], [list(texts)]
+    positions, names, words = [motion.require("positions")], [name], [list(texts)]
     if mirror:
-        positions.append(mirror_positions(motion.positions, skeleton=motion.skeleton))
+        positions.append(mirror_positions(positions[0], skeleton=motion.skeleton))
         names.append(MIRROR_PREFIX + name)
         words.append([_mirror_words(text) for text in texts])
     features = joints_to_features(np.stack(positions), skeleton=corpus.skeleton)

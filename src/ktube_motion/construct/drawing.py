@@ -1,5 +1,6 @@
 """Small pictures for the report, drawn as SVG by hand: they need no font and no library."""
 
+import math
 from html import escape
 
 import numpy as np
@@ -12,13 +13,12 @@ SIDES = {"left": "#2b6cb0", "right": "#b7791f"}
 
 
 def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top: float | None = None) -> str:
-    """Draw one or two histograms over the same axis; values above `top` fall into the last bin."""
+    """Draw one or two histograms of numbers from 0 on; values above `top` fall into the last bin."""
     values = [np.asarray(numbers, float) for numbers in series.values()]
     whole = np.concatenate(values)
     if not len(whole):
         return "<p>No data.</p>"
-    low, high = min(0.0, float(whole.min())), float(whole.max()) if top is None else top
-    high = high if high > low else low + 1
+    low, high = 0.0, _round_up(float(whole.max()) if top is None else top)
     edges = np.linspace(low, high, bins + 1)
     counts = [np.histogram(np.clip(numbers, low, high), edges)[0] for numbers in values]
     tallest = max(1, *(int(count.max()) for count in counts))
@@ -35,7 +35,13 @@ def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top
             name = escape(list(series)[k])
             parts.append(f'<text x="{WIDTH - 10}" y="{ABOVE + 14 + 18 * k}" fill="{COLOURS[k]}" '
                          f'text-anchor="end">{name}</text>')  # fmt: skip
-    return _frame(parts, low, high, tallest, label, top is not None and float(whole.max()) > top)
+    return _frame(parts, low, high, tallest, label, float(whole.max()) > high)
+
+
+def _round_up(number):
+    """Give the next number whose quarters are short to write."""
+    scale = 10.0 ** math.floor(math.log10(number)) if number > 0 else 1.0
+    return next(scale * step for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if scale * step >= number)
 
 
 def _frame(parts, low, high, tallest, label, cut):

@@ -21,7 +21,7 @@ body { font: 15px/1.5 "KTube", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothi
 h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
 table { border-collapse: collapse; font-size: 13px } td, th { padding: 2px 10px 2px 0; text-align: left;
   vertical-align: top; border-bottom: 1px solid #eee } td.n { text-align: right; white-space: nowrap }
-.grid { display: flex; flex-wrap: wrap; gap: 1rem 2rem } figure { margin: 0; max-width: 100% }
+.grid { display: flex; flex-wrap: wrap; gap: 1rem 2rem } figure { margin: 0; max-width: 460px }
 figcaption, .note { font-size: 13px; color: #555 } svg { max-width: 100%; height: auto; font: 12px sans-serif }
 .bars { columns: 3; font-size: 13px } .bar { display: flex; gap: 6px; align-items: center; break-inside: avoid }
 .bar span { width: 6.5em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }

@@ -43,7 +43,7 @@ def split_videos(
     Examples
     --------
     >>> split_videos({"a": 60, "b": 50, "c": 40, "d": 30}, seed=1)
-    {'train': ['a', 'b'], 'val': ['d'], 'test': ['c']}
+    {'train': ['a', 'd'], 'val': ['b'], 'test': ['c']}
     """
     check_split_sizes(split_sizes)
     names = sorted(seconds)

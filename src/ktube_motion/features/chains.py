@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from ..arrays import Array, check_shape, to_torch
-from ..errors import ShapeError
+from ..kinematics.chains import check_root
 from ..rotations import rot6d_to_rotmat
 from ..skeletons import SMPL_22, Skeleton
 from .canonical import along_tree, bone_lengths, forward, tables, to_planes, to_unit, unit_bones
@@ -97,10 +97,7 @@ def rotations_to_joints(
     root, _ = to_torch(root_position, name="root_position")
     joints = skeleton.num_joints
     check_shape(local, (joints, 3, 3), name="rotations", where=skeleton.name)
-    if root.shape != (*local.shape[:-3], 3):
-        raise ShapeError(
-            "root_position and rotations differ.", expected=(*local.shape[:-3], 3), found=tuple(root.shape)
-        )
+    check_root(root, local, name="root_position")
     table = tables(skeleton, local.dtype, local.device)
     root = root.to(local)
     local = local.reshape(1, -1, joints, 3, 3)

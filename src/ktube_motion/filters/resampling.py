@@ -8,15 +8,13 @@ from scipy.interpolate import CubicSpline
 from ..arrays import check_finite
 from ..errors import ConfigError, DataError, ShapeError
 from ..rotations import continuous_quat
-from ..types import Motion, PoseSequence
+from ..types import Clip, PoseSequence
 from ._quats import between, slerp
 
 __all__ = ["resample"]
 
 
-def resample(
-    poses_or_motion: PoseSequence | Motion, *, fps: float, timestamps: np.ndarray | None = None
-) -> PoseSequence | Motion:
+def resample(poses_or_motion: Clip, *, fps: float, timestamps: np.ndarray | None = None) -> Clip:
     """Bring a clip to another frame rate, or uneven frames to an even one.
 
     Rotations by slerp; the translation and expression of poses linearly;

@@ -111,9 +111,12 @@ def load_bvh(path, *, unit="cm") -> Motion:
 
 def _statements(lines):
     """Yield (line number, statement); a brace is a statement wherever it stands."""
-    keyword = re.compile(r"([{}])|\b(?=(?:ROOT|JOINT|End\s+Site|OFFSET|CHANNELS)\b)", re.IGNORECASE)
+    # A name that is a keyword too, as in "ROOT root", starts no statement.
+    keyword = re.compile(
+        r"([{}])|\b(?<!ROOT )(?<!JOINT )(?=(?:ROOT|JOINT|End\s+Site|OFFSET|CHANNELS)\b)", re.IGNORECASE
+    )
     for number, line in enumerate(lines, start=1):
-        for part in keyword.split(line):
+        for part in keyword.split(re.sub(r"[ \t]+", " ", line)):
             if part and part.strip():
                 yield number, part.strip()
 

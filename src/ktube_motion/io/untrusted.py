@@ -290,7 +290,7 @@ _NAMES["builtins", "bytes"] = _NAMES["__builtin__", "bytes"] = lambda: b""  # by
 
 # The unpickler written in Python, because joblib's raw arrays have to be read between two of its steps.
 class _SafeUnpickler(pickle._Unpickler):
-    dispatch: ClassVar = dict(pickle._Unpickler.dispatch)
+    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file, path):
         super().__init__(file)

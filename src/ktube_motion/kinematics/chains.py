@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..rotations import shortest_arc
 from ..skeletons import Skeleton
 
-__all__ = ["bone_offsets", "forward_kinematics", "global_rotations", "inverse_kinematics"]
+__all__ = ["bone_offsets", "check_root", "forward_kinematics", "global_rotations", "inverse_kinematics"]
 
 
 def forward_kinematics(
@@ -52,9 +52,7 @@ def forward_kinematics(
     root = to_torch(translation, name="translation")[0].to(local)
     check_shape(local, (skeleton.num_joints, 3, 3), name="rotations")
     bones = _rest_bones(offsets, skeleton).to(local)
-    check_shape(root, (3,), name="translation")
-    if root.shape[:-1] != local.shape[:-3]:
-        raise ShapeError("rotations and translation differ.", expected=(*local.shape[:-3], 3), found=tuple(root.shape))
+    check_root(root, local, name="translation")
     bones = bones.expand(*local.shape[:-3], -1, -1)
     turned, placed = [local[..., :1, :, :]], [root[..., None, :]]
     for joints, parents in _levels(skeleton.parents):
@@ -186,6 +184,13 @@ def bone_offsets(positions: Array, *, skeleton: Skeleton) -> Array:
     check_shape(points, (skeleton.num_joints, 3), name="positions")
     lengths = torch.linalg.vector_norm(points - points[..., list(skeleton.parents), :], dim=-1, keepdim=True)
     return restore(torch.from_numpy(skeleton.bone_directions.copy()).to(points) * lengths)
+
+
+def check_root(root, rotations, *, name):
+    """Raise `ShapeError` unless there is one root position to every frame of `rotations`."""
+    expected = (*rotations.shape[:-3], 3)
+    if root.shape != expected:
+        raise ShapeError(f"rotations and {name} differ.", expected=expected, found=tuple(root.shape))
 
 
 def _rest_bones(offsets, skeleton):

@@ -24,7 +24,7 @@ _JOINT_SIGMA, _POSE_SIGMA, _SMOOTH_SIGMA = 0.002, 1.5, 0.25
 
 
 def fit_poses(
-    motion: Motion, *, body: Body | None = None, betas: np.ndarray | None = None, iterations: int = 30
+    motion: Motion, *, body: Body | None = None, betas: np.ndarray | None = None, iterations: int = 15
 ) -> PoseSequence:
     """Find SMPL-X poses whose joints are those of a motion.
 

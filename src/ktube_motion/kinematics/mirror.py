@@ -4,7 +4,7 @@ import numpy as np
 
 from ..arrays import Array, check_shape
 from ..skeletons import SMPLX_55, Skeleton
-from ..types import Motion, PoseSequence
+from ..types import Clip, PoseSequence
 
 __all__ = ["mirror", "mirror_positions"]
 
@@ -12,7 +12,7 @@ _X = np.array([-1, 1, 1], np.float32)  # the mirror stands in the plane x = 0
 _AXIAL = np.array([1, -1, -1], np.float32)  # what it does to an axis-angle vector
 
 
-def mirror(motion_or_poses: Motion | PoseSequence) -> Motion | PoseSequence:
+def mirror(motion_or_poses: Clip) -> Clip:
     """Swap left and right of a motion or of poses.
 
     Parameters

@@ -1,10 +1,11 @@
 """The parts a `MotionEvaluator` is made of; padding never changes what they give."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ..gpt.transformer import sinusoids
 
 __all__ = ["AttentionPool", "BiGRU", "Halving", "Transformer"]
 
@@ -54,13 +55,10 @@ class Transformer(nn.Module):
             width, num_heads, 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, num_layers, enable_nested_tensor=False)
-        self.width = width
 
     def forward(self, steps, lengths):
-        rate = torch.exp(torch.arange(0, self.width, 2, device=steps.device) * (-np.log(10000.0) / self.width))
-        angle = torch.arange(steps.shape[1], device=steps.device)[:, None] * rate
-        places = torch.stack([angle.sin(), angle.cos()], -1).flatten(1)[:, : self.width]
-        return self.layers(steps + places.to(steps), src_key_padding_mask=~valid(lengths, steps.shape[1]))
+        places = sinusoids(steps.shape[1], steps.shape[2]).to(steps)
+        return self.layers(steps + places, src_key_padding_mask=~valid(lengths, steps.shape[1]))
 
 
 class AttentionPool(nn.Module):

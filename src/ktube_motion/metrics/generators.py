@@ -42,6 +42,9 @@ class Generator:
         if parts is None:
             self.fingerprint = fingerprint(model)
             return
+        books = getattr(getattr(self.tokenizer, "config", None), "num_quantizers", 1)
+        if books != 1:
+            raise CheckpointError("A transformer writes one code a token.", found=f"{books} quantizers")
         _check_trained_with(self.transformer, "text_encoder", getattr(self.text_encoder, "identity", ""))
         _check_trained_with(self.transformer, "tokenizer", fingerprint(self.tokenizer))
         self.fingerprint = f"{fingerprint(self.transformer)} {fingerprint(self.tokenizer)}"

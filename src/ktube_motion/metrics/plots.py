@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import MissingDependencyError
 from ..io.files import atomic_path
 from .functional import ClassReport
@@ -44,7 +46,6 @@ def _style():
         "axes.spines.right": False,
         "axes.edgecolor": _DARK,
         "axes.titlesize": 9,
-        "axes.titleweight": "bold",
     }
 
 
@@ -201,13 +202,14 @@ def plot_trust(curves: Mapping, path) -> Path:
             # Amounts far apart stand side by side: their order is what matters.
             places = range(len(curve.amounts))
             axis.axhline(curve.floor, color=_PALE, linewidth=5, zorder=0, label="other real motions 다른 실제 동작")
-            axis.plot(places, curve.fid, "o-", color=COLOURS["real"], label="FID (left 왼쪽)")
+            axis.plot(places, curve.fid, "o-", color=COLOURS["real"], clip_on=False, label="FID (left 왼쪽)")
             other = axis.twinx()
             other.plot(places, curve.top3, "s--", color=_SECOND, label="R top 3 (right 오른쪽)")
             other.set_ylim(0, 1.05)
             other.spines["right"].set_visible(True)
             other.tick_params(colors=_SECOND)
-            axis.set_yscale("symlog", linthresh=curve.floor)
+            # Small faults matter as much as large ones, and zero must have a place.
+            axis.set_yscale("function", functions=(lambda y: np.sqrt(np.maximum(y, 0)), np.square))
             axis.set_ylim(bottom=0)
             axis.set_xticks(places, [f"{amount:g}" for amount in curve.amounts])
             axis.set_title(

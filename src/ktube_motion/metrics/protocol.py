@@ -160,7 +160,7 @@ def evaluate_generation(
     settings |= {"sampling": writer.sampling, "model": writer.fingerprint, "evaluator": fingerprint(evaluator)}
     run.start("generation", settings | {"labels": sorted(labels or {})})
     rebuilt = None if writer.tokenizer is None else Rebuilt(run, writer.tokenizer)
-    classes = cache(lambda: ClassMeasure(evaluator, corpus, labels, samples.names, max_frames=max_frames))
+    classes = cache(lambda: ClassMeasure(evaluator, corpus, labels or {}, samples.names, max_frames=max_frames))
     unsaved = run.predictions_missing(save_predictions)
 
     def spread(rng):

@@ -97,15 +97,18 @@ class Run:
 
     def predictions_missing(self, wanted: bool) -> bool:
         """Tell whether predictions are wanted and one of them is not in the folder."""
-        if wanted and self.folder is None:
-            raise ConfigError("Predictions need a place.", fix="Give folder=...")
-        return wanted and not all((self.folder / f"{key}_pred.npy").exists() for key in self.samples.keys)
+        return wanted and not all(self._place(f"{key}_pred.npy").exists() for key in self.samples.keys)
 
     def save_predictions(self, clips) -> None:
         """Write joints of truth and predictions as ``NAME_gt.npy`` and ``NAME_pred.npy``."""
         for suffix, joints in (("gt", self.joints(self.samples.features)), ("pred", self.joints(clips))):
             for key, clip in zip(self.samples.keys, joints, strict=True):
-                save_array(self.folder / f"{key}_{suffix}.npy", clip)
+                save_array(self._place(f"{key}_{suffix}.npy"), clip)
+
+    def _place(self, name) -> Path:
+        if self.folder is None:
+            raise ConfigError("Predictions need a place.", fix="Give folder=...")
+        return self.folder / name
 
     def finish(self, kind: str, repeat: Callable, *, again: Collection[int] = ()) -> Report:
         """Run the repeats that are not in the folder yet, and those of `again`; sum up."""
@@ -233,7 +236,8 @@ class Rebuilt:
     """What a tokenizer makes of the samples, made when first asked for: a finished run costs nothing."""
 
     def __init__(self, run: Run, tokenizer):
-        self.run, self.tokenizer, self._tokens = run, tokenizer, []
+        self.run, self.tokenizer = run, tokenizer
+        self._tokens: list = []
 
     @cached_property
     def clips(self) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class Curve:
     @property
     def grows(self) -> bool:
         """Whether every further step of the fault makes the FID larger."""
-        return all(more > less for less, more in zip(self.fid[:-1], self.fid[1:], strict=True))
+        return all(more > less for less, more in pairwise(self.fid))
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +110,12 @@ class TrustReport:
         """Whether each thing that must hold does."""
         rows = [row for row in _ORDER if row in self.table]
         top3 = [self.table[row]["r_precision_top3"].mean for row in rows]
-        holds = {
-            f"R top 3: {high} > {low}": top3[k] > top3[k + 1]
-            for k, (high, low) in enumerate(zip(rows[:-1], rows[1:], strict=True))
-        }
+        holds = {f"R top 3: {high} > {low}": top3[k] > top3[k + 1] for k, (high, low) in enumerate(pairwise(rows))}
         for fault, curve in self.curves.items():
             holds[f"FID grows with {fault}"] = curve.grows
-        for row, groups in self.classes.items():
-            holds |= {f"{group} of {row} told better than chance": x.accuracy > x.chance for group, x in groups.items()}
+        for row in (row for row in self.classes if row != "noise"):
+            told = self.classes[row].items()
+            holds |= {f"{group} of {row} told better than chance": x.accuracy > x.chance for group, x in told}
         return holds | {f"own utterance preferred by {name}": value > 0.5 for name, value in self.preference.items()}
 
     def to_markdown(self) -> str:
@@ -125,13 +124,14 @@ class TrustReport:
         lines[0] = "# Can this evaluator be trusted?"
         lines += ["", "| holds | |", "|---|---|", *(f"| {name} | {_yes(x)} |" for name, x in self.orders.items())]
         for fault, curve in self.curves.items():
+            heads = "".join(f" {amount:g} |" for amount in curve.amounts)
             lines += [
                 "",
                 f"## {fault}: {curve.unit}",
                 "",
-                "| amount | " + " | ".join(map("{:g}".format, curve.amounts)),
+                f"| amount |{heads}",
+                "|---" * (len(curve.amounts) + 1) + "|",
             ]
-            lines[-1] += " |\n|" + "---|" * (len(curve.amounts) + 1)
             lines.append("| FID | " + " | ".join(map("{:.4g}".format, curve.fid)) + " |")
             lines.append("| R top 3 | " + " | ".join(map("{:.3f}".format, curve.top3)) + " |")
             lines.append(f"\nOther real motions, as many: FID {curve.floor:.4g}.")

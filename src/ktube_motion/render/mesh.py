@@ -96,11 +96,11 @@ def save_mesh_video(
     fps = check_fps(fps, poses)
     writing = max(size[1] // 32, 12)
     names = titles_for(titles, [_Named(getattr(clip, "name", "")) for clip in clips])
-    titles = [draw_text(name, size[0], font_size=writing) for name in names]
-    actors = [_actor(clip, body, fps, title) for clip, title in zip(poses, titles, strict=True)]
+    headings = [draw_text(name, size[0], font_size=writing) for name in names]
+    actors = [_actor(clip, body, fps, heading) for clip, heading in zip(poses, headings, strict=True)]
     width = size[0] * len(actors)
     feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
-    top = max(len(title) for title in titles) + writing // 2
+    top = max(len(heading) for heading in headings) + writing // 2
     bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
     camera = _one_camera(actors, size, top, bottom, azimuth)
     source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])

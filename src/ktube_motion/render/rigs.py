@@ -129,19 +129,20 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body) -> PoseSequence:
         clip = as_motion(clip)
     if clip.rotations is None or clip.skeleton not in (SMPL_22, SMPLH_52):
         return fit_poses(clip, body=body)
-    betas = fit_betas(clip.positions, body=body)
+    positions = clip.require("positions")
+    betas = fit_betas(positions, body=body)
     joints = [SMPLX_55.index(name) for name in clip.skeleton.joint_names]
     rest = np.asarray(body.rest_joints(betas), np.float32)
     offsets = rest[joints] - rest[joints][[max(parent, 0) for parent in clip.skeleton.parents]]
-    placed = forward_kinematics(clip.rotations, clip.positions[:, 0], skeleton=clip.skeleton, offsets=offsets)
-    if np.abs(placed - clip.positions).mean() > 0.002:
+    placed = forward_kinematics(clip.rotations, positions[:, 0], skeleton=clip.skeleton, offsets=offsets)
+    if np.abs(placed - positions).mean() > 0.002:
         return fit_poses(clip, body=body, betas=betas)
     import roma
 
     rotvecs = np.zeros((len(clip), 55, 3), np.float32)
     rotvecs[:, joints] = roma.rotmat_to_rotvec(torch.from_numpy(clip.rotations.copy())).numpy()
     flat = clip.skeleton is not SMPL_22  # without fingers the hands are relaxed
-    transl = clip.positions[:, 0] - rest[0]
+    transl = positions[:, 0] - rest[0]
     return PoseSequence(
         rotvecs=rotvecs, transl=transl, fps=clip.fps, betas=betas, flat_hand_mean=flat, source=clip.name
     )
@@ -180,6 +181,7 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
     (('hips', 'leftUpperLeg'), (2, 55, 3, 3))
     """
     check_clip(clip)
+    rotations: np.ndarray | None
     if isinstance(clip, PoseSequence):
         body = load_body() if body is None else body
         rest = np.asarray(body.rest_joints(clip.betas), np.float32)

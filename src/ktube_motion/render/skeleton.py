@@ -219,16 +219,16 @@ def save_skeleton_video(
     """
     path, size = check_target(path, audio=audio), check_size(size)
     clips, cues = as_clips(motions), as_cues(subtitles)
-    titles = titles_for(titles, clips)
+    names = titles_for(titles, clips)
     fps = check_fps(fps, clips)
     frames = max(max(round(clip.seconds * fps), 1) for clip in clips)
     writing = max(size[1] // 32, 12)
-    titles = [draw_text(title, size[0], font_size=writing) for title in titles]
-    top = max(len(title) for title in titles) + writing // 2
+    headings = [draw_text(name, size[0], font_size=writing) for name in names]
+    top = max(len(heading) for heading in headings) + writing // 2
     width = size[0] * len(clips)
     feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
     bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
-    panels = [_panel(clip, title, fps, frames) for clip, title in zip(clips, titles, strict=True)]
+    panels = [_panel(clip, heading, fps, frames) for clip, heading in zip(clips, headings, strict=True)]
     panels = _place_cameras(panels, size, top, bottom, azimuth)
     painter = _Painter(size)
     source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])

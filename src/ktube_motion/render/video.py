@@ -249,23 +249,25 @@ def read_video(path, *, fps: float, height: int):
     filters = f"fps={fps:.6f},scale=-2:{height}"
     # A stream of PPM pictures says its own width, so the file need not be asked first.
     command = [ffmpeg, "-loglevel", "error", "-i", str(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log)
+    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
         try:
-            stream, count = process.stdout, 0
-            while stream.readline().strip() == b"P6":
-                width, rows = (int(number) for number in stream.readline().split())
-                stream.readline()
-                yield np.frombuffer(stream.read(width * rows * 3), np.uint8).reshape(rows, width, 3)
+            count = 0
+            for picture in _pictures(process.stdout):
+                yield picture
                 count += 1
             if count == 0:
                 log.seek(0)
                 words = log.read().decode("utf-8", "replace").strip()
                 raise FormatError("This is no video ffmpeg can read.", where=path, found=words.splitlines()[-1:])
         finally:
-            process.stdout.close()
             process.kill()
-            process.wait()
+
+
+def _pictures(stream):
+    while stream.readline().strip() == b"P6":
+        width, rows = (int(number) for number in stream.readline().split())
+        stream.readline()
+        yield np.frombuffer(stream.read(width * rows * 3), np.uint8).reshape(rows, width, 3)
 
 
 def read_and_hold(source_video, *, fps: float, height: int):

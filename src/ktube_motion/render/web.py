@@ -124,7 +124,7 @@ def save_html(
     >>> "안녕하세요" in page.read_text("utf-8")
     True
     """
-    path, clips = _check_page(path), as_clips(motions)
+    page, clips = _check_page(path), as_clips(motions)
     titles = titles_for(titles, clips)
     first = [_clip(clip, name=name) for clip, name in zip(clips, titles, strict=True)]
     distance = max(clip["distance"] for clip in first)
@@ -135,8 +135,8 @@ def save_html(
         "cues": _cue_list(utterance),
         "clips": [{**clip, "distance": distance} for clip in first],
     }
-    write_text(path, _page(data, title))
-    return path
+    write_text(page, _page(data, title))
+    return page
 
 
 def save_gallery(

@@ -123,7 +123,10 @@ class Task(Protocol):
     """
 
     model: nn.Module
-    best: Mapping[str, str]
+
+    @property
+    def best(self) -> Mapping[str, str]:
+        """Which metrics are kept, and which way is better."""
 
     def batch(self, step: int, part: slice) -> dict[str, Any]:
         """Give the samples `part` of the batch of a step, with their ``names``."""

@@ -29,7 +29,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
     @classmethod
     def from_pretrained(
         cls,
-        source,
+        pretrained_model_name_or_path,
         *,
         map_location="cpu",
         revision: str | None = None,
@@ -43,7 +43,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
 
         Parameters
         ----------
-        source : path or str
+        pretrained_model_name_or_path : path or str
             A folder, or a hub id as ``"user/model"``.
         map_location : str or torch.device
         revision, token, cache_dir, force_download, local_files_only : optional
@@ -73,6 +73,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
         """
         hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
         hub |= {"force_download": force_download, "local_files_only": local_files_only}
+        source = pretrained_model_name_or_path
         config, state = read_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
         model = cls(config, **parts)
         model._receive(state)
