@@ -10,7 +10,8 @@ from pathlib import Path
 from numpydoc.xref import DEFAULT_LINKS
 from sphinx_gallery.sorting import ExplicitOrder
 
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # read when torch is imported, below
+# The examples are small: threads would only wait for each other. Read when torch is imported, below.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import ktube_motion
 
@@ -33,6 +34,7 @@ autosummary_generate = True
 autosummary_imported_members = True
 autosummary_ignore_module_all = False
 autodoc_typehints = "none"  # the docstrings tell shapes and units, which types cannot
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 # Parameters that do not exist, sections that are unknown or out of order.
 numpydoc_validation_checks = {"PR02", "GL06", "GL07"}
@@ -113,6 +115,27 @@ def resolve_short_name(app, env, node, contnode):
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
+# Objects have no docstring of their own, and would show that of their type.
+CONSTANTS = {
+    "skeletons.SMPL_22": "The 22 body joints of SMPL and SMPL-X, with HumanML3D's target bones.",
+    "skeletons.KIT_21": "The 21 joints of KIT-ML, in its own millimetre-like unit.",
+    "skeletons.SMPLH_52": "The body and both hands, with the bones of the embedded body.",
+    "skeletons.SMPLX_55": "All joints of SMPL-X: body, jaw, eyes and hands, with the bones of the embedded body.",
+    "arrays.Array": "In a signature: NumPy in, NumPy out; torch in, torch out.",
+    "types.Clip": "In a signature: a `PoseSequence` or a `Motion`; the kind that goes in comes out.",
+    "vq.QUANTIZERS": "What makes each quantizer, by the name that `TokenizerConfig` calls it.",
+    "text.POS_CLASSES": "The evaluators' 15 word classes, in the order of their one-hot vectors.",
+    "samples.CONCEPTS": "What the made-up speaker's words can be about, and what he does then.",
+    "samples.FAULTS": "The faults of an estimator that `make_speaker` can add.",
+}
+
+
+def describe_constant(app, what, name, obj, options, lines):
+    """Say what a constant is, and not what its type is."""
+    if what == "data":
+        lines[:] = [CONSTANTS.get(name.removeprefix("ktube_motion."), "")]
+
+
 def show_init(app, what, name, obj, options, signature, return_annotation):
     """Show what models take, and not the ``(*args, **kwargs)`` of Hugging Face's ``__new__``."""
     if what == "class" and signature == "(*args, **kwargs)":
@@ -138,5 +161,6 @@ def embed_hangul(app, exception):
 
 def setup(app):
     app.connect("missing-reference", resolve_short_name)
+    app.connect("autodoc-process-docstring", describe_constant)
     app.connect("autodoc-process-signature", show_init)
     app.connect("build-finished", embed_hangul)

@@ -53,6 +53,7 @@ TRANSFORMER_FLAGS = {
 # The measure a checkpoint is best in, and its name in T2M-GPT: net_best_NAME.pth.
 BEST = {"fid": "fid", "diversity_gap": "div", "top1": "top1", "matching": "matching"}
 ABOUT = "ktube_motion"  # what T2M-GPT's layout has no place for; its own code reads past it
+LOG = logging.getLogger("ktube_motion")
 FREE = {"resume", "strict", "total_iter", "print_iter", "save_iter", "given", "unused"}
 
 
@@ -65,6 +66,10 @@ def run(main):
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         sys.exit(f"{stop or 'Stopped.'}".replace("resume=True", "--resume"))
+    finally:
+        for handler in LOG.handlers[:]:
+            LOG.removeHandler(handler)
+            handler.close()
 
 
 class Experiment:
@@ -136,14 +141,13 @@ class Experiment:
                 raise ConfigError(f"Flags contradict the checkpoint (--strict):\n{table}\n")
             self.say(f"The checkpoint wins over these flags:\n{table}")
         write_json(self.folder / "options.json", self.settings)
-        self.log = logging.getLogger("ktube_motion")
-        self.log.setLevel(logging.INFO)
+        self.log = LOG
+        LOG.setLevel(logging.INFO)
         handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-        self.log.addHandler(handler)
-        self.log.info("%s %s", Path(sys.argv[0]).name, " ".join(sys.argv[1:]))
-        for line in self.lines:
-            self.log.info(line)
+        LOG.addHandler(handler)
+        for line in (f"{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}", *self.lines):
+            LOG.info(line)
 
 
 def _flag(name):
@@ -216,7 +220,7 @@ def about_checkpoint(path):
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # noqa: BLE001 (whatever is wrong with it, the loader says it better)
-        logging.getLogger(__name__).debug("%s: %s", path, error)
+        LOG.debug("%s: %s", path, error)
         return {}
     about = content.get(ABOUT) if isinstance(content, dict) else None
     return about if isinstance(about, dict) else {}

@@ -12,9 +12,11 @@ HOW = ["천천히", "크게", "두 번", "오른쪽으로"]
 
 
 def smooth_clip(frames, rng, size=263):
-    """Give a random walk around a standing pose, ``(frames, size)``."""
-    steps = rng.normal(size=(frames, size)).cumsum(0) / np.sqrt(np.arange(1, frames + 1))[:, None]
-    features = 0.1 * steps
+    """Give swings in six ways around a standing pose, ``(frames, size)``."""
+    ways = np.random.default_rng(0).normal(size=(6, size))
+    times = np.arange(frames)[:, None] / 20
+    swings = np.sin(2 * np.pi * times * rng.uniform(0.2, 1, 6) + rng.uniform(0, 6, 6)) * rng.uniform(0.2, 1, 6)
+    features = 0.1 * swings @ ways
     features[:, :3] *= 0.05
     features[:, 3] += 0.9
     features[:, -4:] = features[:, -4:] > 0
@@ -22,7 +24,7 @@ def smooth_clip(frames, rng, size=263):
 
 
 def make_small_corpus(root, *, splits=(14, 3, 3), frames=(30, 90), skeleton=SMPL_22, seed=0):
-    """Write a corpus of so many train, val and test clips; some clips have an utterance for a part of them."""
+    """Write a corpus of so many train, val and test clips."""
     rng = np.random.default_rng(seed)
     corpus = Corpus.create(root, skeleton=skeleton)
     names = [f"말_{number:03d}" for number in range(sum(splits))]

@@ -165,23 +165,24 @@ def test_skeleton_with_fingers(sources, tmp_path):
 
 
 def test_2997_is_not_30(tmp_path):
-    """After an hour the two clocks are 3.6 s apart: a pose held at a known second tells which one was used."""
-    fps, frames = 30000 / 1001, 108_000
+    """After ten minutes the two clocks are 0.6 s apart: an arm lowered at a known second tells which one was used."""
+    fps, frames = 30000 / 1001, 18_000
     seconds = np.arange(frames) / fps
     rotvecs = np.zeros((frames, 55, 3), np.float32)
-    rotvecs[:, 16, 2] = 1.2 * ((seconds > 3590) & (seconds < 3595))  # the left arm goes down for five seconds
-    save_poses(PoseSequence(rotvecs, fps=29.97), tmp_path / "a.npz")
-    save_transcript([Cue(3588.0, 3597.0, "바로 지금 팔을 듭니다.")], tmp_path / "a.srt")
-    lowered = {}
-    for rate in (30000 / 1001, 30.0):
-        root = tmp_path / f"{rate:.2f}"
+    rotvecs[:, 16, 2] = -1.2 * ((seconds > 590) & (seconds < 594))  # the left arm goes down for four seconds
+    save_poses(PoseSequence(rotvecs, fps=29.97, valid=seconds > 580), tmp_path / "a.npz")
+    save_transcript([Cue(588.0, 597.0, "바로 지금 왼팔을 내립니다.")], tmp_path / "a.srt")
+    found = {}
+    for rate in (None, 30000 / 1001, 30.0):
+        root = tmp_path / f"{rate}"
         source = Source(tmp_path / "a.npz", tmp_path / "a.srt", "a", fps=rate)
         build([source], root, options=BuildOptions(mirror=False), report=False)
         joints = Corpus(root).joints("a_000")
-        low = joints[:, 20, 1] > joints[:, 16, 1] + 0.2
-        lowered[rate] = 3588 + np.flatnonzero(low)[[0, -1]] / 20
-    np.testing.assert_allclose(lowered[30000 / 1001], [3590, 3595], atol=0.15)
-    np.testing.assert_allclose(lowered[30.0], [3586.4 + 1.6, 3591.4], atol=0.3)
+        low = joints[:, 20, 1] < joints[:, 16, 1] - 0.2
+        found[rate] = 588 + np.flatnonzero(low)[[0, -1]] / 20
+    np.testing.assert_allclose(found[None], [590, 594], atol=0.2)
+    np.testing.assert_allclose(found[30000 / 1001], found[None], atol=0.051)
+    np.testing.assert_allclose(found[None] - found[30.0], 0.59, atol=0.051)
 
 
 def test_offset_shifts_the_words(sources, tmp_path):
@@ -192,7 +193,7 @@ def test_offset_shifts_the_words(sources, tmp_path):
 
 
 def test_unequal_lengths_are_reported(sources, tmp_path):
-    report = build([replace(sources[0], fps=33.0), sources[1]], tmp_path / "K")
+    report = build([replace(sources[0], fps=40.0), sources[1]], tmp_path / "K")
     [warning] = [warning for warning in report.warnings if warning.startswith(f"{sources[0].name}:")]
     assert "29.97 is not 30" in warning
     assert report.skipped[0]["problem"] == "The poses end before the words."
@@ -422,10 +423,10 @@ def test_options_that_cannot_work(options):
 # -- splits and curation ------------------------------------------------------------------------
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
-    seconds=st.dictionaries(st.text(min_size=1, max_size=5), st.floats(0.1, 1e5), max_size=30),
-    sizes=st.tuples(*[st.floats(0, 10)] * 3).filter(lambda sizes: sum(sizes) > 1e-3),
+    seconds=st.dictionaries(st.text("abM한", min_size=1, max_size=5), st.floats(0.1, 1e5), max_size=20),
+    sizes=st.tuples(*[st.floats(0, 10)] * 3).filter(any),
     seed=st.integers(0, 2**32 - 1),
 )
 def test_videos_never_stand_in_two_splits(seconds, sizes, seed):
@@ -461,7 +462,7 @@ def test_curation_by_name_and_rule(corpus_root):
     assert not sides & {clips[name]["source"] for split in ("val", "test") for name in corpus.names(split)}
     stats = feature_stats([corpus.features(name) for name in names])
     np.testing.assert_array_equal(corpus.stats.mean, stats.mean)
-    assert not np.array_equal(np.frombuffer(before["Mean.npy"]), np.frombuffer((corpus_root / "Mean.npy").read_bytes()))
+    assert before["Mean.npy"] != (corpus_root / "Mean.npy").read_bytes()
     assert f'<td class="n">{len(excluded)}</td>' in (corpus_root / "report.html").read_text("utf-8")
     after = files_of(corpus_root)
     assert {name for name in before if "/" in name and before[name] != after[name]} == set()
@@ -471,7 +472,7 @@ def test_curation_by_name_and_rule(corpus_root):
 
 def test_impossible_curation_changes_nothing(corpus_root, tmp_path):
     before = files_of(corpus_root)
-    with pytest.raises(CorpusError, match="not in the corpus.*b_9"):
+    with pytest.raises(CorpusError, match=r"not in the corpus.*b_9"):
         curate(corpus_root, exclude=["b_9"])
     with pytest.raises(CorpusError, match="No clip would be left"):
         curate(corpus_root, keep=lambda clip: False)
@@ -501,11 +502,11 @@ def test_report_tells_all_and_is_safe(sources, tmp_path):
     assert "&lt;script&gt;alert(&quot;왼손&quot;)&amp;" in page
     assert not re.search(r'(src|href)="', page)
     assert "http" not in page.replace("http-equiv", "")
-    for wanted in ("오늘은 손을 들어", "The utterance is too short.", "나쁜", "syllables/s", "Jitter (mean jerk)", "m/s",
+    for wanted in ("오늘은 손을 들어", "The utterance is too short.", "나쁜", "syllables/s", "Jitter (mean jerk)",
                    "Frames filled in", "Joint speed", "Hangul syllables per second", "different ones"):  # fmt: skip
         assert wanted in page, wanted
     assert page.count("<svg") == 5 + 6
-    assert "nan" not in re.sub(r"base64,[^)]*", "", page).lower()
+    assert not re.search(r"\b(nan|inf)\b", re.sub(r"base64,[^)]*", "", page))
     other = write_report(tmp_path / "K", tmp_path / "other.html")
     assert other.read_text("utf-8") == page
 

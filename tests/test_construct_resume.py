@@ -14,7 +14,7 @@ import pytest
 from ktube_motion.construct import build_corpus, pair_sources
 from ktube_motion.samples import make_speaker
 
-KILLS = int(os.environ.get("KTUBE_KILLS", "12"))
+KILLS = int(os.environ.get("KTUBE_KILLS", "8"))
 
 # One process imports everything, then forks builders and kills each after a while: many kills in little time.
 BUILDER = """
@@ -66,7 +66,7 @@ def files_of(root):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("videos")
     for seed in range(4):
-        make_speaker(folder, seed=seed, num_utterances=5, faults=True, name=f"video{seed}")
+        make_speaker(folder, seed=seed, num_utterances=3, faults=True, name=f"video{seed}")
     return folder
 
 
@@ -99,9 +99,6 @@ def test_killed_at_random_moments_it_ends_the_same(folder, expected, tmp_path):
     assert len(rounds) == KILLS
     assert any(killed == "True" for killed, *_ in rounds)
     before = files_of(tmp_path / "K")
-    print(
-        f"{sum(row[0] == 'True' for row in rounds)} kills;", "records and text files then:", [row[1:] for row in rounds]
-    )
     with ThreadPoolExecutor(1) as here:
         build_corpus(pair_sources(folder, folder)[0], tmp_path / "K", executor=here, progress=False)
     found = files_of(tmp_path / "K")
@@ -118,8 +115,8 @@ def test_killed_pool_leaves_no_workers_and_goes_on(folder, expected, tmp_path):
         [sys.executable, str(script), str(folder), str(tmp_path / "K")], env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
     limit = time.time() + 60
-    while not list((tmp_path / "K").glob("texts/*.txt")) and process.poll() is None and time.time() < limit:
-        time.sleep(0.01)  # until the first video is under way
+    while len(list((tmp_path / "K").glob(".build/*.json"))) < 2 and process.poll() is None and time.time() < limit:
+        time.sleep(0.01)  # until the pool has made two of four videos
     workers = _children(process.pid)
     assert workers
     process.send_signal(signal.SIGKILL)
@@ -128,7 +125,9 @@ def test_killed_pool_leaves_no_workers_and_goes_on(folder, expected, tmp_path):
     while any(_alive(worker) for worker in workers) and time.time() < limit:
         time.sleep(0.05)
     assert not any(_alive(worker) for worker in workers)
-    assert subprocess.run([sys.executable, str(script), str(folder), str(tmp_path / "K")], check=False).returncode == 0
+    assert list((tmp_path / "K").glob("texts/*.txt"))
+    with ThreadPoolExecutor(1) as here:
+        build_corpus(pair_sources(folder, folder)[0], tmp_path / "K", executor=here, progress=False)
     assert files_of(tmp_path / "K") == expected[0]
 
 
@@ -165,6 +164,6 @@ def test_dask_cluster_builds_the_same_corpus(folder, expected, tmp_path):
             pair_sources(folder, folder)[0], tmp_path / "K", executor=client.get_executor(), progress=False
         )
         processes = client.run(os.getpid)
-    assert report.clips == 20
+    assert report.clips == 12
     assert os.getpid() not in processes.values()
     assert files_of(tmp_path / "K") == expected[0]

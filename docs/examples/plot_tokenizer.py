@@ -2,7 +2,7 @@
 A tiny tokenizer
 ================
 
-A `MotionTokenizer` writes motion as a few codes a second. This one is small and trained for 200 steps on a few sample
+A `MotionTokenizer` writes motion as a few codes a second. This one is small and trained for 150 steps on a few sample
 speakers: enough to see what it is, far from enough to be good.
 """
 
@@ -47,16 +47,16 @@ for split in ("train", "val", "test"):
 # The output folder gets checkpoints, a log with one JSON object a line, and the best and the last model.
 
 config = TokenizerTraining(
-    steps=200,
+    steps=150,
     batch_size=24,
     learning_rate=1e-3,
     warmup=20,
-    milestones=(160,),
+    milestones=(120,),
     decay=0.2,
     log_every=5,
     tracker=None,
-    evaluate_every=200,
-    tokenizer=TokenizerConfig(width=48, code_dim=48, num_codes=64, depth=2),
+    evaluate_every=150,
+    tokenizer=TokenizerConfig(width=40, code_dim=40, num_codes=64, depth=2),
 )
 tokenizer = train_tokenizer(config, corpus, folder / "tokenizer", progress=False)
 print(

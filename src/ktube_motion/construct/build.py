@@ -208,6 +208,7 @@ def _check_names(sources, options):
     for source in sources:
         try:
             check_name(source.name)
+            check_name(f"{MIRROR_PREFIX}{source.name}_0000")  # its clips need room for a number
             good.append(source)
         except CorpusError as error:
             failed[_printable(source.name)] = str(error)
@@ -313,7 +314,7 @@ def _printable(value):
 def _finish(corpus, built, failed, options):
     sweep(corpus, [record for _, record in built], options)
     clips = [
-        {**clip, "source": source.name, "speaker": source.speaker or source.name}
+        {**clip, "source": source.name, "speaker": _printable(source.speaker or source.name)}
         for source, record in built
         for clip in record["clips"]
     ]

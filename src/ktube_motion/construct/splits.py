@@ -59,7 +59,7 @@ def split_videos(
         splits[split].append(name)
     for name in names[len(wanted) :]:
         lacking = {s: wanted[s] - sum(seconds[n] for n in splits[s]) for s in wanted}
-        splits[max(lacking, key=lambda s: lacking[s] / wanted[s])].append(name)
+        splits[max(lacking, key=lambda s: lacking[s] / max(wanted[s], 1e-9))].append(name)
     return {split: sorted(members) for split, members in splits.items()}
 
 

@@ -202,10 +202,13 @@ class Corpus:
         Raises
         ------
         CorpusError
-            If a corpus of another skeleton or fps is there already.
+            If a corpus of another skeleton or fps is there already, or the folder cannot be made.
         """
         root = Path(root)
-        (root / "new_joint_vecs").mkdir(parents=True, exist_ok=True)
+        try:
+            (root / "new_joint_vecs").mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+            raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
         if not (root / "corpus.json").exists():
             write_json(root / "corpus.json", settings)
