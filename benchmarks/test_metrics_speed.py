@@ -112,8 +112,9 @@ def test_five_thousand_clips_in_one_pass(full_size):
     early, late, peak = max(memory[10:20]), max(memory[-10:]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     print(
         f"\n5000 clips, published evaluator + FID, R-precision, matching, diversity: {seconds:.0f} s CPU (the "
-        f"reference's evaluator alone, two threads: {5000 / 32 * REFERENCE_BATCH:.0f} s); resident {early:.0f} MB after "
-        f"1000 clips, {late:.0f} MB at the end, peak {peak:.0f} MB; traced peak {peaks[19]:.1f}, then {peaks[-1]:.1f} MB"
+        f"reference's evaluator alone, on two threads: {5000 / 32 * REFERENCE_BATCH:.0f} s); resident {early:.0f} MB "
+        f"after 1000 clips, {late:.0f} MB at the end, peak {peak:.0f} MB; "
+        f"traced by Python {peaks[19]:.1f} MB, then {peaks[-1]:.1f} MB"
     )
     assert found[1] == 5000
     assert late < 1.1 * early

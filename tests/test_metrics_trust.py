@@ -24,6 +24,7 @@ from ktube_motion.metrics import (
     beat_preference,
     contrastive_loss,
     corpus_labels,
+    corpus_words,
     freeze,
     jitter,
     perturb,
@@ -145,6 +146,35 @@ def test_labels_are_read_from_the_manifest(corpus, tmp_path):
     assert corpus_labels(Corpus(tmp_path)) == {}
 
 
+def test_labels_that_splits_do_not_share_are_left_out(corpus):
+    assert list(corpus_labels(corpus, splits=("train", "val"))) == ["content"]
+    manifest = json.loads((corpus.root / "manifest.json").read_text())
+    for clip in manifest["clips"]:
+        clip["speaker"] = f"{clip['split']} {clip['frames'] + len(clip['name']) % 2} {clip['name'][-1] in '01234'}"
+    other = Corpus.create(corpus.root.parent / "by_speaker")
+    (other.root / "manifest.json").write_text(json.dumps(manifest))
+    for name in corpus.names("all"):
+        other.add_clip(name, features=corpus.features(name)[:4], texts=corpus.texts(name))
+    other.write_splits({part: corpus.names(part) for part in ("train", "val")})
+    assert list(corpus_labels(other)) == ["content", "speaker"]
+    assert list(corpus_labels(other, splits=("train", "val"))) == ["content"]
+
+
+def test_words_are_read_from_transcripts(tmp_path):
+    words = [{"word": f"말{k}", "start": k + 0.5, "end": k + 0.9} for k in range(6)]
+    transcript = {"segments": [{"start": 0.5, "end": 5.9, "text": " ".join(w["word"] for w in words), "words": words}]}
+    (tmp_path / "a.json").write_text(json.dumps(transcript))
+    corpus = Corpus.create(tmp_path / "corpus")
+    sources = [{"name": name, "transcript": str(tmp_path / f"{name}.json")} for name in ("a", "gone")]
+    clips = [
+        {"name": f"{s}_{k}", "source": s, "start": 2.0 * k, "end": 2.0 * k + 2} for s in ("a", "gone") for k in (0, 1)
+    ]
+    (corpus.root / "manifest.json").write_text(json.dumps({"sources": sources, "clips": clips}))
+    found = corpus_words(corpus)
+    assert sorted(found) == ["a_0", "a_1"]
+    assert [(word.text, word.start) for word in found["a_1"]] == [("말2", 0.5), ("말3", 1.5)]
+
+
 def test_report_orders_what_it_must(corpus, evaluator, tmp_path):
     def model(texts, *, seed):
         rng = np.random.default_rng(seed)
@@ -154,10 +184,13 @@ def test_report_orders_what_it_must(corpus, evaluator, tmp_path):
 
     # Words fall on the turning points of each clip, or 0.3 s beside them where they are another's.
     words = {name: [Word(0.5 + 0.07 * k, 0.9, "손")] for k, name in enumerate(corpus.names("val")[:4])}
-    report = trust_report(evaluator, corpus, model=model, words=words, repeats=3, progress=False)
+    amounts = {"jitter": (0.0, 0.02, 0.1), "reverse": (0.0, 0.5, 1.0)}
+    options = {"model": model, "words": words, "amounts": amounts, "repeats": 3, "progress": False}
+    report = trust_report(evaluator, corpus, **options)
     assert list(report.table) == ["real", "generated", "noise", "shuffled", "chance"]
     assert report.table["real"]["r_precision_top3"].repeats == 3
     assert report.table["generated"]["fid"].mean < report.table["noise"]["fid"].mean
+    assert 0 < report.table["generated"]["fgd"].mean < report.table["noise"]["fgd"].mean
     assert report.curves["reverse"].grows
     assert report.curves["jitter"].grows
     assert report.classes["real"]["content"].accuracy == 1
@@ -174,7 +207,7 @@ def test_report_orders_what_it_must(corpus, evaluator, tmp_path):
     markdown = (tmp_path / "trust.md").read_text()
     assert "## reverse: share of clips played backwards" in markdown
     assert "| FID grows with jitter | yes |" in markdown
-    again = trust_report(evaluator, corpus, model=model, words=words, repeats=3, progress=False)
+    again = trust_report(evaluator, corpus, **options)
     assert again.to_json() == report.to_json()
 
 

@@ -42,7 +42,7 @@ from .functional import (
     speech_beats,
     symmetric_jerk_error,
 )
-from .labels import corpus_labels
+from .labels import corpus_labels, corpus_words
 from .losses import contrastive_loss, false_negatives, margin_loss
 from .perturb import freeze, jitter, perturb, reverse
 from .plots import plot_confusion, plot_report, plot_trust
@@ -72,6 +72,7 @@ __all__ = [
     "class_accuracy",
     "contrastive_loss",
     "corpus_labels",
+    "corpus_words",
     "diversity",
     "evaluate_generation",
     "evaluate_tokenizer",

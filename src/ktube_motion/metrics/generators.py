@@ -8,6 +8,8 @@ import torch
 from ..errors import CheckpointError, ConfigError, ShapeError
 from .batching import MIN_FRAMES
 
+AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
+
 __all__ = ["Generator", "fingerprint"]
 
 
@@ -69,9 +71,8 @@ class Generator:
         # An evaluator cannot read less than four frames, so an end in first place is not drawn.
         shortest = -(-MIN_FRAMES // per_token)
         generator = torch.Generator().manual_seed(seed)
-        tokens = generate(
-            self.transformer, vectors, max_tokens=longest, min_tokens=shortest, generator=generator, **self.sampling
-        )
+        options = {"batch_size": AT_ONCE, "max_tokens": longest, "min_tokens": shortest, **self.sampling}
+        tokens = generate(self.transformer, vectors, generator=generator, **options)
         made, lengths = [None] * len(tokens), np.array([len(row) for row in tokens])
         for length in np.unique(lengths):  # one decoding for all of a length
             group = np.flatnonzero(lengths == length)

@@ -1,25 +1,30 @@
-"""Labels of clips, and how well their classes are told from motion alone."""
+"""What a corpus's manifest tells of its clips: labels and spoken words; and how well classes are told."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError
+from ..io import load_transcript
 from ..io.files import read_json
+from ..types import Word
 from .functional import ClassReport, class_accuracy
 
-__all__ = ["ClassMeasure", "corpus_labels"]
+__all__ = ["ClassMeasure", "corpus_labels", "corpus_words"]
 
 # A clip's own facts, which are no class of motion.
 _NO_LABELS = ("name", "split", "source", "text")
 
 
-def corpus_labels(corpus) -> dict[str, dict[str, str]]:
+def corpus_labels(corpus, *, splits: Sequence[str] = ()) -> dict[str, dict[str, str]]:
     """Read the labels that a corpus's ``manifest.json`` gives its clips.
 
     Parameters
     ----------
     corpus : Corpus
+    splits : sequence of str
+        Leave out groups of which these splits share no label, as with speakers that are in one split only.
 
     Returns
     -------
@@ -42,15 +47,63 @@ def corpus_labels(corpus) -> dict[str, dict[str, str]]:
     >>> corpus_labels(corpus)["content"]["c1"]
     'wave'
     """
-    path = corpus.root / "manifest.json"
-    clips = read_json(path).get("clips", []) if path.exists() else []
     groups: dict[str, dict[str, str]] = {}
-    for clip in clips:
+    for clip in _manifest(corpus).get("clips", []):
         for group, value in clip.items():
             if isinstance(value, str) and group not in _NO_LABELS:
                 groups.setdefault(group, {})[clip["name"]] = value
     sizes = {group: len(set(found.values())) for group, found in groups.items()}
-    return {group: groups[group] for group, size in sizes.items() if 2 <= size <= min(100, len(groups[group]) // 2)}
+    names = [set(corpus.names(split)) for split in splits]
+
+    def shared(labels):
+        found = [{label for name, label in labels.items() if name in part} for part in names]
+        return not found or set.intersection(*found)
+
+    return {
+        group: labels
+        for group, labels in groups.items()
+        if 2 <= sizes[group] <= min(100, len(labels) // 2) and shared(labels)
+    }
+
+
+def corpus_words(corpus) -> dict[str, tuple[Word, ...]]:
+    """Read the words spoken in each clip from the transcripts its corpus was built from.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        Made by `build_corpus`, with the transcripts still in their place.
+
+    Returns
+    -------
+    words : dict of str to tuple of Word
+        Times in seconds from the start of the clip. Clips whose transcript is
+        gone, or times only whole subtitles, are absent.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.io import Corpus
+    >>> corpus_words(Corpus.create(tempfile.mkdtemp()))
+    {}
+    """
+    manifest = _manifest(corpus)
+    spoken = {}
+    for source in manifest.get("sources", []):
+        if Path(source["transcript"]).is_file():
+            spoken[source["name"]] = [word for cue in load_transcript(source["transcript"]) for word in cue.words]
+    found = {}
+    for clip in manifest.get("clips", []):
+        start, end = clip.get("start", 0.0), clip.get("end", 0.0)
+        words = [word for word in spoken.get(clip.get("source"), []) if start <= word.start < end]
+        if words:
+            found[clip["name"]] = tuple(Word(word.start - start, word.end - start, word.text) for word in words)
+    return found
+
+
+def _manifest(corpus):
+    path = corpus.root / "manifest.json"
+    return read_json(path) if path.exists() else {}
 
 
 class ClassMeasure:

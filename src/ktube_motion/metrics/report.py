@@ -19,6 +19,7 @@ __all__ = ["Interval", "Report"]
 # How a metric is written in tables, and whether a smaller (↓) or larger (↑) number is better.
 COLUMNS = {
     "fid": "FID ↓",
+    "fgd": "FGD ↓",
     "r_precision_top1": "R top 1 ↑",
     "r_precision_top2": "R top 2 ↑",
     "r_precision_top3": "R top 3 ↑",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..features import features_to_joints
 from ..io.files import write_text
 from ..types import Word
@@ -20,13 +20,14 @@ from .functional import (
     beat_consistency,
     beat_preference,
     frechet_distance,
+    frechet_gesture_distance,
     matched_preference,
     motion_beats,
     r_precision,
     speech_beats,
 )
 from .generators import Generator
-from .labels import ClassMeasure, corpus_labels
+from .labels import ClassMeasure, corpus_labels, corpus_words
 from .perturb import FAULTS, perturb
 from .report import Interval, Report, can_draw
 from .runs import Run
@@ -40,6 +41,7 @@ AMOUNTS = {
     "swap": (0.0, 0.25, 0.5, 0.75, 1.0),
     "reverse": (0.0, 0.25, 0.5, 0.75, 1.0),
 }
+WINDOW = 34  # frames of a gesture, as published
 _ORDER = ("real", "generated", "noise", "shuffled")
 
 
@@ -217,7 +219,8 @@ def trust_report(
     labels : mapping of str to mapping of str to str, optional
         Default: `corpus_labels`.
     words : mapping of str to sequence of Word, optional
-        Spoken words of clips with times in seconds from the clip's start: adds the timing measure.
+        Spoken words of clips with times in seconds from the clip's start: adds
+        the timing measure. Default: `corpus_words`.
     amounts : mapping of str to sequence of float
         For each of `FAULTS` the amounts to try, from 0.
     noise : float
@@ -257,16 +260,16 @@ def trust_report(
         warnings.simplefilter("ignore", FewSamplesWarning)  # all sets are of one size: the bias is the floor's too
         curves = study.curves(amounts, strangers)
     real = {"real": run.embedded[0]}
-    labels = corpus_labels(corpus) if labels is None else labels
+    labels = corpus_labels(corpus, splits=(train_split, split)) if labels is None else labels
     classes = {}
     if labels:
         measure = ClassMeasure(evaluator, corpus, labels, samples.names, split=train_split, max_frames=max_frames)
         classes = {row: measure(motions) for row, motions in {**real, **embedded}.items()}
     told = {row: motions for row, motions in {**real, **embedded}.items() if row != "noise"}
     preference = {f"the evaluator, {row} motion": study.preference(motions) for row, motions in told.items()}
-    beats, kept = study.beats(words or {})
+    beats, kept = study.beats(corpus_words(corpus) if words is None else words)
     return TrustReport(
-        study.table(embedded),
+        study.table(embedded, {row: study.gesture_distance(clips) for row, clips in made.items()}),
         curves,
         classes,
         {**preference, **kept},
@@ -291,7 +294,7 @@ class _Study:
         self.run.check(made)
         return made
 
-    def table(self, embedded):
+    def table(self, embedded, gestures):
         """Rows with intervals over draws of texts and batches."""
         found = []
         for number in range(self.run.repeats):
@@ -299,6 +302,8 @@ class _Study:
             # What was generated belongs to the texts it was generated from.
             chosen = self.chosen if "generated" in embedded else None
             found.append(self.run.with_text({}, rng, rng.permutation(len(self.samples)), embedded, chosen))
+            for row, distance in gestures.items():
+                found[-1][row]["fgd"] = distance
         rows = [row for row in (*_ORDER, "chance") if row in found[0]]
         return {row: {m: Interval.of([one[row][m] for one in found]) for m in sorted(found[0][row])} for row in rows}
 
@@ -318,6 +323,17 @@ class _Study:
                 top3.append(float(r_precision(text, motions[self.order], batch_size=size)[2]))
             curves[fault] = Curve(FAULTS[fault], tuple(steps), tuple(fid), tuple(top3), floor)
         return curves
+
+    def gesture_distance(self, clips):
+        """Fréchet gesture distance, over clips that hold a window."""
+        real, clips = ([clip for clip in part if len(clip) >= WINDOW] for part in (self.samples.features, clips))
+        if not real or not clips:
+            raise DataError("No clip is long enough for a gesture window.", expected=f"at least {WINDOW} frames")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FewSamplesWarning)
+            return frechet_gesture_distance(
+                real, clips, embed=self.run.evaluator.embed_motion, window=WINDOW, hop=WINDOW // 2
+            )
 
     def preference(self, motions):
         return matched_preference(self.run.embedded[1][self.chosen], motions)
