@@ -7,6 +7,8 @@ import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from pickle import UnpicklingError
+from zipfile import BadZipFile
 
 import torch
 
@@ -53,6 +55,7 @@ TRANSFORMER_FLAGS = {
 # The measure a checkpoint is best in, and its name in T2M-GPT: net_best_NAME.pth.
 BEST = {"fid": "fid", "diversity_gap": "div", "top1": "top1", "matching": "matching"}
 ABOUT = "ktube_motion"  # what T2M-GPT's layout has no place for; its own code reads past it
+UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, KeyError, UnpicklingError, BadZipFile)
 LOG = logging.getLogger("ktube_motion")
 FREE = {"resume", "strict", "total_iter", "print_iter", "save_iter", "given", "unused"}
 
@@ -219,9 +222,8 @@ def about_checkpoint(path):
         return {"dataname": read_json(options)["dataname"]} if options.exists() else {}
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # noqa: BLE001 (whatever is wrong with it, the loader says it better)
-        LOG.debug("%s: %s", path, error)
-        return {}
+    except UNREADABLE:
+        return {}  # the loader, which comes next, says what is wrong with it
     about = content.get(ABOUT) if isinstance(content, dict) else None
     return about if isinstance(about, dict) else {}
 

@@ -1,7 +1,6 @@
 """List every file from elsewhere: where it lies, where it comes from, under which terms, and whether it is right.
 
-Nothing is downloaded. Run it where the documented commands are run. The embedded text encoder and the embedded body
-need none of these files.
+Nothing is downloaded. Run it where the documented commands are run. The embedded text encoder and body need no files.
 """
 
 import argparse
@@ -84,9 +83,7 @@ def state_of(path, check):
 
 
 def main():
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    ).parse_args()
+    argparse.ArgumentParser(description=__doc__, allow_abbrev=False).parse_args()
     counts = dict.fromkeys(("found", "missing", "damaged"), 0)
     for path, purpose, origin, terms, check in ASSETS:
         state, problem = state_of(path, check)

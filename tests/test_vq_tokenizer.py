@@ -571,3 +571,12 @@ def test_missing_dependency(monkeypatch):
     monkeypatch.setitem(sys.modules, "vector_quantize_pytorch", None)
     with pytest.raises(ImportError, match=r"pip install \"ktube_motion\[quantizers\]\""):
         MotionTokenizer(replace(SMALL, quantizer="fsq"))
+
+
+def test_a_tokenizer_with_fingers_goes_through_the_published_layout(tmp_path):
+    tokenizer = MotionTokenizer(TokenizerConfig(skeleton="smplh_52", width=32, code_dim=16, num_codes=8)).eval()
+    torch.save({"net": to_t2m_gpt_state_dict(tokenizer)}, tmp_path / "net.pth")
+    again = load_t2m_gpt_tokenizer(tmp_path / "net.pth")
+    assert (again.config.skeleton, again.config.feature_size) == ("smplh_52", 623)
+    features = torch.randn(1, 16, 623)
+    assert torch.equal(again.encode(features), tokenizer.encode(features))

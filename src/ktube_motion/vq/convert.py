@@ -32,7 +32,8 @@ CODEBOOK = {"orig": "vqvae.quantizer.embedding.weight"}  # the others:
 CODEBOOK |= dict.fromkeys(("ema_reset", "ema", "reset"), "vqvae.quantizer.codebook")
 
 #: Name of the data set in their options → skeleton and frames per second.
-DATA_SETS = {"t2m": ("smpl_22", 20.0), "kit": ("kit_21", 12.5)}
+# Data sets of this layout; "hands" is not published, but a KTubeUM corpus with fingers is written the same way.
+DATA_SETS = {"t2m": ("smpl_22", 20.0), "kit": ("kit_21", 12.5), "hands": ("smplh_52", 20.0)}
 
 # Their files keep no EMA counts. A count of 1 would fall below 1, and the code be re-seeded, at the first step
 # without a hit; 8 is what a code has on average at the documented batch (256 · 16 vectors, 512 codes).
