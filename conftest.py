@@ -1,6 +1,10 @@
 """Shared by tests and doctests: the recorded reference data, where a checkout has it beside it."""
 
+import os
 from pathlib import Path
+
+# Small tensors gain nothing from threads, and threads of parallel workers get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pytest

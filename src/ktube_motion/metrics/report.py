@@ -166,7 +166,7 @@ class Report:
         for row, cells in self.table.items():
             lines.append(f"| {row} | " + " | ".join(str(cells.get(name, "–")) for name in names) + " |")
         lines += ["", *(f"- {name.replace('_', ' ')}: {value}" for name, value in self.counts.items())]
-        lines += [f"- {name}: {value}" for name, value in self.settings.items()]
+        lines += [f"- {name}: {value}" for name, value in self.settings.items() if name != "seeds"]  # JSON has them
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
     def save(self, folder, *, pictures: bool | None = None) -> Path:
