@@ -43,8 +43,8 @@ def read_arguments():
     parser.add_argument("--transcripts", type=Path, help="folder of subtitles named like the pose files")
     parser.add_argument("--gestures", type=Path, help="folder with motions.npz and utterances.tsv instead")
     parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
-    parser.add_argument("--steps", type=int, default=600, help="training steps of tokenizer and transformer")
-    parser.add_argument("--videos", type=int, default=12, help="sample videos to make")
+    parser.add_argument("--steps", type=int, default=700, help="training steps of tokenizer and transformer")
+    parser.add_argument("--videos", type=int, default=24, help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
     options = parser.parse_args()
     if (options.poses is None) != (options.transcripts is None):
@@ -61,7 +61,8 @@ def make_corpus(options, root):
         build = BuildOptions(split_sizes=(0.75, 0.25, 0.0))  # enough to measure on; nothing is left for a test
         poses = transcripts = options.output / "videos"
         for number in range(options.videos):
-            make_speaker(poses, seed=number, name=f"speaker{number % 2}_{number // 2:02d}", faults=True)
+            name = f"speaker{number % 2}_{number // 2:02d}"
+            make_speaker(poses, seed=number, person=number % 2, name=name, faults=True)
     sources, alone = pair_sources(poses, transcripts)
     print(*(f"no partner: {path}" for path in alone), sep="\n")
     print(build_corpus(sources, root, options=build))
@@ -70,7 +71,7 @@ def make_corpus(options, root):
 
 def train(options, corpus, encoder):
     """Train the three models; each goes on where it was stopped."""
-    steps, few = options.steps, max(options.steps // 3, min(options.steps, 300))  # the evaluator learns quickly
+    steps, few = options.steps, max(options.steps // 3, min(options.steps, 350))  # the evaluator learns quickly
     common = {"evaluate_every": max(options.steps // 4, 1), "save_every": 200, "warmup": 50}
     late = (int(steps * 0.8),)
     evaluator = train_evaluator(
@@ -79,8 +80,8 @@ def train(options, corpus, encoder):
     )  # fmt: skip
     tokenizer = train_tokenizer(
         TokenizerTraining(
-            steps=steps, batch_size=64, learning_rate=5e-4, milestones=late, decay=0.2, **common,
-            tokenizer=TokenizerConfig(width=128, code_dim=128, num_codes=128), joint_weight=2.0, trajectory_weight=0.5,
+            steps=steps, batch_size=64, learning_rate=1e-3, milestones=late, decay=0.2, **common,
+            tokenizer=TokenizerConfig(width=128, code_dim=32, num_codes=128), joint_weight=2.0, trajectory_weight=0.5,
         ),
         corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
     )  # fmt: skip

@@ -349,3 +349,12 @@ def test_bad_options_are_told(tmp_path):
     with pytest.raises(ConfigError, match="wording"):
         make_speaker(wordings=[])
     assert not list(tmp_path.iterdir())
+
+
+def test_videos_of_one_person_share_body_and_manner():
+    one, two, other = (
+        make_speaker(seed=seed, person=person, num_utterances=2) for seed, person in [(0, 5), (1, 5), (0, 6)]
+    )
+    np.testing.assert_array_equal(one.poses.betas, two.poses.betas)
+    assert not np.array_equal(one.poses.betas, other.poses.betas)
+    assert [cue.text for cue in one.cues] != [cue.text for cue in two.cues]

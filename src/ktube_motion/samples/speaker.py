@@ -51,6 +51,7 @@ def make_speaker(
     folder: str | PathLike | None = None,
     *,
     seed: int = 0,
+    person: int | None = None,
     num_utterances: int = 18,
     fps: float = 30.0,
     faults: bool | Collection[str] = False,
@@ -66,6 +67,9 @@ def make_speaker(
         a camera frame) and ``NAME.srt``. By default nothing is written.
     seed : int
         Another seed, another speaker: body, hand, tempo, size, sentences.
+    person : int, optional
+        Whose body, hand, tempo and size these are. Videos of one speaker share
+        it and differ in `seed`; by default every seed is somebody else.
     num_utterances : int
         How many sentences he says, 2 to 5 seconds each; 18 take about 75 seconds.
     fps : float
@@ -99,7 +103,8 @@ def make_speaker(
     _check(num_utterances, fps, faults, name, wordings)
     name = f"speaker_{seed:04d}" if name is None else name
     rng = np.random.default_rng(seed)
-    style = _style(rng)
+    himself = rng if person is None else np.random.default_rng((person, 1))
+    style = _style(himself)
     said = _choose(wordings, num_utterances, rng)
     cues, marks = _schedule(said, rng)
     tracks = _Tracks(style)
@@ -113,7 +118,7 @@ def make_speaker(
         rotvecs,
         np.tile(_CAMERA.apply(camera), (len(times), 1)),
         fps=fps,
-        betas=rng.normal(0, 0.6, 10).clip(-1.5, 1.5).round(5),
+        betas=himself.normal(0, 0.6, 10).clip(-1.5, 1.5).round(5),
         expression=np.zeros((len(times), 10)),
         source=name,
     )
