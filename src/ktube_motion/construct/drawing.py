@@ -46,9 +46,10 @@ def _round_up(number):
 
 def _frame(parts, low, high, tallest, label, cut):
     bottom = ABOVE + HEIGHT
+    most = str(tallest) if tallest < 10_000 else f"{tallest / 1000:.0f}k"
     parts += [
         f'<path d="M{LEFT} {ABOVE}V{bottom}H{WIDTH - 8}" fill="none" stroke="#999"/>',
-        f'<text x="{LEFT - 6}" y="{ABOVE + 10}" text-anchor="end">{tallest}</text>',
+        f'<text x="{LEFT - 6}" y="{ABOVE + 10}" text-anchor="end">{most}</text>',
         f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
     ]
     for share in (0, 0.25, 0.5, 0.75, 1):
