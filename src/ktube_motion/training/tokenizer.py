@@ -230,7 +230,7 @@ def train_tokenizer(
 
 
 def _fitted(config, corpus):
-    """Give the config the skeleton and fps of the corpus; two different wishes are an error."""
+    """Give the config the skeleton, feature size and fps of the corpus: they are never the caller's to choose."""
     from_corpus = {
         "skeleton": corpus.skeleton.name,
         "feature_size": corpus.skeleton.feature_size,
