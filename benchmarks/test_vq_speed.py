@@ -14,7 +14,10 @@ from torch import nn
 
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, tokenizer_loss
 
-SIZES = {"small": (32, 64, 128, 128), "documented": (256, 64, 512, 512)}  # clips, frames, width, codes
+# clips, frames, width, codes
+SIZES = {"small": (32, 64, 128, 128), "documented width": (16, 64, 512, 512), "documented": (256, 64, 512, 512)}
+
+ROUNDS = {"small": 15, "documented width": 4, "documented": 2}
 
 
 class PlainBlock(nn.Sequential):
@@ -100,7 +103,7 @@ def test_training_step(size):
             lambda model, x: tokenizer_loss(model(x)).total,
         ),
     }
-    times = seconds_per_step(models, torch.randn(clips, frames, 263), rounds=2 if size == "documented" else 15)
+    times = seconds_per_step(models, torch.randn(clips, frames, 263), rounds=ROUNDS[size])
     ratio = times["library"] / times["plain"]
     print(f"\n{size}: library {times['library']:.3f} s, plain {times['plain']:.3f} s, ratio {ratio:.2f}")
     assert ratio < 1.1

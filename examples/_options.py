@@ -97,6 +97,9 @@ OURS = {
     "save-iter": (1000, int, "steps between checkpoints for --resume"),
     "accumulation": (1, int, "pieces a batch is cut into, to save memory"),
     "mixed-precision": ("auto", ("auto", "no", "bf16", "fp16"), "auto is what the device has"),
+    "compile": (False, bool, "compile the model first: worth it for long trainings on a GPU from compute capability 7"),
+    "joint-weight": (0.0, float, "weight of our loss on joints about the root; 2 in our own training"),
+    "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
 }  # fmt: skip

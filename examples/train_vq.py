@@ -19,7 +19,8 @@ from ktube_motion.vq import TokenizerConfig
 USES = """dataname batch-size window-size total-iter warm-up-iter lr lr-scheduler gamma weight-decay commit loss-vel
 recons-loss code-dim output-emb-width nb-code mu down-t stride-t width depth dilation-growth-rate vq-act vq-norm
 quantizer beta resume-pth out-dir exp-name print-iter eval-iter seed"""
-OURS = "resume strict evaluator evaluator-iter min-frames max-frames save-iter accumulation mixed-precision"
+OURS = """resume strict evaluator evaluator-iter min-frames max-frames save-iter accumulation mixed-precision
+compile joint-weight trajectory-weight"""
 
 
 def main():
@@ -65,12 +66,14 @@ def tokenizer(options):
 
 def training(options, architecture, limits):
     """Read the training from the flags."""
-    return TokenizerTraining(
+    return TokenizerTraining.t2m_gpt(
         tokenizer=architecture,
         window=options.window_size,
         reconstruction=options.recons_loss,
         velocity_weight=options.loss_vel,
         commitment_weight=options.commit,
+        joint_weight=options.joint_weight,
+        trajectory_weight=options.trajectory_weight,
         steps=options.total_iter,
         batch_size=options.batch_size,
         learning_rate=options.lr,
@@ -80,6 +83,7 @@ def training(options, architecture, limits):
         decay=options.gamma,
         accumulation=options.accumulation,
         mixed_precision=options.mixed_precision,
+        compile=options.compile,
         seed=options.seed,
         log_every=options.print_iter,
         evaluate_every=options.eval_iter,

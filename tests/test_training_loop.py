@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from ktube_motion.errors import ConfigError, CorpusError, DataError
+from ktube_motion.training import loop
 from ktube_motion.training.datasets import ClipTable, WindowSampler, indices_of_step
-from ktube_motion.training.device import capabilities
+from ktube_motion.training.device import capabilities, compile_obstacle
 from ktube_motion.training.loop import LoopConfig, fit, learning_rate
 
 CONFIG = LoopConfig(
@@ -82,8 +84,58 @@ def test_clip_table_gathers_windows_like_slicing():
     np.testing.assert_array_equal(frames[0], arrays[2][4:8])
     np.testing.assert_array_equal(frames[1], np.repeat(arrays[1], 4, 0))
     assert mask.tolist() == [[True] * 4, [True] + [False] * 3, [True] * 4]
+    assert table.gather(torch.tensor([0, 2]), torch.tensor([0, 5]), 4)[1] is None
+    # Longer than all clips together, and past the end of the last one.
+    frames, mask = table.gather(torch.tensor([1, 2]), torch.tensor([0, 7]), 20)
+    np.testing.assert_array_equal(frames[0], np.repeat(arrays[1], 20, 0))
+    np.testing.assert_array_equal(frames[1], arrays[2][[7] + [8] * 19])
+    assert mask.sum(1).tolist() == [1, 2]
     with pytest.raises(CorpusError, match="nothing to train on"):
         ClipTable.from_arrays([])
+
+
+@pytest.mark.parametrize(("least", "shortest"), [(1, 0), (1, 20), (1, 10), (20, 0)])
+def test_windows_of_a_sampler_are_gathered(least, shortest):
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=(n, 2)) for n in rng.integers(least, 40, size=30)]
+    table = ClipTable.from_arrays([*arrays, np.empty((0, 2))], shortest=shortest)
+    sampler = WindowSampler(table, window=20, batch_size=8, seed=4)
+    for step in (3, 4, 70, 5):  # forth, over the steps that are found together, and back
+        clips, offsets = sampler.positions(step)
+        for part in (slice(None), slice(0, 4), slice(4, 8)):
+            frames, mask = sampler.windows(step, part)
+            pairs = zip(clips[part], offsets[part], strict=True)
+            wanted = [table.frames[table.starts[c] + o :][: table.lengths[c] - o] for c, o in pairs]
+            for found, right in zip(frames, wanted, strict=True):
+                assert torch.equal(found, torch.cat((right, right[-1:].expand(20, -1)))[:20])
+            valid = [min(len(right), 20) for right in wanted]
+            assert (mask is None) == (min(valid) == 20)
+            assert mask is None or mask.sum(1).tolist() == valid
+
+
+def test_memory_of_a_batch_is_lent_again_only_when_nothing_uses_it():
+    table = ClipTable.from_arrays([np.arange(200, dtype=np.float32).reshape(100, 2)])
+    sampler = WindowSampler(table, window=10, batch_size=4)
+    first = sampler.windows(0)[0]
+    kept, place = first.clone(), first.data_ptr()
+    weight = torch.ones(2, requires_grad=True)
+    loss = (first[1:] * weight).sum()  # autograd keeps a view of it
+    row = first[0, 0].numpy()
+    del first
+    for step in range(1, 5):
+        sampler.windows(step)
+    loss.backward()
+    assert torch.equal(weight.grad, kept[1:].sum((0, 1)))
+    np.testing.assert_array_equal(row, kept[0, 0])
+    assert all(sampler.windows(step)[0].data_ptr() != place for step in range(5, 10))
+    del loss, row
+    assert place in {batch.data_ptr() for batch in [sampler.windows(step)[0] for step in range(10, 14)]}
+
+
+def test_a_table_on_another_device_gathers_there():
+    table = ClipTable.from_arrays([np.zeros((5, 2)), np.zeros((30, 2))]).to("meta")
+    frames, mask = table.gather(torch.tensor([0, 1]), torch.tensor([2, 3]), 10)
+    assert (frames.device.type, frames.shape, mask.sum(1).tolist()) == ("meta", (2, 10, 2), [3, 10])
 
 
 def test_windows_cover_every_start_in_proportion_to_frames():
@@ -105,6 +157,65 @@ def test_capability_check():
     assert capabilities("cuda", compute_capability=(7, 5)).mixed_precision == "no"
     assert capabilities("cuda", compute_capability=(9, 0)).mixed_precision == "bf16"
     assert capabilities("cpu").mixed_precision == "no"
+    assert [capabilities("cuda", compute_capability=x).tf32 for x in ((7, 5), (8, 0))] == [False, True]
+    assert not capabilities("cpu").tf32
+    assert "card has 6.1" in compile_obstacle("cuda", compute_capability=(6, 1))
+
+
+def test_a_device_that_cannot_compile_is_named_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ConfigError, match=r"no compiler found: g\+\+"):
+        fit(task(), replace(CONFIG, compile=True), tmp_path / "new", progress=False)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(compile_obstacle("cpu") is not None, reason="no C++ compiler")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, while it compiles
+def test_compiled_training_keeps_plain_checkpoints(tmp_path):
+    kinds = []
+
+    class Spy(LineTask):
+        def loss(self, model, batch):
+            kinds.append(type(model).__name__)
+            return super().loss(model, batch)
+
+    for compiled in (False, True):
+        spy = Spy(task().model)
+        spy.model.dropout = nn.Identity()
+        fit(spy, replace(CONFIG, compile=compiled), tmp_path / str(compiled), progress=False)
+    assert kinds == ["Line"] * 12 + ["OptimizedModule"] * 12
+    plain, compiled = (np.array([x["loss"] for x in losses(tmp_path / name)]) for name in ("False", "True"))
+    np.testing.assert_allclose(plain, compiled, rtol=1e-5)
+    state = torch.load(tmp_path / "True" / "checkpoint.pt", weights_only=True)["model"]
+    assert set(state) == set(Line().state_dict()) == set(Line.from_pretrained(tmp_path / "True" / "last").state_dict())
+
+
+def test_tf32_is_used_inside_training_only(tmp_path, monkeypatch):
+    seen = []
+
+    class Spy(LineTask):
+        def loss(self, model, batch):
+            seen.append(torch.get_float32_matmul_precision())
+            return super().loss(model, batch)
+
+    able = capabilities("cpu")
+    monkeypatch.setattr(loop, "capabilities", lambda device: replace(able, tf32=True))
+    for precision in ("auto", "no"):
+        config = replace(CONFIG, steps=1, mixed_precision=precision)
+        fit(Spy(Line()), config, tmp_path / precision, progress=False)
+    assert seen == ["high", "highest"]
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_an_experiment_of_before_an_option_goes_on(tmp_path):
+    fit(task(), replace(CONFIG, steps=5), tmp_path, progress=False)
+    config = json.loads((tmp_path / "config.json").read_text())
+    del config["compile"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ConfigError, match="compile = False"):
+        fit(task(), replace(CONFIG, compile=True), tmp_path, resume=True, progress=False)
+    fit(task(), CONFIG, tmp_path, resume=True, progress=False)
+    assert len(losses(tmp_path)) == 12
 
 
 def test_schedule():
@@ -188,22 +299,3 @@ def test_killed_process_resumes_to_the_same_losses(tmp_path, how):
     fit(task(), replace(CONFIG, save_every=2), tmp_path / "killed", resume=True, progress=False)
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
     assert same_weights(tmp_path / "whole" / "last", tmp_path / "killed" / "last")
-
-
-def test_two_processes_equal_one(tmp_path):
-    code = (
-        "import sys; from test_training_loop import *; import torch\n"
-        "t = task(); t.model.dropout = nn.Identity()\n"
-        "fit(t, replace(CONFIG, weight_average=None), sys.argv[1], progress=False)"
-    )
-    script = tmp_path / "script.py"
-    script.write_text(code)
-    launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no"]
-    for folder, prefix in (("one", []), ("two", launch)):
-        process = run_here(*prefix, str(script), str(tmp_path / folder))
-        message = process.communicate(timeout=120)[1]
-        assert process.returncode == 0, message
-    one, two = (Line.from_pretrained(tmp_path / folder / "last").state_dict() for folder in ("one", "two"))
-    for key in one:
-        torch.testing.assert_close(one[key], two[key], atol=1e-5, rtol=1e-5)

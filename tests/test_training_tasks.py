@@ -196,7 +196,7 @@ def test_clips_shorter_than_window_and_token_take_part(tmp_path, evaluator):
 
 def test_batches_of_the_transformer(corpus, tokenizer):
     config = replace(TRANSFORMER, transformer=replace(WRITER, num_codes=8, text_dim=8))
-    task = _TransformerTask(config, corpus, tokenizer, LetterEncoder(), None, None, False)
+    task = _TransformerTask(config, corpus, tokenizer, LetterEncoder(), None, None, None, False)
     batch = task.batch(3, slice(0, 8))
     whole = [task.tokens[name] for name in batch["names"]]
     for row, length, full in zip(batch["tokens"], batch["lengths"].tolist(), whole, strict=True):

@@ -6,7 +6,7 @@ from .evaluator import EvaluatorTraining, train_evaluator
 from .loop import LoopConfig, Task, fit, learning_rate
 from .tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
 from .transformer import TransformerTraining, train_transformer
-from .utterances import KnownTexts, UtteranceSet, encode_texts, tokenize_corpus
+from .utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, tokenize_corpus
 
 __all__ = [
     "Capabilities",
@@ -15,6 +15,7 @@ __all__ = [
     "KnownTexts",
     "LoopConfig",
     "Task",
+    "TextVariants",
     "TokenizerTraining",
     "TransformerTraining",
     "UtteranceSet",

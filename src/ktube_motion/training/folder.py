@@ -24,7 +24,8 @@ def check_output(output: Path, config, resume: bool) -> None:
     path = output / "config.json"
     if not path.exists():
         return
-    found, wanted = read_json(path), plain(config)
+    # An option that came later did then what it does now by default.
+    found, wanted = plain(type(config)()) | read_json(path), plain(config)
     changed = sorted(
         field.name
         for field in fields(config)

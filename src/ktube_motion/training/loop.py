@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,93 +22,13 @@ from torch import nn
 
 from ..errors import CheckpointError, ConfigError, DataError
 from ..io.files import atomic_folder, atomic_path, write_json, write_text
-from .device import capabilities
+from .device import capabilities, compile_obstacle, tf32_matmul, training_device
 from .folder import check_output, kept_log, plain, same_files
+from .options import LoopConfig, learning_rate
 
-__all__ = ["LoopConfig", "Task", "fit", "learning_rate"]
+__all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
 
 _LOGGER = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class LoopConfig:
-    """Options that every training shares.
-
-    Attributes
-    ----------
-    steps, batch_size : int
-        Optimizer steps, and samples in each over all processes.
-    learning_rate : float
-    betas : (float, float)
-        Of AdamW.
-    weight_decay : float
-    warmup : int
-        Steps of linear warm-up.
-    milestones : tuple of int
-        Steps at which the rate is multiplied by `decay`.
-    decay : float
-    clip_norm : float or None
-        Largest gradient norm.
-    accumulation : int
-        Pieces a batch is cut into, to save memory.
-    mixed_precision : str
-        ``"auto"`` (what the device has), ``"no"``, ``"bf16"`` or ``"fp16"``.
-    weight_average : float or None
-        Decay of an exponential moving average of the weights, which is then
-        what is evaluated and kept.
-    seed : int
-    log_every, evaluate_every, save_every : int
-        Steps between lines in the log, evaluations, checkpoints.
-    tracker : str or None
-        Any tracker Accelerate knows.
-    """
-
-    steps: int = 100_000
-    batch_size: int = 256
-    learning_rate: float = 2e-4
-    betas: tuple[float, float] = (0.9, 0.99)
-    weight_decay: float = 0.0
-    warmup: int = 1000
-    milestones: tuple[int, ...] = (50_000,)
-    decay: float = 0.05
-    clip_norm: float | None = None
-    accumulation: int = 1
-    mixed_precision: str = "auto"
-    weight_average: float | None = None
-    seed: int = 0
-    log_every: int = 50
-    evaluate_every: int = 1000
-    save_every: int = 1000
-    tracker: str | None = "tensorboard"
-
-    def __post_init__(self):
-        for name in ("steps", "batch_size", "accumulation", "log_every", "evaluate_every", "save_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} cannot work.", expected="a whole number of at least 1", found=repr(value))
-        if not self.learning_rate > 0:
-            raise ConfigError("learning_rate cannot work.", expected="a positive number", found=self.learning_rate)
-        if self.batch_size % self.accumulation:
-            raise ConfigError(
-                "A batch must be cut into equal pieces.",
-                expected="batch_size divisible by accumulation",
-                found=f"{self.batch_size} and {self.accumulation}",
-            )
-        if self.mixed_precision not in ("auto", "no", "bf16", "fp16"):
-            raise ConfigError("Unknown precision.", expected="auto, no, bf16 or fp16", found=self.mixed_precision)
-
-
-def learning_rate(config: LoopConfig, step: int) -> float:
-    """Give the learning rate of a step: linear warm-up, then a drop at each milestone.
-
-    Examples
-    --------
-    >>> config = LoopConfig(learning_rate=1.0, warmup=10, milestones=(100,), decay=0.05)
-    >>> [learning_rate(config, step) for step in (0, 9, 99, 100)]
-    [0.1, 1.0, 1.0, 0.05]
-    """
-    warm = min(1.0, (step + 1) / config.warmup) if config.warmup else 1.0
-    return config.learning_rate * warm * config.decay ** sum(step >= mark for mark in config.milestones)
 
 
 class Task(Protocol):
@@ -172,7 +91,8 @@ def fit(
     Raises
     ------
     ConfigError
-        If `output` holds another or an unfinished experiment.
+        If `output` holds another or an unfinished experiment, or the device
+        cannot compile.
     DataError
         If the loss is not finite; the message names the clips of the batch.
 
@@ -180,7 +100,25 @@ def fit(
     -----
     Ctrl-C finishes the step, saves, and stops with KeyboardInterrupt.
     """
-    return _Loop(task, config, Path(output), resume=resume, progress=progress, on_best=on_best).run()
+    check_start(config, output, resume=resume)
+    loop = _Loop(task, config, Path(output), resume=resume, progress=progress, on_best=on_best)
+    with tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
+        return loop.run()
+
+
+def check_start(config: LoopConfig, output, *, resume: bool) -> None:
+    """Raise what `fit` would raise before its first step; for those who have work to do before that.
+
+    Raises
+    ------
+    ConfigError
+        If `output` holds another or an unfinished experiment, or the device
+        cannot compile.
+    """
+    check_output(Path(output), config, resume)
+    obstacle = compile_obstacle(training_device()) if config.compile else None
+    if obstacle is not None:
+        raise ConfigError("This device cannot compile.", found=obstacle, fix="Train with compile=False.")
 
 
 class _Loop:
@@ -191,8 +129,7 @@ class _Loop:
 
         self.task, self.config, self.output = task, config, output
         self.progress, self.on_best = progress, on_best
-        check_output(output, config, resume)
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = training_device()
         self.able = capabilities(device)
         precision = self.able.mixed_precision if config.mixed_precision == "auto" else config.mixed_precision
         self.accelerator = Accelerator(
@@ -217,6 +154,8 @@ class _Loop:
             fused=self.able.fused_adamw or None,
         )
         self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        # Beside the model, not in its place: what is saved, evaluated and given back stays the plain one.
+        self.forward = torch.compile(self.model) if config.compile else self.model
         self.average = None
         if config.weight_average is not None:
             from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -248,6 +187,7 @@ class _Loop:
                 self.step += 1
                 bar.update()
                 if self.step % config.log_every == 0 or self.step == config.steps:
+                    values = self._over_processes(values)
                     bar.set_postfix({"loss": f"{values['loss']:.4g}"})
                     self._log(values)
                 if self.step % config.evaluate_every == 0 or self.step == config.steps:
@@ -275,7 +215,7 @@ class _Loop:
             last = piece == config.accumulation - 1
             # The gradients of all processes are summed once, with the last piece.
             with nullcontext() if last else accelerator.no_sync(self.model), accelerator.autocast():
-                values = self.task.loss(self.model, batch)
+                values = self.task.loss(self.forward, batch)
                 accelerator.backward(values["loss"] / config.accumulation)
             for name, value in values.items():
                 totals[name] = totals.get(name, 0.0) + float(value.detach()) / config.accumulation
@@ -301,6 +241,13 @@ class _Loop:
 
     def _kept_model(self):
         return self.average.module if self.average is not None else self._bare()
+
+    def _over_processes(self, values):
+        """Average what each process measured on its part of the batch."""
+        if self.accelerator.num_processes == 1:
+            return values
+        numbers = torch.tensor(list(values.values()), device=self.accelerator.device)
+        return dict(zip(values, self.accelerator.reduce(numbers, "mean").tolist(), strict=True))
 
     def _log(self, values):
         values = {**values, "learning_rate": learning_rate(self.config, self.step - 1)}

@@ -2,6 +2,8 @@
 
 import warnings
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
 from ..vq.checkpoints import load_state
 from .datasets import ClipTable, WindowSampler
-from .loop import LoopConfig, fit
+from .loop import LoopConfig, check_start, fit
 
 __all__ = ["TokenizerTraining", "measure_tokenizer", "train_tokenizer"]
 
@@ -22,6 +24,10 @@ __all__ = ["TokenizerTraining", "measure_tokenizer", "train_tokenizer"]
 @dataclass(frozen=True)
 class TokenizerTraining(LoopConfig):
     """How a tokenizer is trained: the shared options of `LoopConfig`, and these.
+
+    The defaults are what came out best in docs/tokenizer.rst; `t2m_gpt` gives
+    the original's. The learning rate is for width 512: the narrower, the
+    higher, 1e-3 at width 128.
 
     Attributes
     ----------
@@ -42,19 +48,35 @@ class TokenizerTraining(LoopConfig):
     reconstruction: str = "l1_smooth"
     velocity_weight: float = 0.5
     commitment_weight: float = 0.02
-    joint_weight: float = 0.0
-    trajectory_weight: float = 0.0
+    joint_weight: float = 2.0
+    trajectory_weight: float = 0.5
     min_frames: int = 40
     max_frames: int = 199
+
+    @classmethod
+    def t2m_gpt(cls, **changes) -> "TokenizerTraining":
+        """Give the original's training: its losses on the motion vectors alone, and its tokenizer.
+
+        Examples
+        --------
+        >>> TokenizerTraining.t2m_gpt(steps=300_000).joint_weight
+        0.0
+        """
+        original: dict[str, Any] = {
+            "joint_weight": 0.0,
+            "trajectory_weight": 0.0,
+            "tokenizer": TokenizerConfig.t2m_gpt(),
+        }
+        return cls(**original | changes)
 
 
 class _TokenizerTask:
     best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe": "min"}  # noqa: RUF012
 
-    def __init__(self, config, corpus, evaluator):
+    def __init__(self, config, corpus, evaluator, file=None):
         self.config = config
         self.skeleton = Skeleton.named(config.tokenizer.skeleton)
-        self.table = ClipTable.from_corpus(corpus, corpus.names("train"))
+        self.table = ClipTable.for_training(corpus, corpus.names("train"), file=file, shortest=config.window)
         self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
         self.model = MotionTokenizer(config.tokenizer, corpus.stats)
         self.held_out = _held_out(corpus)
@@ -63,9 +85,15 @@ class _TokenizerTask:
 
     def batch(self, step, part):
         clips, offsets = self.sampler.positions(step)
-        features, mask = self.table.gather(clips[part], offsets[part], self.config.window)
+        features, mask = self.sampler.windows(step, part)
         names = [self.table.names[clip] for clip in clips[part].tolist()]
-        return {"features": features, "mask": None if mask.all() else mask, "names": names}
+        shares = self._shares((self.table.lengths[clips] - offsets).clamp(max=self.config.window), part)
+        return {"features": features, "mask": mask, "names": names, "shares": shares}
+
+    def _shares(self, frames, part):
+        """Give what a part has of the valid frames and tokens of its batch, 1 being its fair share."""
+        counts = torch.stack((frames, -(-frames // self.config.tokenizer.frames_per_token)))
+        return (counts[:, part].sum(1) * (len(frames) / len(frames[part])) / counts.sum(1)).tolist()
 
     def loss(self, model, batch):
         output = model(batch["features"], batch["mask"])
@@ -79,8 +107,11 @@ class _TokenizerTask:
             trajectory_weight=self.config.trajectory_weight,
             mask=batch["mask"],
         )
-        parts = {name: value for name, value in vars(loss).items() if name != "total"}
-        return {"loss": loss.total, **parts, "perplexity": output.perplexity}
+        # Means over parts of different length, each with its share: their mean is that of the whole batch.
+        frames, tokens = batch["shares"]
+        parts = {name: value * (tokens if name == "commitment" else frames) for name, value in vars(loss).items()}
+        parts["total"] = parts["total"] + (tokens - frames) * self.config.commitment_weight * loss.commitment
+        return {"loss": parts.pop("total"), **parts, "perplexity": output.perplexity}
 
     def evaluate(self, model):
         figures = measure_tokenizer(model, self.held_out)
@@ -220,8 +251,9 @@ def train_tokenizer(
             expected=f"a multiple of its {config.tokenizer.frames_per_token} frames a token",
             found=config.window,
         )
+    check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
-    task = _TokenizerTask(config, corpus, evaluator)
+    task = _TokenizerTask(config, corpus, evaluator, Path(output) / "clips.npy")
     if start is not None:
         own = {name: value for name, value in task.model.state_dict().items() if name in ("mean", "std")}
         load_state(task.model, start.state_dict() | own, where="the tokenizer to start from")

@@ -79,7 +79,7 @@ def world():
     return 1, 0
 
 
-def _sum_over_processes(tensor):
+def sum_over_processes(tensor):
     """Add up `tensor` over all processes, in place."""
     if world()[0] > 1:
         dist.all_reduce(tensor)
@@ -147,7 +147,7 @@ class Quantizer(nn.Module):
         counts = torch.zeros(len(columns), self.num_codes + 1, dtype=self._dtype, device=tokens.device)
         counts.scatter_add_(1, columns, torch.ones_like(columns, dtype=self._dtype))
         counts = counts[:, :-1].contiguous()
-        return _sum_over_processes(counts) if self.training else counts
+        return sum_over_processes(counts) if self.training else counts
 
     @property
     def _dtype(self):
@@ -268,7 +268,7 @@ class VectorQuantizer(Quantizer):
         if self.ema:
             index = tokens[:, 0].masked_fill(tokens[:, 0] == PADDING, self.num_codes)
             sums = vectors.new_zeros(self.num_codes + 1, self.code_dim).index_add_(0, index, vectors)[:-1]
-            sums = _sum_over_processes(sums.contiguous())
+            sums = sum_over_processes(sums.contiguous())
             self.ema_count.lerp_(counts[0], 1 - self.decay)
             self.ema_sum.lerp_(sums, 1 - self.decay)
             count = self.ema_count[:, None]
@@ -292,12 +292,12 @@ class VectorQuantizer(Quantizer):
         size, rank = world()
         totals = torch.zeros(size, dtype=torch.long, device=vectors.device)
         totals[rank] = len(vectors) if mask is None else mask.sum()
-        _sum_over_processes(totals)
+        sum_over_processes(totals)
         total, wanted = totals.sum(), pick(totals.sum().clamp_min(1)) - totals[:rank].sum()
         index = wanted if mask is None else torch.searchsorted(mask.cumsum(0), wanted + 1)
         mine = (wanted >= 0) & (wanted < totals[rank])
         rows = torch.where(mine[:, None], vectors[index.clamp(0, len(vectors) - 1)], 0)
-        rows = _sum_over_processes(rows)
+        rows = sum_over_processes(rows)
         # With fewer vectors than codes some are taken twice: a little noise keeps those codes apart.
         noise = _scramble(torch.arange(rows.numel(), device=rows.device) + _scramble(self.updates + 1))
         noise = (noise.to(rows.dtype) / 2**32 - 0.5).view_as(rows) * 0.02 / self.code_dim**0.5

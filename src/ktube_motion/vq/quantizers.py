@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 import torch.nn.functional as F
+from torch import nn
 
 from ..errors import MissingDependencyError
 from .codebooks import Quantizer, VectorQuantizer, world
@@ -54,14 +55,17 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
 
     def __init__(self, num_codes, code_dim, *, levels):
         super().__init__(num_codes, code_dim)
-        self.fsq = _library("fsq").FSQ(list(levels), dim=code_dim)
+        self.fsq = _library("fsq").FSQ(list(levels))
+        self.narrow, self.widen = nn.Linear(code_dim, len(levels)), nn.Linear(len(levels), code_dim)
+        # Without it all vectors of a batch are so alike that they fall into one or two cells, and stay there.
+        self.norm = nn.BatchNorm1d(len(levels), affine=False)
 
     def _run(self, vectors):
-        quantized, tokens = self.fsq(vectors[None])
-        return quantized[0], tokens[0, :, None].long(), vectors.new_zeros(())
+        quantized, tokens = self.fsq(self.norm(self.narrow(vectors))[None])
+        return self.widen(quantized[0]), tokens[0, :, None].long(), vectors.new_zeros(())
 
     def _lookup(self, tokens):
-        return self.fsq.indices_to_codes(tokens.T)[0]
+        return self.widen(self.fsq.indices_to_codes(tokens.T)[0])
 
 
 class LookupFreeQuantizer(_LibraryQuantizer):
