@@ -9,6 +9,7 @@ from _workflow import DEVICE, about_checkpoint, choose_text_encoder, load_transf
 
 from ktube_motion import UtteranceToMotion
 from ktube_motion.errors import ConfigError, DataError
+from ktube_motion.gpt import quantize
 from ktube_motion.render import save_html, save_skeleton_video
 
 
@@ -26,6 +27,7 @@ def read_arguments():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=None, help="draw from the likeliest tokens of this share only")
+    parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
     for name in ("text-encoder", "text-tokenizer", "text-pooling"):
         parser.add_argument(f"--{name}", help=OURS[name][2])
     return parser.parse_args()
@@ -51,6 +53,8 @@ def main():
     if options.output.suffix not in (".mp4", ".html"):
         raise ConfigError("--output cannot be written.", expected="a name in .mp4 or .html", found=options.output.name)
     pipeline = load(options)
+    if options.int8:
+        pipeline = UtteranceToMotion(pipeline.tokenizer, quantize(pipeline.transformer), pipeline.text_encoder)
     sampling = {"temperature": options.temperature, "top_p": options.top_p, "seconds": options.seconds}
     sampling["generator"] = torch.Generator().manual_seed(options.seed)
     if options.say is not None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from itertools import pairwise
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,9 +10,10 @@ import torch
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, UtteranceToMotion
-from ktube_motion.gpt.pipeline import batches
 from ktube_motion.gpt.placing import go_on
+from ktube_motion.gpt.sampling import batches
 from ktube_motion.gpt.talk import number_of_frames, read_talk, token_spans
+from ktube_motion.metrics import seam_report
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.types import Cue, FeatureStats, Motion, Utterance
@@ -122,23 +123,45 @@ def test_a_talk_is_one_motion_in_time(pipeline):
 
 
 def test_seams_move_like_the_inside(pipeline):
-    """The step over a seam is an ordinary one, where motions decoded one by one would jump."""
+    """Seams are ordinary places, where motions decoded one by one would jump."""
     cues = [Utterance(start, start + 2.0, f"{start}번째 손을 든다") for start in np.arange(0.0, 40.0, 2.0).tolist()]
-    positions = pipeline.speak(cues, generator=seeded()).positions
-    step = np.linalg.norm(np.diff(positions, axis=0), axis=-1).mean(-1)
-    seams = np.arange(40, 800, 40) - 1
-    inside = np.delete(step, seams)
-    assert step[seams].max() <= inside.max()
-    assert step[seams].mean() < 1.3 * step[3::4].mean()  # other borders of tokens
+    seams = range(40, 800, 40)
+    report = seam_report(pipeline.speak(cues, generator=seeded()).positions, seams, fps=20)
+    for at, inside in (
+        (report.speed_at_seams, report.speed_inside),
+        (report.jerk_at_seams, report.jerk_inside),
+    ):
+        assert at[0] < 1.3 * inside[0]
+        assert at[1] < 1.2 * inside[1]
     apart = [pipeline.generate([cue.text], seconds=2.0, generator=seeded())[0].positions for cue in cues]
-    jumps = [np.linalg.norm(b[0] - a[-1], axis=-1).mean() for a, b in pairwise(apart)]
-    assert min(jumps) > 2 * step[seams].mean()
+    jumps = seam_report(np.concatenate(apart), seams, fps=20)
+    assert jumps.speed_at_seams[0] > 2 * report.speed_at_seams[1]
+
+
+def test_memory_does_not_grow_with_the_talk(pipeline, monkeypatch):
+    """Whatever is made beside the result is of the same size for a short and a long talk."""
+    monkeypatch.setattr("ktube_motion.gpt.decoding._CHUNK", 32)
+    decode, encode = pipeline.tokenizer.decode, pipeline.text_encoder.encode
+    decoded, encoded = [], []
+    monkeypatch.setattr(pipeline.tokenizer, "decode", lambda tokens: decoded.append(tokens.shape[-1]) or decode(tokens))
+    monkeypatch.setattr(pipeline.text_encoder, "encode", lambda texts: encoded.append(len(texts)) or encode(texts))
+    peaks = []
+    for count in (100, 400):
+        cues = [Utterance(float(start), start + 1.0, "손을 든다") for start in range(count)]
+        tracemalloc.start()
+        motion = pipeline.speak(cues, generator=seeded())
+        peaks.append(tracemalloc.get_traced_memory()[1] - motion.positions.nbytes)
+        tracemalloc.stop()
+    assert motion.num_frames == 8000
+    assert max(decoded) == 32 + 2 * pipeline.tokenizer.decoder.reach
+    assert max(encoded) == 64
+    assert peaks[1] - peaks[0] < 300 * 1000  # cues and their spans: not 300 times 5 KB, as joints would be
 
 
 def test_long_talks_decode_in_pieces_that_do_not_show(pipeline, monkeypatch):
     cues = [Utterance(float(start), start + 2.0, f"{start}번째 손을 든다") for start in range(0, 60, 2)]
     whole = pipeline.speak(cues, generator=seeded())
-    monkeypatch.setattr("ktube_motion.gpt.pipeline._CHUNK", 17)
+    monkeypatch.setattr("ktube_motion.gpt.decoding._CHUNK", 17)
     pieces = pipeline.speak(cues, generator=seeded())
     assert whole.num_frames == pieces.num_frames == 1200
     np.testing.assert_allclose(pieces.positions, whole.positions, atol=2e-3)
@@ -212,6 +235,7 @@ def test_stream_is_the_motion_in_pieces(pipeline):
 def test_odd_texts_have_a_result(pipeline, text):
     assert pipeline.generate([text], seconds=0.5)[0].num_frames == 10
     assert pipeline.speak(text, seconds=30.0).num_frames == 600
+    assert sum(piece.num_frames for piece in pipeline.stream(text, seconds=0.5)) == 10
 
 
 def test_a_long_paragraph(pipeline):

@@ -117,6 +117,11 @@ def to_t2m_gpt_state_dict(model: MotionTransformer) -> dict[str, dict[str, torch
     checkpoint : dict
         ``{'trans': state_dict}``; the unused position embedding is zeros.
 
+    Raises
+    ------
+    CheckpointError
+        If the model reads more than one vector of a text, which T2M-GPT's cannot.
+
     Examples
     --------
     >>> model = MotionTransformer(TransformerConfig(num_codes=16, width=32, text_dim=8, num_layers=1, num_heads=4))
@@ -124,6 +129,12 @@ def to_t2m_gpt_state_dict(model: MotionTransformer) -> dict[str, dict[str, torch
     torch.Size([17, 32])
     """
     config = model.config
+    if config.text_tokens > 1 or config.text_layers:
+        raise CheckpointError(
+            "T2M-GPT has no place for this model's text.",
+            expected="text_tokens 1, text_layers 0",
+            found=f"{config.text_tokens} and {config.text_layers}",
+        )
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     result = {theirs: state[ours] for theirs, ours in _OUTSIDE.items()}
     mask = torch.ones(1, 1, config.block_size, config.block_size).tril()

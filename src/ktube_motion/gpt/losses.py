@@ -107,11 +107,11 @@ def transformer_loss(
     tokens : int64 tensor [shape=(B, L)]
         Motion codes; whatever lies behind a sample's length is ignored.
     lengths : int64 tensor [shape=(B,)]
-    text_features : tensor [shape=(B, text_dim)]
+    text_features : tensor [shape=(B, text_dim) or (B, text_tokens, text_dim)]
     keep_probability : float in [0, 1]
         See `corrupt_tokens`.
     text_dropout : float in [0, 1]
-        Share of samples whose text vector is zeroed, which classifier-free
+        Share of samples whose text is zeroed, which classifier-free
         guidance needs (``guidance_scale`` of `generate`).
     inputs : int64 tensor [shape=(B, L)], optional
         Ready input tokens in place of corrupted ones.
@@ -145,8 +145,8 @@ def transformer_loss(
             targets[:, :-1], num_codes=config.num_codes, keep_probability=keep_probability, generator=generator
         )
     if text_dropout:
-        keep = _rand((len(tokens), 1), generator, text_features.device) >= text_dropout
-        text_features = text_features * keep
+        shape = (len(tokens),) + (1,) * (text_features.ndim - 1)
+        text_features = text_features * (_rand(shape, generator, text_features.device) >= text_dropout)
     logits = model(inputs, text_features)
     targets = targets.to(logits.device)
     counted = targets != config.pad_token

@@ -7,22 +7,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import CheckpointError, ConfigError, DataError
-from ..features import joints_to_features
-from ..io.files import read_json, write_json
+from ..errors import ConfigError
 from ..skeletons import Skeleton
-from ..text.encoders import EmbeddedTextEncoder, TextEncoder, clean_texts
+from ..text.encoders import TextEncoder, clean_texts
 from ..types import Cue, Motion
 from ..vq import MotionTokenizer
-from .placing import go_on
-from .sampling import batches, generate, stream
+from .decoding import decode_rows, decode_stream
+from .filling import fill_between
+from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
+from .parts import check_parts, load_parts, save_parts
+from .sampling import generate, stream
 from .talk import number_of_frames, read_talk, token_spans
 from .transformer import MotionTransformer
 
 __all__ = ["UtteranceToMotion"]
 
-_KIND = "utterance_to_motion"
-_CHUNK = 1024  # tokens decoded at once
+_CONTEXT = 4  # more is hardly smoother, and what was done before then outweighs what is said now
+_TEXTS = 64  # utterances of a talk that are encoded at once
 
 
 class UtteranceToMotion:
@@ -50,6 +51,7 @@ class UtteranceToMotion:
     Examples
     --------
     >>> from ktube_motion.gpt import TransformerConfig
+    >>> from ktube_motion.text import EmbeddedTextEncoder
     >>> from ktube_motion.vq import TokenizerConfig
     >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
     >>> transformer = MotionTransformer(TransformerConfig(num_codes=8, width=32, num_layers=1, num_heads=4))
@@ -61,7 +63,7 @@ class UtteranceToMotion:
 
     def __init__(self, tokenizer: MotionTokenizer, transformer: MotionTransformer, text_encoder: TextEncoder):
         self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
-        _check_fit(tokenizer, transformer, text_encoder)
+        check_parts(tokenizer, transformer, text_encoder)
         self.fps = tokenizer.config.fps
         self.skeleton = Skeleton.named(tokenizer.config.skeleton)
 
@@ -88,32 +90,11 @@ class UtteranceToMotion:
         CheckpointError
             If a part is missing, or the parts do not belong together.
         """
-        path = Path(folder) / "pipeline.json"
-        if not path.is_file():
-            raise CheckpointError("This is no pipeline folder.", where=folder, expected="a file pipeline.json")
-        written = read_json(path)
-        if not isinstance(written, dict) or written.get("kind") != _KIND:
-            raise CheckpointError("This is another kind of folder.", where=path, expected=f"kind {_KIND}")
-        identity = written.get("text_encoder", "")
-        if text_encoder is None:
-            if identity != EmbeddedTextEncoder.identity:
-                raise CheckpointError(
-                    "This pipeline needs its text encoder.", where=path, expected=identity, fix="Pass text_encoder=…"
-                )
-            text_encoder = EmbeddedTextEncoder()
-        if text_encoder.identity != identity:
-            raise CheckpointError(
-                "This is another text encoder.", where=path, expected=identity, found=text_encoder.identity
-            )
-        tokenizer = MotionTokenizer.from_pretrained(Path(folder) / "tokenizer", map_location=map_location)
-        transformer = MotionTransformer.from_pretrained(Path(folder) / "transformer", map_location=map_location)
-        return cls(tokenizer, transformer, text_encoder)
+        return cls(*load_parts(folder, text_encoder, map_location))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write tokenizer, transformer and the text encoder's identity (not the encoder) to a folder."""
-        self.tokenizer.save_pretrained(Path(folder) / "tokenizer")
-        self.transformer.save_pretrained(Path(folder) / "transformer")
-        write_json(Path(folder) / "pipeline.json", {"kind": _KIND, "text_encoder": self.text_encoder.identity})
+        save_parts(folder, self.tokenizer, self.transformer, self.text_encoder)
 
     def generate(
         self,
@@ -121,6 +102,7 @@ class UtteranceToMotion:
         *,
         seconds: float | Sequence[float] | None = None,
         prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
+        context: int = _CONTEXT,
         **sampling,
     ) -> list[Motion]:
         """Make a motion for each text.
@@ -131,8 +113,11 @@ class UtteranceToMotion:
         seconds : float or sequence of float, optional
             Exact length, to the nearest frame; by default the model ends by itself.
         prefix : Motion, or tokens as for `ktube_motion.gpt.generate`, optional
-            What came before. The result goes on from there, without a jump, in
-            the coordinates of the prefix's own start.
+            What came before. The result goes on from there without a jump:
+            from a motion's last frame, wherever that is, with its bones; or in
+            the coordinates that the tokens decode to.
+        context : int
+            How many tokens of a motion the transformer reads on; of tokens it reads all it can.
         **sampling
             temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
             generator, seeds, batch_size: see `ktube_motion.gpt.generate`.
@@ -156,8 +141,10 @@ class UtteranceToMotion:
         if seconds is not None:
             frames = self._frames_for(seconds, len(names))
             sampling["num_tokens"] = [self._tokens_for(count) for count in frames]
-        before = self._prefix_tokens(prefix, len(names))
-        tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=before, **sampling)
+        self._check_context(context)
+        before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
+        read = None if before is None else [row.read for row in before]
+        tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=read, **sampling)
         return self._decode(tokens, frames, names, before)
 
     def speak(
@@ -166,7 +153,7 @@ class UtteranceToMotion:
         *,
         seconds: float | None = None,
         syllables_per_second: float = 4.5,
-        context: int = 8,
+        context: int = _CONTEXT,
         generator: torch.Generator | None = None,
         **sampling,
     ) -> Motion:
@@ -214,18 +201,15 @@ class UtteranceToMotion:
         place like any other. Beside the result itself, memory does not grow
         with the talk.
         """
-        if not 0 <= context <= self.transformer.config.max_tokens:
-            limit = self.transformer.config.max_tokens
-            raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
+        self._check_context(context)
         name, spoken, seconds = read_talk(talk, seconds, syllables_per_second)
         frames = number_of_frames(seconds, self.fps)
         spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
         unheard = sum(start == stop for start, stop in spans)
         if unheard:
             warnings.warn(f"{unheard} of {len(spans)} utterances are too short for a token.", stacklevel=2)
-        vectors = self.text_encoder.encode([utterance.text for utterance in spoken])
         tokens = torch.zeros(0, dtype=torch.int64)
-        for vector, (start, stop) in zip(vectors, spans, strict=True):
+        for vector, (start, stop) in zip(self._vectors(spoken), spans, strict=True):
             before = tokens[max(0, len(tokens) - context) :]
             written = generate(
                 self.transformer, vector[None], num_tokens=stop - start, prefix=before, generator=generator, **sampling
@@ -233,7 +217,16 @@ class UtteranceToMotion:
             tokens = torch.cat((tokens, written[0]))
         return self._decode([tokens], [frames], [name], None)[0]
 
-    def stream(self, text: str, *, seconds: float | None = None, lookahead: int = 1, **sampling) -> Iterator[Motion]:
+    def stream(
+        self,
+        text: str,
+        *,
+        seconds: float | None = None,
+        lookahead: int = 1,
+        prefix: Motion | torch.Tensor | None = None,
+        context: int = _CONTEXT,
+        **sampling,
+    ) -> Iterator[Motion]:
         """Make motion for one text and give it piece by piece, as it comes.
 
         Parameters
@@ -244,6 +237,8 @@ class UtteranceToMotion:
         lookahead : int
             Tokens that are awaited before a piece is given. A piece is
             decoded with only these after it, so more is smoother and later.
+        prefix, context
+            As for `generate`: what came before.
         **sampling
             temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
             generator, seed: see `ktube_motion.gpt.stream`.
@@ -251,7 +246,8 @@ class UtteranceToMotion:
         Yields
         ------
         motion : Motion
-            The next ``frames_per_token`` frames, in the coordinates of the first piece.
+            The next ``frames_per_token`` frames, in the coordinates of the
+            prefix, or of the first piece.
 
         Raises
         ------
@@ -264,30 +260,106 @@ class UtteranceToMotion:
             sampling["num_tokens"] = self._tokens_for(frames)
         if lookahead < 0:
             raise ConfigError("lookahead must not be negative.", found=lookahead)
-        tokens = stream(self.transformer, self.text_encoder.encode([name])[0], **sampling)
-        return self._pieces(tokens, frames, lookahead, name)
+        self._check_context(context)
+        before = None if prefix is None else prefixes(prefix, 1, self.tokenizer, context)[0]
+        read = None if before is None else before.read
+        tokens = stream(self.transformer, self.text_encoder.encode([name])[0], prefix=read, **sampling)
+        pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
+        return self._cut(pieces, frames, name)
 
-    def _pieces(self, tokens, frames, lookahead, name):
-        per_token, reach = self.tokenizer.frames_per_token, self.tokenizer.decoder.reach
-        read, first, given, last = [], 0, 0, None
-        tokens = iter(tokens)
-        ended = False
-        while not ended or given < first + len(read):
-            if not ended:
-                token = next(tokens, None)
-                ended = token is None
-                read += [] if ended else [token]
-            if given >= first + len(read) - (0 if ended else lookahead):
-                continue
-            # Tokens further back than the decoder sees are forgotten.
-            gone = max(0, given - reach - first)
-            read, first = read[gone:], first + gone
-            window = self.tokenizer.decode(torch.tensor(read, device=self.tokenizer.mean.device)).cpu()
-            piece = window[(given - first) * per_token :][:per_token]
-            joints, last = go_on(piece[None], last, self.skeleton)
-            left = None if frames is None else frames - given * per_token
-            yield Motion(skeleton=self.skeleton, positions=joints[0, :left].numpy(), fps=self.fps, name=name)
-            given += 1
+    def fill(
+        self,
+        text: str,
+        before: Motion,
+        after: Motion,
+        *,
+        seconds: float,
+        steer: bool = True,
+        candidates: int = 16,
+        context: int = _CONTEXT,
+        generator: torch.Generator | None = None,
+        **sampling,
+    ) -> Motion:
+        """Make the motion between two others.
+
+        Parameters
+        ----------
+        text : str
+            What is said in between.
+        before, after : Motion
+            With positions, of the tokenizer's skeleton and rate.
+        seconds : float
+            Exact length, to the nearest frame.
+        steer : bool
+            `after` stays where it is, and the path is bent to arrive there. If
+            False, the path is the one the model wrote: then
+            ``place_after(filling, after)`` takes `after` to where it arrives.
+        candidates : int
+            So many fillings are written; the one that must be corrected least to arrive is taken.
+        context : int
+            How many tokens of `before` the transformer reads.
+        generator : torch.Generator, optional
+        **sampling
+            temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
+
+        Returns
+        -------
+        motion : Motion
+            ``before + motion + after`` is one continuous motion.
+
+        Raises
+        ------
+        DataError
+            If the text is blank, the length is not positive, or a motion does not fit or is too short.
+        ConfigError
+            If options cannot work, or the length is beyond `MAX_SECONDS`.
+
+        Notes
+        -----
+        All three are decoded in one go, on the body of `before`. What is wrong
+        about the known frames dies out within 0.4 s of each seam, and so does
+        the difference to the body of `after`. A bent path makes feet slide
+        when `after` is far from where the model walks to: take it there first,
+        with ``place_after(before, after)``, if its place does not matter.
+
+        Examples
+        --------
+        >>> pipeline = UtteranceToMotion.from_pretrained("output/quickstart/pipeline")  # doctest: +SKIP
+        >>> filling = pipeline.fill("왼손을 흔들어요", clip[:40], clip[80:], seconds=2.0)  # doctest: +SKIP
+        """
+        (name,) = clean_texts([text])
+        frames = number_of_frames(seconds, self.fps)
+        self._check_context(context)
+        if candidates < 1:
+            raise ConfigError("candidates must be positive.", found=candidates)
+        check_neighbour(before, self.tokenizer, "motion before")
+        check_neighbour(after, self.tokenizer, "motion after")
+        first = end_of(before, self.tokenizer, context=context)
+        last = start_of(after, self.tokenizer, context=1)
+        tokens = generate(
+            self.transformer,
+            self.text_encoder.encode([name] * candidates),
+            num_tokens=max(1, round(frames / self.tokenizer.frames_per_token)),
+            prefix=first.read,
+            generator=generator,
+            **sampling,
+        )
+        return self._motion(
+            fill_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
+        )
+
+    def _motion(self, positions, name):
+        return Motion(skeleton=self.skeleton, positions=positions, fps=self.fps, name=name)
+
+    def _cut(self, pieces, frames, name):
+        for positions in pieces:
+            yield self._motion(positions[:frames], name)
+            frames = None if frames is None else frames - len(positions)
+
+    def _check_context(self, context):
+        limit = self.transformer.config.max_tokens
+        if not 0 <= context <= limit:
+            raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
     def _frames_for(self, seconds, count):
         wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
@@ -298,75 +370,19 @@ class UtteranceToMotion:
     def _tokens_for(self, frames):
         return -(-frames // self.tokenizer.frames_per_token)
 
-    def _prefix_tokens(self, prefix, count):
-        """Give tokens of what came before, one 1-D tensor per text, or None."""
-        if prefix is None:
-            return None
-        if not isinstance(prefix, Motion):
-            one = isinstance(prefix, torch.Tensor) and prefix.ndim == 1
-            return [prefix] * count if one else list(prefix)
-        if prefix.skeleton.name != self.skeleton.name or prefix.fps != self.fps:
-            raise DataError(
-                "The prefix does not fit the tokenizer.",
-                expected=f"{self.skeleton.name} at {self.fps:g} fps",
-                found=f"{prefix.skeleton.name} at {prefix.fps:g} fps",
-                fix="Use ktube_motion.filters.resample, or another skeleton.",
-            )
-        if prefix.positions is None:
-            raise DataError("The prefix has no positions.", fix="Use ktube_motion.kinematics.forward_kinematics.")
-        features = joints_to_features(np.array(prefix.positions), skeleton=self.skeleton)
-        return [torch.as_tensor(self.tokenizer.encode(features))] * count
+    def _vectors(self, spoken):
+        """Yield the text features of utterances; few at a time, for a long talk's would outweigh its motion."""
+        for start in range(0, len(spoken), _TEXTS):
+            yield from self.text_encoder.encode([utterance.text for utterance in spoken[start : start + _TEXTS]])
 
     def _decode(self, tokens, frames, names, before):
         """Decode all tokens, of whatever lengths, and cut off the prefix and what is over."""
-        per_token = self.tokenizer.frames_per_token
-        starts = [0] * len(tokens)
         if before is not None:
-            starts = [len(row) * per_token for row in before]
-            tokens = [torch.cat((old.cpu().long(), new)) for old, new in zip(before, tokens, strict=True)]
-        positions = [None] * len(tokens)
-        for rows in batches([len(line) for line in tokens], _CHUNK):
-            for row, joints in zip(rows, self._joints(torch.stack([tokens[row] for row in rows])), strict=True):
-                stop = len(joints) if frames is None else starts[row] + frames[row]
-                positions[row] = joints[starts[row] : stop]
-        return [
-            Motion(skeleton=self.skeleton, positions=joints, fps=self.fps, name=name)
-            for joints, name in zip(positions, names, strict=True)
-        ]
-
-    def _joints(self, tokens):
-        """Decode tokens ``(B, L)`` to joints ``(B, T, J, 3)``; long motion in pieces that do not show."""
-        per_token, reach = self.tokenizer.frames_per_token, self.tokenizer.decoder.reach
-        count, length = tokens.shape
-        joints = np.empty((count, length * per_token, self.skeleton.num_joints, 3), np.float32)
-        # Group norm looks at the clip as a whole, which therefore cannot be cut.
-        chunk = max(length, 1) if self.tokenizer.config.norm == "GN" else _CHUNK
-        last = None
-        for start in range(0, length, chunk):
-            first, stop = max(0, start - reach), min(length, start + chunk)
-            window = self.tokenizer.decode(tokens[:, first : stop + reach].to(self.tokenizer.mean.device)).cpu()
-            wanted = window[:, (start - first) * per_token : (stop - first) * per_token]
-            piece, last = go_on(wanted, last, self.skeleton)
-            joints[:, start * per_token : stop * per_token] = piece.numpy()
-        return joints
-
-
-def _check_fit(tokenizer, transformer, text_encoder):
-    """Raise `CheckpointError`, naming both sides, unless the three belong together."""
-    ours, theirs = transformer.config, tokenizer.config
-    if theirs.num_quantizers != 1:
-        raise CheckpointError("The transformer writes one code a token.", found=f"{theirs.num_quantizers} quantizers")
-    pairs = [
-        ("number of codes", ours.num_codes, theirs.num_codes, "tokenizer"),
-        ("frames per token", ours.frames_per_token, tokenizer.frames_per_token, "tokenizer"),
-        ("tokenizer", ours.tokenizer, tokenizer.fingerprint if ours.tokenizer else "", "tokenizer"),
-        ("size of the text vector", ours.text_dim, text_encoder.dim, "text encoder"),
-        ("text encoder", ours.text_encoder, text_encoder.identity if ours.text_encoder else "", "text encoder"),
-    ]
-    for what, wanted, found, part in pairs:
-        if wanted != found:
-            raise CheckpointError(
-                f"Transformer and {part} do not belong together: their {what} differs.",
-                expected=f"{wanted}, as the transformer was trained with",
-                found=f"{found}, as this {part} has",
-            )
+            tokens = [torch.cat((old.tokens.long(), new)) for old, new in zip(before, tokens, strict=True)]
+        motions = []
+        for row, joints in enumerate(decode_rows(self.tokenizer, self.skeleton, tokens)):
+            if before is not None:
+                old, start = before[row], len(before[row].tokens) * self.tokenizer.frames_per_token
+                joints = old.continued(joints[start - 2 :]) if isinstance(old, Neighbour) else joints[start:]
+            motions.append(self._motion(joints if frames is None else joints[: frames[row]], names[row]))
+        return motions

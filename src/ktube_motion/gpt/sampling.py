@@ -35,7 +35,7 @@ def generate(
     Parameters
     ----------
     model : MotionTransformer
-    text_features : tensor [shape=(B, text_dim)]
+    text_features : tensor [shape=(B, text_dim) or (B, text_tokens, text_dim)]
         Any number of texts; they run in batches of at most `batch_size`.
     max_tokens, min_tokens : int
         The end token stops a sample; it is forbidden before `min_tokens` and
@@ -83,9 +83,9 @@ def generate(
     Notes
     -----
     Positions are absolute, so a sequence that fills the model's block is read
-    afresh from its last ``block_size // 2`` tokens, with the text before them;
-    a longer prefix is cut to its last ``block_size - 1`` tokens, all the model
-    can see. Each text draws from its own random stream (Gumbel noise), so its
+    afresh from its last tokens, half as many as fit, with the text before them;
+    a longer prefix is cut to its last ``max_tokens`` of the config, all the
+    model can see. Each text draws from its own random stream (Gumbel noise), so its
     tokens depend on its batch only through rounding.
 
     Examples
@@ -142,7 +142,7 @@ def stream(
     Parameters
     ----------
     model : MotionTransformer
-    text_features : tensor [shape=(text_dim,)]
+    text_features : tensor [shape=(text_dim,) or (text_tokens, text_dim)]
     seed : int, optional
         Instead of `generator`; the tokens are those of ``generate(..., seeds=[seed])``.
     max_tokens, min_tokens, num_tokens, temperature, top_k, top_p, guidance_scale, prefix, generator
@@ -253,12 +253,13 @@ class _Context:
 
     def append(self, tokens):
         tokens = torch.cat((tokens, tokens)) if self.guided else tokens
-        filled = self.cache.length - 1  # the text takes one position
+        config = self.model.config
+        filled = self.cache.length - config.text_tokens
         self.tokens[:, filled] = tokens
-        if self.cache.length < self.model.config.block_size:
+        if self.cache.length < config.block_size:
             self.logits = self._guide(self.model.step(tokens, self.cache))
         else:
-            self.tokens = self.tokens[:, filled + 1 - max(1, self.model.config.block_size // 2) : filled + 1]
+            self.tokens = self.tokens[:, filled + 1 - (config.max_tokens + 1) // 2 : filled + 1]
             self.logits = self._read_afresh()
 
     def keep(self, rows):
@@ -319,14 +320,8 @@ def batches(lengths, batch_size):
 
 def _check_text(model, text_features):
     text_features = torch.as_tensor(text_features)
-    if text_features.ndim != 2 or text_features.shape[1] != model.config.text_dim:
-        raise ShapeError(
-            "Text vectors do not fit the model.",
-            expected=f"(B, {model.config.text_dim})",
-            found=tuple(text_features.shape),
-            fix=f"It was trained with the text encoder {model.config.text_encoder or '(not recorded)'!r}.",
-        )
-    bad = (~torch.isfinite(text_features)).any(1).nonzero()[:, 0].tolist()
+    model.check_text(text_features)
+    bad = (~torch.isfinite(text_features)).flatten(1).any(1).nonzero()[:, 0].tolist()
     if bad:
         raise DataError("Text vectors have NaN or infinity.", found=f"rows {bad[:5]}")
     return text_features

@@ -1,4 +1,4 @@
-"""MotionTransformer: from a text vector and the motion tokens so far to the next token."""
+"""MotionTransformer: from the text and the motion tokens so far to the next token."""
 
 import math
 from dataclasses import dataclass
@@ -24,9 +24,13 @@ class TransformerConfig:
     width : int
         Channels of a block; a multiple of `num_heads`.
     text_dim : int
-        Size of the text vector.
+        Size of a text vector.
+    text_tokens : int
+        Vectors a text comes in: 1 for the sentence as a whole, more for `text.SequenceTextEncoder`.
+    text_layers : int
+        Blocks that read all vectors of the text, in both directions, before the motion; 0 for none.
     block_size : int
-        Longest sequence, the text vector included: 51 is the text and 50 motion tokens.
+        Longest sequence, the text included: 51 is one text vector and 50 motion tokens.
     num_layers : int
         As T2M-GPT counts them: its base and its head have this many blocks each, so 9 means 18 blocks.
     num_heads : int
@@ -56,6 +60,8 @@ class TransformerConfig:
     num_codes: int = 512
     width: int = 1024
     text_dim: int = 512
+    text_tokens: int = 1
+    text_layers: int = 0
     block_size: int = 51
     num_layers: int = 9
     num_heads: int = 16
@@ -66,11 +72,16 @@ class TransformerConfig:
     frames_per_token: int = 4
 
     def __post_init__(self):
-        for name in ("num_codes", "width", "text_dim", "num_layers", "num_heads", "ff_rate", "frames_per_token"):
+        for name in _SIZES:
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be a positive whole number.", found=repr(getattr(self, name)))
-        if not isinstance(self.block_size, int) or self.block_size < 2:
-            raise ConfigError("block_size must hold the text and a token.", expected=">= 2", found=self.block_size)
+        if not isinstance(self.text_layers, int) or self.text_layers < 0:
+            raise ConfigError("text_layers must be a whole number, not negative.", found=repr(self.text_layers))
+        least = self.text_tokens + 1
+        if not isinstance(self.block_size, int) or self.block_size < least:
+            raise ConfigError(
+                "block_size must hold the text and a token.", expected=f">= {least}", found=self.block_size
+            )
         if self.width % self.num_heads:
             raise ConfigError("width must be a multiple of num_heads.", found=f"{self.width} and {self.num_heads}")
         if not 0 <= self.dropout < 1:
@@ -88,8 +99,16 @@ class TransformerConfig:
 
     @property
     def max_tokens(self):
-        """Motion tokens that fit beside the text vector."""
-        return self.block_size - 1
+        """Motion tokens that fit beside the text."""
+        return self.block_size - self.text_tokens
+
+    @property
+    def text_shape(self):
+        """Shape of one text's vectors: ``(text_dim,)``, or ``(text_tokens, text_dim)`` when there are several."""
+        return (self.text_dim,) if self.text_tokens == 1 else (self.text_tokens, self.text_dim)
+
+
+_SIZES = ("num_codes", "width", "text_dim", "text_tokens", "num_layers", "num_heads", "ff_rate", "frames_per_token")
 
 
 class KeyValueCache:
@@ -128,7 +147,10 @@ class KeyValueCache:
 
 
 class Block(nn.Module):
-    """Pre-norm transformer block: causal attention, then a feed-forward part."""
+    """Pre-norm transformer block: attention, then a feed-forward part.
+
+    The attention is causal, unless a mask ``(B, 1, 1, L)`` tells which positions all others may look at.
+    """
 
     def __init__(self, config, index):
         super().__init__()
@@ -140,14 +162,15 @@ class Block(nn.Module):
         self.expand = nn.Linear(config.width, config.ff_rate * config.width)
         self.contract = nn.Linear(config.ff_rate * config.width, config.width)
 
-    def forward(self, x, cache=None):
+    def forward(self, x, cache=None, mask=None):
         batch, length, width = x.shape
         # Reading with a cache is never training, whatever mode the module is in.
         dropout = self.dropout if self.training and cache is None else 0.0
         query, key, value = self.qkv(self.norm1(x)).view(batch, length, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         if cache is not None:
             key, value = cache.extend(self.index, key, value)
-        y = F.scaled_dot_product_attention(query, key, value, is_causal=length > 1, dropout_p=dropout)
+        causal = mask is None and length > 1
+        y = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=causal, dropout_p=dropout)
         y = self.out(y.transpose(1, 2).reshape(batch, length, width))
         x = x + (F.dropout(y, dropout) if dropout else y)
         y = self.contract(F.gelu(self.expand(self.norm2(x))))
@@ -161,10 +184,10 @@ def sinusoids(length: int, width: int) -> torch.Tensor:
 
 
 class MotionTransformer(HubModel, tags=["motion-generation"]):
-    """Autoregressive transformer over motion tokens, led by a text vector.
+    """Autoregressive transformer over motion tokens, led by a text.
 
-    The text vector is position 0; the output at position ``i`` is about motion
-    token ``i``. The design, and the checkpoints it can read
+    The text takes the first position, or the first ``text_tokens``; the output
+    at the last of them is about motion token 0. The design, and the checkpoints it can read
     (`load_t2m_gpt_transformer`), are T2M-GPT's [1]_; its base and head are one
     stack of ``2 * num_layers`` blocks here, and query, key and value one
     matrix.
@@ -195,6 +218,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         self.config = config
         self.tokens = nn.Embedding(config.num_codes + 2, config.width)
         self.text = nn.Linear(config.text_dim, config.width)
+        self.text_blocks = nn.ModuleList(Block(config, index) for index in range(config.text_layers))
         self.blocks = nn.ModuleList(Block(config, index) for index in range(2 * config.num_layers))
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.num_codes + 1, bias=False)
@@ -215,7 +239,8 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         ----------
         tokens : int64 tensor [shape=(B, L)]
             Motion tokens, ``0 <= L < block_size``; end and pad tokens may occur.
-        text_features : tensor [shape=(B, text_dim)]
+        text_features : tensor [shape=(B, text_dim) or (B, text_tokens, text_dim)]
+            Rows of zeros behind a text's last vector are empty.
 
         Returns
         -------
@@ -235,14 +260,20 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         x = F.dropout(x, dropout) if dropout else x
         for block in self.blocks:
             x = block(x)
-        return self.head(self.norm(x))
+        return self.head(self.norm(x[:, self.config.text_tokens - 1 :]))
 
     def embed(self, tokens: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
-        """Put the text vector before the embedded tokens, add positions: ``(B, L + 1, width)``."""
-        weight = self.head.weight
-        text = self.text(text_features.to(weight.device, weight.dtype))
-        x = torch.cat((text[:, None], self.tokens(tokens.to(weight.device))), 1)
-        return x + self.positions[: x.shape[1]]
+        """Put the text before the embedded tokens, add positions: ``(B, text_tokens + L, width)``."""
+        weight, count = self.head.weight, self.config.text_tokens
+        text_features = text_features.to(weight.device, weight.dtype).view(-1, count, self.config.text_dim)
+        text = self.text(text_features) + self.positions[:count]
+        if self.config.text_layers:
+            filled = text_features.any(-1)
+            filled[:, 0] = True  # an empty text, as guidance needs it, still has one position to look at
+            for block in self.text_blocks:
+                text = block(text, mask=filled[:, None, None])
+        motion = self.tokens(tokens.to(weight.device)) + self.positions[count : count + tokens.shape[1]]
+        return torch.cat((text, motion), 1)
 
     def start(self, tokens: torch.Tensor, text_features: torch.Tensor) -> tuple[torch.Tensor, KeyValueCache]:
         """Read text and tokens at once; give the next token's logits ``(B, V)`` in float32, and the cache."""
@@ -261,21 +292,17 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         return self.head(self.norm(x[:, -1])).float()
 
     def check(self, tokens: torch.Tensor, text_features: torch.Tensor):
-        """Raise unless tokens ``(B, L)`` and text vectors ``(B, text_dim)`` fit this model."""
+        """Raise unless tokens ``(B, L)`` and text vectors ``(B, *text_shape)`` fit this model."""
         config = self.config
+        self.check_text(text_features)
         if tokens.ndim != 2 or tokens.shape[1] > config.max_tokens:
             raise ShapeError(
                 "Tokens do not fit the model.", expected=f"(B, L <= {config.max_tokens})", found=tuple(tokens.shape)
             )
         if tokens.is_floating_point():
             raise DataError("Tokens must be whole numbers.", expected="int64", found=tokens.dtype)
-        if tuple(text_features.shape) != (len(tokens), config.text_dim):
-            raise ShapeError(
-                "Text vectors do not fit the model.",
-                expected=(len(tokens), config.text_dim),
-                found=tuple(text_features.shape),
-                fix=f"It was trained with the text encoder {config.text_encoder or '(not recorded)'!r}.",
-            )
+        if len(text_features) != len(tokens):
+            raise ShapeError("Texts and tokens differ in number.", expected=len(tokens), found=len(text_features))
         # On a GPU this look would make every step wait for the device.
         if (
             tokens.device.type == "cpu"
@@ -287,6 +314,16 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
                 expected=f"0 to {config.pad_token}",
                 found=f"{int(tokens.min())} to {int(tokens.max())}",
                 fix="Were these tokens made by another tokenizer?",
+            )
+
+    def check_text(self, text_features: torch.Tensor):
+        """Raise `ShapeError` unless text vectors ``(B, *text_shape)`` fit this model."""
+        if text_features.ndim < 2 or tuple(text_features.shape[1:]) != self.config.text_shape:
+            raise ShapeError(
+                "Text vectors do not fit the model.",
+                expected=f"(B, {', '.join(map(str, self.config.text_shape))})",
+                found=tuple(text_features.shape),
+                fix=f"It was trained with the text encoder {self.config.text_encoder or '(not recorded)'!r}.",
             )
 
     def _receive(self, state):

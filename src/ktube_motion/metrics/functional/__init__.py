@@ -19,11 +19,13 @@ from .kinematic import (
     symmetric_jerk_error,
 )
 from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
+from .seams import SeamReport, seam_report
 from .timing import beat_consistency, beat_preference, motion_beats, speech_beats
 
 __all__ = [
     "ClassReport",
     "FewSamplesWarning",
+    "SeamReport",
     "acceleration_error",
     "beat_consistency",
     "beat_preference",
@@ -44,6 +46,7 @@ __all__ = [
     "nearest_centroid",
     "r_precision",
     "r_precision_chance",
+    "seam_report",
     "speech_beats",
     "symmetric_jerk_error",
 ]
