@@ -13,7 +13,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ktube_motion import Motion
 from ktube_motion.errors import KtubeError
 from ktube_motion.io import Corpus
 from ktube_motion.render import save_gallery, save_skeleton_video
@@ -37,11 +36,8 @@ def draw(root, name, path, size):
     """Draw one clip; give the reason where it cannot be drawn."""
     corpus = Corpus(root)
     try:
-        texts = corpus.texts(name) if (corpus.root / "texts" / f"{name}.txt").exists() else []
-        title = texts[0].text if texts else name
-        joints = corpus.joints(name, recovered=True)
-        motion = Motion(skeleton=corpus.skeleton, positions=joints, fps=corpus.fps, name=title)
-        save_skeleton_video(motion, path, titles=title, size=(size, size), progress=False)
+        motion = corpus.motion(name)
+        save_skeleton_video(motion, path, titles=motion.name, size=(size, size), progress=False)
     except KtubeError as error:
         return str(error)
     return None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from ktube_motion import Motion, UtteranceToMotion
+from ktube_motion import UtteranceToMotion
 from ktube_motion.construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
 from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import TransformerConfig
@@ -81,7 +81,7 @@ def train(options, corpus, encoder):
     tokenizer = train_tokenizer(
         TokenizerTraining(
             steps=steps, batch_size=64, learning_rate=1e-3, milestones=late, decay=0.2, **common,
-            tokenizer=TokenizerConfig(width=128, code_dim=32, num_codes=128), joint_weight=2.0, trajectory_weight=0.5,
+            tokenizer=TokenizerConfig(width=128, num_codes=128),
         ),
         corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
     )  # fmt: skip
@@ -118,10 +118,8 @@ def show(options, pipeline, corpus):
         if len(motion):
             save_skeleton_video(motion, options.output / f"say_{number}.mp4", titles=motion.name)
             save_html(motion, options.output / f"say_{number}.html", utterance=motion.name)
-    name = corpus.names("val")[0]
-    text = corpus.texts(name)[0].text
-    real = Motion(skeleton=corpus.skeleton, positions=corpus.joints(name, recovered=True), fps=corpus.fps, name=text)
-    again = pipeline.generate([text], seconds=real.seconds, generator=torch.Generator().manual_seed(0))
+    real = corpus.motion(corpus.names("val")[0])
+    again = pipeline.generate([real.name], seconds=real.seconds, generator=torch.Generator().manual_seed(0))
     save_skeleton_video([real, *again], options.output / "real_and_generated.mp4", titles=["real", "generated"])
 
 
@@ -145,10 +143,7 @@ def main():
     corpus = make_corpus(options, options.output / "KTubeUM")
     if not (corpus.names("train") and corpus.names("val")):
         for name in corpus.names()[:3]:
-            clip = Motion(
-                skeleton=corpus.skeleton, positions=corpus.joints(name, recovered=True), fps=corpus.fps,
-                name=corpus.texts(name)[0].text,
-            )  # fmt: skip
+            clip = corpus.motion(name)
             save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
         print(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
         return

@@ -167,7 +167,7 @@ def test_model_bad_input(model):
     text = torch.zeros(1, 8)
     with pytest.raises(ShapeError, match=r"L <= 10.*\(1, 11\)"):
         model(torch.zeros(1, 11, dtype=torch.int64), text)
-    with pytest.raises(ShapeError, match=r"\(1, 8\).*\(1, 9\)"):
+    with pytest.raises(ShapeError, match=r"\(B, 8\).*\(1, 9\)"):
         model(torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 9))
     with pytest.raises(DataError, match=r"0 to 17.*18"):
         model(torch.tensor([[18]]), text)

@@ -26,7 +26,11 @@ def test_clip_round_trip(tmp_path):
     np.testing.assert_array_equal(again.features("강연 1"), features)
     assert again.joints("강연 1").shape == (31, 22, 3)
     assert again.joints("강연 1", recovered=True).shape == (30, 22, 3)
+    motion = again.motion("강연 1")
+    assert (motion.num_frames, motion.fps, motion.name) == (30, again.fps, again.texts("강연 1")[0].text)
     assert again.texts("강연 1") == [HELLO]
+    (again.root / "texts" / "강연 1.txt").unlink()
+    assert again.motion("강연 1").name == "강연 1"
     np.testing.assert_allclose(again.stats.std, features.std(0), rtol=1e-6)
 
 

@@ -15,6 +15,7 @@ from ktube_motion.text import (
     EmbeddedTextEncoder,
     HFTextEncoder,
     KeT5TextEncoder,
+    SequenceTextEncoder,
     TextEncoder,
     clean_texts,
 )
@@ -207,6 +208,23 @@ def test_long_text_is_never_cut(roberta):
     assert torch.isfinite(splitting.encode(["손을 들어 " * 2000])).all()
     with pytest.raises(ConfigError, match="'error' or 'split'"):
         HFTextEncoder(roberta, overflow="cut")
+
+
+def test_states_of_the_tokens_as_a_sequence(roberta, clip, tokenizer):
+    from transformers import AutoModel
+
+    encoder, model = HFTextEncoder(roberta, overflow="split"), AutoModel.from_pretrained(roberta).eval()
+    rows = SequenceTextEncoder(encoder, length=12).encode(SENTENCES)
+    torch.testing.assert_close(rows[:, 0], encoder.encode(SENTENCES))
+    for row, sentence in zip(rows, SENTENCES, strict=True):
+        with torch.inference_mode():
+            states = model(**tokenizer(sentence, return_tensors="pt")).last_hidden_state[0]
+        torch.testing.assert_close(row[1 : 1 + len(states)], states, atol=1e-5, rtol=1e-5)
+        assert not row[1 + len(states) :].any()
+    (long,) = SequenceTextEncoder(encoder, length=5).encode(["손을 들어 " * 30])
+    assert long.any(-1).all()
+    with pytest.raises(ConfigError, match=r"12 numbers.*16"):
+        SequenceTextEncoder(ClipTextEncoder(clip))
 
 
 def test_broken_models(tmp_path, roberta):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
-from ..types import FeatureStats, Utterance
+from ..types import FeatureStats, Motion, Utterance
 from .files import read_json, read_text, save_array, write_json, write_text
 
 __all__ = ["Corpus", "check_name", "read_text_file", "write_text_file"]
@@ -303,6 +303,12 @@ class Corpus:
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
         """Give joint positions in metres: before canonicalisation, or `recovered` from the vectors."""
         return self._load(f"{'new_joints' if recovered else 'joints'}/{check_name(name)}.npy")
+
+    def motion(self, name: str) -> Motion:
+        """Give a clip as its vectors tell it, named after what is said in it first."""
+        said = self.texts(name) if (self.root / "texts" / f"{check_name(name)}.txt").exists() else []
+        title = said[0].text if said else name
+        return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
     def texts(self, name: str) -> list[Utterance]:
         """Give the utterances of a clip; malformed lines are left out and counted in `malformed`."""

@@ -15,10 +15,12 @@ from .accumulators import (
     RetrievalAccumulator,
     gather,
 )
+from .aligned import AlignedTextEncoder
 from .evaluators import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
 from .functional import (
     ClassReport,
     FewSamplesWarning,
+    SeamReport,
     acceleration_error,
     beat_consistency,
     beat_preference,
@@ -39,6 +41,7 @@ from .functional import (
     nearest_centroid,
     r_precision,
     r_precision_chance,
+    seam_report,
     speech_beats,
     symmetric_jerk_error,
 )
@@ -52,6 +55,7 @@ from .t2m_evaluator import T2MEvaluator, load_t2m_evaluator
 from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
+    "AlignedTextEncoder",
     "ClassReport",
     "Curve",
     "DiversityAccumulator",
@@ -64,6 +68,7 @@ __all__ = [
     "MotionEvaluator",
     "Report",
     "RetrievalAccumulator",
+    "SeamReport",
     "T2MEvaluator",
     "TrustReport",
     "acceleration_error",
@@ -102,6 +107,7 @@ __all__ = [
     "r_precision",
     "r_precision_chance",
     "reverse",
+    "seam_report",
     "speech_beats",
     "symmetric_jerk_error",
     "trust_report",

@@ -20,7 +20,7 @@ from .encoders import AttentionPool, BiGRU, Halving, Transformer
 __all__ = ["EvaluatorConfig", "EvaluatorOutput", "MotionEvaluator"]
 
 _CONTACTS = 4
-_CHOICES = {"motion_encoder": ("gru", "transformer"), "text_input": ("sentence", "words")}
+_CHOICES = {"motion_encoder": ("gru", "transformer"), "text_input": ("sentence", "sequence", "words")}
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,9 @@ class EvaluatorConfig:
         Frames per second of the motion.
     motion_encoder : {"gru", "transformer"}
         What reads the motion, after two halvings of its rate.
-    text_input : {"sentence", "words"}
-        One vector per text from a `TextEncoder`, or one per word.
+    text_input : {"sentence", "sequence", "words"}
+        One vector per text from a `TextEncoder`, several from a `text.SequenceTextEncoder`, or the
+        original's word vectors with parts of speech.
     text_size : int
         Size of those vectors; taken from the text encoder when one is given.
     text_encoder : str
@@ -150,6 +151,10 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         if config.text_input == "words":
             self.words = BiGRU(config.text_size, width, 1, dropout)
             self.text_pool = AttentionPool(width, config.embedding_size)
+        elif config.text_input == "sequence":
+            self.parts = nn.Linear(config.text_size, width)
+            self.text_layers = Transformer(width, 2, config.num_heads, dropout)
+            self.text_pool = AttentionPool(width, config.embedding_size)
         else:
             self.text_head = nn.Sequential(
                 nn.LayerNorm(config.text_size),
@@ -185,7 +190,11 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         """Size of an embedding."""
         return self.config.embedding_size
 
-    def forward(self, features, lengths, text, text_lengths=None) -> EvaluatorOutput:
+    def motion_side(self) -> nn.ModuleList:
+        """Give the parts that read motion."""
+        return nn.ModuleList([self.halving, self.motion, self.motion_pool])
+
+    def forward(self, features, lengths, text, text_lengths=None, *, motion=None) -> EvaluatorOutput:
         """Embed a training batch of pairs.
 
         Parameters
@@ -195,15 +204,18 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         lengths : int tensor [shape=(B,)]
             Valid frames, at least 4.
         text : tensor [shape=(B, text_size)] or [shape=(B, L, text_size)]
-            Vectors of sentences or of words.
+            Vectors of sentences, of their parts, or of words.
         text_lengths : int tensor [shape=(B,)], optional
             Valid words.
+        motion : tensor [shape=(B, E)], optional
+            What the motions were embedded to before; features and lengths are then not looked at.
 
         Returns
         -------
         output : EvaluatorOutput
         """
-        return EvaluatorOutput(self._motion(features, lengths), self._text(text, text_lengths))
+        motion = self._motion(features, lengths) if motion is None else motion
+        return EvaluatorOutput(motion, self._text(text, text_lengths))
 
     def _finish(self, embeddings):
         return F.normalize(embeddings, dim=-1) if self.config.normalize else embeddings
@@ -217,6 +229,9 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         text = text.to(self.mean)
         if self.config.text_input == "sentence":
             return self._finish(self.text_head(text))
+        if self.config.text_input == "sequence":
+            filled = text.any(-1).sum(-1).clamp_min(1)
+            return self._finish(self.text_pool(self.text_layers(self.parts(text), filled), filled))
         lengths = lengths.to(text.device)
         return self._finish(self.text_pool(self.words(text, lengths), lengths))
 
@@ -306,7 +321,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
                 expected=self.config.text_encoder or "text vectors",
                 fix="Give MotionEvaluator.from_pretrained(path, text_encoder=...).",
             )
-        if self.config.text_input == "sentence":
+        if self.config.text_input != "words":
             return self.text_encoder.encode([getattr(text, "text", text) for text in texts]).cpu()
         encoded = [self.text_encoder.encode_tokens(getattr(text, "tokens", text)) for text in texts]
         return [np.concatenate([words, pos], -1)[:length] for words, pos, length in encoded]
@@ -328,6 +343,12 @@ def _named_encoder(config, text_encoder):
             expected=config.text_encoder,
             found=identity or type(text_encoder).__name__,
             fix="Vectors of equal size from another encoder would fit and mean nothing.",
+        )
+    if (config.text_input == "sequence") != (getattr(text_encoder, "length", 1) > 1):
+        raise ConfigError(
+            "Evaluator and text encoder do not fit.",
+            expected="text_input='sequence' with a SequenceTextEncoder, and only with it",
+            found=f"{config.text_input!r} with {identity}",
         )
     if config.text_encoder and config.text_size != size:
         raise CheckpointError("The text encoder has another size.", expected=config.text_size, found=size)

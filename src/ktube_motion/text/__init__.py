@@ -1,6 +1,7 @@
 """Korean text: sentence vectors, word vectors, utterances.
 
-Encoders turn an utterance into the one vector the transformer is led by;
+Encoders turn an utterance into the vector, or row of vectors, the transformer
+is led by; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues.
 All but `utterances` is imported when first used.
@@ -19,6 +20,8 @@ _HOME = {
     "KeT5TextEncoder": "pretrained",
     "POS_CLASSES": "words",
     "CaptionEntry": "utterances",
+    "SequenceTextEncoder": "sequences",
+    "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
     "WordVectorizer": "words",
     "caption_entries": "utterances",

@@ -24,6 +24,9 @@ __all__ = ["CachedTextEncoder", "EmbeddedTextEncoder", "TextEncoder", "clean_tex
 class TextEncoder(Protocol):
     """Anything that turns texts into vectors.
 
+    An encoder that gives several vectors a text, as `SequenceTextEncoder`
+    does, has an attribute ``length`` and gives ``(len(texts), length, dim)``.
+
     Attributes
     ----------
     dim : int
@@ -153,9 +156,10 @@ class CachedTextEncoder:
     def __init__(self, encoder: TextEncoder, folder: str | Path):
         self.encoder, self.folder = encoder, Path(folder)
         self.dim, self.identity = encoder.dim, encoder.identity
+        self.length = getattr(encoder, "length", 1)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
-        """Give vectors ``(len(texts), dim)``; only texts not met before are computed."""
+        """Give the encoder's vectors; only texts not met before are computed."""
         texts = clean_texts(texts)
         known = {text: self._read(text) for text in dict.fromkeys(texts)}
         missing = [text for text, vector in known.items() if vector is None]
@@ -163,7 +167,11 @@ class CachedTextEncoder:
             for text, vector in zip(missing, self.encoder.encode(missing), strict=True):
                 known[text] = vector
                 self._write(text, vector)
-        return torch.stack([known[text] for text in texts]) if texts else torch.zeros(0, self.dim)
+        return torch.stack([known[text] for text in texts]) if texts else torch.zeros(0, *self._shape)
+
+    @property
+    def _shape(self):
+        return (self.dim,) if self.length == 1 else (self.length, self.dim)
 
     def _path(self, text):
         name = hashlib.sha256(f"{self.identity}\n{text}".encode()).hexdigest()
@@ -180,7 +188,7 @@ class CachedTextEncoder:
             return None
         except SafetensorError:
             vector = None
-        if vector is None or vector.shape != (self.dim,):
+        if vector is None or vector.shape != self._shape:
             warnings.warn(f"{path} is damaged and is written anew.", stacklevel=3)
             return None
         return vector

@@ -74,6 +74,24 @@ class _PretrainedTextEncoder:
             vectors = self._pooled(input_ids.to(device), attention_mask.to(device))
         return vectors.float().cpu().clone()
 
+    def encode_tokens(self, texts: Sequence[str]) -> list[torch.Tensor]:
+        """Give the last state of every token, ``(S_i, state_dim)`` for each text; errors are those of `encode`."""
+        device, states = next(self.model.parameters()).device, []
+        for row, text in enumerate(clean_texts(texts)):
+            parts = [self.tokenizer(part, return_tensors="pt").to(device) for part in self._fitting(text, row)]
+            with torch.inference_mode():
+                read = [self._states(part["input_ids"], part["attention_mask"])[0] for part in parts]
+            states.append(torch.cat(read).float().cpu().clone())
+        return states
+
+    @property
+    def state_dim(self) -> int:
+        """Size of the states that `encode_tokens` gives."""
+        return self.model.config.hidden_size
+
+    def _states(self, input_ids, attention_mask):
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+
     def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Run the model; one vector per row."""
         raise NotImplementedError
@@ -158,7 +176,7 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
         )
 
     def _pooled(self, input_ids, attention_mask):
-        states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS["cls" if self.pooler == "simple" else "sqrt_mean"](states, attention_mask)
         return pooled if self.pooler == "none" else self.model.pooler(pooled)
 
@@ -270,7 +288,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
         )
 
     def _pooled(self, input_ids, attention_mask):
-        states = self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS[self.pooling](states, attention_mask)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
 

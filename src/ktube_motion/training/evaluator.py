@@ -2,15 +2,17 @@
 
 import warnings
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import ConfigError
 from ..metrics import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss, matching_score, r_precision
+from ..vq.checkpoints import load_state
 from .datasets import ClipTable, indices_of_step, step_rng
-from .loop import LoopConfig, fit
-from .utterances import UtteranceSet, encode_texts
+from .loop import LoopConfig, check_start, fit
+from .utterances import KnownTexts, TextVariants, UtteranceSet
 
 __all__ = ["EvaluatorTraining", "train_evaluator"]
 
@@ -32,6 +34,17 @@ class EvaluatorTraining(LoopConfig):
         Sentences whose vectors are this similar never count as strangers.
     max_frames : int
         Longer motions are cut.
+    lock_motion : bool
+        Leave the motion side as it was at the start and train the text side alone: far less work a
+        step, for more words and longer training [1]_.
+    text_variants : int
+        Wordings that an augmentation makes of each text.
+    augmentation : str
+        Its identity, filled in by `train_evaluator`.
+
+    References
+    ----------
+    .. [1] X. Zhai et al., LiT: Zero-shot transfer with locked-image text tuning, CVPR 2022.
     """
 
     steps: int = 10_000
@@ -47,6 +60,9 @@ class EvaluatorTraining(LoopConfig):
     margin: float = 10.0
     similarity: float = 0.9
     max_frames: int = 196
+    lock_motion: bool = False
+    text_variants: int = 32
+    augmentation: str = ""
 
     def __post_init__(self):
         super().__post_init__()
@@ -59,13 +75,15 @@ class EvaluatorTraining(LoopConfig):
 class _EvaluatorTask:
     best = {"top1": "max", "top3": "max"}  # noqa: RUF012
 
-    def __init__(self, config, corpus, encoder, progress):
+    def __init__(self, config, corpus, encoder, augmentation, start, progress, folder):
         self.config = config
         self.model = MotionEvaluator(config.evaluator, corpus.stats, text_encoder=encoder)
+        if start is not None:
+            load_state(self.model, start.state_dict(), where="the evaluator to start from")
         self.table, self.sets, self.places = {}, {}, {}
         for split in ("train", "val"):
             names = corpus.names(split)
-            self.table[split] = ClipTable.from_corpus(corpus, names)
+            self.table[split] = ClipTable.for_training(corpus, names, file=folder / f"clips_{split}.npy")
             lengths = dict(zip(names, self.table[split].lengths.tolist(), strict=True))
             self.sets[split] = UtteranceSet.from_corpus(corpus, lengths, rate=corpus.fps, shortest=SHORTEST)
             row = {name: k for k, name in enumerate(names)}
@@ -74,39 +92,60 @@ class _EvaluatorTask:
         if len(self.sets["val"]) < 2:
             warnings.warn("val has one utterance, which cannot be ranked: measured on train.", stacklevel=4)
             self.held_out = "train"
-        texts = (text for samples in self.sets.values() for choices in samples.texts for text in choices)
-        self.vectors = encode_texts(encoder, texts, progress=progress)
+        said = [text for samples in self.sets.values() for text in samples.every_text()]
+        self.variants = TextVariants(
+            augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
+        )
+        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
+        self.motion = None
+        if config.lock_motion:
+            self.model.motion_side().requires_grad_(False)
+            self.motion = self.model.embed_motion(self._clips("train"))
+
+    def _clips(self, split):
+        """Give the features of every sample."""
+        samples, table, places = self.sets[split], self.table[split], self.places[split]
+        return [
+            table.gather(places[[k]], torch.tensor([start]), min(stop - start, self.config.max_frames))[0][0]
+            for k, (start, stop) in enumerate(zip(samples.starts, samples.stops, strict=True))
+        ]
 
     def batch(self, step, part):
         samples = self.sets["train"]
         chosen = indices_of_step(len(samples), self.config.batch_size, seed=self.config.seed, step=step)
         rng = step_rng(self.config.seed, step, stream=2)
-        return self._collate("train", chosen[part], samples.draw_texts(chosen, rng)[part])
+        texts = samples.draw_texts(chosen, rng)
+        worded = self.variants.draw(texts, rng)
+        return self._collate("train", chosen[part], texts[part], worded[part])
 
-    def _collate(self, split, chosen, texts):
+    def _collate(self, split, chosen, texts, worded):
         samples = self.sets[split]
+        # What is alike is told by the texts themselves, whatever their wording here.
+        own = self.known.encode(texts)
+        batch = {
+            "text": self.known.encode(worded),
+            "texts": texts,
+            "alike": own if own.ndim == 2 else own[:, 0],
+            "names": [samples.clips[k] for k in chosen],
+        }
+        if self.motion is not None:
+            return batch | {"motion": self.motion[chosen]}
         lengths = torch.from_numpy(samples.stops[chosen] - samples.starts[chosen]).clamp(max=self.config.max_frames)
         starts = torch.from_numpy(samples.starts[chosen])
         features, _ = self.table[split].gather(self.places[split][chosen], starts, int(lengths.max()))
-        vectors = torch.stack([self.vectors[text] for text in texts])
-        names = [samples.clips[k] for k in chosen]
-        return {"features": features, "lengths": lengths, "text": vectors, "texts": texts, "names": names}
+        return batch | {"features": features, "lengths": lengths}
 
     def loss(self, model, batch):
-        pairs = model(batch["features"], batch["lengths"], batch["text"])
-        alike = {"texts": batch["texts"], "text_vectors": batch["text"], "threshold": self.config.similarity}
+        pairs = model(batch.get("features"), batch.get("lengths"), batch["text"], motion=batch.get("motion"))
+        alike = {"texts": batch["texts"], "text_vectors": batch["alike"], "threshold": self.config.similarity}
         if self.config.loss == "margin":
             return {"loss": margin_loss(pairs.motion, pairs.text, margin=self.config.margin, **alike)}
         return {"loss": contrastive_loss(pairs.motion, pairs.text, temperature=self.model.temperature, **alike)}
 
     def evaluate(self, model):
-        samples, table, places = self.sets[self.held_out], self.table[self.held_out], self.places[self.held_out]
-        features = [
-            table.gather(places[[k]], torch.tensor([start]), stop - start)[0][0]
-            for k, (start, stop) in enumerate(zip(samples.starts, samples.stops, strict=True))
-        ]
-        motion = model.embed_motion([row[: self.config.max_frames] for row in features])
-        text = model.embed_text(torch.stack([self.vectors[choices[0]] for choices in samples.texts]))
+        samples = self.sets[self.held_out]
+        motion = model.embed_motion(self._clips(self.held_out))
+        text = model.embed_text(self.known.encode([choices[0] for choices in samples.texts]))
         # Clips of one kind lie side by side in a corpus; a pool of 32 must not be of one kind only.
         order = np.random.default_rng(0).permutation(len(samples))
         top = r_precision(text[order], motion[order], batch_size=32)
@@ -116,7 +155,16 @@ class _EvaluatorTask:
 
 
 def train_evaluator(
-    config: EvaluatorTraining, corpus, output, *, text_encoder, resume: bool = False, progress: bool = True, **hooks
+    config: EvaluatorTraining,
+    corpus,
+    output,
+    *,
+    text_encoder,
+    augmentation=None,
+    start: MotionEvaluator | None = None,
+    resume: bool = False,
+    progress: bool = True,
+    **hooks,
 ) -> MotionEvaluator:
     """Train an evaluator on the train split of a corpus; the best on the val split is given.
 
@@ -127,6 +175,11 @@ def train_evaluator(
     output : path
         See `fit`; ``best_top3/`` holds what is returned.
     text_encoder : TextEncoder
+        With a `text.SequenceTextEncoder` the evaluator reads a text's parts too.
+    augmentation : TextAugmentation, optional
+        Words the training texts otherwise, `text_variants` times each.
+    start : MotionEvaluator, optional
+        Weights and statistics to start from.
     resume, progress : bool
     **hooks
         ``on_best``, see `fit`.
@@ -140,7 +193,11 @@ def train_evaluator(
     ------
     CorpusError, ConfigError, DataError
         Before the first step, if the options or the corpus cannot work.
+    CheckpointError
+        If `start` is of another size.
     """
+    if config.lock_motion and start is None:
+        raise ConfigError("There is no motion side to lock.", fix="Pass start=, an evaluator that knows motion.")
     from_parts = {
         "skeleton": corpus.skeleton.name,
         "fps": corpus.fps,
@@ -148,8 +205,12 @@ def train_evaluator(
         "text_encoder": text_encoder.identity,
         "normalize": config.loss == "contrastive",
     }
-    config = replace(config, evaluator=replace(config.evaluator, **from_parts))
+    if getattr(text_encoder, "length", 1) > 1:
+        from_parts["text_input"] = "sequence"
+    said = "" if augmentation is None else augmentation.identity
+    config = replace(config, evaluator=replace(config.evaluator, **from_parts), augmentation=said)
+    check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
-    task = _EvaluatorTask(config, corpus, text_encoder, progress)
+    task = _EvaluatorTask(config, corpus, text_encoder, augmentation, start, progress, Path(output))
     fit(task, config, output, resume=resume, progress=progress, **hooks)
     return MotionEvaluator.from_pretrained(f"{output}/best_top3", text_encoder=text_encoder).eval()

@@ -11,8 +11,8 @@ from ..metrics import evaluate_generation
 from ..metrics.samples import collect_samples
 from ..vq.checkpoints import load_state
 from .datasets import indices_of_step, step_rng
-from .loop import LoopConfig, fit
-from .utterances import KnownTexts, UtteranceSet, encode_texts, tokenize_corpus
+from .loop import LoopConfig, check_start, fit
+from .utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
 
 __all__ = ["TransformerTraining", "train_transformer"]
 
@@ -39,6 +39,10 @@ class TransformerTraining(LoopConfig):
         Share of input tokens that stay as they are (T2M-GPT's pkeep).
     text_dropout : float
         Share of samples trained without text, for guidance.
+    text_variants : int
+        Wordings that an augmentation makes of each text.
+    augmentation : str
+        Its identity, filled in by `train_transformer`.
     min_frames, max_frames : int
         Length limits of evaluation.
     """
@@ -51,6 +55,8 @@ class TransformerTraining(LoopConfig):
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     keep_probability: float = 0.5
     text_dropout: float = 0.0
+    text_variants: int = 32
+    augmentation: str = ""
     min_frames: int = 40
     max_frames: int = 199
 
@@ -58,7 +64,7 @@ class TransformerTraining(LoopConfig):
 class _TransformerTask:
     best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "loss": "min"}  # noqa: RUF012
 
-    def __init__(self, config, corpus, tokenizer, encoder, evaluator, cache, progress):
+    def __init__(self, config, corpus, tokenizer, encoder, augmentation, evaluator, cache, progress):
         self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
         self.evaluator = evaluator
         if evaluator is not None:  # before the first step, rather than at the first evaluation
@@ -72,15 +78,23 @@ class _TransformerTask:
             split: UtteranceSet.from_corpus(corpus, {n: len(self.tokens[n]) for n in members}, rate=rate)
             for split, members in names.items()
         }
-        texts = (text for samples in self.sets.values() for choices in samples.texts for text in choices)
-        self.vectors = encode_texts(encoder, texts, progress=progress)
-        self.known = KnownTexts(encoder, self.vectors)
+        said = [text for samples in self.sets.values() for text in samples.every_text()]
+        self.variants = TextVariants(
+            augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
+        )
+        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
 
     def batch(self, step, part):
         samples = self.sets["train"]
-        chosen = indices_of_step(len(samples), self.config.batch_size, seed=self.config.seed, step=step)
+        chosen = indices_of_step(
+            len(samples),
+            self.config.batch_size,
+            seed=self.config.seed,
+            step=step,
+            lengths=samples.stops - samples.starts,
+        )
         rng = step_rng(self.config.seed, step, stream=2)
-        texts = samples.draw_texts(chosen, rng)
+        texts = self.variants.draw(samples.draw_texts(chosen, rng), rng)
         rows = [self._cut(samples, k, rng) for k in chosen]
         return self._collate(rows[part], texts[part], [samples.clips[k] for k in chosen[part]])
 
@@ -97,8 +111,7 @@ class _TransformerTask:
         for k, row in enumerate(rows):
             tokens[k, : len(row)] = torch.from_numpy(np.asarray(row))
         lengths = torch.tensor([len(row) for row in rows])
-        text = torch.stack([self.vectors[text] for text in texts])
-        return {"tokens": tokens, "lengths": lengths, "text": text, "names": names}
+        return {"tokens": tokens, "lengths": lengths, "text": self.known.encode(texts), "names": names}
 
     def loss(self, model, batch):
         result = transformer_loss(
@@ -156,6 +169,7 @@ def train_transformer(
     *,
     tokenizer,
     text_encoder,
+    augmentation=None,
     evaluator=None,
     cache=None,
     start: MotionTransformer | None = None,
@@ -173,6 +187,9 @@ def train_transformer(
         See `fit`; ``best_loss/`` and ``last/`` hold transformers.
     tokenizer : MotionTokenizer
     text_encoder : TextEncoder
+        `text.SequenceTextEncoder` for several vectors a text.
+    augmentation : TextAugmentation, optional
+        Words the training texts otherwise, `text_variants` times each.
     evaluator : MotionEvaluator, optional
         Also measures generated motion and keeps ``best_fid/``,
         ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
@@ -208,10 +225,13 @@ def train_transformer(
         "frames_per_token": tokenizer.frames_per_token,
         "text_encoder": text_encoder.identity,
         "text_dim": text_encoder.dim,
+        "text_tokens": getattr(text_encoder, "length", 1),
     }
-    config = replace(config, transformer=replace(config.transformer, **from_parts))
+    said = "" if augmentation is None else augmentation.identity
+    config = replace(config, transformer=replace(config.transformer, **from_parts), augmentation=said)
+    check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
-    task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, evaluator, cache, progress)
+    task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, augmentation, evaluator, cache, progress)
     if start is not None:
         load_state(task.model, start.state_dict(), where="the transformer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from ..errors import CheckpointError, CorpusError
 from ..io.files import atomic_path
 from ..text import caption_entries
 
-__all__ = ["KnownTexts", "UtteranceSet", "encode_texts", "tokenize_corpus"]
+__all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,10 @@ class UtteranceSet:
         """Give one text for each sample, drawn where there are several."""
         return [self.texts[k][rng.integers(len(self.texts[k]))] for k in samples]
 
+    def every_text(self) -> list[str]:
+        """Give each different text once."""
+        return list(dict.fromkeys(text for choices in self.texts for text in choices))
+
 
 def encode_texts(encoder, texts: Iterable[str], *, progress: bool = True) -> dict[str, torch.Tensor]:
     """Encode each different text once.
@@ -94,7 +99,7 @@ def encode_texts(encoder, texts: Iterable[str], *, progress: bool = True) -> dic
 
     Returns
     -------
-    vectors : dict of str to float32 tensor [shape=(dim,)]
+    vectors : dict of str to float32 tensor [shape=(dim,) or (length, dim)]
     """
     from tqdm import tqdm
 
@@ -109,13 +114,14 @@ def encode_texts(encoder, texts: Iterable[str], *, progress: bool = True) -> dic
 
 
 class KnownTexts:
-    """A text encoder that reads each text once: evaluations ask for the same ones again and again.
+    """A text encoder that reads each text once: trainings and evaluations ask for the same ones again and again.
 
     Parameters
     ----------
     encoder : TextEncoder
-    vectors : dict of str to tensor [shape=(dim,)], optional
-        What it has read already.
+    texts : iterable of str
+        To be read at once.
+    progress : bool
 
     Examples
     --------
@@ -124,15 +130,66 @@ class KnownTexts:
     torch.Size([3, 512])
     """
 
-    def __init__(self, encoder, vectors: dict[str, torch.Tensor] | None = None):
-        self.encoder, self.vectors = encoder, {} if vectors is None else vectors
-        self.dim, self.identity = encoder.dim, encoder.identity
+    def __init__(self, encoder, texts: Iterable[str] = (), *, progress: bool = False):
+        self.encoder = encoder
+        self.vectors: dict[str, torch.Tensor] = {}
+        self.dim, self.identity, self.length = encoder.dim, encoder.identity, getattr(encoder, "length", 1)
+        self._read(texts, progress)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
-        """Give float32 vectors ``(len(texts), dim)`` on the CPU."""
-        new = [text for text in texts if text not in self.vectors]
-        self.vectors.update(encode_texts(self.encoder, new, progress=False))
-        return torch.stack([self.vectors[text] for text in texts])
+        """Give float32 vectors, as the encoder does, on the CPU."""
+        self._read([text for text in texts if text not in self.vectors], False)
+        found = [self.vectors[text] for text in texts]
+        if self.length == 1:
+            return torch.stack(found)
+        rows = torch.zeros(len(texts), self.length, self.dim)
+        for row, vectors in zip(rows, found, strict=True):
+            row[: len(vectors)] = vectors
+        return rows
+
+    def _read(self, texts, progress):
+        for text, vectors in encode_texts(self.encoder, texts, progress=progress).items():
+            # The empty rows of a short text would be most of what is kept.
+            self.vectors[text] = vectors if self.length == 1 else vectors[: int(vectors.any(-1).sum())].clone()
+
+
+class TextVariants:
+    """What an augmentation makes of texts: so many wordings of each, always the same.
+
+    Parameters
+    ----------
+    augmentation : TextAugmentation or None
+        None leaves texts as they are.
+    texts : iterable of str
+    count : int
+    progress : bool
+
+    Examples
+    --------
+    >>> from ktube_motion.text import TextAugmentation
+    >>> variants = TextVariants(TextAugmentation([("손", "발")], paraphrase=1), ["손"], 2)
+    >>> variants.draw(["손", "손"], np.random.default_rng(0)), variants.every_text()
+    (['발', '발'], ['발'])
+    """
+
+    def __init__(self, augmentation, texts: Iterable[str], count: int, *, progress: bool = False):
+        from tqdm import tqdm
+
+        listed = [] if augmentation is None else list(dict.fromkeys(texts))
+        self.wordings = {
+            text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]
+            for text in tqdm(listed, desc="wordings", unit="text", disable=None if progress else True)
+        }
+
+    def draw(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+        """Give one wording of each text."""
+        if not self.wordings:
+            return list(texts)
+        return [self.wordings[text][rng.integers(len(self.wordings[text]))] for text in texts]
+
+    def every_text(self) -> list[str]:
+        """Give each different wording once."""
+        return list(dict.fromkeys(text for wordings in self.wordings.values() for text in wordings))
 
 
 def tokenize_corpus(corpus, tokenizer, names: Sequence[str], *, folder=None, progress: bool = True):

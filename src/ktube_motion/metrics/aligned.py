@@ -1,0 +1,52 @@
+"""An evaluator's text side as a text encoder: words that lie near the motion they mean."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from ..text.encoders import TextEncoder, clean_texts
+from .evaluators import MotionEvaluator
+from .generators import fingerprint
+
+__all__ = ["AlignedTextEncoder"]
+
+
+class AlignedTextEncoder:
+    """Vectors of texts in the space that an evaluator shares with motion.
+
+    An evaluator learns what words mean for motion much faster than a
+    transformer does. A transformer led by its vectors need not learn it again:
+    train one on the corpus (contrastive pre-training), for new wordings with a
+    `text.SequenceTextEncoder` and a `text.TextAugmentation`, and give this to
+    `training.train_transformer`.
+
+    An evaluator that leads generation should not judge it too.
+
+    Parameters
+    ----------
+    evaluator : MotionEvaluator
+        With its text encoder.
+
+    Examples
+    --------
+    >>> from ktube_motion.metrics import EvaluatorConfig
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> evaluator = MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16), text_encoder=EmbeddedTextEncoder())
+    >>> AlignedTextEncoder(evaluator).encode(["오른손을 든다"]).shape
+    torch.Size([1, 16])
+    """
+
+    def __init__(self, evaluator: MotionEvaluator):
+        self.evaluator, self.dim = evaluator, evaluator.embedding_size
+        self.identity = f"aligned/{evaluator.config.text_encoder}/{fingerprint(evaluator)}"
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, text_encoder: TextEncoder) -> "AlignedTextEncoder":
+        """Load an evaluator's folder."""
+        return cls(MotionEvaluator.from_pretrained(folder, text_encoder=text_encoder))
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give float32 vectors ``(len(texts), dim)`` on the CPU."""
+        texts = clean_texts(texts)
+        return self.evaluator.embed_text(texts) if texts else torch.zeros(0, self.dim)

@@ -1,0 +1,164 @@
+"""Saying the same otherwise, so that a model does not learn sentences by heart."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError, FormatError
+from ..io.files import read_text
+from .encoders import clean_texts
+from .words import load_kiwi, readable
+
+__all__ = ["TextAugmentation"]
+
+_PARTICLES = ("을", "를", "이", "가", "은", "는")  # those that are left out in speech
+_ENDINGS = ("어요", "습니다", "어", "는다")
+_CLAUSE = ", "
+
+
+class TextAugmentation:
+    """Word an utterance otherwise: paraphrases, endings, particles, order, missing words.
+
+    Each change is drawn by itself, so many utterances stay as they are.
+
+    Parameters
+    ----------
+    paraphrases : iterable of sequences of str
+        Wordings that mean the same. A text, or its clause before or behind a comma, that is one of
+        them is replaced by another of its group.
+    paraphrase, ending, particle, order, missing : float in [0, 1]
+        Chance of a paraphrase for each clause that has one; of another ending of the last verb
+        (하세요, 해요, 합니다, 해, 한다; questions stay); of leaving out each particle that speech leaves
+        out; of the clause before the first comma going to the end; of one word missing.
+
+    Attributes
+    ----------
+    identity : str
+        Hash of all settings and wordings, which checkpoints of training record.
+
+    Raises
+    ------
+    ConfigError
+        If a chance is outside [0, 1], or a group of paraphrases has one wording only.
+
+    Examples
+    --------
+    >>> same = [("손을 흔든다", "손 인사를 한다")]
+    >>> say = TextAugmentation(same, paraphrase=1, ending=0, particle=0, order=0, missing=0)
+    >>> say("신나게, 손을 흔든다", np.random.default_rng(0))
+    '신나게, 손 인사를 한다'
+    """
+
+    def __init__(
+        self,
+        paraphrases: Iterable[Sequence[str]] = (),
+        *,
+        paraphrase: float = 0.7,
+        ending: float = 0.3,
+        particle: float = 0.2,
+        order: float = 0.2,
+        missing: float = 0.1,
+    ):
+        chances = {"paraphrase": paraphrase, "ending": ending, "particle": particle, "order": order, "missing": missing}
+        for name, chance in chances.items():
+            if not 0 <= chance <= 1:
+                raise ConfigError(f"{name} is no chance.", expected="a number from 0 to 1", found=chance)
+        self.chances = chances
+        self.groups: dict[str, list[str]] = {}
+        for group in paraphrases:
+            wordings = sorted(set(clean_texts(list(group))))
+            if len(wordings) < 2:
+                raise ConfigError("One wording has no paraphrase.", expected="two or more", found=list(group))
+            self.groups |= dict.fromkeys(wordings, wordings)
+        table = "\n".join(f"{wording}\t{group[0]}" for wording, group in sorted(self.groups.items()))
+        self.identity = hashlib.sha256(f"{chances}\n{table}".encode()).hexdigest()[:16]
+
+    @classmethod
+    def from_table(cls, path: str | Path, *, also: Iterable[tuple[str, str, str]] = (), **chances):
+        """Read paraphrases from a table with tabs and the columns ``kind``, ``label`` and ``wording``.
+
+        Parameters
+        ----------
+        path : path
+        also : iterable of (kind, label, wording)
+            More rows, as the corpus's own wordings.
+        **chances
+            See the class.
+
+        Raises
+        ------
+        FormatError
+            If a column is missing.
+        """
+        rows = list(csv.DictReader(read_text(path).splitlines(), delimiter="\t"))
+        columns = ("kind", "label", "wording")
+        if not rows or any(row.get(column) in (None, "") for row in rows for column in columns):
+            raise FormatError("These are no paraphrases.", where=path, expected=f"columns {', '.join(columns)}")
+        groups: dict[tuple[str, str], list[str]] = {}
+        for kind, label, wording in (*(tuple(row[column] for column in columns) for row in rows), *also):
+            groups.setdefault((kind, label), []).append(wording)
+        return cls(groups.values(), **chances)
+
+    def __call__(self, text: str, rng: np.random.Generator) -> str:
+        """Give `text` as it might also be said."""
+        (text,) = clean_texts([text])
+        text = self._paraphrase(text, rng)
+        if rng.random() < self.chances["ending"]:
+            text = _other_ending(text, _ENDINGS[rng.integers(len(_ENDINGS))])
+        if self.chances["particle"]:
+            text = self._drop_particles(text, rng)
+        if rng.random() < self.chances["order"]:
+            first, comma, rest = text.partition(_CLAUSE)
+            text = f"{rest}{_CLAUSE}{first}" if comma else text
+        words = text.split()
+        if rng.random() < self.chances["missing"] and len(words) > 2:
+            del words[rng.integers(len(words))]
+        return " ".join(words)
+
+    def _paraphrase(self, text, rng):
+        if text in self.groups:
+            return self._choose(text, rng)
+        commas = [place for place in range(len(text)) if text.startswith(_CLAUSE, place)]
+        for place in commas:
+            first, rest = text[:place], text[place + len(_CLAUSE) :]
+            if first in self.groups or rest in self.groups:
+                return f"{self._choose(first, rng)}{_CLAUSE}{self._choose(rest, rng)}"
+        return text
+
+    def _choose(self, wording, rng):
+        """Give another wording of the group, if there is one and chance wants it."""
+        if wording not in self.groups or rng.random() >= self.chances["paraphrase"]:
+            return wording
+        others = [other for other in self.groups[wording] if other != wording]
+        return others[rng.integers(len(others))]
+
+    def _drop_particles(self, text, rng):
+        for morpheme in reversed(_morphemes(text)):
+            spoken = morpheme.form in _PARTICLES and morpheme.tag in ("JKO", "JKS", "JX")
+            if spoken and morpheme.start and rng.random() < self.chances["particle"]:
+                text = text[: morpheme.start] + text[morpheme.end :]
+        return text
+
+
+@lru_cache(maxsize=4096)
+def _morphemes(text):
+    return load_kiwi().tokenize(readable(text))
+
+
+def _other_ending(text, ending):
+    """Conjugate the last verb of a text anew, which Kiwi does for the word that holds it."""
+    last = next((k for k, x in reversed(list(enumerate(_morphemes(text)))) if x.tag == "EF"), None)
+    if last is None or "?" in text:
+        return text
+    morphemes = _morphemes(text)
+    begin = text.rfind(" ", 0, morphemes[last].start) + 1
+    word = [(x.form, x.tag) for x in morphemes[:last] if x.start >= begin]
+    if not word:
+        return text
+    if ending == "는다" and word[-1][1].partition("-")[0] in ("EP", "VA", "XSA", "VCP", "VCN"):
+        ending = "다"
+    return text[:begin] + load_kiwi().join([*word, (ending, "EF")]) + text[morphemes[last].end :]

@@ -1,0 +1,88 @@
+"""A text as a row of vectors: the sentence, and what it is made of.
+
+One vector for a whole sentence blurs which word said what, left and right
+above all. A model that is led by the row can look at each.
+"""
+
+import re
+from collections.abc import Sequence
+
+import torch
+
+from ..errors import ConfigError
+from .encoders import TextEncoder, clean_texts
+
+__all__ = ["SequenceTextEncoder"]
+
+
+class SequenceTextEncoder:
+    """The sentence's vector, and after it those of its parts.
+
+    Encoders built on transformers give the last states of their tokens; any
+    other encoder reads each clause and each word by itself. What does not fit
+    in `length` rows is averaged with its neighbours, never cut.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    length : int
+        Rows of a text, the sentence's own included; from 2 on.
+
+    Attributes
+    ----------
+    dim, length : int
+    identity : str
+        The encoder's own, with the length.
+
+    Raises
+    ------
+    ConfigError
+        If `length` is below 2, or the states of the encoder are of another size than its vectors.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> encoder = SequenceTextEncoder(EmbeddedTextEncoder(), length=4)
+    >>> rows = encoder.encode(["오른손을 든다", "두 팔을 높이 흔들어 인사한다"])
+    >>> rows.shape, rows.any(-1).sum(1)
+    (torch.Size([2, 4, 512]), tensor([4, 4]))
+    """
+
+    def __init__(self, encoder: TextEncoder, length: int = 16):
+        if not isinstance(length, int) or length < 2:
+            raise ConfigError("length cannot work.", expected="a whole number from 2 on", found=repr(length))
+        size = getattr(encoder, "state_dim", encoder.dim)
+        if size != encoder.dim:
+            raise ConfigError(
+                "The states of this encoder do not fit its vectors.", expected=f"{encoder.dim} numbers", found=size
+            )
+        self.encoder, self.length, self.dim = encoder, length, encoder.dim
+        self.identity = f"{encoder.identity}+{length}"
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give float32 rows ``(len(texts), length, dim)`` on the CPU; those behind a text's last are zero."""
+        texts = clean_texts(texts)
+        rows = torch.zeros(len(texts), self.length, self.dim)
+        if not texts:
+            return rows
+        rows[:, 0] = self.encoder.encode(texts)
+        for row, states in zip(rows[:, 1:], self._states(texts), strict=True):
+            parts = states.tensor_split(min(len(states), len(row))) if len(states) else ()
+            for place, part in enumerate(parts):
+                row[place] = part.mean(0)
+        return rows
+
+    def _states(self, texts):
+        """Give ``(S_i, dim)`` for each text."""
+        if hasattr(self.encoder, "encode_tokens"):
+            return self.encoder.encode_tokens(texts)
+        parts = [_parts(text) for text in texts]
+        different = list(dict.fromkeys(part for row in parts for part in row))
+        vectors = dict(zip(different, self.encoder.encode(different), strict=True)) if different else {}
+        return [torch.stack([vectors[part] for part in row]) if row else torch.zeros(0, self.dim) for row in parts]
+
+
+def _parts(text):
+    """Cut a text into its clauses, and those into words."""
+    clauses = [clause.strip() for clause in re.split(r"[,.!?…]+", text) if clause.strip()]
+    return clauses + [word for clause in clauses for word in clause.split()]

@@ -1,0 +1,77 @@
+"""The studies run from end to end, on a few real gestures and for a few steps."""
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+STUDIES = Path(__file__).parent.parent / "studies"
+
+
+@pytest.fixture(scope="module")
+def gestures(shared, tmp_path_factory):
+    """A folder with every 30th clip."""
+    folder = tmp_path_factory.mktemp("gestures")
+    with np.load(shared / "data/gestures/motions.npz", allow_pickle=False) as data:
+        lengths, names = data["lengths"], data["names"]
+        ends, kept = np.cumsum(lengths), slice(None, None, 30)
+        rows = np.concatenate([np.arange(end - n, end) for n, end in zip(lengths[kept], ends[kept], strict=True)])
+        np.savez(
+            folder / "motions.npz", names=names[kept], lengths=lengths[kept], delta=data["delta"][rows],
+            unit_m=data["unit_m"], fps=data["fps"],
+        )  # fmt: skip
+    lines = (shared / "data/gestures/utterances.tsv").read_text(encoding="utf-8").splitlines()
+    known = set(names[kept].tolist())
+    table = [lines[0], *(line for line in lines[1:] if line.split("\t")[0] in known)]
+    (folder / "utterances.tsv").write_text("\n".join(table) + "\n", encoding="utf-8")
+    return folder
+
+
+def run(script, *arguments):
+    found = subprocess.run(
+        [sys.executable, STUDIES / script, *map(str, arguments)],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"}, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+
+
+def read(path):
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_studies_run(gestures, tmp_path):
+    common = ("--gestures", gestures, "--steps", 4)
+    tokenizers, wordings = tmp_path / "토크나이저", tmp_path / "말"
+    ways = ("ours", "ours, residual")
+    run(
+        "compare_tokenizers.py", *common, "--output", tokenizers, "--width", 16, "--evaluator-steps", 3, "--only", *ways
+    )
+    rows = read(tokenizers / "tokenizers.csv")
+    assert [row["tokenizer"] for row in rows] == list(ways)
+    assert [row["bits/s"] for row in rows] == ["35", "140"]
+    ways = ("sentence", "parts, paraphrases")
+    shared = ("--variants", 2, "--tokenizers", tokenizers, "--output", wordings, "--only", *ways)
+    run("compare_wordings.py", *common, *shared)
+    rows = read(wordings / "wording.csv")
+    assert [(row["way"], row["words"]) for row in rows] == [(w, x) for w in ways for x in ("known", "reworded")]
+    assert all(0 <= float(row["action %"]) <= 100 for row in rows)
+    assert (tokenizers / "tokenizers.png").stat().st_size > 5000 < (wordings / "wording.png").stat().st_size
+
+
+def test_held_out_words_are_not_trained_on():
+    def read_table(name):
+        with open(STUDIES / name, encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+
+    def letters(text):
+        return "".join(letter for letter in text if letter.isalnum())
+
+    trained = {letters(row["wording"]) for row in read_table("paraphrases.tsv")}
+    held = read_table("rewordings.tsv")
+    assert not trained & {letters(row["wording"]) for row in held}
+    assert {row["set"] for row in held} == {"choose", "test"}
