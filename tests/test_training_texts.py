@@ -140,12 +140,16 @@ def test_a_locked_motion_side_stays(corpus, tmp_path):
         steps=4, batch_size=8, tracker=None, log_every=1, evaluator=EvaluatorConfig(width=16, embedding_size=8)
     )
     first = train_evaluator(config, corpus, tmp_path / "a", text_encoder=encoder, progress=False)
-    locked = replace(config, lock_motion=True, learning_rate=1e-2, steps=30)
+    locked = replace(config, lock_motion=True, learning_rate=1e-2, steps=30, similarity=1.0)
     again = train_evaluator(locked, corpus, tmp_path / "b", text_encoder=encoder, start=first, progress=False)
     before, after = first.state_dict(), again.state_dict()
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"text_head", "log_temperature"}
     assert losses(tmp_path / "b")[-1] < losses(tmp_path / "b")[0]
+    with pytest.warns(UserWarning, match="motions count as alike"):  # the motion side has hardly been trained
+        train_evaluator(
+            replace(locked, similarity=0.5), corpus, tmp_path / "d", text_encoder=encoder, start=first, progress=False
+        )
     with pytest.raises(ConfigError, match="no motion side to lock"):
         train_evaluator(locked, corpus, tmp_path / "c", text_encoder=encoder)
 

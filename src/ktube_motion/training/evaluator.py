@@ -31,7 +31,8 @@ class EvaluatorTraining(LoopConfig):
         ``contrastive`` (InfoNCE) or ``margin``, the original's.
     margin : float
     similarity : float
-        Sentences whose vectors are this similar never count as strangers.
+        Sentences whose vectors are this similar never count as strangers; with `lock_motion`, motions
+        that are, whatever is said with them.
     max_frames : int
         Longer motions are cut.
     lock_motion : bool
@@ -101,6 +102,17 @@ class _EvaluatorTask:
         if config.lock_motion:
             self.model.motion_side().requires_grad_(False)
             self.motion = self.model.embed_motion(self._clips("train"))
+            self._check_locked(self.motion[:: max(1, len(self.motion) // 512)])
+
+    def _check_locked(self, motion):
+        """Warn when the locked motion side leaves few strangers to learn from."""
+        unit = torch.nn.functional.normalize(motion, dim=-1)
+        alike = float((unit @ unit.T > self.config.similarity).float().mean())
+        if alike > 0.5:
+            warnings.warn(
+                f"{alike:.0%} of all pairs of motions count as alike: train the motion side longer.",
+                stacklevel=5,
+            )
 
     def _clips(self, split):
         """Give the features of every sample."""
@@ -120,20 +132,19 @@ class _EvaluatorTask:
 
     def _collate(self, split, chosen, texts, worded):
         samples = self.sets[split]
-        # What is alike is told by the texts themselves, whatever their wording here.
-        own = self.known.encode(texts)
         batch = {
             "text": self.known.encode(worded),
             "texts": texts,
-            "alike": own if own.ndim == 2 else own[:, 0],
             "names": [samples.clips[k] for k in chosen],
         }
         if self.motion is not None:
-            return batch | {"motion": self.motion[chosen]}
+            return batch | {"motion": self.motion[chosen], "alike": self.motion[chosen]}
         lengths = torch.from_numpy(samples.stops[chosen] - samples.starts[chosen]).clamp(max=self.config.max_frames)
         starts = torch.from_numpy(samples.starts[chosen])
         features, _ = self.table[split].gather(self.places[split][chosen], starts, int(lengths.max()))
-        return batch | {"features": features, "lengths": lengths}
+        # What is alike is told by the texts themselves, whatever their wording here.
+        own = self.known.encode(texts)
+        return batch | {"features": features, "lengths": lengths, "alike": own if own.ndim == 2 else own[:, 0]}
 
     def loss(self, model, batch):
         pairs = model(batch.get("features"), batch.get("lengths"), batch["text"], motion=batch.get("motion"))
