@@ -98,9 +98,10 @@ def test_config_and_export():
         to_t2m_gpt_state_dict(MotionTransformer(TransformerConfig(**SIZES, text_tokens=4)))
 
 
-def test_pipeline_of_sequences(tmp_path):
+@pytest.mark.parametrize("dictionary", [False, True])
+def test_pipeline_of_sequences(tmp_path, dictionary):
     tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
-    encoder = SequenceTextEncoder(EmbeddedTextEncoder(), length=6)
+    encoder = SequenceTextEncoder(EmbeddedTextEncoder(), length=6, dictionary=dictionary)
     sizes = SIZES | {"num_codes": 8, "text_dim": 512, "block_size": 20}
     transformer = MotionTransformer(TransformerConfig(**sizes, text_tokens=6, text_encoder=encoder.identity))
     pipeline = UtteranceToMotion(tokenizer, transformer, encoder)

@@ -39,6 +39,20 @@ def test_what_does_not_fit_is_averaged_not_cut():
     assert rows.any(-1).all()
 
 
+def test_words_as_a_dictionary_has_them():
+    encoder = SequenceTextEncoder(LengthEncoder(), length=8, dictionary=True)
+    (rows,) = encoder.encode(["신나게, 왼손을 흔들어 주세요!"])  # 신, 나다, 왼손, 흔들다: without 을 and 주세요
+    assert rows[:, 0].tolist() == [17, 3, 11, 1, 2, 2, 3, 0]
+    other, same = encoder.encode(["왼손을 흔듭니다", "왼손 흔들었어요"])
+    assert torch.equal(other[2:], same[2:])
+    (only,) = encoder.encode(["ㅋㅋ"])  # nothing is a word: as it is written
+    assert only.any(-1).sum() == 3
+    inner = LengthEncoder()
+    inner.encode_tokens = inner.encode
+    with pytest.raises(ConfigError, match="tokens of its own"):
+        SequenceTextEncoder(inner, dictionary=True)
+
+
 def test_only_signs_have_the_sentence_alone():
     (rows,) = SequenceTextEncoder(LengthEncoder(), length=4).encode(["!?"])
     assert rows.any(-1).tolist() == [True, False, False, False]

@@ -4,8 +4,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..io.files import read_json, write_json
-from ..text.encoders import EmbeddedTextEncoder
-from ..text.sequences import SequenceTextEncoder
+from ..text import offline_text_encoder
 from ..vq import MotionTokenizer
 from .transformer import MotionTransformer
 
@@ -46,7 +45,7 @@ def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
         raise CheckpointError("This is another kind of folder.", where=path, expected=f"kind {_KIND}")
     identity = written.get("text_encoder", "")
     if text_encoder is None:
-        text_encoder = _embedded(identity)
+        text_encoder = offline_text_encoder(identity)
         if text_encoder is None:
             raise CheckpointError(
                 "This pipeline needs its text encoder.", where=path, expected=identity, fix="Pass text_encoder=…"
@@ -58,14 +57,6 @@ def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
     tokenizer = MotionTokenizer.from_pretrained(Path(folder) / "tokenizer", map_location=map_location)
     transformer = MotionTransformer.from_pretrained(Path(folder) / "transformer", map_location=map_location)
     return tokenizer, transformer, text_encoder
-
-
-def _embedded(identity):
-    """Give the encoder of this identity if it is the embedded one, alone or in a sequence; else None."""
-    inner, plus, length = identity.partition("+")
-    if inner != EmbeddedTextEncoder.identity or (plus and not length.isdecimal()):
-        return None
-    return SequenceTextEncoder(EmbeddedTextEncoder(), length=int(length)) if plus else EmbeddedTextEncoder()
 
 
 def save_parts(folder: str | Path, tokenizer, transformer, text_encoder):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from ..errors import CheckpointError
+from ..text import offline_text_encoder
 from ..text.encoders import TextEncoder, clean_texts
 from .evaluators import MotionEvaluator
 from .generators import fingerprint
@@ -42,8 +44,27 @@ class AlignedTextEncoder:
         self.identity = f"aligned/{evaluator.config.text_encoder}/{fingerprint(evaluator)}"
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, text_encoder: TextEncoder) -> "AlignedTextEncoder":
-        """Load an evaluator's folder."""
+    def from_pretrained(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> "AlignedTextEncoder":
+        """Load an evaluator's folder.
+
+        Parameters
+        ----------
+        folder : path
+        text_encoder : TextEncoder, optional
+            The one it was trained with; needed unless that works offline, as `EmbeddedTextEncoder` does.
+
+        Raises
+        ------
+        CheckpointError
+            If it is needed, or is another one.
+        """
+        if text_encoder is None:
+            identity = MotionEvaluator.from_pretrained(folder).config.text_encoder
+            text_encoder = offline_text_encoder(identity)
+            if text_encoder is None:
+                raise CheckpointError(
+                    "This evaluator needs its text encoder.", where=folder, expected=identity, fix="Pass text_encoder=…"
+                )
         return cls(MotionEvaluator.from_pretrained(folder, text_encoder=text_encoder))
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:

@@ -28,6 +28,7 @@ _HOME = {
     "clean_texts": "encoders",
     "mirror_text": "words",
     "mirror_tokens": "words",
+    "offline_text_encoder": "sequences",
     "tag_korean": "words",
 }
 

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import torch
 
 from ..errors import ConfigError
-from .encoders import TextEncoder, clean_texts
+from .encoders import EmbeddedTextEncoder, TextEncoder, clean_texts
+from .words import tag_korean
 
-__all__ = ["SequenceTextEncoder"]
+__all__ = ["SequenceTextEncoder", "offline_text_encoder"]
 
 
 class SequenceTextEncoder:
@@ -27,6 +28,9 @@ class SequenceTextEncoder:
     encoder : TextEncoder
     length : int
         Rows of a text, the sentence's own included; from 2 on.
+    dictionary : bool
+        Read words in their dictionary form, without particles and auxiliary verbs (`tag_korean`), so
+        that 흔들어요 and 흔듭니다 are one word. Not for encoders that give the states of their tokens.
 
     Attributes
     ----------
@@ -37,7 +41,8 @@ class SequenceTextEncoder:
     Raises
     ------
     ConfigError
-        If `length` is below 2, or the states of the encoder are of another size than its vectors.
+        If `length` is below 2, the states of the encoder are of another size than its vectors, or
+        it has states and `dictionary` is asked for.
 
     Examples
     --------
@@ -48,7 +53,7 @@ class SequenceTextEncoder:
     (torch.Size([2, 4, 512]), tensor([4, 4]))
     """
 
-    def __init__(self, encoder: TextEncoder, length: int = 16):
+    def __init__(self, encoder: TextEncoder, length: int = 16, *, dictionary: bool = False):
         if not isinstance(length, int) or length < 2:
             raise ConfigError("length cannot work.", expected="a whole number from 2 on", found=repr(length))
         size = getattr(encoder, "state_dim", encoder.dim)
@@ -56,8 +61,10 @@ class SequenceTextEncoder:
             raise ConfigError(
                 "The states of this encoder do not fit its vectors.", expected=f"{encoder.dim} numbers", found=size
             )
-        self.encoder, self.length, self.dim = encoder, length, encoder.dim
-        self.identity = f"{encoder.identity}+{length}"
+        if dictionary and hasattr(encoder, "encode_tokens"):
+            raise ConfigError("This encoder cuts text into tokens of its own.", fix="Leave dictionary=True out.")
+        self.encoder, self.length, self.dim, self.dictionary = encoder, length, encoder.dim, dictionary
+        self.identity = f"{encoder.identity}+{length}" + "+dictionary" * dictionary
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give float32 rows ``(len(texts), length, dim)`` on the CPU; those behind a text's last are zero."""
@@ -76,13 +83,31 @@ class SequenceTextEncoder:
         """Give ``(S_i, dim)`` for each text."""
         if hasattr(self.encoder, "encode_tokens"):
             return self.encoder.encode_tokens(texts)
-        parts = [_parts(text) for text in texts]
+        parts = [_parts(text, self.dictionary) for text in texts]
         different = list(dict.fromkeys(part for row in parts for part in row))
         vectors = dict(zip(different, self.encoder.encode(different), strict=True)) if different else {}
         return [torch.stack([vectors[part] for part in row]) if row else torch.zeros(0, self.dim) for row in parts]
 
 
-def _parts(text):
+def offline_text_encoder(identity: str) -> TextEncoder | None:
+    """Give the encoder of this identity if nothing has to be loaded for it, else None.
+
+    Examples
+    --------
+    >>> offline_text_encoder(SequenceTextEncoder(EmbeddedTextEncoder(), length=12).identity).length
+    12
+    >>> offline_text_encoder("klue/roberta-base") is None
+    True
+    """
+    encoder = EmbeddedTextEncoder()
+    if identity == encoder.identity:
+        return encoder
+    found = re.fullmatch(rf"{re.escape(encoder.identity)}\+(\d+)(\+dictionary)?", identity)
+    return None if found is None else SequenceTextEncoder(encoder, int(found[1]), dictionary=bool(found[2]))
+
+
+def _parts(text, dictionary):
     """Cut a text into its clauses, and those into words."""
     clauses = [clause.strip() for clause in re.split(r"[,.!?…]+", text) if clause.strip()]
-    return clauses + [word for clause in clauses for word in clause.split()]
+    words = [word for word, kind in tag_korean(text) if kind not in ("ADP", "AUX")] if dictionary else []
+    return clauses + (words or [word for clause in clauses for word in clause.split()])
