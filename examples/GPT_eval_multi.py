@@ -1,14 +1,13 @@
 """Evaluate generation on the test split, many times over: the original's documented command, step 4.2."""
 
+from _encoders import choose_text_encoder, load_evaluator
 from _options import TRANSFORMER, read_options
 from _workflow import (
     TOKENIZER_FLAGS,
     TRANSFORMER_FLAGS,
     Experiment,
     about_checkpoint,
-    choose_text_encoder,
     limits_of,
-    load_evaluator,
     load_transformer,
     open_corpus,
     run,

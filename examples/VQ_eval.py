@@ -1,13 +1,12 @@
 """Evaluate a motion tokenizer on the test split: the original's documented command, step 4.1."""
 
+from _encoders import DEVICE, load_evaluator
 from _options import VQ, read_options
 from _workflow import (
-    DEVICE,
     TOKENIZER_FLAGS,
     Experiment,
     about_checkpoint,
     limits_of,
-    load_evaluator,
     load_tokenizer,
     open_corpus,
     run,

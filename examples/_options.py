@@ -88,10 +88,13 @@ OURS = {
     "evaluator": (None, str, "evaluator that measures; by default the one in checkpoints/DATANAME, for ktube "
                   "trained first when there is none"),
     "evaluator-iter": (None, int, "steps of that first training; by default as many as suit the corpus"),
-    "text-encoder": (None, str, "embedded, a folder or a hub id; by default checkpoints/vl-ke-t5/language for ktube, "
+    "text-encoder": (None, str, "embedded, a folder (of train_evaluator.py too: its text side) or a hub id; by default "
+                     "checkpoints/vl-ke-t5/language for ktube, "
                      "checkpoints/clip-vit-base-patch32 for t2m and kit, or what the checkpoint was trained with"),
     "text-tokenizer": (None, str, "folder or hub id of the text encoder's tokenizer, if not its own"),
     "text-pooling": (None, str, "mean (default), simple or none for T5; mean, cls, last, sqrt_mean for others"),
+    "paraphrases": (None, str, "table with tabs and the columns kind, label and wording: training texts are said in "
+                    "other words of their label, and with other endings, particles and order"),
     "min-frames": (None, int, "shortest clip that is measured: 40, for ktube and kit 24"),
     "max-frames": (199, int, "longest clip that is measured"),
     "save-iter": (1000, int, "steps between checkpoints for --resume"),

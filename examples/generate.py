@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 import torch
+from _encoders import DEVICE, choose_text_encoder
 from _options import OURS
-from _workflow import DEVICE, about_checkpoint, choose_text_encoder, load_transformer, run, tokenizer_of
+from _workflow import about_checkpoint, load_transformer, run, tokenizer_of
 
 from ktube_motion import UtteranceToMotion
 from ktube_motion.errors import ConfigError, DataError

@@ -1,12 +1,18 @@
-"""Train the evaluator that tells whether a motion goes with an utterance, for any corpus and language."""
+"""Train the evaluator that tells whether a motion goes with an utterance, for any corpus and language.
+
+Its text side can lead a transformer that should understand new wordings: give the folder as --text-encoder to
+train_t2m_trans.py. Train one for that with --text-parts and --paraphrases, then another from it with --start.
+"""
 
 from pathlib import Path
 
+from _encoders import EVALUATORS, keep_evaluator, make_text_encoder
 from _options import DATANAMES, read_options
-from _workflow import EVALUATORS, Experiment, keep_evaluator, make_text_encoder, open_corpus, run
+from _workflow import Experiment, open_corpus, run
 
 from ktube_motion.errors import ConfigError
-from ktube_motion.metrics import EvaluatorConfig
+from ktube_motion.metrics import EvaluatorConfig, MotionEvaluator
+from ktube_motion.text import TextAugmentation
 from ktube_motion.training import EvaluatorTraining, train_evaluator
 
 FLAGS = {
@@ -18,18 +24,21 @@ FLAGS = {
     "loss": ("contrastive", ("contrastive", "margin"), "margin is the original's"),
     "motion-encoder": ("gru", ("gru", "transformer"), "what reads the motion"),
     "width": (256, int, "channels"),
+    "text-parts": (1, int, "vectors of a text: 1 is the sentence alone, more are also its clauses and words"),
+    "start": (None, str, "evaluator whose motion side is kept as it is while the text side is trained on; its "
+              "architecture wins"),
     "out-dir": ("output", str, "folder of all experiments"),
     "exp-name": ("EVALUATOR", str, "name of this experiment: its folder inside --out-dir"),
     "print-iter": (100, int, "steps between lines in run.log and TensorBoard"),
     "eval-iter": (250, int, "steps between evaluations; the best R-precision on val is kept"),
     "save-iter": (1000, int, "steps between checkpoints for --resume"),
     "seed": (123, int, "seed of all random numbers"),
-}
+}  # fmt: skip
 
 
 def main():
     options = read_options(
-        __doc__, FLAGS, uses=" ".join(FLAGS), ours="resume strict text-encoder text-tokenizer text-pooling"
+        __doc__, FLAGS, uses=" ".join(FLAGS), ours="resume strict text-encoder text-tokenizer text-pooling paraphrases"
     )
     options.checkpoint = options.checkpoint or EVALUATORS["ktube"].replace("ktube", options.dataname)
     if Path(options.checkpoint).exists():
@@ -39,12 +48,16 @@ def main():
     experiment = Experiment(options)
     corpus = open_corpus(options.dataname)
     source = {"source": options.text_encoder or "embedded", "tokenizer": options.text_tokenizer}
-    source |= {"pooling": options.text_pooling}
+    source |= {"pooling": options.text_pooling, "parts": options.text_parts}
     encoder = make_text_encoder(**source)
+    augmentation = options.paraphrases and TextAugmentation.from_table(options.paraphrases)
+    start = options.start and MotionEvaluator.from_pretrained(options.start, text_encoder=encoder)
     experiment.start()
+    architecture = EvaluatorConfig(motion_encoder=options.motion_encoder, width=options.width)
     config = EvaluatorTraining(
-        evaluator=EvaluatorConfig(motion_encoder=options.motion_encoder, width=options.width),
+        evaluator=start.config if start else architecture,
         loss=options.loss,
+        lock_motion=start is not None,
         steps=options.total_iter,
         batch_size=options.batch_size,
         learning_rate=options.lr,
@@ -53,7 +66,10 @@ def main():
         evaluate_every=options.eval_iter,
         save_every=options.save_iter,
     )
-    evaluator = train_evaluator(config, corpus, experiment.folder, text_encoder=encoder, resume=options.resume)
+    evaluator = train_evaluator(
+        config, corpus, experiment.folder, text_encoder=encoder, augmentation=augmentation, start=start,
+        resume=options.resume,
+    )  # fmt: skip
     keep_evaluator(evaluator, options.checkpoint, source)
     experiment.say(f"Done: {options.checkpoint}")
 

@@ -1,12 +1,12 @@
 """Train the transformer that writes motion tokens from an utterance: the original's documented command, step 3.2."""
 
+from _encoders import choose_text_encoder
 from _options import TRANSFORMER, read_options
 from _workflow import (
     TOKENIZER_FLAGS,
     TRANSFORMER_FLAGS,
     Checkpoints,
     Experiment,
-    choose_text_encoder,
     evaluator_to_choose,
     limits_of,
     load_tokenizer,
@@ -19,6 +19,7 @@ from _workflow import (
 from ktube_motion.errors import ConfigError
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.io.corpus import check_name
+from ktube_motion.text import TextAugmentation
 from ktube_motion.training import TransformerTraining, train_transformer
 
 USES = """dataname batch-size total-iter warm-up-iter lr lr-scheduler gamma weight-decay optimizer block-size
@@ -26,8 +27,8 @@ embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate resume-pth re
 print-iter eval-iter seed pkeep"""
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta"""
-OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames max-frames
-save-iter accumulation mixed-precision compile"""
+OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling paraphrases min-frames
+max-frames save-iter accumulation mixed-precision compile"""
 
 
 def main():
@@ -50,12 +51,12 @@ def main():
     config = training(options, start.config if start else architecture(options), limits)
     evaluator = evaluator_to_choose(experiment, options.dataname, corpus, limits)
     experiment.start()
-    checkpoints = Checkpoints(
-        experiment, dataname=options.dataname, text_encoder=chosen, tokenizer_path=options.resume_pth
-    )
+    how = {"text_encoder": chosen, "tokenizer_path": options.resume_pth}
+    checkpoints = Checkpoints(experiment, dataname=options.dataname, **how)
     model = train_transformer(
         config, corpus, experiment.folder, tokenizer=tokenizer, text_encoder=encoder, evaluator=evaluator,
         cache=cache, start=start, resume=options.resume, on_best=checkpoints.on_best,
+        augmentation=options.paraphrases and TextAugmentation.from_table(options.paraphrases),
     )  # fmt: skip
     checkpoints.finish(model)
     experiment.say(f"Done: {experiment.folder}/net_last.pth, net_best_fid.pth and the others.")

@@ -410,6 +410,23 @@ def test_train_evaluator(script):
     assert "an evaluator already" in script("train_evaluator.py", words)
 
 
+@pytest.mark.filterwarnings("ignore:100% of all pairs of motions count as alike")  # 8 steps teach nothing
+def test_a_text_encoder_aligned_with_motion(script, tokenizer):
+    table = Path("paraphrases.tsv")
+    rows = ["kind\tlabel\twording", *(f"content\twave\t{wording}" for wording in (*DOES, "손짓한다"))]
+    table.write_text("\n".join(rows), encoding="utf-8")
+    words = f"--batch-size 8 --width 16 --eval-iter 1 --text-parts 5 --paraphrases {table}"
+    assert "Done: first" in script("train_evaluator.py", words, "--total-iter 8 --checkpoint first --exp-name A")
+    words = words.replace("--width 16", "--start first")  # whose architecture it has
+    assert "Done: second" in script("train_evaluator.py", words, "--total-iter 2 --checkpoint second --exp-name B")
+    led = SMALL_GPT.replace("--text-encoder embedded", f"--text-encoder second --paraphrases {table}")
+    words = f"--resume-pth {tokenizer}/net_best_fid.pth --vq-name VQ --exp-name LED --out-dir output"
+    assert "Done: output/LED" in script("train_t2m_trans.py", led, words)
+    words = "--say '손을 크게 흔든다' --seconds 1.0 --transformer output/LED/net_last.pth --output made/led.html"
+    assert "1.0 s of motion" in script("generate.py", words)
+    assert "their text encoder differs" in script("generate.py", words, "--text-encoder first")
+
+
 @pytest.mark.parametrize("name", ["say.html", "say.mp4"])
 def test_generate(script, transformer, name):
     words = f"--say '손을 크게 흔든다' --seconds 1.5 --transformer {transformer}/net_best_fid.pth --output made/{name}"
