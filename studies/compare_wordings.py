@@ -58,7 +58,7 @@ def read_arguments():
     )
     parser.add_argument("--output", type=Path, default=Path("output/wording"))
     parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--variants", type=int, default=32, help="wordings that an augmentation makes of each text")
     parser.add_argument("--set", default="test", choices=("choose", "test"), help="which rewordings to measure with")
     return parser.parse_args()
@@ -113,7 +113,7 @@ def reworded(corpus, root, wanted):
 def align(options, corpus, augmentation):
     """Train a text encoder whose vectors lie near the motion they mean: first with motion, then text alone."""
     encoder, learned = SequenceTextEncoder(EmbeddedTextEncoder(), length=12), None
-    for name, steps, changes in (("motion", 600, {}), ("text", 1500, {"lock_motion": True, "batch_size": 128})):
+    for name, steps, changes in (("motion", 600, {}), ("text", 2500, {"lock_motion": True, "batch_size": 128})):
         folder, steps = options.output / f"aligned_{name}", min(steps, options.steps)
         if not (folder / "last").exists():
             config = EvaluatorTraining(

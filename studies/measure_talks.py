@@ -1,0 +1,136 @@
+"""Does a talk hold together, and is what fills a gap like what was there?
+
+    python studies/compare_tokenizers.py --gestures ../shared/data/gestures --only ours
+    python studies/compare_wordings.py --gestures ../shared/data/gestures --only "aligned, paraphrases"
+    python studies/measure_talks.py --gestures ../shared/data/gestures
+
+Speaks talks made of the validation clips' utterances with more and less context, and fills gaps cut out of
+validation clips. The tables are in talks.csv and fillings.csv under output/wording, and in docs/generation.rst.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from compare_tokenizers import prepare, write_table
+from compare_wordings import WAYS, clips_of, train
+
+from ktube_motion import MotionTokenizer, UtteranceToMotion
+from ktube_motion.errors import KtubeError
+from ktube_motion.features import joints_to_features
+from ktube_motion.metrics import mpjpe, nearest_centroid, seam_report
+from ktube_motion.types import Utterance
+
+SPOKEN = 6  # utterances of a talk
+SECONDS = 4.0  # of each
+GAP = 40  # frames
+CONTEXTS = (0, 4, 8, 16, 32)
+FILLINGS = {
+    "candidates=1": {"candidates": 1},
+    "candidates=16": {"candidates": 16},
+    "candidates=16, context=8": {"candidates": 16, "context": 8},
+}
+# m/s³; the median and the 95th percentile of frames and joints, the mean over motions.
+JERK = ("jerk at seams", "jerk inside", "high jerk at seams", "high jerk inside")
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gestures", type=Path, required=True, help="folder with motions.npz and utterances.tsv")
+    parser.add_argument("--tokenizers", type=Path, default=Path("output/tokenizers"))
+    parser.add_argument("--output", type=Path, default=Path("output/wording"), help="what compare_wordings.py made")
+    parser.add_argument("--way", choices=WAYS, default="aligned, paraphrases", help="which of its models speaks")
+    parser.add_argument("--steps", type=int, default=2500, help="training steps, if it is not trained yet")
+    parser.add_argument("--variants", type=int, default=32, help="likewise")
+    parser.add_argument("--talks", type=int, default=40)
+    parser.add_argument("--clips", type=int, default=40)
+    return parser.parse_args()
+
+
+def jerk_of(motions_and_seams, fps):
+    """Give the jerk at seams and inside, the mean over motions of medians and of 95th percentiles."""
+    reports = [seam_report(positions, seams, fps=fps) for positions, seams in motions_and_seams]
+    return [float(np.mean([getattr(report, f"jerk_{place}")[k] for report in reports]))
+            for k in (0, 1) for place in ("at_seams", "inside")]  # fmt: skip
+
+
+def speak(pipeline, corpus, evaluator, *, talks, context):
+    """Give how often an utterance after the first of its talk got its action, and the jerk."""
+    rng, names = np.random.default_rng(0), corpus.names("val")
+    generator, frames = torch.Generator().manual_seed(0), round(SECONDS * corpus.fps)
+    spoken, pieces, wanted = [], [], []
+    for _ in range(talks):
+        chosen = rng.choice(names, SPOKEN, replace=False).tolist()
+        talk = [Utterance(SECONDS * k, SECONDS * (k + 1), corpus.texts(n)[0].text) for k, n in enumerate(chosen)]
+        positions = pipeline.speak(talk, context=context, generator=generator).require("positions")
+        spoken.append((positions, [frames * k for k in range(1, SPOKEN)]))
+        pieces += [joints_to_features(positions[frames * k : frames * (k + 1)]) for k in range(1, SPOKEN)]
+        wanted += chosen[1:]
+    kinds = {name: f"{clip['content']}|{clip['style']}" for name, clip in clips_of(corpus).items()}
+    real = corpus.names("train")
+    embedded = evaluator.embed_motion([corpus.features(name) for name in real])
+    shown = nearest_centroid(evaluator.embed_motion(pieces), embedded, [kinds[name] for name in real])
+    right = [kind.split("|")[0] == kinds[name].split("|")[0] for kind, name in zip(shown, wanted, strict=True)]
+    return 100 * float(np.mean(right)), *jerk_of(spoken, corpus.fps)
+
+
+def ways_to_fill(pipeline):
+    """Give functions of text, motion before and motion after that write a gap's joints, by name."""
+    share = (np.arange(1, GAP + 1) / (GAP + 1))[:, None, None]
+
+    def lines(text, before, after):
+        return before.positions[-1] * (1 - share) + after.positions[0] * share
+
+    def written(text, before, after, **options):
+        generator = torch.Generator().manual_seed(0)
+        seconds = GAP / before.fps
+        return pipeline.fill(text, before, after, seconds=seconds, generator=generator, **options).positions
+
+    return {"straight lines": lines} | {name: partial(written, **options) for name, options in FILLINGS.items()}
+
+
+def fill(corpus, names, write=None):
+    """Give the pose error of what is written into gaps against what was there, and the jerk; at first, the clips'."""
+    errors, filled = [], []
+    for name in names:
+        clip = corpus.motion(name)
+        start = (len(clip) - GAP) // 2
+        before, gap, after = clip[:start], clip[start : start + GAP], clip[start + GAP :]
+        found = gap.positions if write is None else write(corpus.texts(name)[0].text, before, after)
+        errors.append(1000 * float(mpjpe(found, gap.positions, align="root")))
+        filled.append((np.concatenate((before.positions, found, after.positions)), [start, start + GAP]))
+    return float(np.mean(errors)), *jerk_of(filled, corpus.fps)
+
+
+def tell(rows, name, figures):
+    rows.append([name, *(f"{value:.4g}" for value in figures)])
+    print(*rows[-1], sep="  ")
+
+
+def main():
+    options = read_arguments()
+    corpus, evaluator = prepare(options.gestures, options.tokenizers)
+    tokenizer = MotionTokenizer.from_pretrained(options.tokenizers / "ours" / "last")
+    model, encoder, _ = train(options, options.way, corpus, tokenizer)
+    pipeline = UtteranceToMotion(tokenizer, model, encoder)
+    rows = [["context", "action %", *JERK]]
+    for context in CONTEXTS:
+        tell(rows, context, speak(pipeline, corpus, evaluator, talks=options.talks, context=context))
+    write_table(options.output / "talks.csv", rows)
+    long = [name for name in corpus.names("val") if len(corpus.features(name)) >= 3 * GAP]
+    names = np.random.default_rng(0).permutation(long)[: options.clips].tolist()
+    rows = [["filling", "pose error mm", *JERK]]
+    tell(rows, "the clip itself", fill(corpus, names))
+    for name, write in ways_to_fill(pipeline).items():
+        tell(rows, name, fill(corpus, names, write))
+    write_table(options.output / "fillings.csv", rows)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
