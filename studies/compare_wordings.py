@@ -44,8 +44,9 @@ WAYS = {
     "parts": {"reads": "parts"},
     "parts, paraphrases": {"reads": "parts", "paraphrases": True},
     "aligned, paraphrases": {"reads": "aligned", "paraphrases": True},
-    "aligned, paraphrases, longer": {"reads": "aligned", "paraphrases": True, "longer": 3},
+    "aligned, dictionary, paraphrases": {"reads": "aligned", "dictionary": True, "paraphrases": True},
     "aligned, paraphrases, guided": {"reads": "aligned", "paraphrases": True, "guidance": 2.0},
+    "guided, three times as long": {"reads": "aligned", "paraphrases": True, "guidance": 2.0, "longer": 3},
 }
 COLUMNS = ("action %", "style %", "FID", "diversity", "multimodality", "length error s")
 
@@ -110,11 +111,12 @@ def reworded(corpus, root, wanted):
     return Corpus(root)
 
 
-def align(options, corpus, augmentation):
+def align(options, corpus, augmentation, dictionary=False):
     """Train a text encoder whose vectors lie near the motion they mean: first with motion, then text alone."""
-    encoder, learned = SequenceTextEncoder(EmbeddedTextEncoder(), length=12), None
+    encoder, learned = SequenceTextEncoder(EmbeddedTextEncoder(), length=12, dictionary=dictionary), None
     for name, steps, changes in (("motion", 600, {}), ("text", 2500, {"lock_motion": True, "batch_size": 128})):
-        folder, steps = options.output / f"aligned_{name}", min(steps, options.steps)
+        folder = options.output / f"aligned_{name}{'_dictionary' * dictionary}"
+        steps = min(steps, options.steps)
         if not (folder / "last").exists():
             config = EvaluatorTraining(
                 steps=steps, warmup=50, milestones=(int(0.8 * steps),), decay=0.2, evaluate_every=max(steps // 3, 1),
@@ -139,7 +141,7 @@ def train(options, name, corpus, tokenizer):
         encoder = SequenceTextEncoder(encoder, length=12)
         text = {"block_size": 62, "text_layers": 2}
     elif way.get("reads") == "aligned":
-        encoder = align(options, corpus, augmentation)
+        encoder = align(options, corpus, augmentation, way.get("dictionary", False))
     folder = options.output / name.replace(",", "").replace(" ", "_")
     sampling = {"guidance_scale": way.get("guidance", 1.0)}
     if (folder / "last").exists():
