@@ -23,7 +23,7 @@ from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io.corpus import write_text_file
-from ktube_motion.io.files import atomic_path, read_json
+from ktube_motion.io.files import atomic_path, read_json, write_json
 from ktube_motion.metrics import AlignedTextEncoder, MotionEvaluator, evaluate_generation
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
 from ktube_motion.training import (
@@ -129,6 +129,10 @@ def align(options, corpus, augmentation, dictionary=False):
     return AlignedTextEncoder(learned)
 
 
+def folder_of(options, name):
+    return options.output / name.replace(",", "").replace(" ", "_")
+
+
 def train(options, name, corpus, tokenizer):
     """Train one way; give the transformer, its text encoder and how to sample."""
     way, text, augmentation = WAYS[name], {}, None
@@ -142,7 +146,7 @@ def train(options, name, corpus, tokenizer):
         text = {"block_size": 62, "text_layers": 2}
     elif way.get("reads") == "aligned":
         encoder = align(options, corpus, augmentation, way.get("dictionary", False))
-    folder = options.output / name.replace(",", "").replace(" ", "_")
+    folder = folder_of(options, name)
     sampling = {"guidance_scale": way.get("guidance", 1.0)}
     if (folder / "last").exists():
         return MotionTransformer.from_pretrained(folder / "last"), encoder, sampling
@@ -213,10 +217,12 @@ def main():
     tokenizer = MotionTokenizer.from_pretrained(options.tokenizers / "ours" / "last")
     texts = {"known": corpus, "reworded": reworded(corpus, options.output / f"reworded_{options.set}", options.set)}
     for name in options.only:
-        model, encoder, sampling = train(options, name, corpus, tokenizer)
-        rows[name] = {
-            words: measure(model, tokenizer, encoder, sampling, said, evaluator) for words, said in texts.items()
-        }
+        measured = folder_of(options, name) / f"measured_{options.set}.json"
+        if not measured.exists():
+            model, encoder, sampling = train(options, name, corpus, tokenizer)
+            figures = {w: measure(model, tokenizer, encoder, sampling, said, evaluator) for w, said in texts.items()}
+            write_json(measured, figures)
+        rows[name] = read_json(measured)
         for words, row in rows[name].items():
             print(f"{name:28s} {words:8s}", *(f"{column} {row[column]:.3g}" for column in COLUMNS), sep="  ")
     table = [

@@ -1,7 +1,7 @@
 """Does a talk hold together, and is what fills a gap like what was there?
 
     python studies/compare_tokenizers.py --gestures ../shared/data/gestures --only ours
-    python studies/compare_wordings.py --gestures ../shared/data/gestures --only "aligned, paraphrases"
+    python studies/compare_wordings.py --gestures ../shared/data/gestures --only "aligned, paraphrases, guided"
     python studies/measure_talks.py --gestures ../shared/data/gestures
 
 Speaks talks made of the validation clips' utterances with more and less context, and fills gaps cut out of
@@ -42,7 +42,9 @@ def read_arguments():
     parser.add_argument("--gestures", type=Path, required=True, help="folder with motions.npz and utterances.tsv")
     parser.add_argument("--tokenizers", type=Path, default=Path("output/tokenizers"))
     parser.add_argument("--output", type=Path, default=Path("output/wording"), help="what compare_wordings.py made")
-    parser.add_argument("--way", choices=WAYS, default="aligned, paraphrases", help="which of its models speaks")
+    parser.add_argument(
+        "--way", choices=WAYS, default="aligned, paraphrases, guided", help="which of its models speaks"
+    )
     parser.add_argument("--steps", type=int, default=2500, help="training steps, if it is not trained yet")
     parser.add_argument("--variants", type=int, default=32, help="likewise")
     parser.add_argument("--talks", type=int, default=40)
@@ -57,15 +59,15 @@ def jerk_of(motions_and_seams, fps):
             for k in (0, 1) for place in ("at_seams", "inside")]  # fmt: skip
 
 
-def speak(pipeline, corpus, evaluator, *, talks, context):
+def speak(pipeline, corpus, evaluator, *, talks, context, **sampling):
     """Give how often an utterance after the first of its talk got its action, and the jerk."""
     rng, names = np.random.default_rng(0), corpus.names("val")
     generator, frames = torch.Generator().manual_seed(0), round(SECONDS * corpus.fps)
     spoken, pieces, wanted = [], [], []
     for _ in range(talks):
-        chosen = rng.choice(names, SPOKEN, replace=False).tolist()
+        chosen = rng.choice(names, SPOKEN, replace=len(names) < SPOKEN).tolist()
         talk = [Utterance(SECONDS * k, SECONDS * (k + 1), corpus.texts(n)[0].text) for k, n in enumerate(chosen)]
-        positions = pipeline.speak(talk, context=context, generator=generator).require("positions")
+        positions = pipeline.speak(talk, context=context, generator=generator, **sampling).require("positions")
         spoken.append((positions, [frames * k for k in range(1, SPOKEN)]))
         pieces += [joints_to_features(positions[frames * k : frames * (k + 1)]) for k in range(1, SPOKEN)]
         wanted += chosen[1:]
@@ -77,7 +79,7 @@ def speak(pipeline, corpus, evaluator, *, talks, context):
     return 100 * float(np.mean(right)), *jerk_of(spoken, corpus.fps)
 
 
-def ways_to_fill(pipeline):
+def ways_to_fill(pipeline, sampling):
     """Give functions of text, motion before and motion after that write a gap's joints, by name."""
     share = (np.arange(1, GAP + 1) / (GAP + 1))[:, None, None]
 
@@ -89,7 +91,9 @@ def ways_to_fill(pipeline):
         seconds = GAP / before.fps
         return pipeline.fill(text, before, after, seconds=seconds, generator=generator, **options).positions
 
-    return {"straight lines": lines} | {name: partial(written, **options) for name, options in FILLINGS.items()}
+    return {"straight lines": lines} | {
+        name: partial(written, **options, **sampling) for name, options in FILLINGS.items()
+    }
 
 
 def fill(corpus, names, write=None):
@@ -114,17 +118,17 @@ def main():
     options = read_arguments()
     corpus, evaluator = prepare(options.gestures, options.tokenizers)
     tokenizer = MotionTokenizer.from_pretrained(options.tokenizers / "ours" / "last")
-    model, encoder, _ = train(options, options.way, corpus, tokenizer)
+    model, encoder, sampling = train(options, options.way, corpus, tokenizer)
     pipeline = UtteranceToMotion(tokenizer, model, encoder)
     rows = [["context", "action %", *JERK]]
     for context in CONTEXTS:
-        tell(rows, context, speak(pipeline, corpus, evaluator, talks=options.talks, context=context))
+        tell(rows, context, speak(pipeline, corpus, evaluator, talks=options.talks, context=context, **sampling))
     write_table(options.output / "talks.csv", rows)
     long = [name for name in corpus.names("val") if len(corpus.features(name)) >= 3 * GAP]
     names = np.random.default_rng(0).permutation(long)[: options.clips].tolist()
     rows = [["filling", "pose error mm", *JERK]]
     tell(rows, "the clip itself", fill(corpus, names))
-    for name, write in ways_to_fill(pipeline).items():
+    for name, write in ways_to_fill(pipeline, sampling).items():
         tell(rows, name, fill(corpus, names, write))
     write_table(options.output / "fillings.csv", rows)
 
