@@ -21,7 +21,7 @@ USES = "dataname resume-pth resume-trans out-dir exp-name seed if-maxtest"
 MODELS = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta block-size embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate"""
 OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames max-frames
-repeats multimodality-texts"""
+repeats multimodality-texts guidance-scale"""
 
 
 def main():
@@ -40,10 +40,12 @@ def main():
     encoder, _ = choose_text_encoder(options, dataname, about.get("text_encoder"))
     evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
     experiment.start()
+    sampling = {"top_k": 1} if options.if_maxtest else {}
     report = evaluate_generation(
         (transformer, tokenizer, KnownTexts(encoder)), corpus, evaluator=evaluator, repeats=options.repeats,
         seed=options.seed, multimodality_texts=options.multimodality_texts, folder=experiment.folder,
-        sampling={"top_k": 1} if options.if_maxtest else None, save_predictions=True, **limits_of(options, dataname),
+        sampling=sampling | {"guidance_scale": options.guidance_scale}, save_predictions=True,
+        **limits_of(options, dataname),
     )  # fmt: skip
     experiment.say(report.to_markdown())
 

@@ -95,6 +95,8 @@ OURS = {
     "text-pooling": (None, str, "mean (default), simple or none for T5; mean, cls, last, sqrt_mean for others"),
     "paraphrases": (None, str, "table with tabs and the columns kind, label and wording: training texts are said in "
                     "other words of their label, and with other endings, particles and order"),
+    "text-dropout": (0.0, float, "share of samples trained without their text, which --guidance-scale needs: 0.1"),
+    "guidance-scale": (1.0, float, "follow the text harder: 2, for models trained with --text-dropout"),
     "min-frames": (None, int, "shortest clip that is measured: 40, for ktube and kit 24"),
     "max-frames": (199, int, "longest clip that is measured"),
     "save-iter": (1000, int, "steps between checkpoints for --resume"),

@@ -10,7 +10,7 @@ from _workflow import about_checkpoint, load_transformer, run, tokenizer_of
 
 from ktube_motion import UtteranceToMotion
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.gpt import quantize
+from ktube_motion.gpt import quantize, read_talk
 from ktube_motion.render import save_html, save_skeleton_video
 
 
@@ -28,6 +28,9 @@ def read_arguments():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=None, help="draw from the likeliest tokens of this share only")
+    parser.add_argument(
+        "--guidance-scale", type=float, default=1.0, help="follow the text harder: 2, for models with --text-dropout"
+    )
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
     for name in ("text-encoder", "text-tokenizer", "text-pooling"):
         parser.add_argument(f"--{name}", help=OURS[name][2])
@@ -56,19 +59,21 @@ def main():
     pipeline = load(options)
     if options.int8:
         pipeline = UtteranceToMotion(pipeline.tokenizer, quantize(pipeline.transformer), pipeline.text_encoder)
-    sampling = {"temperature": options.temperature, "top_p": options.top_p, "seconds": options.seconds}
-    sampling["generator"] = torch.Generator().manual_seed(options.seed)
+    sampling = {"temperature": options.temperature, "top_p": options.top_p, "guidance_scale": options.guidance_scale}
+    sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
+        spoken = motion.name
     else:
-        motion = pipeline.speak(options.talk, **sampling)
+        _, spoken, sampling["seconds"] = read_talk(options.talk, options.seconds)
+        motion = pipeline.speak(spoken, **sampling)
     if not len(motion):
         raise DataError("The model ended before the first frame.", fix="Try another --seed, or give --seconds.")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     if options.output.suffix == ".html":
-        save_html(motion, options.output, utterance=motion.name)
+        save_html(motion, options.output, utterance=spoken)
     else:
-        save_skeleton_video(motion, options.output, titles=motion.name)
+        save_skeleton_video(motion, options.output, titles="", subtitles=spoken)
     print(f"{motion.seconds:.1f} s of motion in {options.output}")
 
 

@@ -27,8 +27,8 @@ embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate resume-pth re
 print-iter eval-iter seed pkeep"""
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta"""
-OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling paraphrases min-frames
-max-frames save-iter accumulation mixed-precision compile"""
+OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling paraphrases
+text-dropout min-frames max-frames save-iter accumulation mixed-precision compile"""
 
 
 def main():
@@ -88,11 +88,11 @@ def architecture(options):
 def training(options, transformer, limits):
     """Read the training from the flags."""
     return TransformerTraining(
-        transformer=transformer, keep_probability=options.pkeep, steps=options.total_iter,
-        batch_size=options.batch_size, learning_rate=options.lr, weight_decay=options.weight_decay,
-        warmup=options.warm_up_iter, milestones=tuple(options.lr_scheduler), decay=options.gamma,
-        accumulation=options.accumulation, mixed_precision=options.mixed_precision, compile=options.compile,
-        seed=options.seed, log_every=options.print_iter, evaluate_every=options.eval_iter,
+        transformer=transformer, keep_probability=options.pkeep, text_dropout=options.text_dropout,
+        steps=options.total_iter, batch_size=options.batch_size, learning_rate=options.lr,
+        weight_decay=options.weight_decay, warmup=options.warm_up_iter, milestones=tuple(options.lr_scheduler),
+        decay=options.gamma, accumulation=options.accumulation, mixed_precision=options.mixed_precision,
+        compile=options.compile, seed=options.seed, log_every=options.print_iter, evaluate_every=options.eval_iter,
         save_every=options.save_iter, **limits,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Does a talk hold together, and is what fills a gap like what was there?
 
     python studies/compare_tokenizers.py --gestures ../shared/data/gestures --only ours
-    python studies/compare_wordings.py --gestures ../shared/data/gestures --only "aligned, paraphrases, guided"
+    python studies/compare_wordings.py --gestures ../shared/data/gestures --only "guided, three times as long"
     python studies/measure_talks.py --gestures ../shared/data/gestures
 
 Speaks talks made of the validation clips' utterances with more and less context, and fills gaps cut out of
@@ -42,9 +42,7 @@ def read_arguments():
     parser.add_argument("--gestures", type=Path, required=True, help="folder with motions.npz and utterances.tsv")
     parser.add_argument("--tokenizers", type=Path, default=Path("output/tokenizers"))
     parser.add_argument("--output", type=Path, default=Path("output/wording"), help="what compare_wordings.py made")
-    parser.add_argument(
-        "--way", choices=WAYS, default="aligned, paraphrases, guided", help="which of its models speaks"
-    )
+    parser.add_argument("--way", choices=WAYS, default="guided, three times as long", help="which of its models speaks")
     parser.add_argument("--steps", type=int, default=2500, help="training steps, if it is not trained yet")
     parser.add_argument("--variants", type=int, default=32, help="likewise")
     parser.add_argument("--talks", type=int, default=40)
