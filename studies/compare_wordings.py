@@ -46,6 +46,7 @@ WAYS = {
     "aligned, paraphrases": {"reads": "aligned", "paraphrases": True},
     "aligned, dictionary, paraphrases": {"reads": "aligned", "dictionary": True, "paraphrases": True},
     "aligned, paraphrases, guided": {"reads": "aligned", "paraphrases": True, "guidance": 2.0},
+    "sentence, three times as long": {"longer": 3},
     "guided, three times as long": {"reads": "aligned", "paraphrases": True, "guidance": 2.0, "longer": 3},
 }
 COLUMNS = ("action %", "style %", "FID", "diversity", "multimodality", "length error s")

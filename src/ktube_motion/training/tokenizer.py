@@ -25,9 +25,9 @@ __all__ = ["TokenizerTraining", "measure_tokenizer", "train_tokenizer"]
 class TokenizerTraining(LoopConfig):
     """How a tokenizer is trained: the shared options of `LoopConfig`, and these.
 
-    The defaults are what came out best in docs/tokenizer.rst; `t2m_gpt` gives
-    the original's. The learning rate is for width 512: the narrower, the
-    higher, 1e-3 at width 128.
+    The defaults are what came out best in docs/tokenizer.rst, but for the
+    learning rate, which is the original's for width 512: there, at width 128,
+    1e-3 was better. `t2m_gpt` gives all of the original's.
 
     Attributes
     ----------
