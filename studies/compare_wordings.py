@@ -49,7 +49,7 @@ WAYS = {
     "sentence, three times as long": {"longer": 3},
     "guided, three times as long": {"reads": "aligned", "paraphrases": True, "guidance": 2.0, "longer": 3},
 }
-COLUMNS = ("action %", "style %", "FID", "diversity", "multimodality", "length error s")
+COLUMNS = ("action %", "other side %", "style %", "FID", "diversity", "multimodality", "length error s")
 
 
 def read_arguments():
@@ -165,6 +165,12 @@ def train(options, name, corpus, tokenizer):
     return model, encoder, sampling
 
 
+def other_side(action):
+    """Give the action of the other hand, or the turn to the other side; itself where it has none."""
+    swapped = {"left": "right", "right": "left"}
+    return "-".join(swapped.get(word, word) for word in action.split("-"))
+
+
 def measure(model, tokenizer, encoder, sampling, corpus, evaluator):
     """Give the figures of one model on one corpus of texts, and those of real motion."""
     clips = clips_of(corpus)
@@ -180,6 +186,9 @@ def measure(model, tokenizer, encoder, sampling, corpus, evaluator):
     for part, name in enumerate(("action %", "style %")):
         same = np.array([[row[part] == column[part] for column in kinds] for row in kinds])
         figures[name] = 100 * float(confusion[same].sum() / confusion.sum())
+    sided = np.array([other_side(action) != action for action, _ in kinds])
+    mirrored = np.array([[column == other_side(action) != action for column, _ in kinds] for action, _ in kinds])
+    figures["other side %"] = 100 * float(confusion[mirrored].sum() / confusion[sided].sum())
     names = corpus.names("val")
     tokens = generate(
         model, known.encode([corpus.texts(name)[0].text for name in names]),
