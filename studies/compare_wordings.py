@@ -76,6 +76,11 @@ def clips_of(corpus):
     return {clip["name"]: clip for clip in read_json(corpus.root / "manifest.json")["clips"]}
 
 
+def kinds_of(corpus):
+    """Give the kind of each clip: action and style together."""
+    return {name: f"{clip['content']}|{clip['style']}" for name, clip in clips_of(corpus).items()}
+
+
 def own_wordings(corpus):
     """Give what the corpus itself says for each content and style, as rows of a table of paraphrases."""
     said = {(clip["content"], clip["style"], text.text) for name, clip in clips_of(corpus).items()
@@ -173,8 +178,7 @@ def other_side(action):
 
 def measure(model, tokenizer, encoder, sampling, corpus, evaluator):
     """Give the figures of one model on one corpus of texts, and those of real motion."""
-    clips = clips_of(corpus)
-    labels = {"kind": {name: f"{clip['content']}|{clip['style']}" for name, clip in clips.items()}}
+    labels = {"kind": kinds_of(corpus)}
     known = KnownTexts(encoder)
     report = evaluate_generation(
         (model, tokenizer, known), corpus, evaluator=evaluator, split="val", repeats=3, min_frames=20,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from compare_tokenizers import prepare, write_table
-from compare_wordings import WAYS, clips_of, train
+from compare_wordings import WAYS, kinds_of, train
 
 from ktube_motion import MotionTokenizer, UtteranceToMotion
 from ktube_motion.errors import KtubeError
@@ -57,7 +57,7 @@ def jerk_of(motions_and_seams, fps):
             for k in (0, 1) for place in ("at_seams", "inside")]  # fmt: skip
 
 
-def speak(pipeline, corpus, evaluator, *, talks, context, **sampling):
+def speak(pipeline, corpus, kinds, recognise, *, talks, context, **sampling):
     """Give how often an utterance after the first of its talk got its action, and the jerk."""
     rng, names = np.random.default_rng(0), corpus.names("val")
     generator, frames = torch.Generator().manual_seed(0), round(SECONDS * corpus.fps)
@@ -69,12 +69,16 @@ def speak(pipeline, corpus, evaluator, *, talks, context, **sampling):
         spoken.append((positions, [frames * k for k in range(1, SPOKEN)]))
         pieces += [joints_to_features(positions[frames * k : frames * (k + 1)]) for k in range(1, SPOKEN)]
         wanted += chosen[1:]
-    kinds = {name: f"{clip['content']}|{clip['style']}" for name, clip in clips_of(corpus).items()}
-    real = corpus.names("train")
-    embedded = evaluator.embed_motion([corpus.features(name) for name in real])
-    shown = nearest_centroid(evaluator.embed_motion(pieces), embedded, [kinds[name] for name in real])
-    right = [kind.split("|")[0] == kinds[name].split("|")[0] for kind, name in zip(shown, wanted, strict=True)]
+    pairs = zip(recognise(pieces), wanted, strict=True)
+    right = [kind.split("|")[0] == kinds[name].split("|")[0] for kind, name in pairs]
     return 100 * float(np.mean(right)), *jerk_of(spoken, corpus.fps)
+
+
+def recogniser(corpus, evaluator, kinds):
+    """Give a function that tells the kind of each motion: the nearest of the training set's centres."""
+    names = corpus.names("train")
+    known, labels = evaluator.embed_motion([corpus.features(name) for name in names]), [kinds[name] for name in names]
+    return lambda motions: nearest_centroid(evaluator.embed_motion(motions), known, labels)
 
 
 def ways_to_fill(pipeline, sampling):
@@ -118,9 +122,12 @@ def main():
     tokenizer = MotionTokenizer.from_pretrained(options.tokenizers / "ours" / "last")
     model, encoder, sampling = train(options, options.way, corpus, tokenizer)
     pipeline = UtteranceToMotion(tokenizer, model, encoder)
+    kinds = kinds_of(corpus)
+    recognise = recogniser(corpus, evaluator, kinds)
     rows = [["context", "action %", *JERK]]
     for context in CONTEXTS:
-        tell(rows, context, speak(pipeline, corpus, evaluator, talks=options.talks, context=context, **sampling))
+        right = speak(pipeline, corpus, kinds, recognise, talks=options.talks, context=context, **sampling)
+        tell(rows, context, right)
     write_table(options.output / "talks.csv", rows)
     long = [name for name in corpus.names("val") if len(corpus.features(name)) >= 3 * GAP]
     names = np.random.default_rng(0).permutation(long)[: options.clips].tolist()
