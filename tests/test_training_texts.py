@@ -8,10 +8,10 @@ import pytest
 import torch
 from small_corpus import make_small_corpus
 
-from ktube_motion.errors import ConfigError
+from ktube_motion.errors import CheckpointError, ConfigError
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.metrics import AlignedTextEncoder, EvaluatorConfig, MotionEvaluator
-from ktube_motion.text import SequenceTextEncoder, TextAugmentation
+from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
 from ktube_motion.training import (
     EvaluatorTraining,
     KnownTexts,
@@ -173,3 +173,15 @@ def test_batches_by_length_have_less_padding_and_no_order():
     assert longest[1] < 0.75 * longest[0]
     first = [lengths[indices_of_step(1000, step=k, lengths=lengths, **options)].mean() for k in range(0, 400, 4)]
     assert np.std(first) > 5  # the short batches do not always come first
+
+
+def test_an_aligned_encoder_is_loaded_with_what_reads_offline(tmp_path):
+    sizes = EvaluatorConfig(width=16, embedding_size=8)
+    for name, encoder in (("offline", EmbeddedTextEncoder()), ("letters", LetterEncoder())):
+        MotionEvaluator(sizes, text_encoder=encoder).save_pretrained(tmp_path / name)
+    loaded = AlignedTextEncoder.from_pretrained(tmp_path / "offline")
+    known = AlignedTextEncoder.from_pretrained(tmp_path / "offline", text_encoder=EmbeddedTextEncoder())
+    assert loaded.identity == known.identity
+    assert torch.equal(loaded.encode(["손을 든다"]), known.encode(["손을 든다"]))
+    with pytest.raises(CheckpointError, match="needs its text encoder"):
+        AlignedTextEncoder.from_pretrained(tmp_path / "letters")
