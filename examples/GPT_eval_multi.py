@@ -41,11 +41,12 @@ def main():
     evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
     experiment.start()
     sampling = {"top_k": 1} if options.if_maxtest else {}
+    if options.guidance_scale != 1:  # an evaluation without it keeps the settings it always had
+        sampling["guidance_scale"] = options.guidance_scale
     report = evaluate_generation(
         (transformer, tokenizer, KnownTexts(encoder)), corpus, evaluator=evaluator, repeats=options.repeats,
         seed=options.seed, multimodality_texts=options.multimodality_texts, folder=experiment.folder,
-        sampling=sampling | {"guidance_scale": options.guidance_scale}, save_predictions=True,
-        **limits_of(options, dataname),
+        sampling=sampling, save_predictions=True, **limits_of(options, dataname),
     )  # fmt: skip
     experiment.say(report.to_markdown())
 
