@@ -227,11 +227,22 @@ Clip = TypeVar("Clip", bound=PoseSequence | Motion)
 
 @dataclass(frozen=True)
 class Word:
-    """One spoken word and its time in seconds."""
+    """One spoken word and its time in seconds.
+
+    Attributes
+    ----------
+    start, end : float
+        When it is said.
+    text : str
+    source : str
+        Where the time comes from: ``"given"`` by the transcript, ``"aligned"`` with the
+        sound, or ``"estimated"`` from the syllables of its cue.
+    """
 
     start: float
     end: float
     text: str
+    source: str = "given"
 
 
 @dataclass(frozen=True)
