@@ -10,18 +10,12 @@ import pytest
 import scipy.linalg
 import torch
 
+from ktube_motion.evaluation import evaluate_generation
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
+from ktube_motion.evaluators.published import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
-from ktube_motion.metrics import (
-    DiversityAccumulator,
-    EvaluatorConfig,
-    FrechetAccumulator,
-    MotionEvaluator,
-    RetrievalAccumulator,
-    evaluate_generation,
-    frechet_distance,
-)
-from ktube_motion.metrics.t2m_evaluator import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
+from ktube_motion.metrics import DiversityAccumulator, FrechetAccumulator, RetrievalAccumulator, frechet_distance
 from ktube_motion.types import Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 

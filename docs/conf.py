@@ -75,7 +75,8 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 
 ROOMS = (
-    "io filters kinematics features vq text gpt metrics render construct training samples "
+    "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
+    "training samples "
     "types skeletons rotations arrays errors"
 ).split()
 

@@ -14,7 +14,7 @@ from _workflow import (
     tokenizer_of,
 )
 
-from ktube_motion.metrics import evaluate_generation
+from ktube_motion.evaluation import evaluate_generation
 from ktube_motion.training import KnownTexts
 
 USES = "dataname resume-pth resume-trans out-dir exp-name seed if-maxtest"

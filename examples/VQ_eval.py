@@ -12,7 +12,7 @@ from _workflow import (
     run,
 )
 
-from ktube_motion.metrics import evaluate_tokenizer
+from ktube_motion.evaluation import evaluate_tokenizer
 
 USES = "dataname resume-pth out-dir exp-name seed"
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm

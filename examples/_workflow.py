@@ -14,11 +14,11 @@ import torch
 from _encoders import DEVICE, load_evaluator
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, KtubeError
+from ktube_motion.evaluation.samples import collect_samples
 from ktube_motion.gpt import MotionTransformer, load_t2m_gpt_transformer
 from ktube_motion.gpt import to_t2m_gpt_state_dict as transformer_state
 from ktube_motion.io import Corpus
 from ktube_motion.io.files import atomic_path, read_json, write_json
-from ktube_motion.metrics.samples import collect_samples
 from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
 from ktube_motion.vq import to_t2m_gpt_state_dict as tokenizer_state
 

@@ -16,10 +16,10 @@ import torch
 from ktube_motion import UtteranceToMotion
 from ktube_motion.construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
 from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import evaluate_generation, evaluate_tokenizer
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.io.files import write_text
-from ktube_motion.metrics import evaluate_generation, evaluate_tokenizer
 from ktube_motion.render import save_html, save_skeleton_video
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import EmbeddedTextEncoder
@@ -30,7 +30,7 @@ from ktube_motion.training import (
     train_evaluator,
     train_tokenizer,
     train_transformer,
-)  # fmt: skip
+)
 from ktube_motion.vq import TokenizerConfig
 
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]

@@ -20,19 +20,14 @@ import torch
 from compare_tokenizers import prepare, write_table
 
 from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import evaluate_generation
+from ktube_motion.evaluators import AlignedTextEncoder, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io.corpus import write_text_file
 from ktube_motion.io.files import atomic_path, read_json, write_json
-from ktube_motion.metrics import AlignedTextEncoder, MotionEvaluator, evaluate_generation
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
-from ktube_motion.training import (
-    EvaluatorTraining,
-    KnownTexts,
-    TransformerTraining,
-    train_evaluator,
-    train_transformer,
-)
+from ktube_motion.training import EvaluatorTraining, KnownTexts, TransformerTraining, train_evaluator, train_transformer
 from ktube_motion.types import Utterance
 from ktube_motion.vq import MotionTokenizer
 

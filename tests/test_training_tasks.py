@@ -9,8 +9,8 @@ import torch
 from small_corpus import make_small_corpus, smooth_clip
 
 from ktube_motion.errors import CheckpointError, ConfigError, CorpusError, DataError
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.metrics import EvaluatorConfig, MotionEvaluator
 from ktube_motion.skeletons import KIT_21
 from ktube_motion.training import (
     EvaluatorTraining,

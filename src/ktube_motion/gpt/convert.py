@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from ..errors import CheckpointError
-from ..vq.checkpoints import load_state, read_torch_file
-from .transformer import MotionTransformer, TransformerConfig, sinusoids
+from ..models import load_state, read_torch_file, sinusoids
+from .transformer import MotionTransformer, TransformerConfig
 
 __all__ = ["load_t2m_gpt_transformer", "to_t2m_gpt_state_dict"]
 

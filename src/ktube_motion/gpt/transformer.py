@@ -1,6 +1,5 @@
 """MotionTransformer: from the text and the motion tokens so far to the next token."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
-from ..vq.models import HubModel
+from ..models import HubModel, sinusoids
 
 __all__ = ["KeyValueCache", "MotionTransformer", "TransformerConfig"]
 
@@ -175,12 +174,6 @@ class Block(nn.Module):
         x = x + (F.dropout(y, dropout) if dropout else y)
         y = self.contract(F.gelu(self.expand(self.norm2(x))))
         return x + (F.dropout(y, dropout) if dropout else y)
-
-
-def sinusoids(length: int, width: int) -> torch.Tensor:
-    """Give fixed position vectors ``(length, width)``: sines on even, cosines on odd channels."""
-    angles = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :width]
 
 
 class MotionTransformer(HubModel, tags=["motion-generation"]):

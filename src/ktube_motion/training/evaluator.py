@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..metrics import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss, matching_score, r_precision
-from ..vq.checkpoints import load_state
+from ..evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss
+from ..metrics import matching_score, r_precision
+from ..models import load_state
 from .datasets import ClipTable, indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .utterances import KnownTexts, TextVariants, UtteranceSet

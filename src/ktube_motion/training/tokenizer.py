@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError, CorpusError
+from ..evaluation.samples import collect_samples
 from ..features import features_to_joints
 from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_score, mpjpe, r_precision
-from ..metrics.samples import collect_samples
+from ..models import load_state
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
-from ..vq.checkpoints import load_state
 from .datasets import ClipTable, WindowSampler
 from .loop import LoopConfig, check_start, fit
 

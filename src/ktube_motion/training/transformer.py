@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
+from ..evaluation import evaluate_generation
+from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
-from ..metrics import evaluate_generation
-from ..metrics.samples import collect_samples
-from ..vq.checkpoints import load_state
+from ..models import load_state
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus

@@ -9,15 +9,7 @@ from .distribution import (
     frechet_gesture_distance,
     multimodality,
 )
-from .kinematic import (
-    acceleration_error,
-    foot_skating,
-    jerk,
-    joint_errors,
-    l1_diversity,
-    mpjpe,
-    symmetric_jerk_error,
-)
+from .kinematic import acceleration_error, foot_skating, jerk, joint_errors, l1_diversity, mpjpe, symmetric_jerk_error
 from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
 from .seams import SeamReport, seam_report
 from .timing import beat_consistency, beat_preference, motion_beats, speech_beats

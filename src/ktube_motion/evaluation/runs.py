@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..evaluators.batching import MIN_FRAMES
 from ..features import features_to_joints
 from ..io.files import read_json, save_array, write_json
-from .accumulators import JointErrorAccumulator
-from .batching import MIN_FRAMES
-from .functional import (
+from ..metrics.accumulators import JointErrorAccumulator
+from ..metrics.functional import (
     ClassReport,
     FewSamplesWarning,
     acceleration_error,

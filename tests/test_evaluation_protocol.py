@@ -9,18 +9,13 @@ import torch
 from test_metrics_evaluators import Encoder
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
+from ktube_motion.evaluation import Interval, Report, evaluate_generation, evaluate_tokenizer
+from ktube_motion.evaluation.samples import collect_samples
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
-from ktube_motion.gpt import MotionTransformer, TransformerConfig, UtteranceToMotion
+from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
-from ktube_motion.metrics import (
-    EvaluatorConfig,
-    Interval,
-    MotionEvaluator,
-    Report,
-    evaluate_generation,
-    evaluate_tokenizer,
-)
-from ktube_motion.metrics.samples import collect_samples
+from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.types import FeatureStats, Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -31,7 +26,7 @@ REPEATS = {"repeats": 3, "progress": False}
 def _few_pictures(request, monkeypatch):
     """Let only the tests that look for pictures draw any: drawing takes longer than the rest."""
     if request.function not in (test_real_pipeline, test_classes_of_generated_motion):
-        monkeypatch.setattr("ktube_motion.metrics.report.can_draw", lambda: False)
+        monkeypatch.setattr("ktube_motion.evaluation.report.can_draw", lambda: False)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,7 @@ import numpy as np
 from ..errors import ConfigError, DataError
 from ..features import features_to_joints
 from ..io.files import write_text
-from ..types import Word
-from .functional import (
+from ..metrics.functional import (
     ClassReport,
     FewSamplesWarning,
     beat_consistency,
@@ -26,10 +25,12 @@ from .functional import (
     r_precision,
     speech_beats,
 )
-from .generators import Generator
+from ..types import Word
+from .generation import TextToFeatures
 from .labels import ClassMeasure, corpus_labels, corpus_words
 from .perturb import FAULTS, perturb
-from .report import Interval, Report, can_draw
+from .plots import can_draw, plot_confusion, plot_report, plot_trust
+from .report import Interval, Report
 from .runs import Run
 from .samples import collect_samples
 
@@ -164,11 +165,10 @@ class TrustReport:
 
     def plot(self, folder) -> list[Path]:
         """Draw ``trust.png``, ``order.png`` and a confusion per row and label group; give their paths."""
-        from .plots import plot_confusion, plot_report, plot_trust
-
         folder = Path(folder)
         made = [plot_trust(self.curves, folder / "trust.png")]
-        made.append(plot_report(Report("trust", self.table, self.counts), folder / "order.png"))
+        samples = self.counts.get("samples", 0)
+        made.append(plot_report(self.table, folder / "order.png", title=f"trust · {samples} samples · mean ± 95 %"))
         for row, groups in self.classes.items():
             for group, found in groups.items():
                 made.append(plot_confusion(found, folder / f"confusion_{group}_{row}.png", title=f"{group}, {row}"))
@@ -289,7 +289,7 @@ class _Study:
         self.order = rng.permutation(len(run.samples))
 
     def generate(self, model, max_frames, sampling):
-        made = Generator(model, max_frames, dict(sampling or {}))(
+        made = TextToFeatures(model, max_frames, dict(sampling or {}))(
             [self.samples.texts[k].text for k in self.chosen], int(self.rng.integers(2**31))
         )
         self.run.check(made)

@@ -2,9 +2,7 @@
 
 import json
 import math
-import warnings
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +10,11 @@ import numpy as np
 from ..errors import DataError, FormatError
 from ..io.corpus import check_name
 from ..io.files import read_json, write_text
-from .functional import ClassReport
+from ..metrics.functional import ClassReport
+from .headings import columns, label
+from .plots import can_draw, plot_confusion, plot_report
 
 __all__ = ["Interval", "Report"]
-
-# How a metric is written in tables, and whether a smaller (↓) or larger (↑) number is better.
-COLUMNS = {
-    "fid": "FID ↓",
-    "fgd": "FGD ↓",
-    "r_precision_top1": "R top 1 ↑",
-    "r_precision_top2": "R top 2 ↑",
-    "r_precision_top3": "R top 3 ↑",
-    "matching_score": "Matching ↓",
-    "diversity": "Diversity →",
-    "multimodality": "Multimodality ↑",
-    "mpjpe_mm": "MPJPE mm ↓",
-    "root_mpjpe_mm": "Root MPJPE mm ↓",
-    "pa_mpjpe_mm": "PA-MPJPE mm ↓",
-    "acceleration_error": "Acceleration error m/s² ↓",
-    "symmetric_jerk_error": "Jerk error ↓",
-    "jerk": "Jerk m/s³ →",
-    "foot_skating": "Foot skating ↓",
-    "codes_used": "Codes used ↑",
-    "perplexity": "Perplexity ↑",
-}
-
-
-def columns(present) -> list[str]:
-    """Put the names of metrics in their order."""
-    return [name for name in COLUMNS if name in present] + sorted(set(present) - set(COLUMNS))
-
-
-def label(name: str) -> str:
-    """Give the heading of a metric."""
-    if name.startswith("class_accuracy_"):
-        return f"Class {name.removeprefix('class_accuracy_')} ↑"
-    return COLUMNS.get(name, name)
 
 
 @dataclass(frozen=True)
@@ -188,24 +155,15 @@ class Report:
         MissingDependencyError
             If `pictures` is True and matplotlib is missing.
         """
-        from .plots import plot_confusion, plot_report
-
         folder = Path(folder)
         write_text(folder / "report.md", self.to_markdown())
         write_text(folder / "report.json", self.to_json())
         if pictures or (pictures is None and can_draw()):
-            plot_report(self, folder / "report.png")
+            samples = self.counts.get("samples", 0)
+            plot_report(self.table, folder / "report.png", title=f"{self.kind} · {samples} samples · mean ± 95 %")
             for group, report in self.classes.items():
                 plot_confusion(report, folder / f"confusion_{check_name(group)}.png", title=group)
         return folder
-
-
-def can_draw() -> bool:
-    """Tell whether matplotlib is installed, and warn if it is not."""
-    found = all(find_spec(name) for name in ("matplotlib", "koreanize_matplotlib"))
-    if not found:
-        warnings.warn('No pictures: run pip install "ktube_motion[render]" for them.', stacklevel=3)
-    return found
 
 
 def _written(cell):

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
+from ..gpt.sampling import generate, stream
+from ..gpt.transformer import MotionTransformer
 from ..skeletons import Skeleton
 from ..text.encoders import TextEncoder, clean_texts
 from ..types import Cue, Motion
@@ -16,9 +18,7 @@ from .decoding import decode_rows, decode_stream
 from .filling import fill_between
 from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
 from .parts import check_parts, load_parts, save_parts
-from .sampling import generate, stream
 from .talk import number_of_frames, read_talk, token_spans
-from .transformer import MotionTransformer
 
 __all__ = ["UtteranceToMotion"]
 

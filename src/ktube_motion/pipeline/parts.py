@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from ..errors import CheckpointError
+from ..gpt.transformer import MotionTransformer
 from ..io.files import read_json, write_json
 from ..text import offline_text_encoder
 from ..vq import MotionTokenizer
-from .transformer import MotionTransformer
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
 

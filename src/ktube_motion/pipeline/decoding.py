@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
+from ..gpt.sampling import batches
 from .joining import Neighbour
 from .placing import go_on
-from .sampling import batches
 
 __all__ = ["decode_joints", "decode_rows", "decode_stream"]
 

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError
-from ktube_motion.gpt import MotionTransformer, TransformerConfig, UtteranceToMotion
-from ktube_motion.gpt.placing import go_on
+from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.gpt.sampling import batches
-from ktube_motion.gpt.talk import number_of_frames, read_talk, token_spans
 from ktube_motion.metrics import seam_report
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.pipeline.placing import go_on
+from ktube_motion.pipeline.talk import number_of_frames, read_talk, token_spans
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.types import Cue, FeatureStats, Motion, Utterance
@@ -140,7 +141,7 @@ def test_seams_move_like_the_inside(pipeline):
 
 def test_memory_does_not_grow_with_the_talk(pipeline, monkeypatch):
     """Whatever is made beside the result is of the same size for a short and a long talk."""
-    monkeypatch.setattr("ktube_motion.gpt.decoding.CHUNK", 32)
+    monkeypatch.setattr("ktube_motion.pipeline.decoding.CHUNK", 32)
     decode, encode = pipeline.tokenizer.decode, pipeline.text_encoder.encode
     decoded, encoded = [], []
     monkeypatch.setattr(pipeline.tokenizer, "decode", lambda tokens: decoded.append(tokens.shape[-1]) or decode(tokens))
@@ -161,7 +162,7 @@ def test_memory_does_not_grow_with_the_talk(pipeline, monkeypatch):
 def test_long_talks_decode_in_pieces_that_do_not_show(pipeline, monkeypatch):
     cues = [Utterance(float(start), start + 2.0, f"{start}번째 손을 든다") for start in range(0, 60, 2)]
     whole = pipeline.speak(cues, generator=seeded())
-    monkeypatch.setattr("ktube_motion.gpt.decoding.CHUNK", 17)
+    monkeypatch.setattr("ktube_motion.pipeline.decoding.CHUNK", 17)
     pieces = pipeline.speak(cues, generator=seeded())
     assert whole.num_frames == pieces.num_frames == 1200
     np.testing.assert_allclose(pieces.positions, whole.positions, atol=2e-3)

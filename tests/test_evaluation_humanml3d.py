@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from ktube_motion.errors import ConfigError, DataError
+from ktube_motion.evaluation import Report, evaluate_generation, evaluate_tokenizer, trust_report
+from ktube_motion.evaluators import load_t2m_evaluator
 from ktube_motion.features import feature_stats, features_to_joints, joints_to_features
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.kinematics import mirror_positions
-from ktube_motion.metrics import Report, evaluate_generation, evaluate_tokenizer, load_t2m_evaluator, trust_report
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import WordVectorizer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig

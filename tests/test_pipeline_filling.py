@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError
 from ktube_motion.features import features_to_joints, rebone
-from ktube_motion.gpt import MotionTransformer, TransformerConfig, UtteranceToMotion, filling, place_after
-from ktube_motion.gpt.joining import Body, end_of, start_of
-from ktube_motion.gpt.placing import bend, fit_ground, move, settle
+from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
+from ktube_motion.pipeline import UtteranceToMotion, filling, place_after
+from ktube_motion.pipeline.joining import Body, end_of, start_of
+from ktube_motion.pipeline.placing import bend, fit_ground, move, settle
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.types import FeatureStats, Motion

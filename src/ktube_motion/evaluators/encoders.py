@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from ..gpt.transformer import sinusoids
+from ..models import sinusoids
 
 __all__ = ["AttentionPool", "BiGRU", "Halving", "Transformer"]
 

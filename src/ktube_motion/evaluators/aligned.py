@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from ..errors import CheckpointError
+from ..models import fingerprint
 from ..text import offline_text_encoder
 from ..text.encoders import TextEncoder, clean_texts
-from .evaluators import MotionEvaluator
-from .generators import fingerprint
+from .evaluator import MotionEvaluator
 
 __all__ = ["AlignedTextEncoder"]
 
@@ -32,7 +32,7 @@ class AlignedTextEncoder:
 
     Examples
     --------
-    >>> from ktube_motion.metrics import EvaluatorConfig
+    >>> from ktube_motion.evaluators import EvaluatorConfig
     >>> from ktube_motion.text import EmbeddedTextEncoder
     >>> evaluator = MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16), text_encoder=EmbeddedTextEncoder())
     >>> AlignedTextEncoder(evaluator).encode(["오른손을 든다"]).shape

@@ -1,32 +1,19 @@
-"""Anything that writes motion for a text, behind one call; and hashes that tell models apart."""
-
-import hashlib
+"""Anything that writes motion for a text, behind one call."""
 
 import numpy as np
 import torch
 
 from ..errors import CheckpointError, ConfigError, ShapeError
-from .batching import MIN_FRAMES
+from ..evaluators.batching import MIN_FRAMES
+from ..gpt import generate
+from ..models import fingerprint
 
 AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
 
-__all__ = ["Generator", "fingerprint"]
+__all__ = ["TextToFeatures"]
 
 
-def fingerprint(model) -> str:
-    """Short hash that tells models apart: their own ``fingerprint``, or a hash of the weights; empty for others."""
-    if hasattr(model, "fingerprint"):
-        return str(model.fingerprint)
-    if not isinstance(model, torch.nn.Module):
-        return ""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-class Generator:
+class TextToFeatures:
     """Texts to motion features, with whatever model was given."""
 
     def __init__(self, model, max_frames, sampling):
@@ -61,8 +48,6 @@ class Generator:
         return made
 
     def _write(self, texts, seed):
-        from ..gpt import generate
-
         unique = list(dict.fromkeys(texts))
         rows = {text: row for row, text in enumerate(unique)}
         vectors = self.text_encoder.encode(unique)[[rows[text] for text in texts]]

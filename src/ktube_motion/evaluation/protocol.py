@@ -8,8 +8,9 @@ from the repeats already in its folder and ends with the same numbers.
 from collections.abc import Mapping
 from functools import cache
 
-from .functional import multimodality
-from .generators import Generator, fingerprint
+from ..metrics.functional import multimodality
+from ..models import fingerprint
+from .generation import TextToFeatures
 from .labels import ClassMeasure
 from .report import Report
 from .runs import Rebuilt, Run
@@ -154,7 +155,7 @@ def evaluate_generation(
     samples = collect_samples(corpus, split, min_frames=min_frames, max_frames=max_frames)
     shared = {"repeats": repeats, "seed": seed, "batch_size": batch_size, "drop_last": drop_last}
     run = Run(samples, evaluator, **shared, folder=folder, progress=progress)
-    writer = Generator(model, max_frames, dict(sampling or {}))
+    writer = TextToFeatures(model, max_frames, dict(sampling or {}))
     shape = [multimodality_texts, multimodality_samples, multimodality_pairs]
     settings = {"split": split, "min_frames": min_frames, "max_frames": max_frames, "multimodality": shape}
     settings |= {"sampling": writer.sampling, "model": writer.fingerprint, "evaluator": fingerprint(evaluator)}

@@ -1,6 +1,7 @@
 """Pictures of reports: bars with intervals, confusions, and what an evaluator notices."""
 
 import math
+import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -10,10 +11,10 @@ import numpy as np
 
 from ..errors import MissingDependencyError
 from ..io.files import atomic_path
-from .functional import ClassReport
-from .report import Report, columns, label
+from ..metrics.functional import ClassReport
+from .headings import columns, label
 
-__all__ = ["plot_confusion", "plot_report", "plot_trust"]
+__all__ = ["can_draw", "plot_confusion", "plot_report", "plot_trust"]
 
 # Blue, teal, orange, red, grey: told apart by the colour-blind too.
 COLOURS = {
@@ -25,6 +26,14 @@ COLOURS = {
     "chance": "#9a9a9a",
 }
 _SECOND, _DARK, _PALE = "#e0872f", "#333333", "#dddddd"
+
+
+def can_draw() -> bool:
+    """Tell whether matplotlib is installed, and warn if it is not."""
+    found = all(find_spec(name) for name in ("matplotlib", "koreanize_matplotlib"))
+    if not found:
+        warnings.warn('No pictures: run pip install "ktube_motion[render]" for them.', stacklevel=3)
+    return found
 
 
 def _style():
@@ -65,14 +74,16 @@ def _figure(path, rows, columns, size):
             figure.savefig(part, format="png", facecolor="white")
 
 
-def plot_report(report: Report, path) -> Path:
+def plot_report(table: Mapping[str, Mapping], path, *, title: str = "") -> Path:
     """Draw one small chart per metric: a bar per row, with its 95 % interval.
 
     Parameters
     ----------
-    report : Report
+    table : mapping of str to mapping of str to Interval
+        Rows, then metrics: `Report.table`.
     path : path
         A ``.png`` file.
+    title : str
 
     Returns
     -------
@@ -86,22 +97,20 @@ def plot_report(report: Report, path) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> from ktube_motion.metrics import Interval
-    >>> report = Report("tokenizer", {"real": {"fid": Interval(0.1, 0.02, 20)}})
-    >>> plot_report(report, Path(tempfile.mkdtemp()) / "report.png").exists()
+    >>> from ktube_motion.evaluation import Interval
+    >>> plot_report({"real": {"fid": Interval(0.1, 0.02, 20)}}, Path(tempfile.mkdtemp()) / "report.png").exists()
     True
     """
     path = Path(path)
-    names = columns({name for cells in report.table.values() for name in cells})
+    names = columns({name for cells in table.values() for name in cells})
     wide = min(4, len(names))
     with _figure(path, math.ceil(len(names) / wide), wide, (2.9, 2.3)) as (figure, axes):
         for axis, name in zip(axes, names, strict=False):
-            _bars(axis, {row: cells[name] for row, cells in report.table.items() if name in cells})
+            _bars(axis, {row: cells[name] for row, cells in table.items() if name in cells})
             axis.set_title(label(name))
         for axis in axes[len(names) :]:
             axis.axis("off")
-        samples = report.counts.get("samples", 0)
-        figure.suptitle(f"{report.kind} · {samples} samples · mean ± 95 %", fontsize=10)
+        figure.suptitle(title, fontsize=10)
     return path
 
 
@@ -191,7 +200,7 @@ def plot_trust(curves: Mapping, path) -> Path:
     Examples
     --------
     >>> import tempfile
-    >>> from ktube_motion.metrics import Curve
+    >>> from ktube_motion.evaluation import Curve
     >>> curve = Curve("share of clips played backwards", (0.0, 1.0), (0.0, 5.7), (0.99, 0.75), floor=1.0)
     >>> plot_trust({"reverse": curve}, Path(tempfile.mkdtemp()) / "trust.png").exists()
     True

@@ -5,14 +5,8 @@ import pytest
 import torch
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, ShapeError
-from ktube_motion.metrics import (
-    EvaluatorConfig,
-    MotionEvaluator,
-    contrastive_loss,
-    load_t2m_evaluator,
-    margin_loss,
-    r_precision,
-)
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, load_t2m_evaluator, margin_loss
+from ktube_motion.metrics import r_precision
 from ktube_motion.types import FeatureStats, Utterance
 
 SMALL = EvaluatorConfig(width=32, embedding_size=16, text_size=8)

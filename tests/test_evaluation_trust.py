@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 from test_metrics_evaluators import Encoder
 
 from ktube_motion.errors import ConfigError, DataError, MissingDependencyError, ShapeError
-from ktube_motion.features import features_to_joints, joints_to_features
-from ktube_motion.io import Corpus
-from ktube_motion.metrics import (
+from ktube_motion.evaluation import (
     Curve,
-    EvaluatorConfig,
     Interval,
-    MotionEvaluator,
     Report,
     TrustReport,
-    beat_preference,
-    contrastive_loss,
     corpus_labels,
     corpus_words,
     freeze,
@@ -34,6 +28,10 @@ from ktube_motion.metrics import (
     reverse,
     trust_report,
 )
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss
+from ktube_motion.features import features_to_joints, joints_to_features
+from ktube_motion.io import Corpus
+from ktube_motion.metrics import beat_preference
 from ktube_motion.metrics.functional import ClassReport
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.types import FeatureStats, Utterance, Word
@@ -247,7 +245,7 @@ def test_pictures(tmp_path, recwarn):
     before = dict(matplotlib.rcParams)
     cells = {"fid": Interval(0.2, 0.01, 3), "r_precision_top3": Interval(0.8, math.nan, 1)}
     report = Report("generation", {"real": {"fid": Interval(0.0, 0.0, 3)}, "생성": cells}, {"samples": 5})
-    _drawn(plot_report(report, tmp_path / "deep/report.png"))
+    _drawn(plot_report(report.table, tmp_path / "deep/report.png"))
     table = ClassReport.of([f"몸짓 {k}" for k in range(12)], np.eye(12, dtype=int) * 7)
     assert _drawn(plot_confusion(table, tmp_path / "c.png", title="내용")).shape[0] > 600
     curve = Curve("몫", (0.0, 0.5, 1.0), (0.0, 0.1, 2.0), (1.0, 0.8, 0.1), floor=0.05)
@@ -260,8 +258,8 @@ def test_pictures(tmp_path, recwarn):
 def test_without_matplotlib(tmp_path, monkeypatch):
     report = Report("tokenizer", {"real": {"fid": Interval(0.0, 0.0, 3)}})
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("ktube_motion.metrics.report.find_spec", lambda name: None if name == "matplotlib" else True)
-    monkeypatch.setattr("ktube_motion.metrics.plots.find_spec", lambda name: None)
+    monkeypatch.setattr("ktube_motion.evaluation.report.find_spec", lambda name: None if name == "matplotlib" else True)
+    monkeypatch.setattr("ktube_motion.evaluation.plots.find_spec", lambda name: None)
     with pytest.warns(UserWarning, match=r"ktube_motion\[render\]"):
         report.save(tmp_path)
     assert (tmp_path / "report.json").exists()

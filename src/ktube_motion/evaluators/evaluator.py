@@ -10,10 +10,10 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
+from ..models import HubModel, StandardizedModel
 from ..skeletons import Skeleton
 from ..types import FeatureStats
 from ..vq.codebooks import evaluating
-from ..vq.models import HubModel, StandardizedModel
 from .batching import as_clips, in_batches
 from .encoders import AttentionPool, BiGRU, Halving, Transformer
 

@@ -8,8 +8,8 @@ import numpy as np
 from ..errors import DataError
 from ..io import load_transcript
 from ..io.files import read_json
+from ..metrics.functional import ClassReport, class_accuracy
 from ..types import Word
-from .functional import ClassReport, class_accuracy
 
 __all__ = ["ClassMeasure", "corpus_labels", "corpus_words"]
 
