@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.evaluation import Report, evaluate_generation, evaluate_tokenizer, trust_report
+from ktube_motion.evaluation import EvaluationConfig, Report, evaluate_generation, evaluate_tokenizer, trust_report
 from ktube_motion.evaluators import load_t2m_evaluator
 from ktube_motion.features import feature_stats, features_to_joints, joints_to_features
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -150,7 +150,13 @@ def test_tokenizer_by_the_published_protocol(published, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         report = evaluate_tokenizer(
-            tokenizer, corpus, evaluator=evaluator, repeats=20, folder=tmp_path, save_predictions=True, progress=False
+            tokenizer,
+            corpus,
+            evaluator=evaluator,
+            config=EvaluationConfig(repeats=20),
+            folder=tmp_path,
+            save_predictions=True,
+            progress=False,
         )
     assert report.counts["clips"] == 36
     assert report.counts["clips_missing"] == 1
@@ -179,7 +185,9 @@ def test_tokenizer_by_the_published_protocol(published, tmp_path):
 )
 def test_every_option(published, options, samples, pool):
     corpus, evaluator, tokenizer, _ = published
-    report = evaluate_tokenizer(tokenizer, corpus, evaluator=evaluator, repeats=2, progress=False, **options)
+    report = evaluate_tokenizer(
+        tokenizer, corpus, evaluator=evaluator, config=EvaluationConfig(repeats=2, **options), progress=False
+    )
     assert samples <= report.counts["samples"] <= samples + 2
     assert report["chance", "r_precision_top1"].mean == pytest.approx(1 / min(pool, report.counts["samples"]))
 
@@ -187,10 +195,18 @@ def test_every_option(published, options, samples, pool):
 def test_generation_by_the_published_protocol(published, tmp_path):
     corpus, evaluator, _, parts = published
     report = evaluate_generation(
-        parts, corpus, evaluator=evaluator, repeats=2, min_frames=24, multimodality_texts=5, multimodality_samples=6,
-        multimodality_pairs=4, sampling={"temperature": 0.9, "top_p": 0.9}, folder=tmp_path, save_predictions=True,
-        labels={"verb": {name: corpus.texts(name)[0].tokens[2][0] for name in corpus.names("test")}}, progress=False,
-    )  # fmt: skip
+        parts,
+        corpus,
+        evaluator=evaluator,
+        config=EvaluationConfig(
+            repeats=2, min_frames=24, multimodality_texts=5, multimodality_samples=6, multimodality_pairs=4
+        ),
+        sampling={"temperature": 0.9, "top_p": 0.9},
+        folder=tmp_path,
+        save_predictions=True,
+        labels={"verb": {name: corpus.texts(name)[0].tokens[2][0] for name in corpus.names("test")}},
+        progress=False,
+    )
     assert set(report.table) == {"real", "reconstructed", "generated", "shuffled", "chance"}
     for metric in ("fid", "r_precision_top3", "matching_score", "diversity", "multimodality", "class_accuracy_verb"):
         assert np.isfinite(report["generated", metric].mean)
@@ -202,7 +218,12 @@ def test_trust_of_the_published_evaluator(published):
     corpus, evaluator, _, parts = published
     amounts = {"jitter": (0.0, 0.2)}
     report = trust_report(
-        evaluator, corpus, model=parts, split="test", min_frames=24, amounts=amounts, repeats=2, progress=False
+        evaluator,
+        corpus,
+        model=parts,
+        config=EvaluationConfig(split="test", min_frames=24, repeats=2),
+        amounts=amounts,
+        progress=False,
     )
     assert report.curves["jitter"].grows
     assert report.classes == {}
@@ -215,7 +236,13 @@ def test_texts_without_tags_are_refused(published, tmp_path):
     for path in (root / "texts").iterdir():
         path.write_text("오른손을 흔든다##0.0#0.0\n", encoding="utf-8")
     with pytest.raises(DataError, match="no tagged words"):
-        evaluate_tokenizer(tokenizer, Corpus(root), evaluator=evaluator, repeats=1, min_frames=24, progress=False)
+        evaluate_tokenizer(
+            tokenizer,
+            Corpus(root),
+            evaluator=evaluator,
+            config=EvaluationConfig(repeats=1, min_frames=24),
+            progress=False,
+        )
     wordless = load_t2m_evaluator(corpus.root.parent / "checkpoints/text_mot_match")
     with pytest.raises(ConfigError, match="word_vectorizer"):
-        evaluate_tokenizer(tokenizer, corpus, evaluator=wordless, repeats=1, progress=False)
+        evaluate_tokenizer(tokenizer, corpus, evaluator=wordless, config=EvaluationConfig(repeats=1), progress=False)

@@ -6,10 +6,10 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_metrics_evaluators import Encoder
+from test_evaluators import Encoder
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
-from ktube_motion.evaluation import Interval, Report, evaluate_generation, evaluate_tokenizer
+from ktube_motion.evaluation import EvaluationConfig, Interval, Report, evaluate_generation, evaluate_tokenizer
 from ktube_motion.evaluation.samples import collect_samples
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
@@ -19,7 +19,7 @@ from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.types import FeatureStats, Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
-REPEATS = {"repeats": 3, "progress": False}
+REPEATS = {"config": EvaluationConfig(repeats=3), "progress": False}
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,9 @@ def test_tokenizer_report(corpus, evaluator, tmp_path):
 
 
 def test_tokenizer_without_evaluator(corpus):
-    report = evaluate_tokenizer(HalfTokenizer(), corpus, split="val", repeats=1, progress=False)
+    report = evaluate_tokenizer(
+        HalfTokenizer(), corpus, config=EvaluationConfig(split="val", repeats=1), progress=False
+    )
     assert set(report.table) == {"real", "reconstructed"}
     assert math.isnan(report["reconstructed", "mpjpe_mm"].half_width)
     assert json.loads(report.to_json())["table"]["reconstructed"]["mpjpe_mm"]["half_width"] is None
@@ -109,7 +111,10 @@ def test_tokenizer_without_evaluator(corpus):
 
 TINY = {"width": 32, "code_dim": 16, "num_codes": 8}
 SIZES = {"num_codes": 8, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4, "text_encoder": "letters"}
-FEW = {"multimodality_texts": 3, "multimodality_samples": 4, "repeats": 2, "progress": False}
+FEW = {
+    "config": EvaluationConfig(multimodality_texts=3, multimodality_samples=4, repeats=2),
+    "progress": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -174,9 +179,14 @@ def test_a_finished_run_makes_nothing_again(corpus, evaluator, pipeline, tmp_pat
         ("tokenizer", evaluate_tokenizer, pipeline.tokenizer),
         ("generation", evaluate_generation, pipeline),
     ):
-        options = {"evaluator": evaluator, "folder": tmp_path / kind, "repeats": 2, "progress": False}
+        options = {
+            "evaluator": evaluator,
+            "folder": tmp_path / kind,
+            "config": EvaluationConfig(repeats=2),
+            "progress": False,
+        }
         if kind == "generation":
-            options["multimodality_texts"] = 0
+            options["config"] = EvaluationConfig(repeats=2, multimodality_texts=0)
         first = evaluate(model, corpus, **options)
         later = {**options, "save_predictions": True}
         assert evaluate(model, corpus, **later).to_json() == first.to_json()
@@ -194,8 +204,10 @@ def test_each_sample_gets_one_of_its_own_texts(corpus, evaluator):
         asked.append(texts)
         return _noise(texts, seed=seed)
 
-    evaluate_generation(model, corpus, evaluator=evaluator, multimodality_texts=0, **REPEATS)
-    samples = collect_samples(corpus, "test")
+    evaluate_generation(
+        model, corpus, evaluator=evaluator, config=EvaluationConfig(repeats=3, multimodality_texts=0), progress=False
+    )
+    samples = collect_samples(corpus, EvaluationConfig())
     for texts in asked:
         for text, choices in zip(texts, samples.choices, strict=True):
             assert text in {samples.texts[k].text for k in choices}
@@ -206,7 +218,13 @@ def test_classes_of_generated_motion(corpus, evaluator, tmp_path):
     labels = {"kind": {name: "여럿" if int(name[4:]) % 2 else "하나" for name in corpus.names("all")}}
     corpus.write_splits({"train": corpus.names("val"), "val": corpus.names("train"), "test": corpus.names("test")})
     report = evaluate_generation(
-        _noise, corpus, evaluator=evaluator, labels=labels, folder=tmp_path, multimodality_texts=0, **REPEATS
+        _noise,
+        corpus,
+        evaluator=evaluator,
+        labels=labels,
+        folder=tmp_path,
+        config=EvaluationConfig(repeats=3, multimodality_texts=0),
+        progress=False,
     )
     corpus.write_splits({"train": corpus.names("val"), "val": corpus.names("train"), "test": corpus.names("test")})
     assert report["chance", "class_accuracy_kind"].mean == 0.5
@@ -226,32 +244,48 @@ def test_seeds_decide_everything_and_runs_resume(corpus, evaluator, tmp_path):
         calls.append(seed)
         return _noise(texts, seed=seed)
 
-    options = {"evaluator": evaluator, "multimodality_texts": 0, "progress": False}
-    whole = evaluate_generation(model, corpus, repeats=3, **options)
+    options = {"evaluator": evaluator, "progress": False}
+    whole = evaluate_generation(model, corpus, config=EvaluationConfig(repeats=3, multimodality_texts=0), **options)
     assert len(calls) == len(set(calls)) == 3
-    evaluate_generation(model, corpus, repeats=2, folder=tmp_path, **options)
+    evaluate_generation(
+        model, corpus, config=EvaluationConfig(repeats=2, multimodality_texts=0), folder=tmp_path, **options
+    )
     calls.clear()
-    resumed = evaluate_generation(model, corpus, repeats=3, folder=tmp_path, **options)
+    resumed = evaluate_generation(
+        model, corpus, config=EvaluationConfig(repeats=3, multimodality_texts=0), folder=tmp_path, **options
+    )
     assert len(calls) == 1
     assert resumed.to_json() == whole.to_json()
     with pytest.raises(ConfigError, match=r"other settings.*seed"):
-        evaluate_generation(model, corpus, repeats=3, folder=tmp_path, seed=1, **options)
+        evaluate_generation(
+            model, corpus, config=EvaluationConfig(repeats=3, multimodality_texts=0, seed=1), folder=tmp_path, **options
+        )
 
 
 def test_published_drop_last(corpus, evaluator):
-    report = evaluate_tokenizer(HalfTokenizer(), corpus, evaluator=evaluator, drop_last=True, **REPEATS)
+    report = evaluate_tokenizer(
+        HalfTokenizer(), corpus, evaluator=evaluator, config=EvaluationConfig(repeats=3, drop_last=True), progress=False
+    )
     assert report["chance", "r_precision_top1"].mean == 1 / 32
     with pytest.raises(DataError, match="at least 32 samples"):
-        evaluate_tokenizer(HalfTokenizer(), corpus, split="val", evaluator=evaluator, drop_last=True, **REPEATS)
+        evaluate_tokenizer(
+            HalfTokenizer(),
+            corpus,
+            config=EvaluationConfig(repeats=3, split="val", drop_last=True),
+            evaluator=evaluator,
+            progress=False,
+        )
 
 
 def test_fewer_samples_than_a_batch_are_told(corpus, evaluator):
-    report = evaluate_tokenizer(HalfTokenizer(), corpus, split="val", evaluator=evaluator, **REPEATS)
+    report = evaluate_tokenizer(
+        HalfTokenizer(), corpus, config=EvaluationConfig(repeats=3, split="val"), evaluator=evaluator, progress=False
+    )
     assert report.counts["samples"] == 25
     assert report["chance", "r_precision_top1"].mean == 1 / 25
     assert any("ranks 25 motions" in note for note in report.notes)
     with pytest.raises(DataError, match=r"too few samples.*clips 2.*clips_outside_limits 1"):
-        evaluate_tokenizer(HalfTokenizer(), corpus, split="train", **REPEATS)
+        evaluate_tokenizer(HalfTokenizer(), corpus, config=EvaluationConfig(repeats=3, split="train"), progress=False)
 
 
 def test_one_text_for_many_motions_is_told(tmp_path, evaluator):
@@ -294,8 +328,21 @@ def test_other_bad_input(corpus, evaluator):
         evaluate_generation(lambda texts, seed: _noise(texts[1:], seed=seed), corpus, evaluator=evaluator, **REPEATS)
     with pytest.raises(ConfigError, match="Predictions need a place"):
         evaluate_tokenizer(HalfTokenizer(), corpus, save_predictions=True, **REPEATS)
-    with pytest.raises(ConfigError, match="There must be a repeat"):
-        evaluate_tokenizer(HalfTokenizer(), corpus, repeats=0)
+
+
+@pytest.mark.parametrize("field", ["repeats", "min_frames", "batch_size", "multimodality_samples"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, True])
+def test_settings_that_cannot_be(field, value):
+    with pytest.raises(ConfigError, match=f"{field} cannot be that.*a whole number >= 1"):
+        EvaluationConfig(**{field: value})
+
+
+def test_each_data_set_has_its_limits():
+    presets = EvaluationConfig.humanml3d, EvaluationConfig.kit, EvaluationConfig.ktube
+    assert [(preset().min_frames, preset().max_frames) for preset in presets] == [(40, 199), (24, 199), (20, 199)]
+    assert EvaluationConfig.kit(min_frames=30, split="val") == EvaluationConfig(split="val", min_frames=30)
+    with pytest.raises(ConfigError, match="max_frames cannot be that"):
+        EvaluationConfig(max_frames=39)
 
 
 def test_interval_and_report(tmp_path):

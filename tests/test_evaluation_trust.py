@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_metrics_evaluators import Encoder
+from test_evaluators import Encoder
 
 from ktube_motion.errors import ConfigError, DataError, MissingDependencyError, ShapeError
 from ktube_motion.evaluation import (
     Curve,
+    EvaluationConfig,
     Interval,
     Report,
     TrustReport,
@@ -183,7 +184,8 @@ def test_report_orders_what_it_must(corpus, evaluator, tmp_path):
     # Words fall on the turning points of each clip, or 0.3 s beside them where they are another's.
     words = {name: [Word(0.5 + 0.07 * k, 0.9, "손")] for k, name in enumerate(corpus.names("val")[:4])}
     amounts = {"jitter": (0.0, 0.02, 0.1), "reverse": (0.0, 0.5, 1.0)}
-    options = {"model": model, "words": words, "amounts": amounts, "repeats": 3, "progress": False}
+    options = {"model": model, "words": words, "amounts": amounts, "progress": False}
+    options["config"] = EvaluationConfig(split="val", repeats=3)
     report = trust_report(evaluator, corpus, **options)
     assert list(report.table) == ["real", "generated", "noise", "shuffled", "chance"]
     assert report.table["real"]["r_precision_top3"].repeats == 3
@@ -258,7 +260,6 @@ def test_pictures(tmp_path, recwarn):
 def test_without_matplotlib(tmp_path, monkeypatch):
     report = Report("tokenizer", {"real": {"fid": Interval(0.0, 0.0, 3)}})
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("ktube_motion.evaluation.report.find_spec", lambda name: None if name == "matplotlib" else True)
     monkeypatch.setattr("ktube_motion.evaluation.plots.find_spec", lambda name: None)
     with pytest.warns(UserWarning, match=r"ktube_motion\[render\]"):
         report.save(tmp_path)

@@ -1,11 +1,12 @@
 """The protocol: how models are measured, reported, drawn, and how far the measures can be trusted.
 
-`evaluate_tokenizer` and `evaluate_generation` run the field's repeated protocol
-and give a `Report`; `corpus_labels` turns names of clips into classes;
+`evaluate_tokenizer` and `evaluate_generation` run the field's repeated protocol,
+as an `EvaluationConfig` sets it, and give a `Report`; `corpus_labels` turns names of clips into classes;
 `trust_report` asks whether an evaluator orders what it must, on motion that
 `perturb` spoils step by step.
 """
 
+from .config import EvaluationConfig
 from .labels import corpus_labels, corpus_words
 from .perturb import freeze, jitter, perturb, reverse
 from .plots import plot_confusion, plot_report, plot_trust
@@ -15,6 +16,7 @@ from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
     "Curve",
+    "EvaluationConfig",
     "Interval",
     "Report",
     "TrustReport",

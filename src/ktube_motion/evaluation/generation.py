@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, ConfigError, ShapeError
-from ..evaluators.batching import MIN_FRAMES
+from ..evaluators.batching import STEP_FRAMES
 from ..gpt import generate
 from ..models import fingerprint
 
@@ -54,7 +54,7 @@ class TextToFeatures:
         per_token = self.tokenizer.frames_per_token
         longest = max(self.max_frames // per_token, 1)
         # An evaluator cannot read less than four frames, so an end in first place is not drawn.
-        shortest = -(-MIN_FRAMES // per_token)
+        shortest = -(-STEP_FRAMES // per_token)
         generator = torch.Generator().manual_seed(seed)
         options = {"batch_size": AT_ONCE, "max_tokens": longest, "min_tokens": shortest, **self.sampling}
         tokens = generate(self.transformer, vectors, generator=generator, **options)

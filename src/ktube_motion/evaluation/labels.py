@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
+from ..evaluators.batching import STEP_FRAMES
 from ..io import load_transcript
 from ..io.files import read_json
 from ..metrics.functional import ClassReport, class_accuracy
@@ -138,12 +139,12 @@ class ClassMeasure:
         labels: Mapping[str, Mapping[str, str]],
         names: Sequence[str],
         *,
+        max_frames: int,
         split: str = "train",
-        max_frames: int = 199,
     ):
         known = [name for name in corpus.names(split) if any(name in group for group in labels.values())]
         clips = [np.asarray(corpus.features(name)[:max_frames], np.float32) for name in known]
-        usable = [len(clip) >= 4 and bool(np.isfinite(clip).all()) for clip in clips]
+        usable = [len(clip) >= STEP_FRAMES and bool(np.isfinite(clip).all()) for clip in clips]
         known = [name for name, fine in zip(known, usable, strict=True) if fine]
         self._train = evaluator.embed_motion([clip for clip, fine in zip(clips, usable, strict=True) if fine])
         self._groups = {}

@@ -8,8 +8,9 @@ from the repeats already in its folder and ends with the same numbers.
 from collections.abc import Mapping
 from functools import cache
 
-from ..metrics.functional import multimodality
+from ..metrics import multimodality
 from ..models import fingerprint
+from .config import EvaluationConfig
 from .generation import TextToFeatures
 from .labels import ClassMeasure
 from .report import Report
@@ -18,19 +19,15 @@ from .samples import collect_samples
 
 __all__ = ["evaluate_generation", "evaluate_tokenizer"]
 
+HUMANML3D = EvaluationConfig.humanml3d()
+
 
 def evaluate_tokenizer(
     tokenizer,
     corpus,
     *,
-    split: str = "test",
     evaluator=None,
-    repeats: int = 20,
-    seed: int = 0,
-    min_frames: int = 40,
-    max_frames: int = 199,
-    batch_size: int = 32,
-    drop_last: bool = False,
+    config: EvaluationConfig = HUMANML3D,
     folder=None,
     save_predictions: bool = False,
     progress: bool = True,
@@ -41,17 +38,10 @@ def evaluate_tokenizer(
     ----------
     tokenizer : MotionTokenizer
     corpus : Corpus
-    split : str
     evaluator : MotionEvaluator or T2MEvaluator, optional
         Adds FID, R-precision, matching score and diversity.
-    repeats : int
-    seed : int
-    min_frames, max_frames : int
-        Limits of a clip, as published for HumanML3D (KIT-ML: 24 to 199); clips outside are counted.
-    batch_size : int
-        Pool of R-precision.
-    drop_last : bool
-        Leave the samples after the last full batch out, as published.
+    config : EvaluationConfig
+        Split, limits, repeats; by default the protocol published for HumanML3D.
     folder : path, optional
         Keeps each repeat, so that a run can be resumed, and the report.
     save_predictions : bool
@@ -73,13 +63,11 @@ def evaluate_tokenizer(
 
     Examples
     --------
-    >>> evaluate_tokenizer(tokenizer, Corpus("KTubeUM"), split="val").save("report")  # doctest: +SKIP
+    >>> validation = EvaluationConfig.ktube(split="val")
+    >>> evaluate_tokenizer(tokenizer, Corpus("KTubeUM"), config=validation).save("report")  # doctest: +SKIP
     """
-    samples = collect_samples(corpus, split, min_frames=min_frames, max_frames=max_frames)
-    shared = {"repeats": repeats, "seed": seed, "batch_size": batch_size, "drop_last": drop_last}
-    run = Run(samples, evaluator, **shared, folder=folder, progress=progress)
-    settings = {"split": split, "min_frames": min_frames, "max_frames": max_frames}
-    run.start("tokenizer", {**settings, "tokenizer": fingerprint(tokenizer), "evaluator": fingerprint(evaluator)})
+    run = Run(collect_samples(corpus, config), evaluator, config, folder=folder, progress=progress)
+    run.start("tokenizer", {"tokenizer": fingerprint(tokenizer), "evaluator": fingerprint(evaluator)})
     rebuilt = Rebuilt(run, tokenizer)
     if run.predictions_missing(save_predictions):
         run.save_predictions(rebuilt.clips)
@@ -96,16 +84,7 @@ def evaluate_generation(
     corpus,
     *,
     evaluator,
-    split: str = "test",
-    repeats: int = 20,
-    seed: int = 0,
-    multimodality_texts: int = 100,
-    multimodality_samples: int = 30,
-    multimodality_pairs: int = 10,
-    min_frames: int = 40,
-    max_frames: int = 199,
-    batch_size: int = 32,
-    drop_last: bool = False,
+    config: EvaluationConfig = HUMANML3D,
     sampling: Mapping | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     folder=None,
@@ -121,10 +100,8 @@ def evaluate_generation(
         raw features per text.
     corpus : Corpus
     evaluator : MotionEvaluator or T2MEvaluator
-    split, repeats, seed, min_frames, max_frames, batch_size, drop_last, folder, save_predictions, progress
+    config, folder, save_predictions, progress
         As for `evaluate_tokenizer`.
-    multimodality_texts, multimodality_samples, multimodality_pairs : int
-        Generations of each of so many texts in every repeat (all texts when fewer); 0 texts turns it off.
     sampling : mapping, optional
         Passed to `gpt.generate`: ``temperature``, ``top_k``, ``top_p``, ``guidance_scale``.
     labels : mapping of str to mapping of str to str, optional
@@ -150,27 +127,23 @@ def evaluate_generation(
 
     Examples
     --------
-    >>> report = evaluate_generation((transformer, tokenizer, encoder), corpus, evaluator=evaluator)  # doctest: +SKIP
+    >>> report = evaluate_generation(pipeline, corpus, evaluator=evaluator)  # doctest: +SKIP
     """
-    samples = collect_samples(corpus, split, min_frames=min_frames, max_frames=max_frames)
-    shared = {"repeats": repeats, "seed": seed, "batch_size": batch_size, "drop_last": drop_last}
-    run = Run(samples, evaluator, **shared, folder=folder, progress=progress)
-    writer = TextToFeatures(model, max_frames, dict(sampling or {}))
-    shape = [multimodality_texts, multimodality_samples, multimodality_pairs]
-    settings = {"split": split, "min_frames": min_frames, "max_frames": max_frames, "multimodality": shape}
-    settings |= {"sampling": writer.sampling, "model": writer.fingerprint, "evaluator": fingerprint(evaluator)}
+    samples = collect_samples(corpus, config)
+    run = Run(samples, evaluator, config, folder=folder, progress=progress)
+    writer = TextToFeatures(model, config.max_frames, dict(sampling or {}))
+    settings = {"sampling": writer.sampling, "model": writer.fingerprint, "evaluator": fingerprint(evaluator)}
     run.start("generation", settings | {"labels": sorted(labels or {})})
     rebuilt = None if writer.tokenizer is None else Rebuilt(run, writer.tokenizer)
-    classes = cache(lambda: ClassMeasure(evaluator, corpus, labels or {}, samples.names, max_frames=max_frames))
+    classes = cache(lambda: ClassMeasure(evaluator, corpus, labels or {}, samples.names, max_frames=config.max_frames))
     unsaved = run.predictions_missing(save_predictions)
 
     def spread(rng):
         """Generate many motions of a few texts and give how much they differ."""
-        few = rng.permutation(len(samples.texts))[:multimodality_texts]
-        texts = [samples.texts[k].text for k in few for _ in range(multimodality_samples)]
+        few, each = rng.permutation(len(samples.texts))[: config.multimodality_texts], config.multimodality_samples
+        texts = [samples.texts[k].text for k in few for _ in range(each)]
         groups = evaluator.embed_motion(writer(texts, int(rng.integers(2**31))))
-        groups = groups.reshape(len(few), multimodality_samples, -1)
-        return multimodality(groups, num_pairs=multimodality_pairs, rng=rng)
+        return multimodality(groups.reshape(len(few), each, -1), num_pairs=config.multimodality_pairs, rng=rng)
 
     def repeat(rng, order, number):
         chosen = run.choose_texts(rng)
@@ -182,7 +155,7 @@ def evaluate_generation(
         embedded["generated"] = evaluator.embed_motion(made)
         rows = {"real": dict(run.real), "generated": run.look(made)}
         rows = run.with_text(rows, rng, order, embedded, chosen)
-        if multimodality_texts:
+        if config.multimodality_texts:
             rows["generated"]["multimodality"] = spread(rng)
         return _with_classes(rows, classes(), {"real": run.embedded[0], **embedded}) if labels else rows
 

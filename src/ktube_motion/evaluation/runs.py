@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError, DataError, ShapeError
-from ..evaluators.batching import MIN_FRAMES
+from ..evaluators.batching import STEP_FRAMES
 from ..features import features_to_joints
 from ..io.files import read_json, save_array, write_json
 from ..metrics.accumulators import JointErrorAccumulator
@@ -25,12 +26,14 @@ from ..metrics.functional import (
     r_precision_chance,
     symmetric_jerk_error,
 )
+from .config import EvaluationConfig
 from .report import Interval, Report
 from .samples import Samples
 
 __all__ = ["Rebuilt", "Run"]
 
 ROWS = ("real", "reconstructed", "generated", "shuffled", "chance")
+_MULTIMODALITY = ("multimodality_texts", "multimodality_samples", "multimodality_pairs")
 _AT_ONCE = 64  # clips through a tokenizer
 
 
@@ -41,17 +44,14 @@ class Run:
     pairs of diversity from ``(seed, repeat)`` alone.
     """
 
-    def __init__(self, samples: Samples, evaluator, *, repeats, seed, batch_size, drop_last, folder, progress):
-        if repeats < 1:
-            raise ConfigError("There must be a repeat.", found=repeats)
-        self.samples, self.evaluator, self.progress = samples, evaluator, progress
-        self.repeats, self.seed, self.batch_size, self.drop_last = repeats, seed, batch_size, drop_last
+    def __init__(self, samples: Samples, evaluator, config: EvaluationConfig, *, folder, progress):
+        self.samples, self.evaluator, self.config, self.progress = samples, evaluator, config, progress
         self.folder = None if folder is None else Path(folder)
         self.skeleton, self.fps = samples.skeleton, samples.fps
-        if drop_last and len(samples) < batch_size:
+        if config.drop_last and len(samples) < config.batch_size:
             raise DataError(
                 "No batch is full, so dropping the last one leaves nothing.",
-                expected=f"at least {batch_size} samples",
+                expected=f"at least {config.batch_size} samples",
                 found=len(samples),
                 fix="Use drop_last=False or a smaller batch_size.",
             )
@@ -77,8 +77,9 @@ class Run:
 
     def start(self, kind: str, settings: dict) -> None:
         """Record the settings, or make sure that the folder's are the same."""
-        shared = {"kind": kind, "seed": self.seed, "batch_size": self.batch_size, "drop_last": self.drop_last}
-        self.settings = {**shared, "data": self.samples.fingerprint, **settings}
+        free = ("repeats",) if kind == "generation" else ("repeats", *_MULTIMODALITY)  # more repeats may follow
+        shared = {name: value for name, value in asdict(self.config).items() if name not in free}
+        self.settings = {"kind": kind, **shared, "data": self.samples.fingerprint, **settings}
         if self.folder is None:
             return
         path = self.folder / "run.json"
@@ -113,21 +114,22 @@ class Run:
     def finish(self, kind: str, repeat: Callable, *, again: Collection[int] = ()) -> Report:
         """Run the repeats that are not in the folder yet, and those of `again`; sum up."""
         found = []
-        for number in self.bar(range(self.repeats), "repeats"):
+        for number in self.bar(range(self.config.repeats), "repeats"):
             path = None if self.folder is None else self.folder / "repeats" / f"{number:03d}.json"
             if path is not None and path.exists() and number not in again:
                 found.append(read_json(path))
                 continue
-            rng = np.random.default_rng((self.seed, number))
+            rng = np.random.default_rng((self.config.seed, number))
             order = rng.permutation(len(self.samples))
-            if self.drop_last:
-                order = order[: len(order) // self.batch_size * self.batch_size]
+            if self.config.drop_last:
+                order = order[: len(order) // self.config.batch_size * self.config.batch_size]
             found.append(repeat(rng, order, number))
             if path is not None:
                 write_json(path, found[-1])
         rows = [row for row in ROWS if row in found[0]]
         table = {row: {m: Interval.of([one[row][m] for one in found]) for m in sorted(found[0][row])} for row in rows}
-        settings = {**self.settings, "repeats": self.repeats, "seeds": [[self.seed, k] for k in range(self.repeats)]}
+        seeds = [[self.config.seed, number] for number in range(self.config.repeats)]
+        settings = {**self.settings, "repeats": self.config.repeats, "seeds": seeds}
         report = Report(kind, table, self.samples.counts, settings, self._notes(), _add_up(found))
         if self.folder is not None:
             report.save(self.folder)
@@ -135,8 +137,8 @@ class Run:
 
     def _notes(self):
         notes, count = [], len(self.samples)
-        if count < self.batch_size:
-            notes.append(f"Only {count} samples: R-precision ranks {count} motions, not {self.batch_size}.")
+        if count < self.config.batch_size:
+            notes.append(f"Only {count} samples: R-precision ranks {count} motions, not {self.config.batch_size}.")
         size = getattr(self.evaluator, "embedding_size", 0)
         if size > count:
             notes.append(f"Fewer samples ({count}) than embedding dimensions ({size}): FID is biased upwards.")
@@ -151,8 +153,8 @@ class Run:
         """Raise for predictions that cannot be measured, naming the clips."""
         size, keys = self.skeleton.feature_size, self.samples.keys
         for key, clip in zip(keys, clips, strict=True):
-            if clip.ndim != 2 or clip.shape[1] != size or len(clip) < MIN_FRAMES:
-                wanted = f"(T, {size}), T >= {MIN_FRAMES}"
+            if clip.ndim != 2 or clip.shape[1] != size or len(clip) < STEP_FRAMES:
+                wanted = f"(T, {size}), T >= {STEP_FRAMES}"
                 raise ShapeError("A prediction has the wrong shape.", where=key, expected=wanted, found=clip.shape)
         bad = [key for key, clip in zip(keys, clips, strict=True) if not np.isfinite(clip).all()]
         if bad:
@@ -217,12 +219,12 @@ class Run:
             rows.setdefault(name, {}).update(self._measures(text, motion, real, rng))
         strangers = real.roll(int(rng.integers(1, len(real))), 0)
         rows["shuffled"] = self._measures(text, strangers, None, rng)
-        chance = r_precision_chance(len(real), batch_size=self.batch_size)
+        chance = r_precision_chance(len(real), batch_size=self.config.batch_size)
         rows["chance"] = {f"r_precision_top{k + 1}": float(value) for k, value in enumerate(chance)}
         return rows
 
     def _measures(self, text, motion, real, rng):
-        precision = r_precision(text, motion, batch_size=self.batch_size)
+        precision = r_precision(text, motion, batch_size=self.config.batch_size)
         found = {f"r_precision_top{k + 1}": float(value) for k, value in enumerate(precision)}
         found |= {"matching_score": matching_score(text, motion), "diversity": diversity(motion, rng=rng)}
         if real is not None:

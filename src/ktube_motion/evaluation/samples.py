@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import DataError
+from ..evaluators.batching import STEP_FRAMES
 from ..skeletons import Skeleton
 from ..text.utterances import caption_entries
 from ..types import Utterance
+from .config import EvaluationConfig
 
 __all__ = ["Samples", "collect_samples"]
-
-# Evaluators read steps of four frames; the published data sets cut clips to whole steps.
-UNIT = 4
 
 _COUNTED = "samples clips clips_outside_limits texts_outside_limits clips_without_text clips_not_finite".split()
 
@@ -64,15 +63,14 @@ class Samples:
         return digest.hexdigest()[:16]
 
 
-def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int = 199) -> Samples:
+def collect_samples(corpus, config: EvaluationConfig) -> Samples:
     """Read the clips of a split, cut them by the times of their texts, and count what does not fit.
 
     Parameters
     ----------
     corpus : Corpus
-    split : str
-    min_frames, max_frames : int
-        Limits, in frames of the motion vectors.
+    config : EvaluationConfig
+        Its split and its limits count.
 
     Returns
     -------
@@ -84,26 +82,28 @@ def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int
         If fewer than two samples are left; the message says why clips were left out.
     """
     counts = dict.fromkeys(_COUNTED, 0)
+    shortest, longest = max(config.min_frames, STEP_FRAMES), config.max_frames
     texts: list[Utterance] = []
     keys: list[str] = []
     names, motions, choices = [], [], []
-    for name in corpus.names(split):
+    for name in corpus.names(config.split):
         counts["clips"] += 1
         features = np.asarray(corpus.features(name), np.float32)
         if not np.isfinite(features).all():
             counts["clips_not_finite"] += 1
             continue
-        if not max(min_frames, UNIT) <= len(features) <= max_frames:
+        if not shortest <= len(features) <= longest:
             counts["clips_outside_limits"] += 1
             continue
         lines = corpus.texts(name)
-        limits = {"fps": corpus.fps, "min_frames": max(min_frames, UNIT), "max_frames": max_frames}
-        entries, outside = caption_entries(lines, len(features), **limits)
+        entries, outside = caption_entries(
+            lines, len(features), fps=corpus.fps, min_frames=shortest, max_frames=longest
+        )
         counts["clips_without_text"] += not lines
         counts["texts_outside_limits"] += sum(outside.values())
         for entry in entries:
             whole = entry.num_frames == len(features)
-            stop = entry.start + entry.num_frames // UNIT * UNIT
+            stop = entry.start + entry.num_frames // STEP_FRAMES * STEP_FRAMES  # whole steps, as published
             key = name if whole else f"{name}_{entry.start}-{entry.stop}"
             keys.append(key if key not in keys[-len(entries) :] else f"{key}_{len(keys)}")
             names.append(name)
@@ -112,11 +112,11 @@ def collect_samples(corpus, split: str, *, min_frames: int = 40, max_frames: int
             texts.extend(entry.texts)
     counts["samples"] = len(keys)
     if hasattr(corpus, "missing"):
-        counts["clips_missing"] = len(corpus.missing(split))
+        counts["clips_missing"] = len(corpus.missing(config.split))
     if len(keys) < 2:
         raise DataError(
-            f"The split {split!r} has too few samples to measure.",
-            expected=f"at least 2 clips of {min_frames} to {max_frames} frames with text",
+            f"The split {config.split!r} has too few samples to measure.",
+            expected=f"at least 2 clips of {config.min_frames} to {longest} frames with text",
             found=", ".join(f"{name} {value}" for name, value in counts.items()),
             fix="Set min_frames and max_frames to fit the corpus.",
         )

@@ -4,7 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from ..metrics.functional import (
     speech_beats,
 )
 from ..types import Word
+from .config import EvaluationConfig
 from .generation import TextToFeatures
 from .labels import ClassMeasure, corpus_labels, corpus_words
 from .perturb import FAULTS, perturb
@@ -42,6 +43,7 @@ AMOUNTS = {
     "swap": (0.0, 0.25, 0.5, 0.75, 1.0),
     "reverse": (0.0, 0.25, 0.5, 0.75, 1.0),
 }
+VALIDATION = EvaluationConfig(split="val")
 WINDOW = 34  # frames of a gesture, as published
 _DRAWS = 5
 _ORDER = ("real", "generated", "noise", "shuffled")
@@ -193,17 +195,12 @@ def trust_report(
     corpus,
     *,
     model=None,
-    split: str = "val",
+    config: EvaluationConfig = VALIDATION,
     train_split: str = "train",
     labels: Mapping[str, Mapping[str, str]] | None = None,
     words: Mapping[str, Sequence[Word]] | None = None,
     amounts: Mapping[str, Sequence[float]] = AMOUNTS,
     noise: float = 0.1,
-    repeats: int = 20,
-    seed: int = 0,
-    min_frames: int = 40,
-    max_frames: int = 199,
-    batch_size: int = 32,
     sampling: Mapping | None = None,
     progress: bool = True,
 ) -> TrustReport:
@@ -215,8 +212,10 @@ def trust_report(
     corpus : Corpus
     model : optional
         A generator, as for `evaluate_generation`: adds the row ``generated``.
-    split, train_split : str
-        Motions measured; and labelled motions, which also give the floor of the curves.
+    config : EvaluationConfig
+        As for `evaluate_generation`, by default on ``val``; one generation serves all repeats.
+    train_split : str
+        Labelled motions, which also give the floor of the curves.
     labels : mapping of str to mapping of str to str, optional
         Default: `corpus_labels`.
     words : mapping of str to sequence of Word, optional
@@ -226,9 +225,7 @@ def trust_report(
         For each of `FAULTS` the amounts to try, from 0.
     noise : float
         Metres of jitter on the motions of the row ``noise``, whose gesture is all but drowned.
-    repeats : int
-        Draws of texts and batches; one generation serves all of them.
-    seed, min_frames, max_frames, batch_size, sampling, progress
+    sampling, progress
         As for `evaluate_generation`.
 
     Returns
@@ -249,22 +246,23 @@ def trust_report(
     wrong = [fault for fault, steps in amounts.items() if fault not in FAULTS or len(steps) < 2 or steps[0] != 0]
     if wrong:
         raise ConfigError("These amounts make no curve.", expected=f"{', '.join(FAULTS)}, each from 0", found=wrong)
-    samples = collect_samples(corpus, split, min_frames=min_frames, max_frames=max_frames)
-    options = {"repeats": repeats, "seed": seed, "batch_size": batch_size, "drop_last": False}
-    run = Run(samples, evaluator, **options, folder=None, progress=progress)
-    study = _Study(run, np.random.default_rng(seed))
-    made = {} if model is None else {"generated": study.generate(model, max_frames, sampling)}
-    made["noise"] = perturb(samples.features, "jitter", noise, rng=np.random.default_rng(seed), skeleton=run.skeleton)
+    samples = collect_samples(corpus, config)
+    run = Run(samples, evaluator, config, folder=None, progress=progress)
+    study = _Study(run, np.random.default_rng(config.seed))
+    made = {} if model is None else {"generated": study.generate(model, sampling)}
+    rng = np.random.default_rng(config.seed)
+    made["noise"] = perturb(samples.features, "jitter", noise, rng=rng, skeleton=run.skeleton)
     embedded = {row: evaluator.embed_motion(clips) for row, clips in made.items()}
-    strangers = collect_samples(corpus, train_split, min_frames=min_frames, max_frames=max_frames).features
+    strangers = collect_samples(corpus, replace(config, split=train_split)).features
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FewSamplesWarning)  # all sets are of one size: the bias is the floor's too
         curves = study.curves(amounts, strangers)
     real = {"real": run.embedded[0]}
-    labels = corpus_labels(corpus, splits=(train_split, split)) if labels is None else labels
+    labels = corpus_labels(corpus, splits=(train_split, config.split)) if labels is None else labels
     classes = {}
     if labels:
-        measure = ClassMeasure(evaluator, corpus, labels, samples.names, split=train_split, max_frames=max_frames)
+        longest = config.max_frames
+        measure = ClassMeasure(evaluator, corpus, labels, samples.names, split=train_split, max_frames=longest)
         classes = {row: measure(motions) for row, motions in {**real, **embedded}.items()}
     told = {row: motions for row, motions in {**real, **embedded}.items() if row != "noise"}
     preference = {f"the evaluator, {row} motion": study.preference(motions) for row, motions in told.items()}
@@ -276,7 +274,7 @@ def trust_report(
         {**preference, **kept},
         beats,
         samples.counts,
-        {"split": split, "seed": seed, "repeats": repeats, "noise_metres": noise},
+        {"split": config.split, "seed": config.seed, "repeats": config.repeats, "noise_metres": noise},
     )
 
 
@@ -288,8 +286,8 @@ class _Study:
         self.chosen = run.choose_texts(rng)
         self.order = rng.permutation(len(run.samples))
 
-    def generate(self, model, max_frames, sampling):
-        made = TextToFeatures(model, max_frames, dict(sampling or {}))(
+    def generate(self, model, sampling):
+        made = TextToFeatures(model, self.run.config.max_frames, dict(sampling or {}))(
             [self.samples.texts[k].text for k in self.chosen], int(self.rng.integers(2**31))
         )
         self.run.check(made)
@@ -298,8 +296,8 @@ class _Study:
     def table(self, embedded, gestures):
         """Rows with intervals over draws of texts and batches."""
         found = []
-        for number in range(self.run.repeats):
-            rng = np.random.default_rng((self.run.seed, number))
+        for number in range(self.run.config.repeats):
+            rng = np.random.default_rng((self.run.config.seed, number))
             # What was generated belongs to the texts it was generated from.
             chosen = self.chosen if "generated" in embedded else None
             found.append(self.run.with_text({}, rng, rng.permutation(len(self.samples)), embedded, chosen))
@@ -312,11 +310,11 @@ class _Study:
         real, texts = self.run.embedded
         text, evaluator = texts[self.chosen][self.order], self.run.evaluator
         floor = self._floor(strangers, real)
-        size, curves = self.run.batch_size, {}
+        size, curves = self.run.config.batch_size, {}
         for fault, steps in self.run.bar(amounts.items(), "faults"):
             fid, top3 = [], []
             for amount in steps:
-                rng = np.random.default_rng(self.run.seed)
+                rng = np.random.default_rng(self.run.config.seed)
                 clips = perturb(self.samples.features, fault, amount, rng=rng, skeleton=self.run.skeleton)
                 motions = evaluator.embed_motion(clips)
                 fid.append(frechet_distance(motions, real))
@@ -326,7 +324,7 @@ class _Study:
 
     def _floor(self, strangers, real):
         """Mean FID of a few draws of as many other real motions."""
-        rng = np.random.default_rng(self.run.seed)
+        rng = np.random.default_rng(self.run.config.seed)
         draws = [rng.permutation(len(strangers))[: len(real)] for _ in range(_DRAWS)]
         rows = {k: place for place, k in enumerate(np.unique(np.concatenate(draws)))}
         embedded = self.run.evaluator.embed_motion([strangers[k] for k in rows])

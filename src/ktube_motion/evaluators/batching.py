@@ -8,8 +8,8 @@ from ..errors import DataError, ShapeError
 
 __all__ = ["as_clips", "in_batches"]
 
-# Two halvings leave one step of four frames.
-MIN_FRAMES = 4
+# What an evaluator halves twice to one step: no clip can be shorter.
+STEP_FRAMES = 4
 
 
 def as_clips(features, lengths, feature_size):
@@ -40,9 +40,9 @@ def as_clips(features, lengths, feature_size):
                 found=tuple(clip.shape),
                 fix="Use an evaluator made for this skeleton.",
             )
-        if len(clip) < MIN_FRAMES:
+        if len(clip) < STEP_FRAMES:
             raise ShapeError(
-                f"Clip {index} is too short to embed.", expected=f"at least {MIN_FRAMES} frames", found=len(clip)
+                f"Clip {index} is too short to embed.", expected=f"at least {STEP_FRAMES} frames", found=len(clip)
             )
         clips.append(clip.to(torch.float32))
     bad = [index for index, clip in enumerate(clips) if not torch.isfinite(clip).all()]

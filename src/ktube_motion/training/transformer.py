@@ -6,12 +6,13 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError
-from ..evaluation import evaluate_generation
+from ..evaluation import EvaluationConfig, evaluate_generation
 from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..models import load_state
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
+from .options import VALIDATION
 from .utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
 
 __all__ = ["TransformerTraining", "train_transformer"]
@@ -43,8 +44,8 @@ class TransformerTraining(LoopConfig):
         Wordings that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_transformer`.
-    min_frames, max_frames : int
-        Length limits of evaluation.
+    evaluation : EvaluationConfig
+        What the evaluator measures.
     """
 
     batch_size: int = 128
@@ -57,8 +58,7 @@ class TransformerTraining(LoopConfig):
     text_dropout: float = 0.0
     text_variants: int = 32
     augmentation: str = ""
-    min_frames: int = 40
-    max_frames: int = 199
+    evaluation: EvaluationConfig = VALIDATION
 
 
 class _TransformerTask:
@@ -68,7 +68,7 @@ class _TransformerTask:
         self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
         self.evaluator = evaluator
         if evaluator is not None:  # before the first step, rather than at the first evaluation
-            collect_samples(corpus, "val", min_frames=config.min_frames, max_frames=config.max_frames)
+            collect_samples(corpus, config.evaluation)
         self.model = MotionTransformer(config.transformer)
         names = {split: corpus.names(split) for split in ("train", "val")}
         every = list(dict.fromkeys(names["train"] + names["val"]))
@@ -131,11 +131,7 @@ class _TransformerTask:
                 (model, self.tokenizer, self.known),
                 self.corpus,
                 evaluator=self.evaluator,
-                split="val",
-                repeats=1,
-                multimodality_texts=0,
-                min_frames=self.config.min_frames,
-                max_frames=self.config.max_frames,
+                config=self.config.evaluation,
                 progress=False,
             )
             figures |= {name: report["generated", metric].mean for name, metric in _METRICS.items()}
