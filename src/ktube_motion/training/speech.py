@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import CorpusError
-from ..text.timing import word_track
+from ..text.tracks import word_track
 from ..types import Utterance, Word
 from .datasets import step_rng
 
