@@ -22,7 +22,7 @@ from compare_tokenizers import prepare, write_table
 from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
-from ktube_motion.io.corpus import write_text_file
+from ktube_motion.io import write_text_file
 from ktube_motion.io.files import atomic_path, read_json, write_json
 from ktube_motion.metrics import AlignedTextEncoder, MotionEvaluator, evaluate_generation
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
