@@ -3,7 +3,8 @@
 Encoders turn an utterance into the vector, or row of vectors, the transformer
 is led by; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
-evaluators read; `utterances` makes sentence-like stretches of subtitle cues.
+evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
+`timed_words`, `estimate_words` and `speaking_seconds` say when words are said.
 All but `utterances` is imported when first used.
 """
 
@@ -26,10 +27,16 @@ _HOME = {
     "WordVectorizer": "words",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
+    "estimate_words": "timing",
+    "join_words": "timing",
     "mirror_text": "words",
     "mirror_tokens": "words",
     "offline_text_encoder": "sequences",
+    "read_aloud": "reading",
+    "shift_words": "timing",
+    "speaking_seconds": "timing",
     "tag_korean": "words",
+    "timed_words": "timing",
 }
 
 __all__ = [*_HOME, "utterances"]
