@@ -19,11 +19,14 @@ _HOME = {
     "EmbeddedTextEncoder": "encoders",
     "HFTextEncoder": "pretrained",
     "KeT5TextEncoder": "pretrained",
+    "NUM_TIMES": "tracks",
     "POS_CLASSES": "words",
     "CaptionEntry": "utterances",
     "SequenceTextEncoder": "sequences",
     "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
+    "WindowWordEncoder": "tracks",
+    "WordEncoder": "tracks",
     "WordVectorizer": "words",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
@@ -37,6 +40,7 @@ _HOME = {
     "speaking_seconds": "timing",
     "tag_korean": "words",
     "timed_words": "timing",
+    "word_track": "tracks",
 }
 
 __all__ = [*_HOME, "utterances"]

@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from itertools import chain
 
 import numpy as np
 import torch
 
 from ..errors import CorpusError
-from ..text.tracks import word_track
+from ..text import estimate_words, timed_words, word_track
 from ..types import Utterance, Word
 from .datasets import step_rng
 
-__all__ = ["SpeechSet", "spread_words"]
+__all__ = ["SpeechSet"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SpeechSet:
         return list(dict.fromkeys(spoken))
 
     def draw(self, size: int, *, seed: int, step: int) -> tuple[list[tuple[str, int]], np.random.Generator]:
-        """Give the clip and the first token of each window of a step; every clip counts in proportion to its tokens."""
+        """Give clip and first token of each window of a step, and its random numbers; long clips come more often."""
         rng = step_rng(seed, step, stream=2)
         clips = np.searchsorted(self._ends, rng.integers(self._ends[-1], size=size), side="right")
         rooms = [max(len(self.tokens[self.names[clip]]) - self.config.max_tokens, 0) for clip in clips]
@@ -74,14 +74,15 @@ class SpeechSet:
         step = self.config.max_tokens
         return [(name, start) for name, row in self.tokens.items() for start in range(0, len(row), step)]
 
-    def batch(self, windows: Sequence[tuple[str, int]], rng=None, *, estimated: float = 0.0, jitter: float = 0.0):
+    def batch(self, windows: Sequence[tuple[str, int]], seeds=None, *, estimated: float = 0.0, jitter: float = 0.0):
         """Give tokens, lengths, words and sentences of windows.
 
         Parameters
         ----------
         windows : list of (clip, first token)
-        rng : np.random.Generator, optional
-            Draws among the texts of a clip, and what follows; without it the first text is read as it is.
+        seeds : sequence of int, optional
+            For each window what draws among the texts of its clip, and what follows; without them the first
+            text is read as it is.
         estimated : float in [0, 1]
             Share of windows that read estimated times, as if none were given.
         jitter : float
@@ -97,8 +98,8 @@ class SpeechSet:
         rows = [self.tokens[name][start : start + most] for name, start in windows]
         lengths = torch.tensor([len(row) for row in rows])
         words, texts = [], []
-        for name, start in windows:
-            readings = self.readings[name]
+        for place, (name, start) in enumerate(windows):
+            readings, rng = self.readings[name], None if seeds is None else np.random.default_rng(seeds[place])
             reading = readings[0 if rng is None else rng.integers(len(readings))]
             spoken = reading.given if rng is None or rng.random() >= estimated else reading.estimated
             words.append(self._track(name, start, int(lengths.max()), _jittered(spoken, rng, jitter), reading.vectors))
@@ -107,15 +108,10 @@ class SpeechSet:
         return {"tokens": tokens, "lengths": lengths, "words": torch.stack(words), "texts": texts}
 
     def _reading(self, spoken, encoder):
-        estimated = [word for utterance in spoken for word in spread_words(utterance)]
-        given, vectors = [], []
-        for utterance in spoken:
-            words = utterance.words or spread_words(utterance)
-            given += words
-            vectors.append(encoder.encode_words([word.text for word in words]))
-        if [word.text for word in given] != [word.text for word in estimated]:
-            estimated = given  # the transcript's words are not those of the sentence
-        return _Reading(tuple(spoken), tuple(given), tuple(estimated), torch.cat(vectors))
+        given = [timed_words(utterance) for utterance in spoken]
+        estimated = [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
+        vectors = [encoder.encode_words([word.text for word in words]) for words in given]
+        return _Reading(tuple(spoken), *(tuple(chain(*words)) for words in (given, estimated)), torch.cat(vectors))
 
     def _track(self, name, start, count, words, vectors):
         """Give the rows that a window hears; beyond the ends of the clip nothing is known."""
@@ -146,17 +142,6 @@ def _alternatives(texts, seconds):
     timed = [text for text in texts if text.end > text.start]
     whole = [[replace(text, start=0.0, end=seconds)] for text in texts if text.end <= text.start]
     return ([timed] if timed else []) + whole
-
-
-def spread_words(utterance: Utterance) -> tuple[Word, ...]:
-    """Share the time of an utterance among its words by their letters."""
-    texts = utterance.text.split()
-    places = list(accumulate(map(len, texts), initial=0))
-    share = (utterance.end - utterance.start) / max(places[-1], 1)
-    return tuple(
-        Word(utterance.start + share * first, utterance.start + share * stop, text, "estimated")
-        for text, (first, stop) in zip(texts, pairwise(places), strict=True)
-    )
 
 
 def _jittered(words, rng, jitter):
