@@ -106,7 +106,9 @@ def check_words(model, words: Sequence[torch.Tensor] | None, count: int) -> list
 def heard_together(model, rows: Sequence[torch.Tensor]) -> Heard:
     """Put the rows of a batch side by side; behind the end of the shorter ones nothing is known."""
     like = model.head.weight
-    return Heard(model.config, torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(like.device, like.dtype))
+    return Heard(
+        model.config, torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(like.device, like.dtype)
+    )
 
 
 def heard_live(model, rows: Iterable[torch.Tensor]) -> Heard:

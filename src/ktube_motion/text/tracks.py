@@ -132,7 +132,7 @@ def word_track(
     shares = np.clip(np.minimum(ends, rows + 1) - np.maximum(begins, rows), 0, None)
     weights = torch.from_numpy(shares.astype(np.float32)) * vectors.shape[1] ** 0.5
     track = torch.zeros(num_tokens, vectors.shape[1] + NUM_TIMES)
-    track[:, : -NUM_TIMES] = weights @ vectors.float()
+    track[:, :-NUM_TIMES] = weights @ vectors.float()
     track[:, -NUM_TIMES:] = torch.from_numpy(_times(begins, ends, shares, num_tokens, tokens_per_second))
     return track
 

@@ -47,7 +47,9 @@ class SpeechSet:
         self.config, self.rate = config, tokens_per_second
         self.tokens, self.readings = {}, {}
         for name, row in tokens.items():
-            found = [self._reading(spoken, encoder) for spoken in _alternatives(corpus.texts(name), len(row) / self.rate)]
+            found = [
+                self._reading(spoken, encoder) for spoken in _alternatives(corpus.texts(name), len(row) / self.rate)
+            ]
             found = [reading for reading in found if reading.given]
             if found and len(row):
                 self.tokens[name], self.readings[name] = torch.from_numpy(np.asarray(row)), found
