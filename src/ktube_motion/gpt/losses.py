@@ -153,6 +153,8 @@ def transformer_loss(
     for name, share in (("text_dropout", text_dropout), ("word_dropout", word_dropout)):
         if not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in [0, 1].", found=share)
+    if words is not None and len(lengths) and int(lengths.min()) < 1:
+        raise DataError("Without an end to learn, a sample needs at least one token.", found=lengths.tolist())
     config = model.config
     targets = _targets(tokens, lengths, config, ends=words is None)
     if inputs is None:

@@ -106,7 +106,7 @@ def generate(
     [5, 0, 70]
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
-    text_features = _check_text(model, text_features, len(words) if words is not None else 0)
+    text_features = _check_text(model, text_features, 0 if words is None else len(words))
     words = check_words(model, words, len(text_features))
     prefixes = _prefixes(model, prefix, len(text_features))
     num_tokens = _spoken_lengths(model, words, prefixes, num_tokens)
@@ -189,19 +189,15 @@ def stream(
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
     text_features = _check_text(model, None if text_features is None else torch.as_tensor(text_features)[None], 1)
-    (tokens,) = _prefixes(model, prefix, 1)
-    heard = None
+    (before,) = _prefixes(model, prefix, 1)
+    seen, heard = before[-model.config.max_tokens :], None
     if words is not None:
-        seen = tokens[-model.config.max_tokens :]
-        heard = heard_live(model, islice(words, len(tokens) - len(seen), None))
+        heard = heard_live(model, islice(words, len(before) - len(seen), None))
         num_tokens = _ENDLESS if num_tokens is None else num_tokens
-        tokens = seen
-    elif num_tokens is None:
-        _spoken_lengths(model, None, [tokens], None)
+    num_tokens = _spoken_lengths(model, None, [before], num_tokens)
     least, most = _lengths(num_tokens, min_tokens, max_tokens, 1)
-    tokens = tokens[-model.config.max_tokens :]
     seeds = _seeds(None if seed is None else [seed], generator, 1)
-    steps = _write(model, text_features, tokens[None], least, most, seeds, options, heard)
+    steps = _write(model, text_features, seen[None], least, most, seeds, options, heard)
     return (tokens[0] for _, tokens in steps)
 
 
@@ -366,7 +362,9 @@ def batches(lengths, batch_size):
 
 
 def _check_text(model, text_features, count):
-    if text_features is None:  # nothing but words
+    if text_features is None:
+        if not count:
+            raise ConfigError("Neither texts nor words are given.", fix="Pass text_features, words, or both.")
         return torch.zeros(count, *model.config.text_shape)
     text_features = torch.as_tensor(text_features)
     model.check_text(text_features)
@@ -407,7 +405,7 @@ def _lengths(num_tokens, min_tokens, max_tokens, count):
 
 
 def _prefixes(model, prefix, count):
-    """Give one 1-D CPU tensor of motion codes per text, no longer than the model can see."""
+    """Give one 1-D CPU tensor of motion codes per text."""
     if prefix is None:
         return [torch.zeros(0, dtype=torch.int64)] * count
     if isinstance(prefix, torch.Tensor) and prefix.ndim == 1:
