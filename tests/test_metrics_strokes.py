@@ -45,7 +45,7 @@ def test_neither_the_way_of_the_body_nor_its_turn_is_a_stroke():
 def test_swings_are_one_gesture_and_a_new_place_is_another():
     t, joints = np.arange(300) / 20, standing(300)
     joints[:, 20, 1] = raised(t, 3, 9, 0.6)
-    joints[:, 20, 0] = 0.2 * np.sin(2 * np.pi * 2.0 * (t - 3.4)) * ((t > 3.4) & (t < 4.9)) + raised(t, 6, 9, 0.4)
+    joints[:, 20, 0] = 0.2 * np.sin(2 * np.pi * 2.5 * (t - 3.4)) * ((t > 3.4) & (t < 4.9)) + raised(t, 6, 9, 0.4)
     np.testing.assert_allclose(gesture_strokes(joints, fps=20), [3.36, 6.36], atol=0.08)
 
 

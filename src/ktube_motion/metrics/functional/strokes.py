@@ -57,8 +57,8 @@ def gesture_strokes(
     Notes
     -----
     A movement lies between two minima of a wrist's speed; it has arrived at
-    nine tenths of its way. A hand rests where it is most often, so movements
-    back to that place are none. Of 57 gestures of the sample speaker 52 are
+    nine tenths of its way. A hand rests at the lowest of the places where it
+    often is; movements back to it are none. Of 57 gestures of the sample speaker 52 are
     found so, half of them within 0.02 s of their usual moment, nine in ten within 0.08 s.
 
     Examples
@@ -108,11 +108,13 @@ def _arrivals(path, fps, least, smooth):
 
 
 def _resting_place(path):
-    """Give the place at which a hand is most often."""
+    """Give the lowest of the places at which a hand often is: gestures may be held longer than a rest, but higher."""
     some = path[:: max(len(path) // 2000, 1)]
     tree = cKDTree(some)
-    busiest = tree.query_ball_point(some, _NEAR, return_length=True).argmax()
-    return some[tree.query_ball_point(some[busiest], _NEAR)].mean(0)
+    counts = tree.query_ball_point(some, _NEAR, return_length=True)
+    often = np.flatnonzero(counts >= counts.max() / 2)
+    lowest = often[some[often, 1].argmin()]
+    return some[tree.query_ball_point(some[lowest], _NEAR)].mean(0)
 
 
 def stroke_lags(strokes, expected, *, reach: float = 1.0) -> np.ndarray:
