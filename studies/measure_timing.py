@@ -79,7 +79,7 @@ def train(options, corpus, encoder, words):
     """Train tokenizer and transformer; each goes on where it was stopped."""
     steps, output = options.steps, options.output
     common = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "warmup": 50, "milestones": (int(0.8 * steps),)}
-    common |= {"decay": 0.2, "steps": steps}
+    common |= {"decay": 0.2, "steps": steps, "mixed_precision": "bf16"}
     if (output / "tokenizer" / "last").exists():
         tokenizer = MotionTokenizer.from_pretrained(output / "tokenizer" / "last")
     else:

@@ -5,7 +5,17 @@ import pytest
 import torch
 
 from ktube_motion.errors import DataError
-from ktube_motion.text import NUM_TIMES, WindowWordEncoder, WordEncoder, word_track
+from ktube_motion.text import (
+    NUM_TIMES,
+    CachedTextEncoder,
+    ContextWordEncoder,
+    HFTextEncoder,
+    SequenceTextEncoder,
+    WindowWordEncoder,
+    WordEncoder,
+    word_encoder,
+    word_track,
+)
 from ktube_motion.types import Word
 
 
@@ -45,6 +55,53 @@ def test_dictionary_forms_are_alike_and_strings_are_read_once():
     encoder.encode_words(["왼쪽으로", "왼쪽을"])
     assert len(letters.asked) == len(set(letters.asked))
     assert encoder.encode_words(["ㅋㅋ", "…!"]).isfinite().all()  # no dictionary has these
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A small RoBERTa whose tokenizer cuts words into letters, so that a word has several states."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+
+    letters = sorted({*"여러분왼쪽으로가면나와요오른"})
+    pieces = ["<pad>", "<unk>", "<s>", "</s>", *letters, *(f"##{letter}" for letter in letters)]
+    inner = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="<unk>"))
+    inner.pre_tokenizer, inner.decoder = pre_tokenizers.Whitespace(), decoders.WordPiece()
+    inner.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 3)])
+    torch.manual_seed(0)
+    config = RobertaConfig(
+        vocab_size=len(pieces), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=40, pad_token_id=0,
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("roberta")
+    RobertaModel(config).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>"
+    ).save_pretrained(folder)
+    return HFTextEncoder(folder)
+
+
+def test_states_of_a_word_after_what_led_to_it(model):
+    encoder, said = ContextWordEncoder(model, before=2), "여러분 왼쪽으로 가면 나와요".split()
+    found = encoder.encode_words(said)
+    assert found.shape == (4, encoder.dim) == (4, 16)
+    (states,) = model.encode_tokens(["여러분 왼쪽으로 가면"])  # <s> 3 letters, 4 letters, 2 letters </s>
+    torch.testing.assert_close(found[2], states[8:10].mean(0), atol=1e-5, rtol=0)
+    (states,) = model.encode_tokens(["왼쪽으로 가면 나와요"])
+    torch.testing.assert_close(found[3], states[7:10].mean(0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(encoder.encode_words(said[:2]), found[:2], atol=1e-6, rtol=0)
+    assert encoder.encode_words([]).shape == (0, 16)
+
+
+def test_word_encoder_takes_what_there_is(model, tmp_path):
+    letters = LetterEncoder()
+    assert isinstance(word_encoder(letters), WindowWordEncoder)
+    assert isinstance(word_encoder(CachedTextEncoder(letters, tmp_path)), WindowWordEncoder)
+    for encoder in (model, SequenceTextEncoder(model, length=4)):
+        found = word_encoder(encoder)
+        assert isinstance(found, ContextWordEncoder)
+        assert found.encoder is model
+        assert isinstance(found, WordEncoder)
 
 
 def test_rows_are_shares_of_time():

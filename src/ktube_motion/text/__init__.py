@@ -16,6 +16,7 @@ from .utterances import utterances
 _HOME = {
     "CachedTextEncoder": "encoders",
     "ClipTextEncoder": "pretrained",
+    "ContextWordEncoder": "tracks",
     "EmbeddedTextEncoder": "encoders",
     "HFTextEncoder": "pretrained",
     "KeT5TextEncoder": "pretrained",
@@ -40,6 +41,7 @@ _HOME = {
     "speaking_seconds": "timing",
     "tag_korean": "words",
     "timed_words": "timing",
+    "word_encoder": "tracks",
     "word_track": "tracks",
 }
 

@@ -84,9 +84,30 @@ class _PretrainedTextEncoder:
             states.append(torch.cat(read).float().cpu().clone())
         return states
 
+    def encode_last_words(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give the mean of the last states over the last word of each text, ``(len(texts), state_dim)``.
+
+        Errors are those of `encode`.
+        """
+        found = [torch.zeros(0, self.state_dim)]
+        fitting = [self._fitting(text, row)[-1] for row, text in enumerate(clean_texts(texts))]
+        device = next(self.model.parameters()).device
+        for start in range(0, len(fitting), self.batch_size):
+            batch = fitting[start : start + self.batch_size]
+            tokens = self.tokenizer(
+                batch, padding=True, padding_side="right", return_tensors="pt", return_offsets_mapping=True
+            )
+            begins, ends = tokens.pop("offset_mapping").unbind(-1)
+            last = torch.tensor([text.rfind(" ") + 1 for text in batch])[:, None]
+            inside = ((ends > last) & (ends > begins)).float()
+            with torch.inference_mode():
+                states = self._states(tokens["input_ids"].to(device), tokens["attention_mask"].to(device))
+            found.append(_sum(states.float().cpu(), inside) / inside.sum(1, keepdim=True))
+        return torch.cat(found)
+
     @property
     def state_dim(self) -> int:
-        """Size of the states that `encode_tokens` gives."""
+        """Size of the states that `encode_tokens` and `encode_last_words` give."""
         return self.model.config.hidden_size
 
     def _states(self, input_ids, attention_mask):

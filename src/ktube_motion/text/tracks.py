@@ -11,7 +11,7 @@ from ..types import Word
 from .encoders import TextEncoder, clean_texts
 from .words import tag_korean
 
-__all__ = ["NUM_TIMES", "WindowWordEncoder", "WordEncoder", "word_track"]
+__all__ = ["NUM_TIMES", "ContextWordEncoder", "WindowWordEncoder", "WordEncoder", "word_encoder", "word_track"]
 
 NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
 _LONGEST = 2.0  # seconds; what began longer ago, or ends later, is told as this
@@ -34,6 +34,19 @@ class WordEncoder(Protocol):
 
     def encode_words(self, words: Sequence[str]) -> torch.Tensor:
         """Give float32 vectors ``(len(words), dim)``; each may look at the words before it, never at later ones."""
+
+
+class _Reader:
+    """Encodes each different string once."""
+
+    def __init__(self, read):
+        self.read, self.known = read, {}
+
+    def __call__(self, texts):
+        new = list(dict.fromkeys(text for text in texts if text not in self.known))
+        if new:
+            self.known.update(zip(new, self.read(new), strict=True))
+        return torch.stack([self.known[text] for text in texts])
 
 
 class WindowWordEncoder:
@@ -59,20 +72,62 @@ class WindowWordEncoder:
 
     def __init__(self, encoder: TextEncoder, *, before: int = 1):
         self.encoder, self.before = encoder, before
-        self.dim, self.identity = 3 * encoder.dim, f"{encoder.identity}/words/{before}"
-        self._known: dict[str, torch.Tensor] = {}
+        self.dim, self.identity = 3 * encoder.dim, f"{encoder.identity}/windows/{before}"
+        self._read = _Reader(encoder.encode)
 
     def encode_words(self, words: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(words), 3 * encoder.dim)``."""
         words = clean_texts(words)
         if not words:
             return torch.zeros(0, self.dim)
-        windows = [" ".join(words[max(0, k - self.before) : k + 1]) for k in range(len(words))]
-        parts = [(word, _dictionary_form(word), window) for word, window in zip(words, windows, strict=True)]
-        new = list(dict.fromkeys(text for part in parts for text in part if text not in self._known))
-        if new:
-            self._known.update(zip(new, self.encoder.encode(new), strict=True))
-        return torch.stack([torch.cat([self._known[text] for text in part]) for part in parts])
+        forms = [_dictionary_form(word) for word in words]
+        vectors = self._read([*words, *forms, *_windows(words, self.before)])
+        return torch.cat(vectors.chunk(3), -1)
+
+
+class ContextWordEncoder:
+    """Word vectors from an encoder built on transformers: the states of the word after the words that led to it.
+
+    Parameters
+    ----------
+    encoder : KeT5TextEncoder, HFTextEncoder or ClipTextEncoder
+        Its tokenizer must know where tokens lie in the text.
+    before : int
+        Words before that are read; none that come later.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import KeT5TextEncoder
+    >>> ContextWordEncoder(KeT5TextEncoder("checkpoints/ke-t5-base", pooler="none"))  # doctest: +SKIP
+    """
+
+    def __init__(self, encoder, *, before: int = 8):
+        self.encoder, self.before = encoder, before
+        self.dim, self.identity = encoder.state_dim, f"{encoder.identity}/states/{before}"
+        self._read = _Reader(encoder.encode_last_words)
+
+    def encode_words(self, words: Sequence[str]) -> torch.Tensor:
+        """Give vectors ``(len(words), encoder.state_dim)``."""
+        words = clean_texts(words)
+        return self._read(_windows(words, self.before)) if words else torch.zeros(0, self.dim)
+
+
+def word_encoder(encoder: TextEncoder) -> WordEncoder:
+    """Give the word encoder that gets most out of a text encoder: its states, or windows where it has none.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder
+    >>> word_encoder(SequenceTextEncoder(EmbeddedTextEncoder(), length=12)).identity
+    'usem3/windows/1'
+    """
+    while hasattr(encoder, "encoder"):  # a cache, or one that reads the same in parts
+        encoder = encoder.encoder
+    return ContextWordEncoder(encoder) if hasattr(encoder, "encode_last_words") else WindowWordEncoder(encoder)
+
+
+def _windows(words, before):
+    return [" ".join(words[max(0, k - before) : k + 1]) for k in range(len(words))]
 
 
 def _dictionary_form(word):
