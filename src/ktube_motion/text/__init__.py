@@ -1,7 +1,7 @@
 """Korean text: sentence vectors, word vectors, utterances.
 
-Encoders turn an utterance into the vector, or row of vectors, the transformer
-is led by; `TextAugmentation` words it otherwise for training;
+Encoders turn an utterance into the vector, or row of vectors, that the transformer
+is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues.
 All but `utterances` is imported when first used.
@@ -28,7 +28,11 @@ _HOME = {
     "clean_texts": "encoders",
     "mirror_text": "words",
     "mirror_tokens": "words",
-    "offline_text_encoder": "sequences",
+    "load_text_encoder": "loading",
+    "register_text_encoder": "loading",
+    "save_text_encoder": "loading",
+    "text_encoder_kinds": "loading",
+    "vectors_per_text": "encoders",
     "tag_korean": "words",
 }
 

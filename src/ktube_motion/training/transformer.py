@@ -10,6 +10,7 @@ from ..evaluation import EvaluationConfig, evaluate_generation
 from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..models import load_state
+from ..text import vectors_per_text
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .options import VALIDATION
@@ -221,7 +222,7 @@ def train_transformer(
         "frames_per_token": tokenizer.frames_per_token,
         "text_encoder": text_encoder.identity,
         "text_dim": text_encoder.dim,
-        "text_tokens": getattr(text_encoder, "length", 1),
+        "text_tokens": vectors_per_text(text_encoder),
     }
     said = "" if augmentation is None else augmentation.identity
     config = replace(config, transformer=replace(config.transformer, **from_parts), augmentation=said)
