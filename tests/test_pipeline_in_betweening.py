@@ -11,7 +11,7 @@ from ktube_motion.features import features_to_joints, rebone
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
 from ktube_motion.pipeline import UtteranceToMotion, in_betweening, place_after
-from ktube_motion.pipeline.joining import Body, end_of, start_of
+from ktube_motion.pipeline.joining import end_of, start_of
 from ktube_motion.pipeline.placing import bend, fit_ground, move, settle
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
@@ -223,15 +223,19 @@ def test_settling_begins_and_ends_without_a_kink():
     assert curve.diff().diff().abs().max() < 2e-3
 
 
-def test_body_fits_a_decoded_pose(pipeline):
+def test_decoded_poses_take_the_neighbours_body(pipeline, before):
+    tall = before.replace(positions=before.positions * np.float32(1.2))
     joints = features_to_joints(pipeline.tokenizer.decode(torch.randint(16, (6,), generator=seeded())))
-    lengths = torch.linspace(0.1, 0.4, 21).double()
-    fitted = Body(SMPL_22, lengths).fit(joints)
-    found = (fitted[:, 1:] - fitted[:, list(SMPL_22.parents[1:])]).norm(dim=-1)
-    torch.testing.assert_close(found, lengths.expand(len(joints), -1))
-    reboned = rebone(joints.double(), skeleton=SMPL_22).numpy()
-    own = Body.of(reboned, SMPL_22)  # the skeleton's, so that nothing is left to stretch
-    np.testing.assert_allclose(own.fit(reboned), reboned, atol=1e-6)
+    neighbour = end_of(tall, pipeline.tokenizer, context=4)
+    put, _ = neighbour.seam(joints[:2])
+    found = put(joints)
+    bones = (found[:, 1:] - found[:, list(SMPL_22.parents[1:])]).norm(dim=-1)
+    own = np.linalg.norm(tall.positions[:, 1:] - tall.positions[:, list(SMPL_22.parents[1:])], axis=-1)
+    np.testing.assert_allclose(bones, np.broadcast_to(np.median(own, 0), bones.shape), rtol=5e-3)
+    walked = np.linalg.norm((found[-1, 0] - found[0, 0])[[0, 2]])
+    plain = rebone(joints.double(), skeleton=SMPL_22, source_offsets=SMPL_22.offsets)
+    grown = np.median(own, 0)[[4, 7]].sum() / np.linalg.norm(SMPL_22.offsets, axis=-1)[[5, 8]].sum()
+    assert walked / np.linalg.norm((plain[-1, 0] - plain[0, 0])[[0, 2]]) == pytest.approx(grown, rel=0.02)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), 1e9, "2", None])
