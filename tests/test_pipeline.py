@@ -11,7 +11,6 @@ import torch
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError
 from ktube_motion.evaluators import AlignedTextEncoder, EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.gpt.sampling import batches
 from ktube_motion.metrics import seam_report
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline.placing import go_on
@@ -334,7 +333,3 @@ def test_parts_that_do_not_fit(tokenizer, changes, message):
 def test_unrecorded_parts_are_taken_on_trust(tokenizer):
     model = make_transformer(tokenizer, tokenizer="", text_encoder="")
     assert UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder()).fps == 20
-
-
-def test_batches_hold_rows_of_one_length():
-    assert list(batches([3, 2, 3, 3], 2)) == [[0, 2], [3], [1]]

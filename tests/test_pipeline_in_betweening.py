@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.features import features_to_joints, rebone
+from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
 from ktube_motion.pipeline import UtteranceToMotion, in_betweening, place_after
@@ -230,12 +230,12 @@ def test_decoded_poses_take_the_neighbours_body(pipeline, before):
     put, _ = neighbour.seam(joints[:2])
     found = put(joints)
     bones = (found[:, 1:] - found[:, list(SMPL_22.parents[1:])]).norm(dim=-1)
-    own = np.linalg.norm(tall.positions[:, 1:] - tall.positions[:, list(SMPL_22.parents[1:])], axis=-1)
-    np.testing.assert_allclose(bones, np.broadcast_to(np.median(own, 0), bones.shape), rtol=5e-3)
-    walked = np.linalg.norm((found[-1, 0] - found[0, 0])[[0, 2]])
-    plain = rebone(joints.double(), skeleton=SMPL_22, source_offsets=SMPL_22.offsets)
-    grown = np.median(own, 0)[[4, 7]].sum() / np.linalg.norm(SMPL_22.offsets, axis=-1)[[5, 8]].sum()
-    assert walked / np.linalg.norm((plain[-1, 0] - plain[0, 0])[[0, 2]]) == pytest.approx(grown, rel=0.02)
+    torch.testing.assert_close(bones, neighbour.bones.norm(dim=-1)[1:].expand(bones.shape))
+    small = end_of(before, pipeline.tokenizer, context=4).bones
+    torch.testing.assert_close(neighbour.bones, small * 1.2, rtol=1e-4, atol=1e-6)
+    walked, plain = (float((path[-1, 0] - path[0, 0])[[0, 2]].norm()) for path in (found, joints))
+    grown = neighbour.bones.norm(dim=-1)[[5, 8]].sum() / np.linalg.norm(SMPL_22.offsets, axis=-1)[[5, 8]].sum()
+    assert walked / plain == pytest.approx(float(grown), rel=0.02)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), 1e9, "2", None])

@@ -11,11 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
-from ..models import HubModel, StandardizedModel
+from ..models import HubModel, StandardizedModel, evaluating
 from ..skeletons import Skeleton
 from ..text import load_text_encoder, save_text_encoder, vectors_per_text
 from ..types import FeatureStats
-from ..vq.codebooks import evaluating
 from .batching import as_clips, in_batches
 from .encoders import AttentionPool, BiGRU, Halving, Transformer
 
