@@ -46,6 +46,10 @@ class BuildOptions:
         Hold hips and legs at rest, for speakers filmed from the waist up.
     min_seconds, max_seconds : float
         Length of an utterance.
+    talk_seconds : float or None
+        Longest clip of a corpus of talks, in which utterances follow each other with the pauses between
+        them, each with its times: what a transformer that hears words is trained on. None makes one clip
+        of each utterance.
     mirror : bool
         Add a mirrored twin ``M…`` of each clip.
     split_sizes : (float, float, float)
@@ -65,6 +69,7 @@ class BuildOptions:
     rest_lower_body: bool = False
     min_seconds: float = 2.0
     max_seconds: float = 9.8
+    talk_seconds: float | None = None
     mirror: bool = True
     split_sizes: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 0
@@ -78,13 +83,14 @@ class BuildOptions:
             "max_gap_seconds": self.max_gap_seconds >= 0,
             "cutoff_hz": self.cutoff_hz is None or self.cutoff_hz > 0,
             "min_seconds": 0 < self.min_seconds < self.max_seconds,
+            "talk_seconds": self.talk_seconds is None or self.talk_seconds > self.max_seconds,
         }
         wrong = {name: getattr(self, name) for name, fine in ok.items() if not fine}
         if wrong:
             raise ConfigError(
                 "No corpus can be built with these options.",
                 expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
-                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds",
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds",
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)

@@ -1,7 +1,7 @@
 """One video becomes clips: poses cleaned, words cut into utterances, each pair checked and encoded."""
 
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from ..skeletons import Skeleton
 from ..types import PoseSequence
 from .clips import encode_motion
 from .records import record_path, source_key
+from .stretches import stretches
 
 __all__ = ["build_video"]
 
@@ -114,15 +115,16 @@ def _compare_lengths(name, seconds, words_end):
 
 def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
     body = load_body(options.body_model)
-    for number, utterance in enumerate(spoken):
+    for number, stretch in enumerate(stretches(spoken, poses.valid, options)):
         # The codec gives one vector fewer than frames: take the next frame too, where there is one.
-        first, count = round(utterance.start * options.fps), round(utterance.seconds * options.fps)
+        first, count = round(stretch.start * options.fps), round(stretch.seconds * options.fps)
         frames = slice(first, first + count + 1)
-        place = {"start": round(utterance.start, 3), "end": round(utterance.end, 3), "text": utterance.text}
+        place = {"start": round(stretch.start, 3), "end": round(stretch.end, 3), "text": stretch.text}
         try:
-            _check_clip(utterance, poses.valid[frames], count + 1, options)
+            _check_clip(stretch, poses.valid[frames], count + 1, options)
             entry = {"name": f"{record['name']}_{number:03d}", **place}
-            clips = _encode(corpus, entry, poses[frames], rough[frames], utterance, body, options)
+            told = stretch.told(first / options.fps, count / options.fps)
+            clips = _encode(corpus, entry, poses[frames], rough[frames], told, body, options)
         except MissingDependencyError:
             raise
         except KtubeError as error:
@@ -135,13 +137,14 @@ def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
         record["clips"].append(entry)
 
 
-def _check_clip(utterance, valid, wanted, options):
+def _check_clip(stretch, valid, wanted, options):
     half = 0.5 / options.fps
-    if not options.min_seconds - half <= utterance.seconds <= options.max_seconds + half:
+    inside = options.min_seconds - half <= stretch.seconds <= options.max_seconds + half
+    if not (inside or options.talk_seconds):
         raise DataError(
-            f"The utterance is too {'short' if utterance.seconds < options.min_seconds else 'long'}.",
+            f"The utterance is too {'short' if stretch.seconds < options.min_seconds else 'long'}.",
             expected=f"{options.min_seconds:g} to {options.max_seconds:g} s",
-            found=f"{utterance.seconds:.2f} s",
+            found=f"{stretch.seconds:.2f} s",
         )
     if wanted - len(valid) > 0.1 * options.fps:
         raise DataError("The poses end before the words.", expected=f"{wanted} frames", found=f"{len(valid)} frames")
@@ -153,18 +156,16 @@ def _check_clip(utterance, valid, wanted, options):
         )
 
 
-def _encode(corpus, entry, poses, rough, utterance, body, options):
+def _encode(corpus, entry, poses, rough, told, body, options):
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
-    from ..text import tag_korean
-
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
-    words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
-    clips = encode_motion(corpus, entry["name"], motion, [words], mirror=options.mirror)
+    clips = encode_motion(corpus, entry["name"], motion, told, mirror=options.mirror)
     entry["frames"] = len(clips[0]["features"])
     entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
     entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
-    entry["syllables"] = sum("가" <= letter <= "힣" for letter in utterance.text)
+    entry["words"] = dict(sorted(Counter(word.source for text in told for word in text.words).items()))
+    entry["syllables"] = sum("가" <= letter <= "힣" for text in told for letter in text.text)
     return clips
 
 

@@ -19,6 +19,7 @@ from .functional import (
     frechet_distance,
     frechet_distance_from_moments,
     frechet_gesture_distance,
+    gesture_strokes,
     jerk,
     joint_errors,
     l1_diversity,
@@ -32,6 +33,7 @@ from .functional import (
     r_precision_chance,
     seam_report,
     speech_beats,
+    stroke_lags,
     symmetric_jerk_error,
 )
 
@@ -53,6 +55,7 @@ __all__ = [
     "frechet_distance_from_moments",
     "frechet_gesture_distance",
     "gather",
+    "gesture_strokes",
     "jerk",
     "joint_errors",
     "l1_diversity",
@@ -66,5 +69,6 @@ __all__ = [
     "r_precision_chance",
     "seam_report",
     "speech_beats",
+    "stroke_lags",
     "symmetric_jerk_error",
 ]

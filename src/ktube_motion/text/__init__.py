@@ -3,7 +3,8 @@
 Encoders turn an utterance into the vector, or row of vectors, that the transformer
 is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
-evaluators read; `utterances` makes sentence-like stretches of subtitle cues.
+evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
+`timed_words`, `estimate_words` and `speaking_seconds` say when words are said.
 All but `utterances` is imported when first used.
 """
 
@@ -18,14 +19,19 @@ _HOME = {
     "EmbeddedTextEncoder": "encoders",
     "HFTextEncoder": "pretrained",
     "KeT5TextEncoder": "pretrained",
+    "NUM_TIMES": "tracks",
     "POS_CLASSES": "words",
     "CaptionEntry": "utterances",
     "SequenceTextEncoder": "sequences",
     "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
+    "WindowWordEncoder": "tracks",
+    "WordEncoder": "tracks",
     "WordVectorizer": "words",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
+    "estimate_words": "timing",
+    "join_words": "timing",
     "mirror_text": "words",
     "mirror_tokens": "words",
     "load_text_encoder": "loading",
@@ -33,7 +39,12 @@ _HOME = {
     "save_text_encoder": "loading",
     "text_encoder_kinds": "loading",
     "vectors_per_text": "encoders",
+    "read_aloud": "reading",
+    "shift_words": "timing",
+    "speaking_seconds": "timing",
     "tag_korean": "words",
+    "timed_words": "timing",
+    "word_track": "tracks",
 }
 
 __all__ = [*_HOME, "utterances"]

@@ -5,15 +5,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..evaluation import EvaluationConfig, evaluate_generation
 from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..models import load_state
-from ..text import vectors_per_text
+from ..text import NUM_TIMES, vectors_per_text
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .options import VALIDATION
+from .speaking import SpeakingTask
 from .utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
 
 __all__ = ["TransformerTraining", "train_transformer"]
@@ -41,6 +42,12 @@ class TransformerTraining(LoopConfig):
         Share of input tokens that stay as they are (T2M-GPT's pkeep).
     text_dropout : float
         Share of samples trained without text, for guidance.
+    word_dropout : float
+        Share of windows trained without words, likewise.
+    estimated_words : float
+        Share of windows in which the times of words are estimated from their utterance's, as if none were given.
+    word_jitter : float
+        Deviation in seconds added to the times of words.
     text_variants : int
         Wordings that an augmentation makes of each text.
     augmentation : str
@@ -57,6 +64,9 @@ class TransformerTraining(LoopConfig):
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     keep_probability: float = 0.5
     text_dropout: float = 0.0
+    word_dropout: float = 0.1
+    estimated_words: float = 0.25
+    word_jitter: float = 0.03
     text_variants: int = 32
     augmentation: str = ""
     evaluation: EvaluationConfig = VALIDATION
@@ -166,6 +176,7 @@ def train_transformer(
     *,
     tokenizer,
     text_encoder,
+    word_encoder=None,
     augmentation=None,
     evaluator=None,
     cache=None,
@@ -185,6 +196,9 @@ def train_transformer(
     tokenizer : MotionTokenizer
     text_encoder : TextEncoder
         `text.SequenceTextEncoder` for several vectors a text.
+    word_encoder : WordEncoder, optional
+        Trains a model that hears the words in time (`word_dim` of its config): on windows of whole clips,
+        through all utterances of a clip that has several. Words say when, so it learns no end.
     augmentation : TextAugmentation, optional
         Words the training texts otherwise, `text_variants` times each.
     evaluator : MotionEvaluator, optional
@@ -224,11 +238,22 @@ def train_transformer(
         "text_dim": text_encoder.dim,
         "text_tokens": vectors_per_text(text_encoder),
     }
+    if word_encoder is not None:
+        from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
+        if evaluator is not None or augmentation is not None:
+            raise ConfigError(
+                "Training with words in time takes neither evaluator nor augmentation.",
+                fix="Leave them out; evaluate_generation measures the finished model.",
+            )
     said = "" if augmentation is None else augmentation.identity
     config = replace(config, transformer=replace(config.transformer, **from_parts), augmentation=said)
     check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
-    task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, augmentation, evaluator, cache, progress)
+    tokenizer = tokenizer.eval()
+    if word_encoder is None:
+        task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
+    else:
+        task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress)
     if start is not None:
         load_state(task.model, start.state_dict(), where="the transformer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)
