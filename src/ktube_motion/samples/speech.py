@@ -1,0 +1,124 @@
+"""What the made-up speaker says, and when he says every word."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..types import Cue, Word
+from .wordings import Sentence
+
+__all__ = ["Moment", "choose", "schedule"]
+
+_OPENERS = {0.18: "자, ", 0.28: "[yes:네], ", 0.36: "[thinking:음], "}  # up to which share of the draws
+_ANSWERS = {"greeting", "farewell", "bow", "yes", "no", "thinking", "count", "cheer"}  # they stand first by themselves
+_APART = 1.2  # seconds from one stroke to the next: who gestures more takes a pause before the word
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Words that carry a gesture: which cue, what, and from when to when (seconds)."""
+
+    cue: int
+    concept: str
+    text: str
+    start: float
+    end: float
+
+    @property
+    def centre(self) -> float:
+        """When the stroke is due: inside the word; a count begins with its first number."""
+        return self.start + (0.1 if self.concept == "count" else 0.5 * min(self.end - self.start, 0.6))
+
+
+def choose(wordings: Sequence[Sentence], count: int, liking: np.ndarray, rng: np.random.Generator) -> list[Sentence]:
+    """Draw sentences so that concepts come in turn, mixed with some that have none.
+
+    `liking` says for every wording how much the speaker likes it.
+    """
+    places: dict[str | None, list[int]] = {}
+    for place, sentence in enumerate(wordings):
+        places.setdefault(sentence.concepts[0] if sentence.marks else None, []).append(place)
+    plain = places.pop(None, [])
+    round_of = [*sorted(places), *[None] * (max(1, round(0.1 * len(places))) if plain else 0)]
+    turns: list[str | None] = []
+    said = []
+    while len(said) < count:
+        turns = turns or [round_of[place] for place in rng.permutation(len(round_of))]
+        concept = turns.pop()
+        here = plain if concept is None else _some_or_many(places[concept], wordings, rng)
+        chance = liking[here] / liking[here].sum()
+        said.append(_open(wordings[int(rng.choice(here, p=chance))], places.keys(), rng))
+    return said
+
+
+def _some_or_many(places, wordings, rng):
+    """Take the sentences with one gesture, or with two in five draws those with more."""
+    many = [place for place in places if len(wordings[place].marks) > 1]
+    one = [place for place in places if len(wordings[place].marks) == 1]
+    return many if many and (not one or rng.random() < 0.4) else one
+
+
+def _open(sentence, concepts, rng):
+    """Open some sentences with 자, with a nod or with a thought."""
+    draw = rng.random()
+    opener = next((text for share, text in _OPENERS.items() if draw < share), "")
+    marked = Sentence.parse(opener).concepts
+    first = sentence.concepts[:1]
+    if sentence.text.startswith(("자", "네", "음")) or (marked and (not first or first[0] in _ANSWERS)):
+        return sentence
+    return sentence.opened(opener) if set(marked) <= set(concepts) else sentence
+
+
+def schedule(said: Sequence[Sentence], rate: float, rng: np.random.Generator) -> tuple[list[Cue], list[Moment]]:
+    """Say sentences at `rate` syllables a second, unevenly as people do: cues with word times, and their gestures."""
+    cues, moments, start = [], [], 1.0
+    for number, sentence in enumerate(said):
+        lengths = np.array([_length(sentence.text, place) for place in range(len(sentence.text))])
+        lengths *= rng.lognormal(0, 0.16, len(lengths)) / (rate * rng.uniform(0.92, 1.08))
+        if lengths.sum() > 6.0:
+            lengths *= 6.0 / lengths.sum()  # a long sentence is said faster
+        clock = start + np.concatenate([[0], lengths.cumsum()])
+        moments += _moments(number, sentence, clock)
+        spoken = _last_sound(sentence.text)
+        end = max(clock[spoken] + rng.uniform(0.05, 0.25), start + 2.0)  # a subtitle stays on a little longer
+        cues.append(_cue(sentence.text, clock, end))
+        start = end + rng.uniform(0.5, 1.1)
+    return cues, moments
+
+
+def _length(text, place):
+    """How long a character lasts, in syllables: a pause at punctuation, a longer syllable before it."""
+    character, following = text[place], text[place + 1 : place + 2]
+    if character in ",.!?":
+        return 1.4 if character == "," else 0.5 if following else 0.0
+    if character == " ":
+        return 0.12
+    return 1.35 if following in ("", ",", ".", "!", "?") else 1.0
+
+
+def _moments(number, sentence, clock):
+    """Find the words of the gestures; moves `clock` on where two strokes would come too close."""
+    moments = []
+    for concept, first, last in sentence.marks:
+        moment = Moment(number, concept, sentence.text[first:last], float(clock[first]), float(clock[last]))
+        if moments:
+            wait = _APART - (moment.centre - moments[-1].centre)
+            if wait > 0:
+                clock[first:] += wait
+                moment = Moment(number, concept, moment.text, float(clock[first]), float(clock[last]))
+        moments.append(moment)
+    return moments
+
+
+def _last_sound(text):
+    return len(text.rstrip(" ,.!?"))
+
+
+def _cue(text, clock, end):
+    words, place = [], 0
+    for word in text.split(" "):
+        start, stop = clock[place], clock[place + _last_sound(word)]
+        words.append(Word(round(float(start), 3), round(float(stop), 3), word))
+        place += len(word) + 1
+    return Cue(round(float(clock[0]), 3), round(float(end), 3), text, tuple(words))
