@@ -10,9 +10,7 @@ def _thinking(side, size, span, rng):
     chin = Arm((0.06, -0.72, 0.66), (-0.42, 0.88, -0.12), (-0.5, -0.1, -0.9), "curled", 0.2)
     other = Arm((0.16, -0.95, 0.30), (-0.88, 0.02, 0.50), (0, 0.3, -1))
     tilt = 0.16 * turned(side)
-    keys = hold(side, chin, 0.0, 1.6)
-    if rng.random() < 0.5:
-        keys += hold(OTHER[side], other, 0.0, 1.5)
+    keys = hold(side, chin, 0.0, 1.6) + hold(OTHER[side], other, 0.0, 1.5)
     return [*keys, *move("head", (0.1, (0.10, 0.1 * tilt, -tilt)), (0.8, (-0.10, tilt, -tilt)), (1.5, (0.1, 0, -tilt)))]
 
 
@@ -50,7 +48,7 @@ def _tired(side, size, span, rng):
 def _cold(side, size, span, rng):
     keys = []
     for part, height in ((side, -0.10), (OTHER[side], -0.16)):
-        outer = reach((0.02, height - 0.02, 0.30), (0, 0, -1), elbow=(1, -0.8, 0.2), fingers=(-1, 0.1, 0))
+        outer = reach((0.10, height - 0.02, 0.32), (0, 0, -1), elbow=(1, -0.8, 0.2), fingers=(-1, 0.1, 0))
         for beat in range(6):
             rub = 0.045 * (-1) ** beat
             hug = reach(

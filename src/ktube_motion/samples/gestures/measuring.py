@@ -77,7 +77,7 @@ def _fast(side, size, span, rng):
     keys = []
     for part, phase in (("left", 0.0), ("right", 0.5)):
         keys += circle(
-            part, (0.02, -0.12, 0.28), (0, 0.085, 0), (0, 0, 0.085), period=0.38, rounds=3, phase=phase,
+            part, (0.02, -0.12, 0.28), (0, 0.085, 0), (0, 0, 0.085), period=0.46, rounds=3, phase=phase,
             palm=(0, 0, -1), hand="fist", elbow=(1, -0.5, 0), fingers=(-1, 0, 0.2),
         )  # fmt: skip
     return [*keys, *hold("torso", (0.08, 0, 0), 0.0, 1.0)]

@@ -120,7 +120,7 @@ def _question(side, size, span, rng):
 
 def _come(side, size, span, rng):
     out = reach((0.18, 0.03, 0.46), (0, -1, 0.1), "open", fingers=(0, 0.25, 1))
-    back = reach((0.18, 0.05, 0.24), (0, -0.7, -0.7), "curled", fingers=(-0.1, -0.5, -0.3))
+    back = reach((0.18, 0.05, 0.25), (0, -0.9, -0.4), "curled", fingers=(-0.2, -0.5, 0.7))
     steps = [(0.24 * beat, back if beat % 2 else out) for beat in range(5)]
     return [*move(side, *steps), *hold("torso", (0.06, 0, 0), 0.0, 0.9), *nod(0.16, count=2)]
 
@@ -129,7 +129,7 @@ def _stop(side, size, span, rng):
     near = reach((0.20, -0.04, 0.14), (0, 0, 1), "open", fingers=(0, 1, 0))
     out = reach((0.18, 0.02, 0.48), (0, 0.1, 1), "open", elbow=(1, -1, 0), fingers=(-0.1, 1, 0.2))
     return [
-        *both((-0.24, near), (0.0, out), (0.9, out)),
+        *both((-0.32, near), (0.0, out), (0.9, out)),
         *hold("torso", (-0.10, 0, 0), 0.0, 0.8),
         *hold("head", (-0.06, 0, 0), 0.0, 0.8),
     ]
