@@ -45,7 +45,7 @@ def _write(side, size, span, rng):
 def _eat(side, size, span, rng):
     bowl = reach((0.06, -0.20, 0.30), (-0.3, 0.6, -0.5), "pinch", fingers=(-0.9, 0.1, 0.2))
     mouth = reach(
-        (0.11, 0.10, 0.20), (-0.2, 0.2, -1), "pinch", elbow=(1, -0.8, 0.2), fingers=(-0.8, 0.5, -0.2), touches=True
+        (0.11, 0.10, 0.20), (-0.2, 0.2, -1), "pinch", elbow=(0.6, -1, 0), fingers=(-0.8, 0.5, -0.2), touches=True
     )
     keys = move(side, (-0.3, bowl), (0.0, mouth), (0.28, bowl), (0.56, mouth), (0.8, mouth))
     holder = reach((0.10, -0.24, 0.24), (-0.2, 1, 0), "grip", fingers=(-0.7, 0, 0.7))
