@@ -5,8 +5,9 @@ y up, facing +z.
 """
 
 from .bvh import load_bvh
-from .corpus import Corpus, check_name, read_text_file, write_text_file
+from .corpus import Corpus, check_name
 from .poses import load_poses, save_poses
+from .text_lines import read_text_file, write_text_file
 from .transcripts import clean_cues, clean_text, load_transcript, read_cues, save_transcript
 
 __all__ = [
