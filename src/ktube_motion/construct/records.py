@@ -19,7 +19,7 @@ from .clips import MIRROR_PREFIX
 
 __all__ = ["finished_record", "record_path", "source_key", "sweep"]
 
-CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt"}
+CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt", "words": ".json"}
 _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 

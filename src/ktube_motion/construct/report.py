@@ -147,12 +147,18 @@ def _summary(corpus, manifest, clips):
         ("Speakers", len({clip.get("speaker", "") for clip in clips})),
         ("Clips in the splits, mirrored ones included", ", ".join(splits)),
         ("Skeleton, frames per second", f"{corpus.skeleton.name}, {corpus.fps:g}"),
+        ("Words, by where their time comes from", _words_by_source(clips)),
         ("Utterances skipped", len(manifest.get("skipped", ()))),
         ("Videos failed", len(manifest.get("failed", ()))),
         ("Clips excluded by curation", len(manifest.get("excluded", ()))),
         ("Made by", f"ktube_motion {manifest.get('version', '')}"),
     ]
     return _table(rows)
+
+
+def _words_by_source(clips):
+    counts = sum((Counter(clip.get("words", {})) for clip in clips), Counter())
+    return ", ".join(f"{source} {count:,}" for source, count in sorted(counts.items())) or "unknown"
 
 
 def _speech(corpus, clips):

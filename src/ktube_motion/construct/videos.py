@@ -1,5 +1,6 @@
 """One video becomes clips: poses cleaned, words cut into utterances, each pair checked and encoded."""
 
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -122,7 +123,8 @@ def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
         try:
             _check_clip(utterance, poses.valid[frames], count + 1, options)
             entry = {"name": f"{record['name']}_{number:03d}", **place}
-            clips = _encode(corpus, entry, poses[frames], rough[frames], utterance, body, options)
+            told = _in_clip(utterance, first / options.fps, count / options.fps)
+            clips = _encode(corpus, entry, poses[frames], rough[frames], told, body, options)
         except MissingDependencyError:
             raise
         except KtubeError as error:
@@ -153,17 +155,23 @@ def _check_clip(utterance, valid, wanted, options):
         )
 
 
+def _in_clip(utterance, start, seconds):
+    """Give an utterance as its clip tells it: of the whole clip, its words from the clip's start on."""
+    from ..text import shift_words, tag_korean
+
+    inside = shift_words(utterance.words, -start, seconds)
+    return replace(utterance, start=0.0, end=0.0, words=inside, tokens=tuple(tag_korean(utterance.text)))
+
+
 def _encode(corpus, entry, poses, rough, utterance, body, options):
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
-    from ..text import tag_korean
-
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
-    words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
-    clips = encode_motion(corpus, entry["name"], motion, [words], mirror=options.mirror)
+    clips = encode_motion(corpus, entry["name"], motion, [utterance], mirror=options.mirror)
     entry["frames"] = len(clips[0]["features"])
     entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
     entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
+    entry["words"] = dict(sorted(Counter(word.source for word in utterance.words).items()))
     entry["syllables"] = sum("가" <= letter <= "힣" for letter in utterance.text)
     return clips
 

@@ -3,7 +3,8 @@
 Encoders turn an utterance into the vector, or row of vectors, that the transformer
 is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
-evaluators read; `utterances` makes sentence-like stretches of subtitle cues.
+evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
+`timed_words`, `estimate_words` and `speaking_seconds` say when words are said.
 All but `utterances` is imported when first used.
 """
 
@@ -26,14 +27,20 @@ _HOME = {
     "WordVectorizer": "words",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
+    "estimate_words": "timing",
+    "join_words": "timing",
     "mirror_text": "words",
     "mirror_tokens": "words",
     "load_text_encoder": "loading",
+    "read_aloud": "reading",
     "register_text_encoder": "loading",
     "save_text_encoder": "loading",
+    "shift_words": "timing",
+    "speaking_seconds": "timing",
     "text_encoder_kinds": "loading",
     "vectors_per_text": "encoders",
     "tag_korean": "words",
+    "timed_words": "timing",
 }
 
 __all__ = [*_HOME, "utterances"]
