@@ -4,7 +4,8 @@ Encoders turn an utterance into the vector, or row of vectors, that the transfor
 is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
-`timed_words`, `estimate_words` and `speaking_seconds` say when words are said.
+`timed_words`, `estimate_words` and `speaking_seconds` say when words are said,
+`align_words` finds it out from the sound.
 All but `utterances` is imported when first used.
 """
 
@@ -14,6 +15,8 @@ from importlib import import_module
 from .utterances import utterances
 
 _HOME = {
+    "Aligner": "alignment",
+    "Alignment": "alignment",
     "CachedTextEncoder": "encoders",
     "ClipTextEncoder": "pretrained",
     "EmbeddedTextEncoder": "encoders",
@@ -25,6 +28,7 @@ _HOME = {
     "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
     "WordVectorizer": "words",
+    "align_words": "alignment",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
     "estimate_words": "timing",
