@@ -22,6 +22,7 @@ Aligner = Callable[[np.ndarray, int, str], Sequence[Word]]
 SAMPLE_RATE = 22_050  # hertz: eSpeak's own
 HOP = 0.01  # seconds between frames
 MOST_FRAMES = 3000  # of a cue; the frames of a longer one than half a minute lie farther apart
+LEAST = 0.1  # seconds of sound in which words can be found
 QUIET = 1e-3  # root mean square (-60 dB of full scale) below which nobody speaks
 MIN_CONFIDENCE = 0.25
 
@@ -125,8 +126,7 @@ def align_words(
         align = _VoiceAligner(opened.enter_context(KoreanVoice())) if aligner is None else _asked(aligner)
         for cue, after in zip(cues, [*cues[1:], None], strict=True):
             begin = max(cue.start - margin, done[-1].words[-1].end if done and done[-1].words else 0.0)
-            # The next cue keeps half of its time, whatever this one takes.
-            end = cue.end + margin if after is None else min(cue.end + margin, (after.start + after.end) / 2)
+            end = min(cue.end + margin, _reserved(after))
             words, confidence, kind = _align_cue(cue, begin, end, sound, align, min_confidence)
             counts[kind] += 1
             confidences.append(confidence)
@@ -134,21 +134,34 @@ def align_words(
     return Alignment(_apart(done), confidences, counts, sound.seconds)
 
 
+def _is_given(cue):
+    return any(word.source == "given" for word in join_words(cue.text, cue.words))
+
+
+def _reserved(cue):
+    """Say from when on the words before a cue must have ended: half of its time is its own, whatever they take."""
+    if cue is None:
+        return float("inf")
+    return timed_words(cue)[0].start if _is_given(cue) else (cue.start + cue.end) / 2
+
+
 def _align_cue(cue, begin, end, sound, align, min_confidence):
     """Give the words of one cue, the confidence in them, and what kind of times they have."""
-    if any(word.source == "given" for word in join_words(cue.text, cue.words)):
+    if _is_given(cue):
         return timed_words(cue), float("nan"), "given"
     estimate = estimate_words(cue.text, max(cue.start, begin), cue.end)
     samples = sound.between(begin, end)
-    if len(samples) < cue.seconds / 2 * SAMPLE_RATE or np.sqrt(np.mean(np.square(samples))) < QUIET:
+    enough = max(cue.seconds / 2, LEAST)
+    if len(samples) < enough * SAMPLE_RATE or np.sqrt(np.mean(np.square(samples))) < QUIET:
         return estimate, 0.0, "no_sound"
-    words, confidence = align(samples, cue)
-    words = shift_words(join_words(cue.text, words), begin, end)
-    if not words:
-        return estimate, 0.0, "refused"
+    found, confidence = align(samples, cue)
     if confidence < min_confidence:
         return estimate, confidence, "low_confidence"
-    return tuple(replace(word, source="aligned") for word in words), confidence, "aligned"
+    inside = shift_words(join_words(cue.text, found), 0.0, end - begin)
+    if not inside or inside[0].start >= inside[-1].end:
+        return estimate, 0.0, "refused"
+    words = tuple(replace(word, source="aligned") for word in inside)
+    return shift_words(words, begin, end), confidence, "aligned"
 
 
 def _apart(cues):
