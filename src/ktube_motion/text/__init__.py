@@ -4,7 +4,8 @@ Encoders turn an utterance into the vector, or row of vectors, that the transfor
 is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
-`timed_words`, `estimate_words` and `speaking_seconds` say when words are said.
+`timed_words`, `estimate_words` and `speaking_seconds` say when words are said,
+`align_words` finds it out from the sound.
 All but `utterances` is imported when first used.
 """
 
@@ -14,36 +15,39 @@ from importlib import import_module
 from .utterances import utterances
 
 _HOME = {
+    "Aligner": "alignment",
+    "Alignment": "alignment",
     "CachedTextEncoder": "encoders",
+    "CaptionEntry": "utterances",
     "ClipTextEncoder": "pretrained",
     "EmbeddedTextEncoder": "encoders",
     "HFTextEncoder": "pretrained",
     "KeT5TextEncoder": "pretrained",
     "NUM_TIMES": "tracks",
     "POS_CLASSES": "words",
-    "CaptionEntry": "utterances",
     "SequenceTextEncoder": "sequences",
     "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
     "WindowWordEncoder": "tracks",
     "WordEncoder": "tracks",
     "WordVectorizer": "words",
+    "align_words": "alignment",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
     "estimate_words": "timing",
     "join_words": "timing",
+    "load_text_encoder": "loading",
     "mirror_text": "words",
     "mirror_tokens": "words",
-    "load_text_encoder": "loading",
+    "read_aloud": "reading",
     "register_text_encoder": "loading",
     "save_text_encoder": "loading",
-    "text_encoder_kinds": "loading",
-    "vectors_per_text": "encoders",
-    "read_aloud": "reading",
     "shift_words": "timing",
     "speaking_seconds": "timing",
     "tag_korean": "words",
+    "text_encoder_kinds": "loading",
     "timed_words": "timing",
+    "vectors_per_text": "encoders",
     "word_track": "tracks",
 }
 
