@@ -77,7 +77,7 @@ html_context = {"default_mode": "auto"}
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
     "training samples "
-    "types skeletons rotations arrays errors"
+    "types skeletons rotations arrays palette errors"
 ).split()
 
 

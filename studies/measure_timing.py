@@ -71,7 +71,7 @@ def make_talks(folder, name, seeds, people, split, **build):
 def _within(labels, clip):
     for label in labels:
         moved = {key: label[key] - clip["start"] for key in ("start", "end", "onset", "stroke", "release")}
-        if 0 <= moved["onset"] and moved["release"] <= clip["end"] - clip["start"]:
+        if moved["onset"] >= 0 and moved["release"] <= clip["end"] - clip["start"]:
             yield {**label, **moved}
 
 
@@ -110,8 +110,10 @@ def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
         vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
         tracks.append(
             word_track(
-                [word for part in spoken for word in part], vectors,
-                num_tokens=-(-len(corpus.features(name)) // tokenizer.frames_per_token), tokens_per_second=rate,
+                [word for part in spoken for word in part],
+                vectors,
+                num_tokens=-(-len(corpus.features(name)) // tokenizer.frames_per_token),
+                tokens_per_second=rate,
             )  # fmt: skip
         )
     tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
@@ -236,7 +238,9 @@ def main():
         tell(rows, f"{wordings} wordings, real in tokens", judge.measure(talks, marks, coded))
         for times, read in (("word times given", timed_words), ("only subtitle times", _estimated)):
             made = speak(talks, names, tokenizer, transformer, words, read, top_p=options.top_p)
-            tell(rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True))))
+            tell(
+                rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+            )
     write_table(options.output / "timing.csv", rows)
 
 

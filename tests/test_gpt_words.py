@@ -63,7 +63,9 @@ def test_cache_equals_full_reading(model):
         torch.testing.assert_close(logits, wanted[:, 10], atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{}, {"guidance_scale": 2.0}, {"prefix": torch.arange(4)}, {"prefix": torch.arange(15)}])
+@pytest.mark.parametrize(
+    "options", [{}, {"guidance_scale": 2.0}, {"prefix": torch.arange(4)}, {"prefix": torch.arange(15)}]
+)
 def test_stream_writes_what_generate_writes(model, options):
     words, before = rows(60), len(options.get("prefix", ()))
     (wanted,) = generate(model, None, words=[words], seeds=[3], **options)

@@ -9,14 +9,15 @@ import pytest
 import torch
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError
+from ktube_motion.evaluators import AlignedTextEncoder, EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.gpt.sampling import batches
 from ktube_motion.metrics import seam_report
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline.placing import go_on
 from ktube_motion.pipeline.talk import number_of_frames, read_talk, token_spans
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
+from ktube_motion.training import KnownTexts
 from ktube_motion.types import Cue, FeatureStats, Motion, Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -292,7 +293,7 @@ def test_save_and_load(pipeline, tmp_path):
     np.testing.assert_array_equal(*motions)
     written = json.loads((tmp_path / "pipeline.json").read_text())
     (tmp_path / "pipeline.json").write_text(json.dumps(written | {"text_encoder": "ke-t5/mean/512/abc"}))
-    with pytest.raises(CheckpointError, match=r"ke-t5/mean/512/abc.*text_encoder="):
+    with pytest.raises(CheckpointError, match=r"another text encoder.*ke-t5/mean/512/abc.*usem3"):
         UtteranceToMotion.from_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"ke-t5/mean/512/abc.*usem3"):
         UtteranceToMotion.from_pretrained(tmp_path, text_encoder=EmbeddedTextEncoder())
@@ -301,6 +302,17 @@ def test_save_and_load(pipeline, tmp_path):
         UtteranceToMotion.from_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"pipeline\.json"):
         UtteranceToMotion.from_pretrained(tmp_path / "transformer")
+
+
+def test_an_aligned_encoder_is_kept_inside(tokenizer, tmp_path):
+    evaluator = MotionEvaluator(EvaluatorConfig(width=16, embedding_size=8), text_encoder=EmbeddedTextEncoder())
+    aligned = AlignedTextEncoder(evaluator.eval())
+    model = make_transformer(tokenizer, text_dim=8, text_encoder=aligned.identity)
+    for number, encoder in enumerate((aligned, KnownTexts(aligned))):
+        UtteranceToMotion(tokenizer, model, encoder).save_pretrained(tmp_path / str(number))
+        again = UtteranceToMotion.from_pretrained(tmp_path / str(number))
+        assert again.text_encoder.identity == aligned.identity
+        assert torch.equal(again.text_encoder.encode(["손을 든다"]), aligned.encode(["손을 든다"]))
 
 
 @pytest.mark.parametrize(
@@ -321,7 +333,3 @@ def test_parts_that_do_not_fit(tokenizer, changes, message):
 def test_unrecorded_parts_are_taken_on_trust(tokenizer):
     model = make_transformer(tokenizer, tokenizer="", text_encoder="")
     assert UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder()).fps == 20
-
-
-def test_batches_hold_rows_of_one_length():
-    assert list(batches([3, 2, 3, 3], 2)) == [[0, 2], [3], [1]]

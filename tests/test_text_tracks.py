@@ -85,9 +85,9 @@ def test_states_of_a_word_after_what_led_to_it(model):
     encoder, said = ContextWordEncoder(model, before=2), "여러분 왼쪽으로 가면 나와요".split()
     found = encoder.encode_words(said)
     assert found.shape == (4, encoder.dim) == (4, 16)
-    (states,) = model.encode_tokens(["여러분 왼쪽으로 가면"])  # <s> 3 letters, 4 letters, 2 letters </s>
+    (states,) = model.encode_states(["여러분 왼쪽으로 가면"])  # <s> 3 letters, 4 letters, 2 letters </s>
     torch.testing.assert_close(found[2], states[8:10].mean(0), atol=1e-5, rtol=0)
-    (states,) = model.encode_tokens(["왼쪽으로 가면 나와요"])
+    (states,) = model.encode_states(["왼쪽으로 가면 나와요"])
     torch.testing.assert_close(found[3], states[7:10].mean(0), atol=1e-5, rtol=0)
     torch.testing.assert_close(encoder.encode_words(said[:2]), found[:2], atol=1e-6, rtol=0)
     assert encoder.encode_words([]).shape == (0, 16)
@@ -127,7 +127,7 @@ def test_a_row_tells_nothing_of_words_to_come():
 def test_a_part_is_cut_from_the_whole():
     words = [Word(k * 0.5, k * 0.5 + 0.4, "가") for k in range(4)]
     np.testing.assert_allclose(track(words, 4, start=3), track(words)[3:7], atol=1e-6)
-    assert track(words, 3, start=-3)[:, : -NUM_TIMES].abs().sum() == 0
+    assert track(words, 3, start=-3)[:, :-NUM_TIMES].abs().sum() == 0
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])

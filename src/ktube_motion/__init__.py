@@ -21,8 +21,8 @@ _HOME = {
     "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays construct errors evaluation evaluators features filters gpt io kinematics metrics models pipeline render "
-    "rotations samples skeletons text training types vq"
+    "arrays construct errors evaluation evaluators features filters gpt io kinematics metrics models palette pipeline "
+    "render rotations samples skeletons text training types vq"
 ).split()
 
 __all__ = [*_HOME, "__version__"]

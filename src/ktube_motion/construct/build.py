@@ -18,7 +18,7 @@ from ..skeletons import Skeleton
 from .clips import MIRROR_PREFIX
 from .records import finished_record, sweep
 from .report import write_report
-from .sources import Source
+from .sources import Source, find_audio
 from .splits import check_split_sizes, count_clips, finish_corpus
 from .videos import build_video
 
@@ -133,6 +133,7 @@ def build_corpus(
     root,
     *,
     options: BuildOptions | None = None,
+    audio=None,
     executor: Executor | None = None,
     report: bool = True,
     progress: bool = True,
@@ -146,6 +147,10 @@ def build_corpus(
     root : path
         The corpus folder.
     options : BuildOptions, optional
+    audio : path, optional
+        A folder with the videos or their sound, named like the sources: words
+        whose times a transcript does not give are looked for there, see
+        `text.align_words`.
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
         ``dask.distributed.Client.get_executor()``, whose workers must see
@@ -196,7 +201,7 @@ def build_corpus(
     >>> report.clips, Corpus(folder / "KTubeUM").names()
     (2, ['speaker_0000_000', 'speaker_0000_001', 'Mspeaker_0000_000', 'Mspeaker_0000_001'])
     """
-    sources, options = list(sources), options or BuildOptions()
+    sources, options = list(sources) if audio is None else find_audio(sources, audio), options or BuildOptions()
     good, failed = _check_names(sources, options)
     corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
     records = _make_videos(corpus, good, options, executor, progress)
@@ -361,6 +366,7 @@ def _describe(source, record):
         "speaker": _printable(source.speaker or source.name),
         "poses": _printable(source.poses),
         "transcript": _printable(source.transcript),
+        "audio": None if source.audio is None else _printable(source.audio),
         "offset": source.offset,
         "clips": len(record["clips"]),
         "skipped": len(record["skipped"]),
@@ -371,7 +377,7 @@ def _describe(source, record):
 def _versions():
     """Say which versions had a part in the numbers."""
     found = {"python": platform.python_version()}
-    for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy"):
+    for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy", "librosa"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

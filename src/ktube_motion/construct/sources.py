@@ -1,20 +1,26 @@
-"""What a corpus is built from: poses and transcripts, paired by name or by a table."""
+"""What a corpus is built from: poses, transcripts and sound, paired by name or by a table."""
 
 import csv
 import io
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CorpusError, FormatError
 from ..io.files import read_text
 
-__all__ = ["Source", "pair_sources", "read_sources"]
+__all__ = ["Source", "find_audio", "pair_sources", "read_sources"]
 
 SUBTITLES = {".srt", ".vtt", ".sbv", ".textgrid", ".json3"}  # what tells transcripts from poses in one folder
+# What may hold sound; of two files of one name the former in this list is taken.
+SOUNDS = (
+    ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma",
+    ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg",
+)  # fmt: skip
 _LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*", re.IGNORECASE)
-_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person"}
+_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "audio"}
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,9 @@ class Source:
         Pose format, found out by default.
     person : int, str or None
         Whom to follow where there are several, see `io.load_poses`.
+    audio : path or None
+        The video itself or its sound, in which `text.align_words` looks for
+        the words whose times the transcript does not give.
     """
 
     poses: Path
@@ -48,6 +57,7 @@ class Source:
     fps: float | None = None
     format: str = "auto"
     person: int | str | None = None
+    audio: Path | None = None
 
 
 def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
@@ -58,7 +68,8 @@ def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]
     poses, transcripts : path
         Folders, or one folder that holds both. Names are compared without
         their suffixes, a transcript's also without its language (``talk.json``
-        and ``talk.ko.srt`` fit).
+        and ``talk.ko.srt`` fit). Sound and video files there are passed over,
+        see `find_audio`.
     **options
         Given to each `Source`.
 
@@ -84,15 +95,53 @@ def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]
     (['a'], ['b.json'])
     """
     shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = _by_name(poses, lambda path: not shared or path.suffix.lower() not in SUBTITLES, _stem)
+    found = _by_name(poses, lambda path: _is_pose(path) and not (shared and _has(path, SUBTITLES)), _stem)
     spoken = _by_name(
         transcripts,
-        lambda path: path.is_file() and (not shared or path.suffix.lower() in SUBTITLES),
+        lambda path: path.is_file() and (_has(path, SUBTITLES) if shared else not _has(path, SOUNDS)),
         lambda path: _stem(path) if _stem(path) in found else _without_language(_stem(path)),
     )
     both = sorted(found.keys() & spoken.keys())
     alone = [str(side[name]) for side in (found, spoken) for name in sorted(side.keys() - set(both))]
     return [Source(found[name], spoken[name], name, **options) for name in both], alone
+
+
+def find_audio(sources: Iterable[Source], folder) -> list[Source]:
+    """Give each source the sound or video file of its name, where the folder has one and none is named yet.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is missing.
+
+    Notes
+    -----
+    Of several files of a name a sound file goes before a video.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.mp4", "a.wav", "b.MP4", "notes.txt"):
+    ...     (folder / name).touch()
+    >>> sources = [Source(folder / f"{name}.json", folder / f"{name}.srt", name) for name in "abc"]
+    >>> [source.audio and source.audio.name for source in find_audio(sources, folder)]
+    ['a.wav', 'b.MP4', None]
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError("This folder does not exist.", where=folder)
+    files = (path for path in sorted(folder.iterdir()) if path.is_file() and _has(path, SOUNDS))
+    named = {path.stem: path for path in sorted(files, key=lambda path: -SOUNDS.index(path.suffix.lower()))}
+    return [replace(source, audio=source.audio or named.get(source.name)) for source in sources]
+
+
+def _has(path, suffixes):
+    return path.suffix.lower() in suffixes
+
+
+def _is_pose(path):
+    return path.is_dir() or not _has(path, SOUNDS)
 
 
 def _stem(path):
@@ -133,7 +182,7 @@ def read_sources(table) -> list[Source]:
         CSV or TSV with a header. Columns: ``poses`` and ``transcript`` (paths,
         relative ones from the table's folder); and, where wanted, ``name``,
         ``speaker``, ``offset`` (seconds to add to the transcript), ``fps``,
-        ``format``, ``person``. An empty cell means the default. Lines that
+        ``format``, ``person``, ``audio`` (a path). An empty cell means the default. Lines that
         start with ``#`` are comments.
 
     Returns
@@ -184,7 +233,7 @@ def _source(columns, row, table, where):
             cells[name] = _number(cells[name], name, where)
     if cells.get("person", "").isdecimal():
         cells["person"] = int(cells["person"])
-    for name in ("poses", "transcript"):
+    for name in {"poses", "transcript", "audio"} & cells.keys():
         cells[name] = table.parent / cells[name]
     return Source(**{"name": _stem(cells["poses"]), **cells})
 

@@ -1,5 +1,6 @@
 """One video becomes clips: poses cleaned, words cut into utterances, each pair checked and encoded."""
 
+import math
 from collections import Counter
 from contextlib import contextmanager
 
@@ -25,6 +26,8 @@ _STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really s
 
 def build_video(source, root, options):
     """Make all clips of one video; runs in a worker, and raises only if the corpus cannot be written."""
+    from ..text import utterances
+
     corpus = Corpus(root)
     record = {
         "name": source.name,
@@ -39,7 +42,9 @@ def build_video(source, root, options):
         try:
             record["key"] = source_key(source, options)
             poses, rough, seen, quality = _clean(source, options)
-            spoken, words = _utterances(source, options)
+            cues, words = _cues(source)
+            cues, confidences, heard, warnings = _listen(source, cues)
+            spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
         except KtubeError as error:
@@ -47,9 +52,10 @@ def build_video(source, root, options):
         except OSError as error:
             record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
         else:
-            record["quality"] = quality | words
-            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"])
+            record["quality"] = quality | words | heard
+            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"]) + warnings
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
+            _note_confidence(record["clips"], cues, confidences)
     write_json(record_path(root, source.name), record)
     return record
 
@@ -92,15 +98,44 @@ def _clean(source, options):
     return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality
 
 
-def _utterances(source, options):
-    from ..text import utterances
-
+def _cues(source):
+    """Give what was said and when, and figures of how it was read."""
     cues, counts = clean_cues(read_cues(source.transcript, offset=source.offset))
     if not cues:
         raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
-    spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
     dropped = {name: count for name, count in counts.items() if count}
-    return spoken, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
+    return cues, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
+
+
+def _listen(source, cues):
+    """Align the words with the sound where there is some: cues, confidences, figures, warnings.
+
+    Without it, or where it cannot be read, the words' times are estimated later, and a warning says so.
+    """
+    from ..text import align_words
+
+    if source.audio is None:
+        return cues, [], {}, []
+    try:
+        found = align_words(cues, source.audio)
+    except FormatError as error:
+        return cues, [], {"heard": {"unread": len(cues)}}, [f"{source.name}: no words were aligned; {error}"]
+    missing = cues[-1].end - found.seconds
+    short = f"{source.name}: the sound ends at {found.seconds:.1f} s, the words at {cues[-1].end:.1f} s"
+    heard = {kind: count for kind, count in found.counts.items() if count}
+    return found.cues, found.confidences, {"heard": heard}, [short] if missing > 1.0 else []
+
+
+def _note_confidence(clips, cues, confidences):
+    """Write into each clip the least confidence of the cues that it has words of; none where no word was aligned."""
+    heard = zip(cues, confidences, strict=True) if confidences else ()
+    spans = [(cue.start, cue.end, confidence) for cue, confidence in heard if math.isfinite(confidence)]
+    for clip in clips:
+        inside = [
+            confidence for start, end, confidence in spans if start < clip["end"] - 1e-3 and end > clip["start"] + 1e-3
+        ]
+        if inside:
+            clip["confidence"] = round(min(inside), 3)
 
 
 def _compare_lengths(name, seconds, words_end):

@@ -6,7 +6,7 @@ import torch
 from ..errors import CheckpointError, ConfigError, ShapeError
 from ..evaluators.batching import STEP_FRAMES
 from ..gpt import generate
-from ..models import fingerprint
+from ..models import fingerprint, map_rows
 
 AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
 
@@ -58,15 +58,7 @@ class TextToFeatures:
         generator = torch.Generator().manual_seed(seed)
         options = {"batch_size": AT_ONCE, "max_tokens": longest, "min_tokens": shortest, **self.sampling}
         tokens = generate(self.transformer, vectors, generator=generator, **options)
-        made, lengths = [None] * len(tokens), np.array([len(row) for row in tokens])
-        for length in np.unique(lengths):  # one decoding for all of a length
-            group = np.flatnonzero(lengths == length)
-            for start in range(0, len(group), 256):
-                part = group[start : start + 256]
-                decoded = self.tokenizer.decode(torch.stack([tokens[k] for k in part])).detach().cpu().numpy()
-                for k, clip in zip(part, decoded, strict=True):
-                    made[k] = clip
-        return made
+        return map_rows(lambda rows: self.tokenizer.decode(rows).cpu().numpy(), tokens, batch_size=256)
 
 
 def _check_trained_with(transformer, name, found):

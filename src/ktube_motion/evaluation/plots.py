@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import palette
 from ..errors import MissingDependencyError
 from ..io.files import atomic_path
 from ..metrics.functional import ClassReport
@@ -16,16 +17,7 @@ from .headings import columns, label
 
 __all__ = ["can_draw", "plot_confusion", "plot_report", "plot_trust"]
 
-# Blue, teal, orange, red, grey: told apart by the colour-blind too.
-COLOURS = {
-    "real": "#3b6fb6",
-    "reconstructed": "#3aa6a0",
-    "generated": "#e0872f",
-    "noise": "#b58bc9",
-    "shuffled": "#c2504d",
-    "chance": "#9a9a9a",
-}
-_SECOND, _DARK, _PALE = "#e0872f", "#333333", "#dddddd"
+_SECOND, _DARK, _PALE = palette.LEFT, palette.INK, palette.GRID
 
 
 def can_draw() -> bool:
@@ -118,7 +110,9 @@ def _bars(axis, cells):
     """Draw named intervals as bars from zero."""
     for place, (row, cell) in enumerate(cells.items()):
         half = 0.0 if math.isnan(cell.half_width) else cell.half_width
-        axis.bar(place, cell.mean, yerr=half, color=COLOURS.get(row, "#555555"), width=0.72, capsize=3, ecolor=_DARK)
+        axis.bar(
+            place, cell.mean, yerr=half, color=palette.ROWS.get(row, palette.SOFT), width=0.72, capsize=3, ecolor=_DARK
+        )
         axis.annotate(
             f"{cell.mean:.3g}", (place, cell.mean + half), ha="center", va="bottom", fontsize=8, xytext=(0, 2),
             textcoords="offset points",
@@ -211,7 +205,7 @@ def plot_trust(curves: Mapping, path) -> Path:
             # Amounts far apart stand side by side: their order is what matters.
             places = range(len(curve.amounts))
             axis.axhline(curve.floor, color=_PALE, linewidth=5, zorder=0, label="other real motions 다른 실제 동작")
-            axis.plot(places, curve.fid, "o-", color=COLOURS["real"], clip_on=False, label="FID (left 왼쪽)")
+            axis.plot(places, curve.fid, "o-", color=palette.RIGHT, clip_on=False, label="FID (left 왼쪽)")
             other = axis.twinx()
             other.plot(places, curve.top3, "s--", color=_SECOND, label="R top 3 (right 오른쪽)")
             other.set_ylim(0, 1.05)

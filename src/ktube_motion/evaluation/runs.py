@@ -26,6 +26,7 @@ from ..metrics.functional import (
     r_precision_chance,
     symmetric_jerk_error,
 )
+from ..models import equal_lengths
 from .config import EvaluationConfig
 from .report import Interval, Report
 from .samples import Samples
@@ -245,10 +246,7 @@ class Rebuilt:
     def clips(self) -> list[np.ndarray]:
         """Reconstructions ``(T, D)``, in the order of the samples."""
         features = self.run.samples.features
-        groups: dict[int, list[int]] = {}
-        for index, clip in enumerate(features):
-            groups.setdefault(len(clip), []).append(index)
-        parts = [rows[k : k + _AT_ONCE] for rows in groups.values() for k in range(0, len(rows), _AT_ONCE)]
+        parts = list(equal_lengths([len(clip) for clip in features], _AT_ONCE))
         rebuilt: list = [None] * len(features)
         for part in self.run.bar(parts, "reconstruct"):
             tokens = np.asarray(self.tokenizer.encode(np.stack([features[k] for k in part])))

@@ -1,6 +1,7 @@
 """A trainable evaluator: motions and texts of any language in one space."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +11,17 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
-from ..models import HubModel, StandardizedModel
+from ..models import HubModel, StandardizedModel, evaluating
 from ..skeletons import Skeleton
+from ..text import load_text_encoder, save_text_encoder, vectors_per_text
 from ..types import FeatureStats
-from ..vq.codebooks import evaluating
 from .batching import as_clips, in_batches
 from .encoders import AttentionPool, BiGRU, Halving, Transformer
 
 __all__ = ["EvaluatorConfig", "EvaluatorOutput", "MotionEvaluator"]
 
 _CONTACTS = 4
+TEXT_ENCODER = "text_encoder"  # the folder, inside an evaluator's
 _CHOICES = {"motion_encoder": ("gru", "transformer"), "text_input": ("sentence", "sequence", "words")}
 
 
@@ -113,7 +115,8 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     stats : FeatureStats, optional
         Mean and deviation of the features; without them features are taken as they are.
     text_encoder : TextEncoder, optional
-        Lets `embed_text` take sentences. Not saved; for ``text_input="words"`` a `WordVectorizer`.
+        Lets `embed_text` take sentences; for ``text_input="words"`` a `WordVectorizer`. Its weights are not saved,
+        but how it is loaded again is: a folder brings its text encoder back where that is at hand.
 
     Raises
     ------
@@ -164,6 +167,21 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
                 nn.Linear(width, config.embedding_size),
             )
         self.log_temperature = nn.Parameter(torch.tensor(np.log(0.1), dtype=torch.float32))
+
+    def _save_pretrained(self, save_directory):
+        super()._save_pretrained(save_directory)
+        if hasattr(self.text_encoder, "identity"):
+            save_text_encoder(self.text_encoder, Path(save_directory) / TEXT_ENCODER)
+
+    @classmethod
+    def _saved_parts(cls, source):
+        folder = Path(source) / TEXT_ENCODER
+        if not folder.is_dir():
+            return {}
+        try:
+            return {"text_encoder": load_text_encoder(folder)}
+        except CheckpointError:  # told when a sentence is to be read, which most uses never do
+            return {}
 
     @property
     def temperature(self) -> torch.Tensor:
@@ -344,7 +362,7 @@ def _named_encoder(config, text_encoder):
             found=identity or type(text_encoder).__name__,
             fix="Vectors of equal size from another encoder would fit and mean nothing.",
         )
-    if (config.text_input == "sequence") != (getattr(text_encoder, "length", 1) > 1):
+    if (config.text_input == "sequence") != (vectors_per_text(text_encoder) > 1):
         raise ConfigError(
             "Evaluator and text encoder do not fit.",
             expected="text_input='sequence' with a SequenceTextEncoder, and only with it",

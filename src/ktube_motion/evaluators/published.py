@@ -13,9 +13,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
-from ..models import StandardizedModel, read_stats, read_torch_file
+from ..models import StandardizedModel, evaluating, read_stats, read_torch_file
 from ..skeletons import Skeleton
-from ..vq.codebooks import evaluating
 from .batching import as_clips, in_batches
 
 __all__ = ["T2MEvaluator", "load_t2m_evaluator"]

@@ -9,6 +9,7 @@ from itertools import islice
 import torch
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..models import equal_lengths
 from .hearing import check_words, heard_live, heard_together
 
 __all__ = ["generate", "stream"]
@@ -116,7 +117,7 @@ def generate(
     if batch_size < 1:
         raise ConfigError("batch_size must be positive.", found=batch_size)
     written: list[list[int]] = [[] for _ in seeds]
-    for rows in batches([len(tokens) for tokens in seen], batch_size):
+    for rows in equal_lengths([len(tokens) for tokens in seen], batch_size):
         heard = None
         if words is not None:
             heard = heard_together(model, [words[row][len(prefixes[row]) - len(seen[row]) :] for row in rows])
@@ -349,16 +350,6 @@ def _write(model, text_features, prefix, least, most, seeds, options, heard=None
                     noise.keep(rows)
             # A sample that has ended is read on until the batch shrinks; its code must be a motion's.
             context.append(chosen.clamp(max=end - 1))
-
-
-def batches(lengths, batch_size):
-    """Yield lists of rows of equal length, at most `batch_size` of them."""
-    groups = {}
-    for row, length in enumerate(lengths):
-        groups.setdefault(length, []).append(row)
-    for rows in groups.values():
-        for start in range(0, len(rows), batch_size):
-            yield rows[start : start + batch_size]
 
 
 def _check_text(model, text_features, count):

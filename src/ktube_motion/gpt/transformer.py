@@ -210,7 +210,7 @@ class WordReader(nn.Module):
 
 
 class MotionTransformer(HubModel, tags=["motion-generation"]):
-    """Autoregressive transformer over motion tokens, led by a text.
+    """Autoregressive transformer over motion tokens, conditioned on a text.
 
     The text takes the first position, or the first ``text_tokens``; the output
     at the last of them is about motion token 0. The design, and the checkpoints it can read

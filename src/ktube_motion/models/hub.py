@@ -75,10 +75,15 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
         hub |= {"force_download": force_download, "local_files_only": local_files_only}
         source = pretrained_model_name_or_path
         config, state = read_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
-        model = cls(config, **parts)
+        model = cls(config, **cls._saved_parts(source) | parts)
         model._receive(state)
         load_state(model, state, where=source)
         return model.to(map_location).eval()
+
+    @classmethod
+    def _saved_parts(cls, source) -> dict[str, Any]:
+        """Give the parts that a folder has beside the weights; a child that saves such parts reads them here."""
+        return {}
 
     def _receive(self, state):
         """Get ready for the weights `state`; a child may take over their precision here."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from ..gpt.sampling import batches
+from ..models import map_rows
 from .joining import Neighbour
 from .placing import go_on
 
@@ -16,12 +16,7 @@ CHUNK = 1024  # tokens decoded at once
 
 def decode_rows(tokenizer, skeleton, rows) -> list[np.ndarray]:
     """Decode rows of tokens ``(L_i,)``, of whatever lengths, to joints ``(T_i, J, 3)``."""
-    joints: list = [None] * len(rows)
-    for places in batches([len(tokens) for tokens in rows], CHUNK):
-        decoded = decode_joints(tokenizer, skeleton, torch.stack([rows[place] for place in places]))
-        for place, positions in zip(places, decoded, strict=True):
-            joints[place] = positions
-    return joints
+    return map_rows(lambda tokens: decode_joints(tokenizer, skeleton, tokens), rows, batch_size=CHUNK)
 
 
 def decode_joints(tokenizer, skeleton, tokens) -> np.ndarray:

@@ -4,41 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from ..errors import DataError
-from ..features import joints_to_features
+from ..features import joints_to_features, rebone
 from ..skeletons import Skeleton
 from ..types import Motion
 from .placing import fit_ground, move, settle
 
-__all__ = ["Before", "Body", "Neighbour", "check_neighbour", "end_of", "prefixes", "start_of"]
+__all__ = ["Before", "Neighbour", "check_neighbour", "end_of", "prefixes", "start_of"]
 
 _SECONDS_TO_SETTLE = 0.4
-
-
-@dataclass(frozen=True, eq=False)
-class Body:
-    """The bones of one person: motion is generated for the body of the skeleton, and has to fit."""
-
-    skeleton: Skeleton
-    lengths: torch.Tensor
-
-    @classmethod
-    def of(cls, positions, skeleton) -> "Body":
-        """Measure the bones in joints ``(T, J, 3)``."""
-        bones = positions[:, 1:] - positions[:, list(skeleton.parents[1:])]
-        return cls(skeleton, torch.tensor(np.median(np.linalg.norm(bones, axis=-1), 0)))
-
-    def fit(self, joints) -> torch.Tensor:
-        """Stretch decoded joints ``(T, J, 3)`` to this body, and their path with the legs; in float64."""
-        joints = torch.as_tensor(joints).double()
-        own = torch.tensor(np.linalg.norm(self.skeleton.offsets, axis=-1)[1:])
-        fitted = [joints[:, 0] * (_leg(self.lengths, self.skeleton) / _leg(own, self.skeleton))]
-        for joint, parent in enumerate(self.skeleton.parents[1:], 1):
-            bone = F.normalize(joints[:, joint] - joints[:, parent], dim=-1)
-            fitted.append(fitted[parent] + bone * self.lengths[joint - 1])
-        return torch.stack(fitted, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +44,9 @@ class Neighbour(Before):
     ----------
     edge : float64 tensor [shape=(2, J, 3)]
         The two frames next to the seam.
-    body : Body
-        Its bones.
+    skeleton : Skeleton
+    bones : float64 tensor [shape=(J, 3)]
+        Bones as long as this person's: motion is generated for the skeleton's body, and has to fit.
     floor : float
         Height of its lowest point, which tokens do not know.
     settling : int
@@ -78,7 +54,8 @@ class Neighbour(Before):
     """
 
     edge: torch.Tensor
-    body: Body
+    skeleton: Skeleton
+    bones: torch.Tensor
     floor: float
     settling: int
 
@@ -99,16 +76,21 @@ class Neighbour(Before):
         offsets : float64 tensor [shape=(at most settling, J, 3)]
             To be added from the first frame on: they keep the seam smooth.
         """
-        fit = fit_ground(self.body.fit(known)[1], self.edge[1])
+        fit = fit_ground(self._fitted(known)[1], self.edge[1])
 
         def put(joints):
-            placed = move(self.body.fit(joints), *fit)
+            placed = move(self._fitted(joints), *fit)
             placed[..., 1] += self.floor
             return placed
 
         error = self.edge - put(known)
         settling = self.settling if frames is None else min(self.settling, frames + 1)
         return put, settle(error[1], error[1] - error[0], settling)
+
+    def _fitted(self, joints):
+        """Stretch decoded joints ``(T, J, 3)`` to this body, and their path with the legs; in float64."""
+        joints, own = torch.as_tensor(joints).double(), self.skeleton.offsets
+        return rebone(joints, skeleton=self.skeleton, target_offsets=self.bones, source_offsets=own)
 
     def continued(self, joints) -> np.ndarray:
         """Give what follows the first two frames of `joints` as it goes on from this motion: ``(T, J, 3)``."""
@@ -177,11 +159,15 @@ def _neighbour(codes, positions, edge, motion, context):
         torch.as_tensor(codes),
         context,
         edge=torch.tensor(edge),
-        body=Body.of(positions, motion.skeleton),
+        skeleton=motion.skeleton,
+        bones=_bones(positions, motion.skeleton),
         floor=float(positions[..., 1].min()),
         settling=max(1, round(_SECONDS_TO_SETTLE * motion.fps)),
     )
 
 
-def _leg(lengths, skeleton):
-    return lengths[[joint - 1 for joint in skeleton.lower_leg]].sum()
+def _bones(positions, skeleton):
+    """Give bones ``(J, 3)`` of the lengths that joints ``(T, J, 3)`` have in the median; they point anywhere."""
+    bones = positions[:, 1:] - positions[:, list(skeleton.parents[1:])]
+    lengths = np.pad(np.median(np.linalg.norm(bones, axis=-1), 0), (1, 0))
+    return torch.tensor(lengths[:, None] * [0.0, 1.0, 0.0])

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from .. import evaluators as _evaluators  # noqa: F401 (registers the encoder that an evaluator is)
 from ..errors import CheckpointError
 from ..gpt.transformer import MotionTransformer
 from ..io.files import read_json, write_json
-from ..text import offline_text_encoder
+from ..text import load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
@@ -23,7 +24,7 @@ def check_parts(tokenizer, transformer, text_encoder):
         ("frames per token", ours.frames_per_token, tokenizer.frames_per_token, "tokenizer"),
         ("tokenizer", ours.tokenizer, tokenizer.fingerprint if ours.tokenizer else "", "tokenizer"),
         ("size of the text vector", ours.text_dim, text_encoder.dim, "text encoder"),
-        ("number of vectors of a text", ours.text_tokens, getattr(text_encoder, "length", 1), "text encoder"),
+        ("number of vectors of a text", ours.text_tokens, vectors_per_text(text_encoder), "text encoder"),
         ("text encoder", ours.text_encoder, text_encoder.identity if ours.text_encoder else "", "text encoder"),
     ]
     for what, wanted, found, part in pairs:
@@ -45,11 +46,7 @@ def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
         raise CheckpointError("This is another kind of folder.", where=path, expected=f"kind {_KIND}")
     identity = written.get("text_encoder", "")
     if text_encoder is None:
-        text_encoder = offline_text_encoder(identity)
-        if text_encoder is None:
-            raise CheckpointError(
-                "This pipeline needs its text encoder.", where=path, expected=identity, fix="Pass text_encoder=…"
-            )
+        text_encoder = load_text_encoder(Path(folder) / "text_encoder", device=str(map_location))
     if text_encoder.identity != identity:
         raise CheckpointError(
             "This is another text encoder.", where=path, expected=identity, found=text_encoder.identity
@@ -60,7 +57,8 @@ def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
 
 
 def save_parts(folder: str | Path, tokenizer, transformer, text_encoder):
-    """Write tokenizer, transformer and the text encoder's identity (not the encoder) to a folder."""
+    """Write tokenizer, transformer, and what the text encoder is loaded from (an aligned one whole) to a folder."""
     tokenizer.save_pretrained(Path(folder) / "tokenizer")
     transformer.save_pretrained(Path(folder) / "transformer")
+    save_text_encoder(text_encoder, Path(folder) / "text_encoder")
     write_json(Path(folder) / "pipeline.json", {"kind": _KIND, "text_encoder": text_encoder.identity})

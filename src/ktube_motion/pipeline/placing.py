@@ -92,7 +92,7 @@ def place_after(before: Motion, after: Motion) -> Motion:
     -----
     Its first frame is put where the next frame of `before` would be, in a
     straight line from the last two. The poses themselves may still differ:
-    `UtteranceToMotion.fill` makes a motion that leads from one to the other.
+    `UtteranceToMotion.in_between` makes a motion that leads from one to the other.
 
     Examples
     --------

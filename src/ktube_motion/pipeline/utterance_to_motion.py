@@ -15,7 +15,7 @@ from ..text.encoders import TextEncoder, clean_texts
 from ..types import Cue, Motion
 from ..vq import MotionTokenizer
 from .decoding import decode_rows, decode_stream
-from .filling import fill_between
+from .in_betweening import write_between
 from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
 from .parts import check_parts, load_parts, save_parts
 from .talk import number_of_frames, read_talk, token_spans
@@ -267,7 +267,7 @@ class UtteranceToMotion:
         pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
         return self._cut(pieces, frames, name)
 
-    def fill(
+    def in_between(
         self,
         text: str,
         before: Motion,
@@ -293,9 +293,9 @@ class UtteranceToMotion:
         steer : bool
             `after` stays where it is, and the path is bent to arrive there. If
             False, the path is the one the model wrote: then
-            ``place_after(filling, after)`` takes `after` to where it arrives.
+            ``place_after(between, after)`` takes `after` to where it arrives.
         candidates : int
-            So many fillings are written; the one that must be corrected least to arrive is taken.
+            So many candidates are written; the one that must be corrected least to arrive is taken.
         context : int
             How many tokens of `before` the transformer reads.
         generator : torch.Generator, optional
@@ -325,7 +325,7 @@ class UtteranceToMotion:
         Examples
         --------
         >>> pipeline = UtteranceToMotion.from_pretrained("output/quickstart/pipeline")  # doctest: +SKIP
-        >>> filling = pipeline.fill("왼손을 흔들어요", clip[:40], clip[80:], seconds=2.0)  # doctest: +SKIP
+        >>> between = pipeline.in_between("왼손을 흔들어요", clip[:40], clip[80:], seconds=2.0)  # doctest: +SKIP
         """
         (name,) = clean_texts([text])
         frames = number_of_frames(seconds, self.fps)
@@ -345,7 +345,7 @@ class UtteranceToMotion:
             **sampling,
         )
         return self._motion(
-            fill_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
+            write_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
         )
 
     def _motion(self, positions, name):

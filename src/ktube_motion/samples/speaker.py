@@ -14,7 +14,7 @@ from ..types import Cue, PoseSequence
 from .faults import FAULTS, spoil
 from .files import CAMERA, TRANSCRIPTS, pose_json
 from .gestures import HANGING, Arm, Style, gesture, reach
-from .speech import choose, schedule
+from .speech import choose, open_some, schedule
 from .tracks import Tracks, enliven
 from .wordings import Sentence, sentences
 
@@ -151,7 +151,7 @@ def make_speaker(
         raise ConfigError(
             "Wordings have been chosen already.", fix="Give wordings=sentences(split=…), or split= alone."
         )
-    wordings = sentences(split=split) if wordings is None else tuple(wordings)
+    given, wordings = wordings is not None, sentences(split=split) if wordings is None else tuple(wordings)
     faults = FAULTS if faults is True else tuple(faults or ())
     _check(num_utterances, fps, faults, name, wordings)
     _check_choices(seed, transcript)
@@ -160,7 +160,7 @@ def make_speaker(
     himself = rng if person is None else np.random.default_rng((abs(person), 1 + (person < 0)))
     style, rate, liking = _style(himself), himself.uniform(4.9, 6.3), himself.gamma(1.5, size=len(wordings))
     betas = himself.normal(0, 0.6, 10).clip(-1.5, 1.5).round(5)
-    said = choose(wordings, num_utterances, liking, rng)
+    said = open_some(choose(wordings, num_utterances, liking, rng), rng, plainly=given)
     cues, moments = schedule(said, rate, rng)
     tracks = Tracks(style)
     labels = [_gesticulate(tracks, moment, style, rng) for moment in moments]
@@ -232,7 +232,5 @@ def _gesticulate(tracks, moment, style, rng):
 
 def _until_next(labels):
     """A gesture lets go where the next one begins."""
-    ends = [*(label.onset for label in labels[1:]), float("inf")]
-    return [
-        replace(label, release=min(label.release, end)) for label, end in zip(labels, ends[: len(labels)], strict=True)
-    ]
+    cut = [replace(label, release=min(label.release, later.onset)) for label, later in pairwise(labels)]
+    return cut + labels[-1:]

@@ -1,16 +1,16 @@
 """What the made-up speaker says, and when he says every word."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..types import Cue, Word
 from .wordings import Sentence
 
-__all__ = ["Moment", "choose", "schedule"]
+__all__ = ["Moment", "choose", "open_some", "schedule"]
 
-_OPENERS = {0.18: "자, ", 0.28: "[yes:네], ", 0.36: "[thinking:음], "}  # up to which share of the draws
+_OPENERS = {"자, ": 0.18, "[yes:네], ": 0.10, "[thinking:음], ": 0.08}  # before which share of the sentences
 _ANSWERS = {"greeting", "farewell", "bow", "yes", "no", "thinking", "count", "cheer"}  # they stand first by themselves
 _APART = 1.2  # seconds from one stroke to the next: who gestures more takes a pause before the word
 
@@ -36,38 +36,39 @@ def choose(wordings: Sequence[Sentence], count: int, liking: np.ndarray, rng: np
 
     `liking` says for every wording how much the speaker likes it.
     """
-    places: dict[str | None, list[int]] = {}
+    places: dict[str, list[int]] = {}
     for place, sentence in enumerate(wordings):
-        places.setdefault(sentence.concepts[0] if sentence.marks else None, []).append(place)
-    plain = places.pop(None, [])
-    round_of = [*sorted(places), *[None] * (max(1, round(0.1 * len(places))) if plain else 0)]
-    turns: list[str | None] = []
+        places.setdefault(sentence.concepts[0] if sentence.marks else "", []).append(place)
+    concepts = sorted(places)
+    if "" in places:
+        concepts += [""] * (round(0.1 * len(places)) - 1)
+    turns: list[str] = []
     said = []
     while len(said) < count:
-        turns = turns or [round_of[place] for place in rng.permutation(len(round_of))]
-        concept = turns.pop()
-        here = plain if concept is None else _some_or_many(places[concept], wordings, rng)
-        chance = liking[here] / liking[here].sum()
-        said.append(_open(wordings[int(rng.choice(here, p=chance))], places.keys(), rng))
+        turns = turns or [concepts[place] for place in rng.permutation(len(concepts))]
+        choices = _some_or_many(places[turns.pop()], wordings, rng)
+        chances = liking[choices] / liking[choices].sum()
+        said.append(wordings[int(rng.choice(choices, p=chances))])
     return said
 
 
 def _some_or_many(places, wordings, rng):
-    """Take the sentences with one gesture, or with two in five draws those with more."""
+    """Keep the sentences with at most one gesture, or in two of five draws those with more."""
     many = [place for place in places if len(wordings[place].marks) > 1]
-    one = [place for place in places if len(wordings[place].marks) == 1]
-    return many if many and (not one or rng.random() < 0.4) else one
+    few = [place for place in places if len(wordings[place].marks) < 2]
+    return many if many and (not few or rng.random() < 0.4) else few
 
 
-def _open(sentence, concepts, rng):
-    """Open some sentences with 자, with a nod or with a thought."""
-    draw = rng.random()
-    opener = next((text for share, text in _OPENERS.items() if draw < share), "")
-    marked = Sentence.parse(opener).concepts
-    first = sentence.concepts[:1]
-    if sentence.text.startswith(("자", "네", "음")) or (marked and (not first or first[0] in _ANSWERS)):
-        return sentence
-    return sentence.opened(opener) if set(marked) <= set(concepts) else sentence
+def open_some(said: Sequence[Sentence], rng: np.random.Generator, *, plainly: bool) -> list[Sentence]:
+    """Open some sentences with 자; with a nod or a thought, which are gestures, where not `plainly`."""
+    opened = []
+    for sentence in said:
+        opener = str(rng.choice([*_OPENERS, ""], p=[*_OPENERS.values(), 1 - sum(_OPENERS.values())]))
+        gestures = "[" in opener
+        unfit = gestures and (plainly or not sentence.marks or sentence.concepts[0] in _ANSWERS)
+        stands = unfit or not opener or sentence.text.startswith(("자", "네", "음"))
+        opened.append(sentence if stands else sentence.opened(opener))
+    return opened
 
 
 def schedule(said: Sequence[Sentence], rate: float, rng: np.random.Generator) -> tuple[list[Cue], list[Moment]]:
@@ -102,11 +103,9 @@ def _moments(number, sentence, clock):
     moments = []
     for concept, first, last in sentence.marks:
         moment = Moment(number, concept, sentence.text[first:last], float(clock[first]), float(clock[last]))
-        if moments:
-            wait = _APART - (moment.centre - moments[-1].centre)
-            if wait > 0:
-                clock[first:] += wait
-                moment = Moment(number, concept, moment.text, float(clock[first]), float(clock[last]))
+        if moments and (wait := moments[-1].centre + _APART - moment.centre) > 0:
+            clock[first:] += wait
+            moment = replace(moment, start=moment.start + wait, end=moment.end + wait)
         moments.append(moment)
     return moments
 

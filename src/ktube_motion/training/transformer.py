@@ -10,7 +10,7 @@ from ..evaluation import EvaluationConfig, evaluate_generation
 from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..models import load_state
-from ..text import NUM_TIMES
+from ..text import NUM_TIMES, vectors_per_text
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .options import VALIDATION
@@ -236,7 +236,7 @@ def train_transformer(
         "frames_per_token": tokenizer.frames_per_token,
         "text_encoder": text_encoder.identity,
         "text_dim": text_encoder.dim,
-        "text_tokens": getattr(text_encoder, "length", 1),
+        "text_tokens": vectors_per_text(text_encoder),
     }
     if word_encoder is not None:
         from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}

@@ -8,10 +8,10 @@ import torch
 
 from ..arrays import Array, check_finite, check_shape, to_torch
 from ..errors import ConfigError, DataError, ShapeError
-from ..models import HubModel, StandardizedModel, hash_weights
+from ..models import HubModel, StandardizedModel, evaluating, hash_weights
 from ..types import FeatureStats
 from .autoencoder import Decoder, Encoder
-from .codebooks import PADDING, VectorQuantizer, evaluating
+from .codebooks import PADDING, VectorQuantizer
 from .config import TokenizerConfig
 from .pieces import fill_tokens, pieces, scaled, take, within
 from .quantizers import make_quantizer

@@ -48,12 +48,14 @@ def gesture(concept: str, style: Style, rng: np.random.Generator, span: float = 
     keys = _TABLE[concept][1](side, size, span, rng)
     tempo = style.speed * rng.uniform(0.92, 1.08)
     sway = {part: rng.normal(0, 0.05, (2, 3)) for part in ("left", "right")}
+    hanging, reaching = np.array([HANGING.upper, HANGING.fore]), 0.5 + 0.5 * size
     stretch = 1.0 if concept == "count" else 1 / tempo  # fingers keep time with the words
 
     def vary(part, pose):
         if not isinstance(pose, Arm):
             return tuple(size * angle for angle in pose)
-        upper, fore = np.array([pose.upper, pose.fore]) + sway[part]
+        arm = np.array([pose.upper, pose.fore])
+        upper, fore = arm + 0.3 * sway[part] if pose.touches else hanging + reaching * (arm - hanging) + sway[part]
         return replace(pose, upper=tuple(upper), fore=tuple(fore))
 
     return [

@@ -7,12 +7,10 @@ __all__ = ["PLAYS"]
 
 
 def _thinking(side, size, span, rng):
-    chin = Arm((0.06, -0.72, 0.66), (-0.42, 0.88, -0.12), (-0.5, -0.1, -0.9), "curled", 0.2)
+    chin = Arm((0.06, -0.72, 0.66), (-0.42, 0.88, -0.12), (-0.5, -0.1, -0.9), "curled", 0.2, touches=True)
     other = Arm((0.16, -0.95, 0.30), (-0.88, 0.02, 0.50), (0, 0.3, -1))
     tilt = 0.16 * turned(side)
-    keys = hold(side, chin, 0.0, 1.6)
-    if rng.random() < 0.5:
-        keys += hold(OTHER[side], other, 0.0, 1.5)
+    keys = hold(side, chin, 0.0, 1.6) + hold(OTHER[side], other, 0.0, 1.5)
     return [*keys, *move("head", (0.1, (0.10, 0.1 * tilt, -tilt)), (0.8, (-0.10, tilt, -tilt)), (1.5, (0.1, 0, -tilt)))]
 
 
@@ -37,8 +35,8 @@ def _heavy(side, size, span, rng):
 
 
 def _tired(side, size, span, rng):
-    brow = reach((0.08, 0.26, 0.17), (0, 0.5, 0.9), elbow=(1, -0.4, 0.3), fingers=(-1, 0, 0))
-    wiped = reach((0.26, 0.22, 0.15), (0, 0.5, 0.9), elbow=(1, -0.5, 0.2), fingers=(-1, 0.2, 0))
+    brow = reach((0.08, 0.26, 0.17), (0, 0.5, 0.9), elbow=(1, -0.4, 0.3), fingers=(-1, 0, 0), touches=True)
+    wiped = reach((0.26, 0.22, 0.15), (0, 0.5, 0.9), elbow=(1, -0.5, 0.2), fingers=(-1, 0.2, 0), touches=True)
     dropped = reach((0.26, -0.42, 0.14), (-1, 0, 0))
     return [
         *move(side, (-0.36, brow), (0.0, wiped), (0.45, dropped), (1.0, dropped)),
@@ -50,11 +48,16 @@ def _tired(side, size, span, rng):
 def _cold(side, size, span, rng):
     keys = []
     for part, height in ((side, -0.10), (OTHER[side], -0.16)):
-        outer = reach((0.02, height - 0.02, 0.30), (0, 0, -1), elbow=(1, -0.8, 0.2), fingers=(-1, 0.1, 0))
+        outer = reach((0.10, height - 0.02, 0.32), (0, 0, -1), elbow=(1, -0.8, 0.2), fingers=(-1, 0.1, 0))
         for beat in range(6):
             rub = 0.045 * (-1) ** beat
             hug = reach(
-                (-0.08, height + rub, 0.19), (0, 0.1, -1), elbow=(0.8, -1, 0.4), fingers=(-1, 0.2, -0.3), lift=0.22
+                (-0.08, height + rub, 0.19),
+                (0, 0.1, -1),
+                elbow=(0.8, -1, 0.4),
+                fingers=(-1, 0.2, -0.3),
+                lift=0.22,
+                touches=True,
             )
             keys.append(Key(part, 0.2 * beat, hug, None if beat else outer))
     shiver = [(0.1 * beat, (0.10, 0.035 * (-1) ** beat, 0)) for beat in range(11)]

@@ -14,8 +14,8 @@ def _big(side, size, span, rng):
 
 
 def _small(side, size, span, rng):
-    apart = Arm((0.34, -0.85, 0.40), (-0.08, 0.42, 0.88), (-1, -0.1, 0.1), "pinch")
-    close = Arm((0.24, -0.88, 0.44), (-0.33, 0.42, 0.85), (-1, -0.1, 0.1), "pinch")
+    apart = reach((0.21, -0.15, 0.32), (-1, -0.1, 0.1), "pinch", fingers=(-0.2, 0.3, 1))
+    close = reach((0.08, -0.15, 0.34), (-1, -0.1, 0.1), "pinch", fingers=(-0.2, 0.3, 1), touches=True)
     keys = both((-0.25, apart), (0.05, close), (0.35, apart), (0.6, close), (1.1, close))
     return [*keys, *hold("torso", (0.10, 0, 0), 0.1, 0.9), Key("head", 0.1, (0.2, 0, 0.06))]
 
@@ -77,7 +77,7 @@ def _fast(side, size, span, rng):
     keys = []
     for part, phase in (("left", 0.0), ("right", 0.5)):
         keys += circle(
-            part, (0.02, -0.12, 0.28), (0, 0.085, 0), (0, 0, 0.085), period=0.38, rounds=3, phase=phase,
+            part, (0.02, -0.12, 0.28), (0, 0.085, 0), (0, 0, 0.085), period=0.46, rounds=3, phase=phase,
             palm=(0, 0, -1), hand="fist", elbow=(1, -0.5, 0), fingers=(-1, 0, 0.2),
         )  # fmt: skip
     return [*keys, *hold("torso", (0.08, 0, 0), 0.0, 1.0)]

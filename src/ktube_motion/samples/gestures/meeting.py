@@ -58,7 +58,7 @@ def _cheer(side, size, span, rng):
 
 
 def _heart(side, size, span, rng):
-    over = reach((0.07, 0.43, 0.05), (0, -1, 0.1), elbow=(1, 0.2, 0.1), fingers=(-0.6, -0.7, 0.1))
+    over = reach((0.07, 0.43, 0.05), (0, -1, 0.1), elbow=(1, 0.2, 0.1), fingers=(-0.6, -0.7, 0.1), touches=True)
     wide = Arm((0.85, 0.30, 0.35), (0.30, 1, 0.25), (-0.6, 0, 0.6))
     lean = 0.10 * turned(side)
     return [
@@ -87,7 +87,7 @@ def _ok(side, size, span, rng):
 
 
 def _victory(side, size, span, rng):
-    cheek = reach((0.17, 0.13, 0.13), (0, 0, 1), "two", elbow=(0.9, -1, 0.2), fingers=(0.2, 1, 0.1))
+    cheek = reach((0.17, 0.13, 0.13), (0, 0, 1), "two", elbow=(0.9, -1, 0.2), fingers=(0.2, 1, 0.1), touches=True)
     tilt = 0.24 * turned(side)
     return [
         *both((0.0, cheek), (1.0, cheek)),
@@ -96,7 +96,7 @@ def _victory(side, size, span, rng):
 
 
 def _pray(side, size, span, rng):
-    joined = reach((0.03, -0.13, 0.22), (-1, 0, 0), "open", elbow=(1, -0.7, 0), fingers=(-0.08, 1, 0.3))
+    joined = reach((0.03, -0.13, 0.22), (-1, 0, 0), "open", elbow=(1, -0.7, 0), fingers=(-0.08, 1, 0.3), touches=True)
     return [
         *both((0.0, joined), (1.1, joined)),
         *move("torso", (0.0, (0.14, 0, 0)), (0.35, (0.04, 0, 0)), (0.7, (0.16, 0, 0)), (1.0, (0.14, 0, 0))),
@@ -106,7 +106,7 @@ def _pray(side, size, span, rng):
 
 def _clap(side, size, span, rng):
     apart = reach((0.17, -0.08, 0.29), (-1, 0, 0.1), "open", fingers=(-0.1, 0.5, 0.8))
-    together = reach((0.04, -0.08, 0.31), (-1, 0, 0), "open", fingers=(0, 0.5, 0.8))
+    together = reach((0.04, -0.08, 0.31), (-1, 0, 0), "open", fingers=(0, 0.5, 0.8), touches=True)
     steps = [(0.19 * beat - 0.19, together if beat % 2 else apart) for beat in range(8)]
     return [*both(*steps), *nod(0.10, count=2, period=0.38)]
 
@@ -120,7 +120,7 @@ def _question(side, size, span, rng):
 
 def _come(side, size, span, rng):
     out = reach((0.18, 0.03, 0.46), (0, -1, 0.1), "open", fingers=(0, 0.25, 1))
-    back = reach((0.18, 0.05, 0.24), (0, -0.7, -0.7), "curled", fingers=(-0.1, -0.5, -0.3))
+    back = reach((0.18, 0.05, 0.25), (0, -0.9, -0.4), "curled", fingers=(-0.2, -0.5, 0.7))
     steps = [(0.24 * beat, back if beat % 2 else out) for beat in range(5)]
     return [*move(side, *steps), *hold("torso", (0.06, 0, 0), 0.0, 0.9), *nod(0.16, count=2)]
 
@@ -129,14 +129,16 @@ def _stop(side, size, span, rng):
     near = reach((0.20, -0.04, 0.14), (0, 0, 1), "open", fingers=(0, 1, 0))
     out = reach((0.18, 0.02, 0.48), (0, 0.1, 1), "open", elbow=(1, -1, 0), fingers=(-0.1, 1, 0.2))
     return [
-        *both((-0.24, near), (0.0, out), (0.9, out)),
+        *both((-0.32, near), (0.0, out), (0.9, out)),
         *hold("torso", (-0.10, 0, 0), 0.0, 0.8),
         *hold("head", (-0.06, 0, 0), 0.0, 0.8),
     ]
 
 
 def _secret(side, size, span, rng):
-    screen = reach((0.15, 0.09, 0.16), (-0.8, 0, -0.5), "open", elbow=(0.6, -1, 0.1), fingers=(-0.1, 1, 0.15))
+    screen = reach(
+        (0.15, 0.09, 0.16), (-0.8, 0, -0.5), "open", elbow=(0.6, -1, 0.1), fingers=(-0.1, 1, 0.15), touches=True
+    )
     turn = turned(side)
     return [
         *hold(side, screen, 0.0, 1.0),

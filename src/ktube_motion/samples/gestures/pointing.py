@@ -51,7 +51,7 @@ def _down(side, size, span, rng):
 
 def _me(side, size, span, rng):
     off = reach((0.10, -0.10, 0.27), (0, 0, -1), "open", elbow=(1, -1, 0), fingers=(-1, 0.25, 0))
-    on = reach((0.08, -0.10, 0.16), (0, 0, -1), "open", elbow=(1, -1, 0), fingers=(-1, 0.25, 0))
+    on = reach((0.08, -0.10, 0.16), (0, 0, -1), "open", elbow=(1, -1, 0), fingers=(-1, 0.25, 0), touches=True)
     return [*move(side, (-0.22, off), (0.0, on), (0.22, off), (0.42, on), (0.85, on)), *nod(0.16, count=1)]
 
 
@@ -66,7 +66,7 @@ def _you(side, size, span, rng):
 def _we(side, size, span, rng):
     ahead = reach((0.16, -0.18, 0.44), (-1, 0, -0.2), "open")
     wide = reach((0.46, -0.14, 0.24), (-0.8, 0, 0.4), "open")
-    home = reach((0.10, -0.15, 0.18), (-0.2, 0, -1), "open", elbow=(1, -0.6, 0), fingers=(-1, 0.2, 0.2))
+    home = reach((0.10, -0.15, 0.18), (-0.2, 0, -1), "open", elbow=(1, -0.6, 0), fingers=(-1, 0.2, 0.2), touches=True)
     return [*both((-0.42, wide), (0.0, home, ahead), (0.75, home)), *hold("head", (0.10, 0, 0), 0.0, 0.7)]
 
 
@@ -87,10 +87,10 @@ def _turn(side, size, span, rng):
 
 
 def _past(side, size, span, rng):
-    ahead = reach((0.28, 0.06, 0.24), (-0.3, 0.3, -1), "open", elbow=(0.8, -0.5, 0.3), fingers=(0, 1, -0.1))
-    behind = reach((0.30, 0.18, -0.02), (0, 0.4, -1), "open", elbow=(0.7, 0, 0.8), fingers=(0.1, 0.8, -0.8))
+    ahead = reach((0.29, 0.10, 0.20), (-0.3, 0.3, -1), "open", elbow=(0.8, -0.4, 0.4))
+    behind = reach((0.30, 0.18, 0.0), (-0.2, 0.4, -1), "open", elbow=(0.8, -0.1, 0.8))
     turn = turned(side)
-    keys = move(side, (-0.26, ahead), (0.0, behind), (0.26, ahead), (0.5, behind), (0.85, behind))
+    keys = move(side, (-0.30, ahead), (0.0, behind), (0.30, ahead), (0.58, behind), (0.9, behind))
     return [*keys, *hold("head", (-0.06, 0.28 * turn, 0), 0.0, 0.8), *hold("torso", (-0.05, 0.12 * turn, 0), 0.0, 0.8)]
 
 

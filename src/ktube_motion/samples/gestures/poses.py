@@ -31,7 +31,7 @@ class Arm:
     """Where the upper arm, the forearm and the palm point.
 
     `fingers` says where the hand points, by default where the forearm does, folded by `bend` (radians) towards the
-    palm; `lift` raises the shoulder (radians).
+    palm; `lift` raises the shoulder (radians); a hand that `touches` something must not miss it.
     """
 
     upper: tuple
@@ -41,12 +41,15 @@ class Arm:
     bend: float = 0.0
     fingers: tuple | None = None
     lift: float = 0.0
+    touches: bool = False
 
 
 HANGING = Arm((0.20, -1, 0.0), (0.06, -1, 0.25), (-1, 0, 0.15))
 
 
-def reach(wrist, palm, hand="relaxed", *, elbow=(0.5, -1, -0.1), fingers=None, bend=0.0, lift=0.0) -> Arm:
+def reach(
+    wrist, palm, hand="relaxed", *, elbow=(0.5, -1, -0.1), fingers=None, bend=0.0, lift=0.0, touches=False
+) -> Arm:
     """Bring the wrist to a point.
 
     Parameters
@@ -59,7 +62,7 @@ def reach(wrist, palm, hand="relaxed", *, elbow=(0.5, -1, -0.1), fingers=None, b
         Name of the hand's shape.
     elbow : (float, float, float)
         Where the elbow is pulled; an arm that does not reach is stretched.
-    fingers, bend, lift
+    fingers, bend, lift, touches
         As in `Arm`.
 
     Returns
@@ -73,7 +76,7 @@ def reach(wrist, palm, hand="relaxed", *, elbow=(0.5, -1, -0.1), fingers=None, b
     cosine = (_UPPER**2 + length**2 - _FORE**2) / (2 * _UPPER * length)
     upper = cosine * way + np.sqrt(1 - cosine**2) * aside / np.linalg.norm(aside)
     fore = length * way - _UPPER * upper
-    return Arm(tuple(upper), tuple(fore / _FORE), palm, hand, bend, fingers, lift)
+    return Arm(tuple(upper), tuple(fore / _FORE), palm, hand, bend, fingers, lift, touches)
 
 
 def part_rotvecs(part: str, pose: Arm | tuple) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Going on from a motion and filling between two: lengths, seams, places, bodies, bad input."""
+"""Going on from a motion and in-betweening: lengths, seams, places, bodies, bad input."""
 
 import numpy as np
 import pytest
@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.features import features_to_joints, rebone
+from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
-from ktube_motion.pipeline import UtteranceToMotion, filling, place_after
-from ktube_motion.pipeline.joining import Body, end_of, start_of
+from ktube_motion.pipeline import UtteranceToMotion, in_betweening, place_after
+from ktube_motion.pipeline.joining import end_of, start_of
 from ktube_motion.pipeline.placing import bend, fit_ground, move, settle
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
@@ -75,7 +75,7 @@ def whole(*motions):
 
 
 def test_filling_is_smooth_at_both_seams(pipeline, before, after):
-    filled = pipeline.fill("왼손을 흔든다", before, after, seconds=2.0, generator=seeded())
+    filled = pipeline.in_between("왼손을 흔든다", before, after, seconds=2.0, generator=seeded())
     assert (filled.num_frames, filled.fps, filled.name) == (40, 20.0, "왼손을 흔든다")
     report = seam_report(whole(before, filled, after), [40, 80], fps=20)
     assert report.speed_at_seams[1] < 1.25 * report.speed_inside[1]
@@ -87,7 +87,8 @@ def test_filling_is_smooth_at_both_seams(pipeline, before, after):
 
 def test_filling_follows_its_generator_alone(pipeline, before, after):
     first, again, other = (
-        pipeline.fill("손을 든다", before, after, seconds=1.0, generator=seeded(seed)).positions for seed in (0, 0, 1)
+        pipeline.in_between("손을 든다", before, after, seconds=1.0, generator=seeded(seed)).positions
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 0.01
@@ -98,7 +99,7 @@ def test_filling_follows_its_generator_alone(pipeline, before, after):
 def test_filling_has_its_length_and_joins(pipeline, frames, before, after, steer):
     first = spoken(pipeline, 1, 3.5)[-before:]
     last = place_after(first, spoken(pipeline, 2, 3.5)[:after])
-    filled = pipeline.fill(
+    filled = pipeline.in_between(
         "손을 든다", first, last, seconds=frames / 20, candidates=2, steer=steer, generator=seeded(frames)
     )
     assert filled.positions.shape == (frames, 22, 3)
@@ -111,10 +112,10 @@ def test_filling_has_its_length_and_joins(pipeline, frames, before, after, steer
 def test_a_far_motion_is_met_and_an_unsteered_path_is_not_bent(pipeline, before, after):
     far = after.replace(positions=after.positions + np.float32([0.8, 0, 0.5]))
     options = {"seconds": 3.0, "candidates": 1}
-    filled = pipeline.fill("걷는다", before, far, generator=seeded(), **options)
+    filled = pipeline.in_between("걷는다", before, far, generator=seeded(), **options)
     assert np.linalg.norm(far.positions[0] - filled.positions[-1], axis=-1).mean() < 0.1
-    free = pipeline.fill("걷는다", before, far, steer=False, generator=seeded(), **options)
-    same = pipeline.fill("걷는다", before, after, steer=False, generator=seeded(), **options)
+    free = pipeline.in_between("걷는다", before, far, steer=False, generator=seeded(), **options)
+    same = pipeline.in_between("걷는다", before, after, steer=False, generator=seeded(), **options)
     np.testing.assert_allclose(free.positions, same.positions, atol=1e-4)
     moved = place_after(free, far)
     report = seam_report(whole(before, free, moved), [40, 100], fps=20)
@@ -123,9 +124,9 @@ def test_a_far_motion_is_met_and_an_unsteered_path_is_not_bent(pipeline, before,
 
 def test_more_candidates_need_less_correction(pipeline, before, after, monkeypatch):
     costs = []
-    attempt = filling._attempt
-    monkeypatch.setattr(filling, "_attempt", lambda *given: costs.append(attempt(*given)) or costs[-1])
-    chosen = pipeline.fill("손을 든다", before, after, seconds=1.0, candidates=8, generator=seeded())
+    attempt = in_betweening._attempt
+    monkeypatch.setattr(in_betweening, "_attempt", lambda *given: costs.append(attempt(*given)) or costs[-1])
+    chosen = pipeline.in_between("손을 든다", before, after, seconds=1.0, candidates=8, generator=seeded())
     assert len(costs) == 8
     best = min(costs, key=lambda one: one.cost)
     middle = slice(8, 12)  # neither seam reaches here
@@ -222,36 +223,40 @@ def test_settling_begins_and_ends_without_a_kink():
     assert curve.diff().diff().abs().max() < 2e-3
 
 
-def test_body_fits_a_decoded_pose(pipeline):
+def test_decoded_poses_take_the_neighbours_body(pipeline, before):
+    tall = before.replace(positions=before.positions * np.float32(1.2))
     joints = features_to_joints(pipeline.tokenizer.decode(torch.randint(16, (6,), generator=seeded())))
-    lengths = torch.linspace(0.1, 0.4, 21).double()
-    fitted = Body(SMPL_22, lengths).fit(joints)
-    found = (fitted[:, 1:] - fitted[:, list(SMPL_22.parents[1:])]).norm(dim=-1)
-    torch.testing.assert_close(found, lengths.expand(len(joints), -1))
-    reboned = rebone(joints.double(), skeleton=SMPL_22).numpy()
-    own = Body.of(reboned, SMPL_22)  # the skeleton's, so that nothing is left to stretch
-    np.testing.assert_allclose(own.fit(reboned), reboned, atol=1e-6)
+    neighbour = end_of(tall, pipeline.tokenizer, context=4)
+    put, _ = neighbour.seam(joints[:2])
+    found = put(joints)
+    bones = (found[:, 1:] - found[:, list(SMPL_22.parents[1:])]).norm(dim=-1)
+    torch.testing.assert_close(bones, neighbour.bones.norm(dim=-1)[1:].expand(bones.shape))
+    small = end_of(before, pipeline.tokenizer, context=4).bones
+    torch.testing.assert_close(neighbour.bones, small * 1.2, rtol=1e-4, atol=1e-6)
+    walked, plain = (float((path[-1, 0] - path[0, 0])[[0, 2]].norm()) for path in (found, joints))
+    grown = neighbour.bones.norm(dim=-1)[[5, 8]].sum() / np.linalg.norm(SMPL_22.offsets, axis=-1)[[5, 8]].sum()
+    assert walked / plain == pytest.approx(float(grown), rel=0.02)
 
 
 @pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), 1e9, "2", None])
 def test_bad_seconds(pipeline, before, after, seconds):
     with pytest.raises((DataError, ConfigError), match=r"positive number|too long"):
-        pipeline.fill("손", before, after, seconds=seconds)
+        pipeline.in_between("손", before, after, seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "\x00", "\u200b"])
 def test_blank_texts(pipeline, before, after, text):
     with pytest.raises(DataError, match="blank"):
-        pipeline.fill(text, before, after, seconds=1.0)
+        pipeline.in_between(text, before, after, seconds=1.0)
 
 
 @pytest.mark.parametrize("text", ["😀", "hello 안녕 你好", "손을\x00든다", "\x1b[31m손", "가나다라 " * 2000])
 def test_odd_texts_have_a_result(pipeline, before, after, text):
-    assert pipeline.fill(text, before, after, seconds=0.5, candidates=2).num_frames == 10
+    assert pipeline.in_between(text, before, after, seconds=0.5, candidates=2).num_frames == 10
 
 
 def test_bad_neighbours(pipeline, before, after):
-    fill = lambda first, last, **options: pipeline.fill("손", first, last, seconds=1.0, **options)  # noqa: E731
+    fill = lambda first, last, **options: pipeline.in_between("손", first, last, seconds=1.0, **options)  # noqa: E731
     other = Motion(skeleton=KIT_21, positions=np.zeros((30, 21, 3)), fps=20)
     with pytest.raises(DataError, match=r"motion after does not fit.*smpl_22 at 20 fps.*kit_21"):
         fill(before, other)

@@ -1,4 +1,4 @@
-"""The motion between two others: written from the first, chosen by and led to the second."""
+"""The motion between two others: written from the first, and led to the second: in-betweening."""
 
 from dataclasses import dataclass
 
@@ -9,17 +9,17 @@ from scipy.interpolate import CubicSpline
 from .decoding import CHUNK, decode_joints
 from .placing import bend, fit_ground, move, settle
 
-__all__ = ["fill_between"]
+__all__ = ["write_between"]
 
 
 @dataclass(frozen=True, eq=False)
 class _Attempt:
-    """A filling as it goes on from `before`, and what it takes to end at `after`.
+    """An in-between as it goes on from `before`, and what it takes to end at `after`.
 
     Attributes
     ----------
     joints : tensor [shape=(frames + 1, J, 3)]
-        The filling, and where the first frame of `after` would be.
+        The in-between, and where the first frame of `after` would be.
     arrived : tensor [shape=(J, 3)]
         That frame, where the path is to end.
     first, last : tensors [shape=(F, J, 3)]
@@ -35,11 +35,11 @@ class _Attempt:
     cost: float
 
 
-def fill_between(tokenizer, skeleton, before, after, candidates, frames, *, steer) -> np.ndarray:
-    """Decode fillings together with their neighbours, and lay the one that fits best between them.
+def write_between(tokenizer, skeleton, before, after, candidates, frames, *, steer) -> np.ndarray:
+    """Decode in-betweens together with their neighbours, and lay the one that fits best between them.
 
     The transformer reads from left to right, so it writes without knowing
-    where to arrive. Of several fillings, the one is kept that must be
+    where to arrive. Of several in-betweens, the one is kept that must be
     corrected least.
 
     Parameters
@@ -57,16 +57,16 @@ def fill_between(tokenizer, skeleton, before, after, candidates, frames, *, stee
     """
     attempts = _attempts(tokenizer, skeleton, before, after, candidates, frames, steer)
     best = min(attempts, key=lambda attempt: attempt.cost)
-    filled = bend(torch.cat((before.edge[1:], best.joints)), best.arrived, after.floor - before.floor)[1:-1]
-    filled[: len(best.first)] += best.first[:frames]
-    filled[-len(best.last) :] += best.last.flip(0)[-frames:]
-    return filled.numpy()
+    between = bend(torch.cat((before.edge[1:], best.joints)), best.arrived, after.floor - before.floor)[1:-1]
+    between[: len(best.first)] += best.first[:frames]
+    between[-len(best.last) :] += best.last.flip(0)[-frames:]
+    return between.numpy()
 
 
 def _attempts(tokenizer, skeleton, before, after, candidates, frames, steer):
     """Yield an attempt for each candidate, few of which are in memory at a time."""
     start, stop = len(before.tokens), len(before.tokens) + candidates.shape[1]
-    # Two known frames, the filling, two known frames.
+    # Two known frames, the in-between, two known frames.
     times = np.linspace(start * tokenizer.frames_per_token - 1, stop * tokenizer.frames_per_token, frames + 2)
     times = np.concatenate(([times[0] - 1], times, [times[-1] + 1]))
     for some in candidates.split(max(1, CHUNK // (stop + len(after.tokens)))):
