@@ -43,7 +43,7 @@ def choose(wordings: Sequence[Sentence], count: int, liking: np.ndarray, rng: np
     if "" in places:
         concepts += [""] * (round(0.1 * len(places)) - 1)
     turns: list[str] = []
-    said = []
+    said: list[Sentence] = []
     while len(said) < count:
         turns = turns or [concepts[place] for place in rng.permutation(len(concepts))]
         choices = _some_or_many(places[turns.pop()], wordings, rng)
