@@ -65,7 +65,7 @@ def open_some(said: Sequence[Sentence], rng: np.random.Generator, *, plainly: bo
     for sentence in said:
         opener = str(rng.choice([*_OPENERS, ""], p=[*_OPENERS.values(), 1 - sum(_OPENERS.values())]))
         gestures = "[" in opener
-        unfit = gestures and (plainly or not sentence.marks or sentence.concepts[0] in _ANSWERS)
+        unfit = gestures and (plainly or not 0 < len(sentence.marks) < 3 or sentence.concepts[0] in _ANSWERS)
         stands = unfit or not opener or sentence.text.startswith(("자", "네", "음"))
         opened.append(sentence if stands else sentence.opened(opener))
     return opened
