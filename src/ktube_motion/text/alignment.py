@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def align_words(
     with ExitStack() as opened:
         sound = opened.enter_context(SoundReader(audio, sample_rate=SAMPLE_RATE))
         align = _VoiceAligner(opened.enter_context(KoreanVoice())) if aligner is None else _asked(aligner)
-        for cue, after in zip(cues, [*cues[1:], None], strict=True):
+        for cue, after in zip_longest(cues, cues[1:]):
             begin = max(cue.start - margin, done[-1].words[-1].end if done and done[-1].words else 0.0)
             end = min(cue.end + margin, _reserved(after))
             words, confidence, kind = _align_cue(cue, begin, end, sound, align, min_confidence)
@@ -172,7 +173,7 @@ def _apart(cues):
         start = max([start, *(word.end for before in held[-1:] for word in before.words[-1:])])
         held.append(replace(cue, start=start, end=max([cue.end, *(word.end for word in cue.words)])))
     ends = [*(cue.start for cue in held[1:]), float("inf")]
-    return [replace(cue, end=min(cue.end, end)) for cue, end in zip(held, ends, strict=True)]
+    return [replace(cue, end=min(cue.end, end)) for cue, end in zip(held, ends, strict=False)]
 
 
 def _asked(aligner):

@@ -42,10 +42,11 @@ def read_words_aloud(words: Sequence[str]) -> list[str]:
     """Read each word aloud, as `read_aloud` does; a number looks at the next word for its counter: 5 개."""
     plain = ["".join(map(_plain, unicodedata.normalize("NFC", word))) for word in words]
     following = [*plain[1:], ""]
-    return [
-        _PIECE.sub(lambda match, after=after: _read(match, after), word)
-        for word, after in zip(plain, following, strict=False)
-    ]
+    return [_read_word(word, after) for word, after in zip(plain, following, strict=False)]
+
+
+def _read_word(word, following):
+    return _PIECE.sub(lambda match: _read(match, following), word)
 
 
 def _plain(letter):
