@@ -25,7 +25,7 @@ HOP = 0.01  # seconds between frames
 MOST_FRAMES = 3000  # of a cue; the frames of a longer one than half a minute lie farther apart
 LEAST = 0.1  # seconds of sound in which words can be found
 QUIET = 1e-3  # root mean square (-60 dB of full scale) below which nobody speaks
-MIN_CONFIDENCE = 0.25
+MIN_CONFIDENCE = 0.35
 
 
 @dataclass(frozen=True)
@@ -186,6 +186,7 @@ def _asked(aligner):
 _SILENCE, _PAUSE = 0.2, 0.15  # seconds that the voice is silent around a text, and after a comma or full stop
 # How far voice and sound may go on in one step of the path: neither ever goes three times as fast as the other.
 _STEPS, _WEIGHTS = np.array([[1, 1], [1, 2], [2, 1], [1, 3], [3, 1]]), np.array([1.0, 1.0, 2.0, 1.5, 3.0])
+_THROATS = (0.85, 1.0, 1.18)  # the voice is a man's; the one that fits best is taken, cue by cue
 _SLOWEST, _FASTEST = 0.5, 4.0  # of the voice, to bring it to the length of the cue
 
 
@@ -200,15 +201,14 @@ class _VoiceAligner:
         spoken, times = self._read(cue.text)
         hop = HOP * max(len(samples) / SAMPLE_RATE / HOP / MOST_FRAMES, 1.0)
         tempo = min(max(len(spoken) / SAMPLE_RATE / cue.seconds, _SLOWEST), _FASTEST)
-        heard, voiced = _features(samples, hop), _features(spoken, hop * tempo)
-        if voiced.shape[1] >= heard.shape[1]:
+        heard = _features(samples, hop)
+        tries = [_lay(_features(spoken, hop * tempo, throat=throat), heard) for throat in _THROATS]
+        path, confidence = max(tries, key=lambda tried: tried[1])
+        if path is None:
             return [], 0.0
-        distances = 1 - voiced.T @ heard
-        path, fit = _warp(distances)
-        _, backwards = _warp(distances[::-1].copy())
         found = np.interp(np.array(times) / (hop * tempo), path[:, 0], path[:, 1]) * hop
         words = [Word(*map(float, pair), text) for pair, text in zip(found, cue.text.split(), strict=True)]
-        return words, float(np.clip(1 - fit / max(backwards, 1e-9), 0, 1))
+        return words, confidence
 
     def _read(self, text):
         """Read a text aloud: samples, and start and end of each word in seconds."""
@@ -227,11 +227,20 @@ def _sounding(word):
     return "".join(letter for letter in word if letter.isalnum())
 
 
-def _features(samples, hop):
-    """Give cepstra and their slopes, float ``(26, T)``, each frame of length 1; normalised over the loud frames."""
+def _features(samples, hop, *, throat=1.0):
+    """Give cepstra and their slopes, float ``(26, T)``, each frame of length 1; normalised over the loud frames.
+
+    `throat` shortens the vocal tract: it moves all frequencies up by this factor.
+    """
     librosa = _librosa()
     mel = librosa.feature.melspectrogram(
-        y=samples, sr=SAMPLE_RATE, n_fft=550, hop_length=max(round(hop * SAMPLE_RATE), 1), n_mels=40, fmin=60, fmax=8000
+        y=samples,
+        sr=SAMPLE_RATE * throat,
+        n_fft=550,
+        hop_length=max(round(hop * SAMPLE_RATE), 1),
+        n_mels=40,
+        fmin=60,
+        fmax=7000,
     )
     cepstra = librosa.feature.mfcc(S=librosa.power_to_db(mel, ref=np.max, top_db=50), n_mfcc=13)
     low, high = np.quantile(cepstra[0], (0.05, 0.95))
@@ -240,6 +249,16 @@ def _features(samples, hop):
     slopes = librosa.feature.delta(cepstra, width=5, mode="nearest")
     frames = np.concatenate([cepstra, 2 * slopes])
     return frames / (np.linalg.norm(frames, axis=0) + 1e-9)
+
+
+def _lay(voiced, heard):
+    """Lay the voice's frames over the sound's: the path, and how sure it is; no path where the voice has no room."""
+    if voiced.shape[1] >= heard.shape[1]:
+        return None, 0.0
+    distances = 1 - voiced.T @ heard
+    path, fit = _warp(distances)
+    _, backwards = _warp(distances[::-1].copy())
+    return path, float(np.clip(1 - fit / max(backwards, 1e-9), 0, 1))
 
 
 def _warp(distances):
