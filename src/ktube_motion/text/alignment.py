@@ -183,6 +183,8 @@ def _asked(aligner):
 
 # -- The synthetic voice, laid over the sound ------------------------------------------------
 
+_HOP = round(HOP * SAMPLE_RATE)  # samples
+_LONG_PAUSE = 0.2  # seconds
 _SILENCE, _PAUSE = 0.2, 0.15  # seconds that the voice is silent around a text, and after a comma or full stop
 # How far voice and sound may go on in one step of the path: neither ever goes three times as fast as the other.
 _STEPS, _WEIGHTS = np.array([[1, 1], [1, 2], [2, 1], [1, 3], [3, 1]]), np.array([1.0, 1.0, 2.0, 1.5, 3.0])
@@ -207,7 +209,9 @@ class _VoiceAligner:
         if path is None:
             return [], 0.0
         found = np.interp(np.array(times) / (hop * tempo), path[:, 0], path[:, 1]) * hop
-        words = [Word(*map(float, pair), text) for pair, text in zip(found, cue.text.split(), strict=True)]
+        loud = _loud(samples)
+        times = [_without_silence(start, end, loud) for start, end in found]
+        words = [Word(start, end, text) for (start, end), text in zip(times, cue.text.split(), strict=True)]
         return words, confidence
 
     def _read(self, text):
@@ -221,6 +225,25 @@ class _VoiceAligner:
             parts += [said, np.zeros(round(pause * SAMPLE_RATE), np.float32)]
             length += len(said) + len(parts[-1])
         return np.concatenate([*parts, parts[0]]), times
+
+
+def _loud(samples):
+    """Say of each `HOP` whether somebody speaks in it."""
+    frames = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
+    level = np.log(np.sqrt(np.mean(np.square(frames), axis=1)) + 1e-6)
+    low, high = np.quantile(level, (0.05, 0.95))
+    return level >= low + 0.2 * (high - low)
+
+
+def _without_silence(start, end, loud):
+    """Let a word begin and end with its sound: the path has stretched its first or last frame over a long pause."""
+    inside = np.flatnonzero(loud[int(start / HOP) : int(np.ceil(end / HOP))])
+    if len(inside) == 0:
+        return float(start), float(end)
+    first, last = (int(start / HOP) + inside[k] for k in (0, -1))
+    # A shorter silence may be the closure of a consonant.
+    begin = first * HOP if first * HOP - start > _LONG_PAUSE else start
+    return float(begin), float(max((last + 1) * HOP if end - (last + 1) * HOP > _LONG_PAUSE else end, begin))
 
 
 def _sounding(word):
