@@ -28,6 +28,10 @@ _PARTS = ("transformer", "tokenizer", "text_encoder")
 class TextToFeatures:
     """Texts to motion features, with whatever model was given."""
 
+    max_frames: int
+    sampling: dict[str, Any]
+    fingerprint: str
+
     def __init__(self, model: TextToMotion, max_frames: int, sampling: dict[str, Any]) -> None:
         parts: Any = model if isinstance(model, (tuple, list)) else None
         if parts is None and all(hasattr(model, name) for name in _PARTS):
