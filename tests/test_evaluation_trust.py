@@ -82,7 +82,7 @@ def corpus(tmp_path_factory):
 def evaluator(corpus):
     torch.manual_seed(0)
     model = MotionEvaluator(
-        EvaluatorConfig(width=32, embedding_size=16, text_size=8), corpus.stats, text_encoder=Encoder()
+        EvaluatorConfig(width=32, embedding_size=16, text_dim=8), corpus.stats, text_encoder=Encoder()
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     names = corpus.names("train")
@@ -143,6 +143,16 @@ def test_labels_are_read_from_the_manifest(corpus, tmp_path):
     assert labels["content"]["clip01"] == "오른손"
     (tmp_path / "new_joint_vecs").mkdir()
     assert corpus_labels(Corpus(tmp_path)) == {}
+
+
+def test_a_label_group_has_two_to_a_hundred_values_and_two_clips_each(tmp_path):
+    corpus = Corpus.create(tmp_path)
+    groups = {"one": 1, "two": 2, "hundred": 100, "half": 101, "all": 202}
+    clips = [{"name": f"c{k}", **{g: f"v{k % count}" for g, count in groups.items()}} for k in range(202)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips}))
+    assert list(corpus_labels(corpus)) == ["two", "hundred"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips[:4]}))
+    assert list(corpus_labels(corpus)) == ["two"]  # four names for four clips are no classes
 
 
 def test_labels_that_splits_do_not_share_are_left_out(corpus):

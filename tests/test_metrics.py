@@ -102,6 +102,14 @@ def test_r_precision_keeps_every_pair_in_a_full_pool():
     np.testing.assert_allclose(ours * 33, published * 32, atol=1e-12)
 
 
+def test_r_precision_ranks_in_pools_of_32():
+    one_hot = np.tile(np.eye(32), (3, 1))  # in a pool of 64 every motion would have a twin
+    np.testing.assert_array_equal(metrics.r_precision(one_hot, one_hot), [1, 1, 1])
+    np.testing.assert_array_equal(metrics.r_precision(one_hot, one_hot, batch_size=64, drop_last=True), [0.5, 1, 1])
+    np.testing.assert_array_equal(RetrievalAccumulator().update(one_hot, one_hot).compute()["r_precision"], [1, 1, 1])
+    np.testing.assert_allclose(metrics.r_precision_chance(96), [1 / 32, 2 / 32, 3 / 32])
+
+
 def test_r_precision_of_a_collapsed_evaluator_is_chance():
     rng = np.random.default_rng(0)
     same = np.ones((64, 4))
@@ -189,6 +197,29 @@ def test_motion_measures_grow_with_their_fault():
     assert 0 < metrics.symmetric_jerk_error(jitter, smooth) < metrics.symmetric_jerk_error(frozen, smooth) == 1
     assert metrics.l1_diversity(smooth) > 1e-3 > 1e-12 > metrics.l1_diversity(frozen)
     assert metrics.l1_diversity(smooth + 5.0) == pytest.approx(metrics.l1_diversity(smooth))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_kind_that_comes_in_goes_out(dtype):
+    rng = np.random.default_rng(0)
+    rows, clip = rng.normal(size=(40, 8)).astype(dtype), rng.normal(size=(40, 22, 3)).cumsum(0).astype(dtype)
+    measures = {
+        "joint_errors": lambda rows, clip: metrics.joint_errors(clip, 0 * clip),
+        "r_precision": lambda rows, clip: metrics.r_precision(rows, rows + clip[:, :1, 0]),
+        "motion_beats": lambda rows, clip: metrics.motion_beats(clip, fps=20),
+        "motion_beats of rest": lambda rows, clip: metrics.motion_beats(0 * clip, fps=20),
+    }
+    for name, measure in measures.items():
+        array, tensor = measure(rows, clip), measure(torch.from_numpy(rows), torch.from_numpy(clip))
+        assert isinstance(array, np.ndarray), name
+        assert isinstance(tensor, torch.Tensor), name
+        assert array.dtype == dtype, name
+        assert tensor.numpy().dtype == dtype, name
+        np.testing.assert_array_equal(array, tensor.numpy(), err_msg=name)
+    assert len(metrics.motion_beats(clip, fps=20)) > 0
+    np.testing.assert_allclose(metrics.joint_errors(clip, 0 * clip), np.linalg.norm(clip, axis=-1), rtol=1e-6)
+    lists = metrics.r_precision([[0.0], [1.0]], [[0.0], [1.0]])
+    assert isinstance(lists, np.ndarray)
 
 
 def test_foot_skating_needs_feet():

@@ -1,6 +1,6 @@
 """Anything that writes motion for a text, behind one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,19 @@ import torch
 
 from ..errors import ConfigError, ShapeError
 from ..evaluators.batching import STEP_FRAMES
+from ..gpt import MotionTransformer
 from ..models import fingerprint, map_rows
 from ..pipeline import UtteranceToMotion
+from ..text import TextEncoder
 from ..types import Utterance
+from ..vq import MotionTokenizer
 
-__all__ = ["TextToFeatures"]
+__all__ = ["TextToFeatures", "TextToMotion"]
+
+# What the protocol can ask for motion: a pipeline, its three parts, or texts (and seed=) to motion features.
+TextToMotion = (
+    UtteranceToMotion | tuple[MotionTransformer, MotionTokenizer, TextEncoder] | Callable[..., Sequence[np.ndarray]]
+)
 
 AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
 
@@ -36,7 +44,7 @@ class TextToFeatures:
         If its parts do not belong together.
     """
 
-    def __init__(self, model: Any, max_frames: int, sampling: Mapping[str, Any]):
+    def __init__(self, model: TextToMotion, max_frames: int, sampling: Mapping[str, Any]):
         if isinstance(model, (tuple, list)) and len(model) == 3:
             transformer, tokenizer, text_encoder = model
             model = UtteranceToMotion(tokenizer, transformer, text_encoder)
@@ -66,7 +74,7 @@ class TextToFeatures:
             raise ShapeError("The model gave another number of motions.", expected=len(texts), found=len(made))
         return made
 
-    def _write(self, texts, seed):
+    def _write(self, texts: Sequence[Any], seed: int) -> list[np.ndarray]:
         tokenizer = self.pipeline.tokenizer
         per_token = tokenizer.frames_per_token
         options = {"batch_size": AT_ONCE, "max_tokens": max(self.max_frames // per_token, 1)}
