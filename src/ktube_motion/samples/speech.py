@@ -43,7 +43,7 @@ def choose(wordings: Sequence[Sentence], count: int, liking: np.ndarray, rng: np
     if "" in places:
         concepts += [""] * (round(0.1 * len(places)) - 1)
     turns: list[str] = []
-    said = []
+    said: list[Sentence] = []
     while len(said) < count:
         turns = turns or [concepts[place] for place in rng.permutation(len(concepts))]
         choices = _some_or_many(places[turns.pop()], wordings, rng)
@@ -65,7 +65,7 @@ def open_some(said: Sequence[Sentence], rng: np.random.Generator, *, plainly: bo
     for sentence in said:
         opener = str(rng.choice([*_OPENERS, ""], p=[*_OPENERS.values(), 1 - sum(_OPENERS.values())]))
         gestures = "[" in opener
-        unfit = gestures and (plainly or not sentence.marks or sentence.concepts[0] in _ANSWERS)
+        unfit = gestures and (plainly or not 0 < len(sentence.marks) < 3 or sentence.concepts[0] in _ANSWERS)
         stands = unfit or not opener or sentence.text.startswith(("자", "네", "음"))
         opened.append(sentence if stands else sentence.opened(opener))
     return opened

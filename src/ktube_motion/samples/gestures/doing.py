@@ -16,7 +16,7 @@ def _open(side, size, span, rng):
 
 def _close(side, size, span, rng):
     ajar = reach((0.46, 0.08, 0.24), (-1, 0, 0.2), "open", fingers=(0.2, 1, 0.2))
-    shut = reach((0.06, 0.06, 0.33), (-0.3, 0, -1), "open", fingers=(0, 1, 0.1))
+    shut = reach((0.07, 0.06, 0.33), (-0.3, 0, -1), "open", fingers=(0, 1, 0.1), touches=True)
     return [*both((-0.36, ajar), (0.0, shut), (0.8, shut)), *hold("head", (0.14, 0, 0), 0.0, 0.7)]
 
 
