@@ -85,7 +85,8 @@ def train(options, corpus, encoder, words):
     else:
         tokenizer = train_tokenizer(
             TokenizerTraining(
-                batch_size=64, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=options.codes), **common
+                batch_size=64, learning_rate=1e-3, **common,
+                tokenizer=TokenizerConfig(width=128, num_codes=options.codes),
             ),
             corpus, output / "tokenizer", resume=True,
         )  # fmt: skip
@@ -108,14 +109,9 @@ def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
     for name in names:
         spoken = [times(utterance) for utterance in corpus.texts(name)]
         vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
-        tracks.append(
-            word_track(
-                [word for part in spoken for word in part],
-                vectors,
-                num_tokens=-(-len(corpus.features(name)) // tokenizer.frames_per_token),
-                tokens_per_second=rate,
-            )  # fmt: skip
-        )
+        count = -(-len(corpus.features(name)) // tokenizer.frames_per_token)
+        told = [word for part in spoken for word in part]
+        tracks.append(word_track(told, vectors, num_tokens=count, tokens_per_second=rate))
     tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
     with torch.no_grad():
         return [tokenizer.decode(row).numpy() for row in tokens]
