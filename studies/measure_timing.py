@@ -134,7 +134,7 @@ class Judge:
     """Knows from real motion how gestures look, and when they come."""
 
     def __init__(self, corpus, labels):
-        self.delays, examples, self.concepts = {}, [], []
+        self.delays, self.offsets, examples, self.concepts = {}, {}, [], []
         rng = np.random.default_rng(0)
         for name, marks in labels.items():
             if name not in corpus.names("train"):
@@ -144,6 +144,7 @@ class Judge:
             for label in marks:
                 lag = stroke_lags(strokes, [label["stroke"]])[0]
                 self.delays.setdefault(label["concept"], []).append((lag, lag + label["stroke"] - due(label)))
+                self.offsets.setdefault(label["concept"], []).append(label["stroke"] - due(label))
                 for _ in range(4):  # the moment is known to a tenth of a second, joints to 3 cm
                     seen = self._window(joints, label["stroke"] + rng.uniform(-0.1, 0.1), corpus.fps)
                     examples.append(seen + rng.normal(0, 0.03, seen.shape))
@@ -154,6 +155,7 @@ class Judge:
             concept: float(np.nanmedian(delays)) for concept, (lags, delays) in found.items()
             if np.mean(np.abs(lags - np.nanmedian(lags)) < NEAR) >= 0.8
         }  # fmt: skip
+        self.offsets = {concept: float(np.median(offsets)) for concept, offsets in self.offsets.items()}
         self._whiten(np.array(examples))
 
     def _window(self, joints, moment, fps):
@@ -181,9 +183,11 @@ class Judge:
             moments = np.array([due(label) + self.delays.get(label["concept"], 0.0) for label in marks])
             late = stroke_lags(strokes, moments)
             lags += [lag for lag, label in zip(late, marks, strict=True) if label["concept"] in self.delays]
-            near = np.where(np.abs(late) < 0.6, late, 0.0)  # a late gesture may still be the right one
-            for label, shift in zip(marks, near, strict=True):
-                seen.append(self._window(joints, due(label) + shift, corpus.fps))
+            for label, lag in zip(marks, late, strict=True):
+                # A late gesture may still be the right one.
+                shift = lag if label["concept"] in self.delays and abs(lag) < 0.6 else 0.0
+                moment = due(label) + self.offsets.get(label["concept"], 0.0) + shift
+                seen.append(self._window(joints, moment, corpus.fps))
                 wanted.append(label["concept"])
             texts = corpus.texts(name)
             utterances += len(texts)
