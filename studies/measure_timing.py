@@ -241,6 +241,8 @@ def main():
             tell(
                 rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
             )
+        others = dict(zip(names, [*made[1:], made[0]], strict=True))
+        tell(rows, f"{wordings} wordings, another talk's motion", judge.measure(talks, marks, others))
     write_table(options.output / "timing.csv", rows)
 
 
