@@ -166,24 +166,41 @@ class UtteranceToMotion:
         ConfigError
             If options cannot work, or a length is beyond `MAX_SECONDS`.
         """
-        names = clean_texts(texts if isinstance(texts, (str, bytes)) else [_text_of(text) for text in texts])
-        if seconds is not None and sampling.get("num_tokens") is not None:
-            raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
-        wanted = self._seconds_for(texts, seconds, sampling.get("num_tokens"))
-        frames = None if wanted is None else [number_of_frames(value, self.fps) for value in wanted]
-        if frames is not None:
-            sampling["num_tokens"] = [self._tokens_for(count) for count in frames]
+        names = _names(texts)
+        frames = self._frames_for(texts, seconds, sampling.get("num_tokens"))
         self._check_context(context)
         before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
         read = None if before is None else [row.read for row in before]
-        if self.hears_words:
-            said = [spoken_words(text, value)[0] for text, value in zip(texts, wanted or [], strict=True)]
-            sampling["words"] = [
-                self._track(words, length, 0 if read is None else len(read[row]))
-                for row, (words, length) in enumerate(zip(said, wanted or [], strict=True))
-            ]
-        tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=read, **sampling)
+        tokens = self._write(texts, names, frames, read, sampling)
         return self._decode(tokens, frames, names, before)
+
+    def write(self, texts: Sequence[str | Cue], *, seconds=None, **sampling) -> list[torch.Tensor]:
+        """Write the motion tokens of each text: what `generate` decodes.
+
+        Parameters
+        ----------
+        texts, seconds, **sampling
+            As for `generate`.
+
+        Returns
+        -------
+        tokens : list of int64 tensor [shape=(L_i,)]
+        """
+        names = _names(texts)
+        return self._write(texts, names, self._frames_for(texts, seconds, sampling.get("num_tokens")), None, sampling)
+
+    def _write(self, texts, names, frames, read, sampling):
+        if frames is not None:
+            sampling = sampling | {"num_tokens": [self._tokens_for(count) for count in frames]}
+        if self.hears_words:
+            tracks = []
+            for row, (text, count) in enumerate(zip(texts, frames, strict=True)):
+                words, seconds = spoken_words(text, count / self.fps)
+                tracks.append(self._track(words, seconds, 0 if read is None else len(read[row])))
+            sampling = sampling | {"words": tracks}
+        different = {name: row for row, name in enumerate(dict.fromkeys(names))}
+        vectors = self.text_encoder.encode(list(different))[[different[name] for name in names]]
+        return generate(self.transformer, vectors, prefix=read, **sampling)
 
     def speak(
         self,
@@ -423,25 +440,25 @@ class UtteranceToMotion:
         if not 0 <= context <= limit:
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
-    def _seconds_for(self, texts, seconds, num_tokens):
+    def _frames_for(self, texts, seconds, num_tokens):
         """Give the length of each text, or None where the model shall end by itself."""
         count = len(texts)
-        if num_tokens is not None and self.hears_words:
-            tokens = np.broadcast_to(num_tokens, count).tolist()
-            return [value * self.tokenizer.frames_per_token / self.fps for value in tokens]
+        if seconds is not None and num_tokens is not None:
+            raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
         if seconds is not None:
             wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
             if len(wanted) != count:
                 raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
-            return wanted
-        if self.hears_words:
-            return [spoken_words(text)[1] for text in texts]
+            return [number_of_frames(value, self.fps) for value in wanted]
+        if num_tokens is not None:
+            tokens = np.broadcast_to(num_tokens, count).tolist() if self.hears_words else None
+            return tokens and [value * self.tokenizer.frames_per_token for value in tokens]
         timed = [isinstance(text, Cue) and text.end > text.start for text in texts]
-        if num_tokens is None and any(timed):
-            if not all(timed):
-                raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")
-            return [text.seconds for text in texts]
-        return None
+        if not self.hears_words and any(timed) and not all(timed):
+            raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")
+        if not self.hears_words and not any(timed):
+            return None
+        return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
 
     def _hear(self, words, seconds):
         rate = self.fps / self.tokenizer.frames_per_token
@@ -475,3 +492,8 @@ class UtteranceToMotion:
 
 def _text_of(text):
     return text.text if isinstance(text, Cue) else text
+
+
+def _names(texts):
+    """Give the texts as they are encoded; those of cues are what is said in them."""
+    return clean_texts(texts if isinstance(texts, (str, bytes)) else [_text_of(text) for text in texts])
