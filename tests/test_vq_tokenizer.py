@@ -493,8 +493,13 @@ def test_no_t2m_gpt_layout():
         ({"num_quantizers": 2}, "num_quantizers.*1 for"),
         ({"quantizer": "lfq", "num_codes": 100}, "power of two"),
         ({"quantizer": "fsq", "num_codes": 100}, "power of two"),
-        ({"quantizer": "fsq", "num_codes": 100, "levels": (5, 5)}, "levels.*100"),
-        ({"levels": (8, 8)}, "levels"),
+        ({"quantizer": "fsq", "num_codes": 100, "quantizer_options": {"levels": (5, 5)}}, "levels.*100"),
+        ({"quantizer": "fsq", "num_codes": 4, "quantizer_options": {"levels": (2, 2)}}, "levels.*from 3 on"),
+        ({"quantizer": "fsq", "num_codes": 8, "quantizer_options": {"levels": 8}}, "levels.*8"),
+        ({"quantizer_options": {"levels": (8, 8)}}, "'ema_reset' has no such option.*none.*levels"),
+        ({"quantizer_options": {"decay": 0.5}}, "no such option.*decay"),
+        ({"quantizer_options": {"levels": object()}}, "quantizer_options.*object"),
+        ({"quantizer_options": 3}, "quantizer_options"),
         ({"mu": 1.0}, "mu"),
         ({"fps": 0}, "fps"),
         ({"beta": float("nan")}, "beta"),
@@ -507,11 +512,7 @@ def test_bad_configs(options, message):
 
 def test_config_facts():
     assert TokenizerConfig().feature_size == 263
-    assert TokenizerConfig(quantizer="fsq", num_codes=128).levels == (8, 4, 4)
-    assert TokenizerConfig(quantizer="fsq", num_codes=100, levels=[5, 5, 4]).levels == (5, 5, 4)
     assert TokenizerConfig().bits_per_second == 20 / 4 * 9
-    for bits in range(2, 13):
-        assert np.prod(TokenizerConfig(quantizer="fsq", num_codes=2**bits).levels) == 2**bits
 
 
 def test_bad_features():

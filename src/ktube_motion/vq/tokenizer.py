@@ -11,10 +11,10 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..models import HubModel, StandardizedModel, evaluating, hash_weights
 from ..types import FeatureStats
 from .autoencoder import Decoder, Encoder
-from .codebooks import PADDING, VectorQuantizer
+from .codebooks import PADDING
 from .config import TokenizerConfig
 from .pieces import fill_tokens, pieces, scaled, take, within
-from .quantizers import make_quantizer
+from .registry import make_quantizer
 
 __all__ = ["MotionTokenizer", "TokenizerOutput"]
 
@@ -97,7 +97,7 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
     @property
     def fingerprint(self) -> str:
         """Short hash of config and weights: two tokenizers with the same one speak the same tokens."""
-        skipped = {f"quantizer.{name}" for name in VectorQuantizer.training_state}
+        skipped = {f"quantizer.{name}" for name in self.quantizer.training_state}
         return hash_weights(self.state_dict(), skip=skipped, start=json.dumps(asdict(self.config), sort_keys=True))
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> TokenizerOutput:
