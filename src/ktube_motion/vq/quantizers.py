@@ -39,6 +39,11 @@ class _LibraryQuantizer(Quantizer):
         return _put_back(quantized, mask), _put_back(tokens, mask), loss
 
 
+def _straight(quantized, vectors, training):
+    """Let gradients through in evaluation mode too, where the library cuts them off."""
+    return quantized if training else vectors + (quantized - vectors).detach()
+
+
 def _put_back(rows, mask):
     """Put the rows of the valid vectors where they came from, zeros elsewhere."""
     full = rows.new_zeros(len(mask), *rows.shape[1:])
@@ -120,7 +125,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
 
     def _run(self, vectors):
         quantized, tokens, loss = self.lfq(vectors[None])
-        return quantized[0], tokens[0, :, None].long(), loss
+        return _straight(quantized[0], vectors, self.training), tokens[0, :, None].long(), loss
 
     def _lookup(self, tokens):
         return self.lfq.indices_to_codes(tokens.T)[0]
@@ -152,7 +157,7 @@ class ResidualQuantizer(_LibraryQuantizer):
 
     def _run(self, vectors):
         quantized, tokens, losses = self.residual(vectors[None])
-        return quantized[0], tokens[0].long(), losses.sum()
+        return _straight(quantized[0], vectors, self.training), tokens[0].long(), losses.sum()
 
     def _lookup(self, tokens):
         codebooks = [layer.codebook for layer in self.residual.layers]
