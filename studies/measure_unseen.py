@@ -81,7 +81,7 @@ def read_arguments():
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--precision", default="auto", help="mixed_precision of the training")
     parser.add_argument("--refine", type=int, default=30, help="steps of refinement")
-    parser.add_argument("--clips", type=int, default=120, help="measure at most so many unseen clips, evenly chosen")
+    parser.add_argument("--clips", type=int, default=120, help="measure at most so many of a kind, evenly chosen")
     return parser.parse_args()
 
 
@@ -130,9 +130,10 @@ def main():
     root = build_gesture_corpus(options.gestures, options.output / "gestures").root
     for left_out in options.left_out:
         corpus = LeftOut(root, LEFT_OUT[left_out])
-        unseen = corpus.names("test")
-        unseen = unseen[:: -(-len(unseen) // options.clips)]
-        clips = [[corpus.features(name) for name in names] for names in (corpus.names("val"), unseen)]
+        clips = []
+        for split in ("val", "test"):
+            names = corpus.names(split)
+            clips.append([corpus.features(name) for name in names[:: -(-len(names) // options.clips)]])
         clips.append(read_others(options.bvh, corpus.fps) if options.bvh else [])
         for name in options.only:
             tokenizer = trained(options, corpus, left_out, name)

@@ -21,7 +21,7 @@ from ktube_motion.training import ClipTable, MotionAugmentation, TokenizerTraini
 from ktube_motion.training.augmentation import AugmentedSampler
 from ktube_motion.vq import TokenizerConfig
 
-NOTHING = {"mirror": False, "share": 1.0, "speed": 1.0, "parts": 0.0, "arms": 0.0, "path": 1.0, "turning": 0.0}
+NOTHING = {"mirror": False, "share": 1.0, "speed": 1.0, "parts": 0.0, "arms": 0.0, "trunk": 0.0, "path": 1.0, "turning": 0.0}
 GROUPS = feature_groups(SMPL_22)
 LEFT_ARM, RIGHT_ARM, HEAD, LEGS = [16, 18, 20], [17, 19, 21], [12, 15], [1, 2, 4, 5, 7, 8, 10, 11]
 
@@ -76,7 +76,7 @@ def test_nothing_asked_nothing_changed(skeleton):
 @pytest.mark.parametrize("skeleton", [SMPL_22, KIT_21, SMPLH_52])
 def test_what_comes_out_is_a_motion(skeleton):
     """Rotations, velocities and contacts are those of the changed positions and path."""
-    found = sampler(skeleton, speed=1.25, parts=1.0, arms=0.8, path=2.0, turning=0.05)
+    found = sampler(skeleton, speed=1.25, parts=1.0, arms=0.8, trunk=0.3, path=2.0, turning=0.05)
     features, mask = found.windows(2)
     again = recode_features(features, skeleton=skeleton, heading=found._heading(*found.positions(2)))
     valid = slice(None) if mask is None else mask[:, 1:]
@@ -145,6 +145,18 @@ def test_arms_turn_about_the_shoulders_and_stay_arms():
     assert (angle[:, 1:] - angle[:, :-1]).abs().max() < 0.6  # smooth: under 35° a frame
 
 
+def test_the_trunk_bends_about_the_root_and_stays_a_trunk():
+    found = sampler(trunk=0.5)
+    (features, _), (plain, _) = found.windows(3), found.plain.windows(3)
+    own, now = local_joints(plain), local_joints(features)
+    torch.testing.assert_close(now[..., [0, *LEGS], :], own[..., [0, *LEGS], :], atol=1e-5, rtol=0)
+    upper = [joint for joint in range(1, 22) if joint not in LEGS]
+    torch.testing.assert_close(torch.cdist(now[..., upper, :], now[..., upper, :]),
+                               torch.cdist(own[..., upper, :], own[..., upper, :]), atol=1e-4, rtol=0)  # fmt: skip
+    bent = (now - own)[..., 15, :].norm(dim=-1).amax(1) > 0.01
+    assert 4 < int(bent.sum()) < 20
+
+
 def test_path_and_turning():
     found = sampler(path=2.0)
     (features, _), (plain, _) = found.windows(3), found.plain.windows(3)
@@ -166,7 +178,7 @@ def test_path_and_turning():
 
 
 def test_a_share_is_changed_and_parts_of_a_batch_fit_together():
-    settings = {"mirror": True, "share": 0.4, "speed": 1.25, "parts": 0.5, "arms": 0.8, "path": 2.0, "turning": 0.05}
+    settings = {"mirror": True, "share": 0.4, "speed": 1.25, "parts": 0.5, "arms": 0.8, "trunk": 0.3, "path": 2.0, "turning": 0.05}
     found = sampler(batch_size=200, **settings)
     whole, mask = found.windows(6)
     plain, _ = found.plain.windows(6)

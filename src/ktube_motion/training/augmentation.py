@@ -39,9 +39,9 @@ class MotionAugmentation:
     parts : float
         Part of the changed windows that take their upper body, or one arm or
         both, from another clip of the batch.
-    arms : float
-        Deviation of the smooth turns about each shoulder, radians; every
-        second arm is turned.
+    arms, trunk : float
+        Deviation of the smooth turns about each shoulder, and of the upper
+        body about the root, radians; every second one is turned.
     path : float >= 1
         Largest factor of the root's velocity, up and down.
     turning : float
@@ -65,13 +65,14 @@ class MotionAugmentation:
     speed: float = 1.25
     parts: float = 0.5
     arms: float = 0.8
+    trunk: float = 0.3
     path: float = 2.0
     turning: float = 0.06
 
     def __post_init__(self):
         for names, low, high in (
             (("share", "parts"), 0, 1),
-            (("arms", "turning"), 0, np.inf),
+            (("arms", "trunk", "turning"), 0, np.inf),
             (("speed", "path"), 1, np.inf),
         ):
             for name in names:
@@ -88,7 +89,7 @@ class _Plan(NamedTuple):
     changed: torch.Tensor  # bool (B,)
     speed: torch.Tensor  # (B,); 1 where nothing changes, as all below is nothing there
     parts: torch.Tensor  # which of _parts, (B,); -1 for none
-    arms: torch.Tensor  # rotation vectors (B, 2, KNOTS, 3)
+    turns: torch.Tensor  # of the trunk and both arms, rotation vectors (B, 3, KNOTS, 3)
     path: torch.Tensor  # (B,)
     turning: torch.Tensor  # (B, KNOTS)
     partner: torch.Tensor  # window of the batch that parts come from, (B,)
@@ -152,16 +153,17 @@ class AugmentedSampler:
         settings, size = self.settings, self.plain.batch_size
         rng = step_rng(self.plain.seed, step, stream=5)
         changed = rng.random(size) < settings.share
-        half = rng.random((3, size, 2)) < 0.5
+        half = rng.random((5, size)) < 0.5
+        deviation = np.array([settings.trunk, settings.arms, settings.arms])
         parts = np.where(rng.random(size) < settings.parts, rng.integers(4, size=size), -1)
         plan = (
-            half[0, :, 0] & settings.mirror,
+            half[0] & settings.mirror,
             changed,
             np.where(changed, settings.speed ** rng.uniform(-1, 1, size), 1),
             parts,
-            rng.normal(0, settings.arms, (size, 2, KNOTS, 3)) * half[1, :, :, None, None],
+            rng.normal(size=(size, 3, KNOTS, 3)) * (half[1:4].T * deviation)[..., None, None],
             settings.path ** rng.uniform(-1, 1, size),
-            rng.normal(0, settings.turning, (size, KNOTS)) * half[2, :, :1],
+            rng.normal(0, settings.turning, (size, KNOTS)) * half[4, :, None],
             rng.permutation(size),
         )
         return _Plan(*(torch.from_numpy(v.astype(np.float32) if v.dtype == np.float64 else v) for v in plan))
@@ -172,7 +174,7 @@ def _change(features, other, heading, plan, window, skeleton):
     groups = feature_groups(skeleton)
     features, other = (_at_speed(motion, plan.speed, window + 1, skeleton) for motion in (features, other))
     joints = _exchange(_joints(features, skeleton), _joints(other, skeleton), plan.parts, skeleton)
-    joints = _turn_arms(joints, plan.arms, skeleton)
+    joints = _turn(joints, plan.turns, skeleton)
     features[..., groups["positions"]] = joints[..., 1:, :].flatten(-2)
     features[..., groups["root_velocity"]] *= plan.path[:, None, None]
     features[..., groups["yaw_velocity"]] += _smooth(plan.turning[..., None], window + 1)
@@ -208,13 +210,14 @@ def _exchange(joints, other, parts, skeleton):
     return joints
 
 
-def _turn_arms(joints, knots, skeleton):
-    """Turn all that hangs on each shoulder by smooth rotations through `knots` ``(B, 2, K, 3)``."""
-    joints = joints.clone()
-    for side, shoulder in enumerate(skeleton.shoulders):
-        turn = roma.rotvec_to_rotmat(_smooth(knots[:, side], joints.shape[1]))
-        arm, pivot = _below(skeleton, shoulder)[1:], joints[:, :, shoulder, None]
-        joints[:, :, arm] = (joints[:, :, arm] - pivot) @ turn.mT + pivot
+def _turn(joints, knots, skeleton):
+    """Turn the trunk about the root, and each arm about its shoulder, by rotations through `knots` ``(B, 3, K, 3)``."""
+    ((_, upper),), joints = _limbs(skeleton)[0], joints.clone()
+    turned = [(0, upper), *((shoulder, _below(skeleton, shoulder)[1:]) for shoulder in skeleton.shoulders)]
+    for number, (centre, limb) in enumerate(turned):
+        turn = roma.rotvec_to_rotmat(_smooth(knots[:, number], joints.shape[1]))
+        pivot = joints[:, :, centre, None]
+        joints[:, :, limb] = (joints[:, :, limb] - pivot) @ turn.mT + pivot
     return joints
 
 
