@@ -21,7 +21,8 @@ from ktube_motion.training import ClipTable, MotionAugmentation, TokenizerTraini
 from ktube_motion.training.augmentation import AugmentedSampler
 from ktube_motion.vq import TokenizerConfig
 
-NOTHING = {"mirror": False, "share": 1.0, "speed": 1.0, "parts": 0.0, "arms": 0.0, "trunk": 0.0, "path": 1.0, "turning": 0.0}
+NOTHING = {"mirror": False, "share": 1.0, "speed": 1.0, "parts": 0.0, "arms": 0.0, "trunk": 0.0, "path": 1.0,
+           "turning": 0.0}  # fmt: skip
 GROUPS = feature_groups(SMPL_22)
 LEFT_ARM, RIGHT_ARM, HEAD, LEGS = [16, 18, 20], [17, 19, 21], [12, 15], [1, 2, 4, 5, 7, 8, 10, 11]
 
@@ -178,7 +179,7 @@ def test_path_and_turning():
 
 
 def test_a_share_is_changed_and_parts_of_a_batch_fit_together():
-    settings = {"mirror": True, "share": 0.4, "speed": 1.25, "parts": 0.5, "arms": 0.8, "trunk": 0.3, "path": 2.0, "turning": 0.05}
+    settings = vars(MotionAugmentation(share=0.4))
     found = sampler(batch_size=200, **settings)
     whole, mask = found.windows(6)
     plain, _ = found.plain.windows(6)
