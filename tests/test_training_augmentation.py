@@ -198,7 +198,7 @@ def test_interrupted_training_goes_on_the_same(tmp_path):
     corpus = make_small_corpus(tmp_path / "corpus")
     small = TokenizerConfig(width=16, code_dim=8, num_codes=8, depth=1)
     config = TokenizerTraining(
-        steps=6, batch_size=8, learning_rate=1e-3, warmup=1, window=32, min_frames=20, save_every=3, tracker=None,
+        steps=6, batch_size=8, learning_rate=1e-3, warmup=1, window=32, save_every=3, tracker=None,
         tokenizer=small, augmentation=MotionAugmentation(),
     )  # fmt: skip
     whole = train_tokenizer(config, corpus, tmp_path / "whole", progress=False)

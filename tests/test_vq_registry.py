@@ -56,7 +56,7 @@ def shell():
 def test_a_foreign_quantizer_trains_saves_and_loads(shell, tmp_path):
     corpus = make_small_corpus(tmp_path / "KTubeUM")
     config = TokenizerTraining(
-        steps=2, batch_size=8, warmup=1, window=32, min_frames=20, tracker=None, tokenizer=replace(SMALL, **SHELL)
+        steps=2, batch_size=8, warmup=1, window=32, tracker=None, tokenizer=replace(SMALL, **SHELL)
     )
     tokenizer = train_tokenizer(config, corpus, tmp_path / "run", progress=False)
     again = MotionTokenizer.from_pretrained(tmp_path / "run" / "last")
