@@ -268,6 +268,9 @@ def test_refining_leaves_the_model_alone():
     assert tokenizer.training
     assert all(torch.equal(value, before[name]) for name, value in tokenizer.state_dict().items())
     assert all(parameter.grad is None for parameter in tokenizer.parameters())
+    with torch.inference_mode():
+        assert np.array_equal(tokenizer.encode(motion(2, 40).numpy(), refine=3), tokens)
+        tokenizer.encode(motion(2, 40), mask=prefix_mask([40, 9], 40), refine=1)
     for steps in (-1, 2.5, True):
         with pytest.raises(ConfigError, match=r"refine.*from 0 on"):
             tokenizer.encode(motion(2, 40), refine=steps)

@@ -39,8 +39,10 @@ def refine_tokens(tokenizer, features, vectors, mask, *, steps):
     tokens : int64 tensor [shape=(B, L)] or [shape=(B, L, Q)]
         Never worse, clip by clip, than those of `vectors`.
     """
-    spread = _spread(vectors, mask)
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        # What was made in a caller's inference mode can have no gradient; its copies can.
+        features, vectors, mask = (None if x is None else x.clone() for x in (features, vectors, mask))
+        spread = _spread(vectors, mask)
         moved = torch.zeros_like(vectors, requires_grad=True)
         optimizer = torch.optim.Adam([moved], lr=RATE)
         lowest, tokens = None, None
