@@ -39,6 +39,10 @@ AUGMENTED = {**OURS, "augmentation": MotionAugmentation()}
 TOKENIZERS = {
     "ours": OURS,
     "augmented": AUGMENTED,
+    "augmented, wilder paths": {
+        **OURS,
+        "augmentation": MotionAugmentation(share=0.4, arms=0.8, path=2.0, turning=0.06),
+    },
     "augmented, 2 residual codes": {**AUGMENTED, "quantizer": "residual", "num_quantizers": 2},
 }
 COLUMNS = [f"{clips} {error}" for clips in ("known", "unseen", "other") for error in ("root MPJPE mm", "MPJPE mm")]

@@ -61,13 +61,13 @@ class MotionAugmentation:
     """
 
     mirror: bool = True
-    share: float = 0.4
+    share: float = 0.5
     speed: float = 1.25
     parts: float = 0.5
-    arms: float = 0.8
+    arms: float = 1.0
     trunk: float = 0.3
-    path: float = 2.0
-    turning: float = 0.06
+    path: float = 1.5
+    turning: float = 0.03
 
     def __post_init__(self):
         for names, low, high in (
