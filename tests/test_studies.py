@@ -77,6 +77,21 @@ def test_timing_is_measured(tmp_path):
     assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)
 
 
+def test_unseen_gestures_are_measured(gestures, shared, tmp_path):
+    names = ("ours", "augmented, 2 residual codes")
+    run(
+        "measure_unseen.py", "--gestures", gestures, "--bvh", shared / "data/bvh", "--output", tmp_path, "--steps", 2,
+        "--width", 16, "--batch-size", 8, "--refine", 1, "--clips", 2, "--left-out", "waving", "--only", *names,
+    )  # fmt: skip
+    rows = read(tmp_path / "unseen.csv")
+    assert [row["tokenizer"] for row in rows] == [f"{name}{end}" for name in names for end in ("", ", refined")]
+    assert [row["bits/s"] for row in rows] == ["35", "35", "70", "70"]
+    figures = [name for name in rows[0] if name.endswith("mm")]
+    assert len(figures) == 6
+    assert all(float(row[name]) > 0 for row in rows for name in figures)
+    assert (tmp_path / "waving" / "augmented_2_residual_codes" / "last" / "config.json").exists()
+
+
 def test_held_out_words_are_not_trained_on():
     def read_table(name):
         with open(STUDIES / name, encoding="utf-8", newline="") as file:

@@ -62,6 +62,21 @@ def test_masked_vectors_do_not_count(name):
     assert output.perplexity == other.perplexity
 
 
+@pytest.mark.parametrize(
+    ("num_codes", "options", "levels"),
+    [(128, {}, [8, 4, 4]), (512, {}, [8, 8, 8]), (4, {}, [4]), (100, {"levels": (5, 5, 4)}, [5, 5, 4])],
+)
+def test_levels_of_fsq(num_codes, options, levels):
+    assert make("fsq", num_codes, quantizer_options=options).fsq._levels.tolist() == levels
+
+
+@pytest.mark.parametrize("bits", range(2, 13))
+def test_levels_multiply_to_the_codes(bits):
+    levels = make("fsq", 2**bits).fsq._levels
+    assert levels.prod() == 2**bits
+    assert levels.min() >= 3
+
+
 def test_nearest_code():
     quantizer = make("orig")
     x = vectors(50, 8)

@@ -6,7 +6,8 @@ A clip of ``T`` frames and ``J`` joints becomes ``T - 1`` vectors of
 
 from .canonical import canonicalize, rebone
 from .chains import joints_to_rotations, rotations_to_joints
-from .codec import features_to_joints, joints_to_features, root_trajectory
+from .codec import features_to_joints, joints_to_features, recode_features, root_trajectory
+from .mirroring import mirror_features
 from .statistics import feature_groups, feature_stats
 
 __all__ = [
@@ -16,7 +17,9 @@ __all__ = [
     "features_to_joints",
     "joints_to_features",
     "joints_to_rotations",
+    "mirror_features",
     "rebone",
+    "recode_features",
     "root_trajectory",
     "rotations_to_joints",
 ]

@@ -9,10 +9,11 @@ from ..arrays import Array, ArrayLike, to_torch
 from ..errors import ConfigError, ShapeError
 from ..rotations import rot6d_to_rotmat
 from ..skeletons import KIT_21, SMPL_22, SMPLH_52, Skeleton
-from .canonical import canonical_planes, to_planes, turn
+from .canonical import canonical_planes, to_planes, turn, unit_bones
 from .chains import chain_rotations, headings, rotations_to_joints
+from .statistics import feature_groups
 
-__all__ = ["features_to_joints", "joints_to_features", "root_trajectory"]
+__all__ = ["features_to_joints", "joints_to_features", "recode_features", "root_trajectory"]
 
 
 def joints_to_features(
@@ -182,6 +183,61 @@ def root_trajectory(features: Array) -> tuple[Array, Array]:
         raise ShapeError("features has the wrong shape.", expected="(..., T, D)", found=tuple(vectors.shape))
     yaw, position = _trajectory(vectors)
     return restore(yaw), restore(position)
+
+
+def recode_features(features: Array, *, skeleton: Skeleton = SMPL_22, heading: Array | float = 0.0) -> Array:
+    """Compute rotations, velocities and contacts of motion vectors anew from their positions and root motion.
+
+    For vectors whose positions or root were changed.
+
+    Parameters
+    ----------
+    features : array or tensor [shape=(..., T, 12 J - 1)]
+        Motion vectors, not normalised, ``T >= 2``. Read are yaw velocity, root velocity and height, and positions.
+    skeleton : Skeleton
+        `SMPL_22`, `KIT_21` or `SMPLH_52`.
+    heading : array or float [shape=(...)]
+        Where the body faces in the first frame, radians: of a piece of a clip what the turns before it add
+        up to (see `root_trajectory`), as the rotations of the format depend on it.
+
+    Returns
+    -------
+    features : same kind as `features` [shape=(..., T-1, 12 J - 1)]
+        One fewer: the last one's velocities would need a frame more.
+
+    Raises
+    ------
+    ShapeError
+        If the vectors are of another size than the skeleton's, or there are fewer than two.
+
+    Examples
+    --------
+    >>> features = joints_to_features(np.random.default_rng(0).normal(size=(40, 22, 3)))
+    >>> np.allclose(recode_features(features), features[:-1])
+    True
+    """
+    vectors, restore = _vectors(features, skeleton)
+    if vectors.shape[-2] < 2:
+        raise ShapeError("Too few motion vectors to recode.", expected="2 or more", found=vectors.shape[-2])
+    flat = vectors.reshape(-1, *vectors.shape[-2:])
+    start = torch.as_tensor(heading).to(flat).expand(vectors.shape[:-2]).reshape(-1, 1)
+    planes = features_to_joints(flat, skeleton=skeleton).movedim(-1, 0)
+    yaw = _trajectory(flat)[0][:, :-1]
+    step = planes[:, :, 1:] - planes[:, :, :-1]
+    unit, _ = unit_bones(turn(planes[:, :, :-1], _facing(-start)), skeleton)
+    groups, recoded = feature_groups(skeleton), flat[:, :-1].clone()
+    for name, part in (
+        ("rotations", chain_rotations(unit, _facing(yaw + start), skeleton)),
+        ("velocities", turn(step, _facing(yaw))),
+        ("contacts", _contacts(step, skeleton, None)),
+    ):
+        recoded[..., groups[name]] = part.permute(1, 2, 3, 0).flatten(2)
+    return restore(recoded.reshape(*vectors.shape[:-2], *recoded.shape[1:]))
+
+
+def _facing(yaw):
+    """Turn headings ``(B, T)`` into x and z, ``(2, B, T)``."""
+    return torch.stack([yaw.sin(), yaw.cos()])
 
 
 def _trajectory(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

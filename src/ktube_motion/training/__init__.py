@@ -1,5 +1,6 @@
 """Training tokenizer, evaluator and transformer with one loop on Hugging Face Accelerate."""
 
+from .augmentation import MotionAugmentation
 from .datasets import ClipTable, WindowSampler
 from .device import Capabilities, capabilities
 from .evaluator import EvaluatorTraining, train_evaluator
@@ -14,6 +15,7 @@ __all__ = [
     "EvaluatorTraining",
     "KnownTexts",
     "LoopConfig",
+    "MotionAugmentation",
     "Task",
     "TextVariants",
     "TokenizerTraining",

@@ -261,6 +261,11 @@ class WindowSampler:
         clips, offsets = self._draw(range(step, step + 1))
         return clips[0], offsets[0]
 
+    def frames(self, step: int) -> torch.Tensor:
+        """Give the valid frames of each window of a step, ``(B,)``."""
+        clips, offsets = self.positions(step)
+        return (self.table.lengths[clips] - offsets).clamp(max=self.window)
+
     def _draw(self, steps):
         """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
         lengths = self.table.lengths.numpy()

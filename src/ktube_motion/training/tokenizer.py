@@ -16,6 +16,7 @@ from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_s
 from ..models import load_state
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
+from .augmentation import AugmentedSampler, MotionAugmentation
 from .datasets import ClipTable, WindowSampler
 from .loop import LoopConfig, check_start, fit
 from .options import VALIDATION
@@ -41,6 +42,8 @@ class TokenizerTraining(LoopConfig):
         ``l1_smooth``, ``l1`` or ``l2``.
     velocity_weight, commitment_weight, joint_weight, trajectory_weight : float
         See `vq.tokenizer_loss`.
+    augmentation : MotionAugmentation, optional
+        How windows are changed, so that motion unlike the corpus has tokens too.
     evaluation : EvaluationConfig
         What the evaluator measures; its split and its limits count.
     """
@@ -52,6 +55,7 @@ class TokenizerTraining(LoopConfig):
     commitment_weight: float = 0.02
     joint_weight: float = 2.0
     trajectory_weight: float = 0.5
+    augmentation: MotionAugmentation | None = None
     evaluation: EvaluationConfig = VALIDATION
 
     @classmethod
@@ -79,19 +83,21 @@ class _TokenizerTask:
         self.skeleton = Skeleton.named(config.tokenizer.skeleton)
         self.table = ClipTable.for_training(corpus, corpus.names("train"), file=file, shortest=config.window)
         self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
+        if config.augmentation is not None:
+            self.sampler = AugmentedSampler(self.sampler, config.augmentation, self.skeleton)
         self.model = MotionTokenizer(config.tokenizer, corpus.stats)
         self.held_out = _held_out(corpus)
         self.judge = None if evaluator is None else _Judge(evaluator, collect_samples(corpus, config.evaluation))
 
     def batch(self, step, part):
-        clips, offsets = self.sampler.positions(step)
+        clips, _ = self.sampler.positions(step)
         features, mask = self.sampler.windows(step, part)
         names = [self.table.names[clip] for clip in clips[part].tolist()]
-        shares = self._shares((self.table.lengths[clips] - offsets).clamp(max=self.config.window), part)
-        return {"features": features, "mask": mask, "names": names, "shares": shares}
+        return {"features": features, "mask": mask, "names": names, "shares": self._shares(step, part)}
 
-    def _shares(self, frames, part):
+    def _shares(self, step, part):
         """Give what a part has of the valid frames and tokens of its batch, 1 being its fair share."""
+        frames = self.sampler.frames(step)
         counts = torch.stack((frames, -(-frames // self.config.tokenizer.frames_per_token)))
         return (counts[:, part].sum(1) * (len(frames) / len(frames[part])) / counts.sum(1)).tolist()
 
@@ -154,13 +160,14 @@ def _held_out(corpus):
     return [corpus.features(name) for name in names]
 
 
-def _rebuild(tokenizer, clip):
+def _rebuild(tokenizer, clip, refine=0):
     """Give a clip as the tokenizer gives it back, and its tokens."""
-    codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(next(tokenizer.parameters()).device))
+    device = next(tokenizer.parameters()).device
+    codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(device), refine=refine)
     return tokenizer.decode(codes)[: len(clip)].cpu().numpy(), codes.reshape(-1).cpu()
 
 
-def measure_tokenizer(tokenizer: MotionTokenizer, clips) -> dict[str, float]:
+def measure_tokenizer(tokenizer: MotionTokenizer, clips, *, refine: int = 0) -> dict[str, float]:
     """Measure what a tokenizer loses, over whole clips.
 
     Parameters
@@ -168,6 +175,8 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips) -> dict[str, float]:
     tokenizer : MotionTokenizer
     clips : list of array [shape=(T, D)]
         Raw motion vectors. Clips too short for one token are left out.
+    refine : int
+        See `MotionTokenizer.encode`.
 
     Returns
     -------
@@ -186,7 +195,7 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips) -> dict[str, float]:
         raise CorpusError("There is nothing to measure on.", expected="a clip of one token at least", found="none")
     tokens, errors, frames = [], np.zeros(2), 0
     for clip in clips:
-        rebuilt, codes = _rebuild(tokenizer, clip)
+        rebuilt, codes = _rebuild(tokenizer, clip, refine)
         tokens.append(codes)
         found, given = (features_to_joints(x, skeleton=skeleton) for x in (rebuilt, clip))
         errors += len(found) * np.array([mpjpe(found, given), mpjpe(found, given, align="root")])

@@ -10,7 +10,7 @@ from .codebooks import Quantizer, QuantizerOutput, VectorQuantizer, codebook_use
 from .config import TokenizerConfig
 from .convert import load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
 from .losses import TokenizerLoss, tokenizer_loss
-from .quantizers import QUANTIZERS, make_quantizer
+from .registry import QUANTIZERS, make_quantizer, register_quantizer
 from .tokenizer import MotionTokenizer, TokenizerOutput
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "codebook_use",
     "load_t2m_gpt_tokenizer",
     "make_quantizer",
+    "register_quantizer",
     "to_t2m_gpt_state_dict",
     "tokenizer_loss",
 ]

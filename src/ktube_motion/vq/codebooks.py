@@ -1,6 +1,8 @@
 """The interface of all quantizers, and T2M-GPT's codebooks behind it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -78,8 +80,24 @@ class Quantizer(nn.Module):
     """The interface of all quantizers.
 
     A child gives `_quantize` and `_lookup` on flat vectors, and `_learn` if
-    its codebook is trained by other means than gradients.
+    its codebook is trained by other means than gradients. Its options are the
+    keyword-only arguments of its constructor; `register_quantizer` tells how
+    they are filled.
+
+    Parameters
+    ----------
+    num_codes, code_dim : int
+        Size of each codebook, and of a vector.
+    num_quantizers : int
+        Codebooks: tokens of more than one are ``(..., Q)``.
     """
+
+    #: Names of buffers that only training needs: they change no token and no vector.
+    training_state: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def check(cls, num_codes: int, options: Mapping[str, Any]) -> None:
+        """Raise a ConfigError if a codebook size and own options cannot work; by default all can."""
 
     def __init__(self, num_codes, code_dim, num_quantizers=1):
         super().__init__()
@@ -198,7 +216,6 @@ class VectorQuantizer(Quantizer):
     (torch.Size([3, 5, 2]), torch.Size([3, 5]))
     """
 
-    #: Names of what only training needs: it changes no token and no vector.
     training_state = ("ema_count", "ema_sum", "initialised", "updates")
 
     def __init__(self, num_codes, code_dim, *, ema, reseed, decay=0.99, beta=1.0):

@@ -1,13 +1,16 @@
 """The settings of a motion tokenizer, checked before anything is built."""
 
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import ConfigError
 from ..skeletons import Skeleton
 from ..types import FILLED_LATER
 from .autoencoder import ACTIVATIONS, GROUPS, NORMS
-from .quantizers import QUANTIZERS
+from .registry import check_quantizer
 
 __all__ = ["TokenizerConfig"]
 
@@ -41,11 +44,13 @@ class TokenizerConfig:
     norm : str, optional
         ``LN``, ``GN`` or ``BN``.
     quantizer : str
-        ``ema_reset``, ``ema``, ``reset``, ``orig``, ``fsq``, ``lfq`` or ``residual``.
+        ``ema_reset``, ``ema``, ``reset``, ``orig``, ``fsq``, ``lfq``, ``residual``, or one of your own
+        (`register_quantizer`).
     num_quantizers : int
         Codebooks of ``residual``; 1 for all others.
-    levels : tuple of int, optional
-        Levels of ``fsq``, whose product is `num_codes`; found for a power of two.
+    quantizer_options : dict
+        What only this quantizer has: numbers, strings and tuples of them. ``fsq`` has ``levels``, whose product is
+        `num_codes`.
     mu : float
         Decay of the running means.
     beta : float
@@ -80,7 +85,7 @@ class TokenizerConfig:
     norm: str | None = None
     quantizer: str = "ema_reset"
     num_quantizers: int = 1
-    levels: tuple[int, ...] | None = None
+    quantizer_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     mu: float = 0.99
     beta: float = 1.0
 
@@ -104,31 +109,15 @@ class TokenizerConfig:
             self._check(name, _is_integer(getattr(self, name), least), f"an integer from {least} on")
         even = _is_integer(self.stride_t, 2) and self.stride_t % 2 == 0
         self._check("stride_t", even, "an even integer from 2 on")
-        for name, known in (("activation", ACTIVATIONS), ("norm", NORMS), ("quantizer", QUANTIZERS)):
+        for name, known in (("activation", ACTIVATIONS), ("norm", NORMS)):
             self._check(name, getattr(self, name) in known, f"one of {', '.join(map(str, known))}")
         self._check("fps", _is_number(self.fps) and self.fps > 0, "a positive number")
         self._check("mu", _is_number(self.mu) and 0 <= self.mu < 1, "a number from 0 to below 1")
         self._check("beta", _is_number(self.beta) and self.beta >= 0, "a number from 0 on")
         if self.norm == "GN":
             self._check("width", self.width % GROUPS == 0, f"a multiple of {GROUPS}, which norm='GN' needs")
-        self._check_quantizer()
-
-    def _check_quantizer(self):
-        if self.quantizer != "residual":
-            self._check("num_quantizers", self.num_quantizers == 1, f"1 for quantizer={self.quantizer!r}")
-        power = self.num_codes & (self.num_codes - 1) == 0
-        if self.quantizer == "lfq":
-            self._check("num_codes", power, "a power of two for quantizer='lfq'")
-        if self.quantizer != "fsq":
-            self._check("levels", self.levels is None, f"None for quantizer={self.quantizer!r}")
-            return
-        if self.levels is None:
-            self._check("num_codes", power and self.num_codes >= 4, "a power of two from 4 on, or give levels")
-            object.__setattr__(self, "levels", _levels(self.num_codes))
-        levels = tuple(self.levels)
-        fits = all(_is_integer(level, 3) for level in levels) and math.prod(levels) == self.num_codes
-        self._check("levels", fits, f"integers from 3 on whose product is num_codes = {self.num_codes}")
-        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "quantizer_options", _as_loaded(self.quantizer_options))
+        check_quantizer(self)
 
     def _check(self, name, fits, expected):
         if not fits:
@@ -164,8 +153,13 @@ def _is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _levels(num_codes):
-    """Split a power of two into levels of 8 and 4, as ``512 = 8·8·8`` and ``128 = 8·4·4``."""
-    bits = num_codes.bit_length() - 1
-    fours = -bits % 3
-    return (8,) * ((bits - 2 * fours) // 3) + (4,) * fours
+def _as_loaded(options):
+    """Give a quantizer's options as config.json gives them back: a saved config equals its loaded self."""
+    try:
+        return dict(json.loads(json.dumps(options, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            "quantizer_options cannot be this.",
+            expected="a dict of numbers, strings and tuples of them",
+            found=f"{options!r} ({error})",
+        ) from error

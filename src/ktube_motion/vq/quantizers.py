@@ -1,20 +1,17 @@
-"""Quantizers: vectors to tokens and back, all behind one interface.
+"""Quantizers of vector-quantize-pytorch behind our interface.
 
-`ema_reset`, `ema`, `reset` and `orig` are T2M-GPT's codebooks. `fsq`, `lfq`
-and `residual` come from vector-quantize-pytorch. Every one is a `Quantizer`:
-call it to train, `encode` and `decode` to use it.
+Each is a `Quantizer`: call it to train, `encode` and `decode` to use it.
 """
 
-from collections.abc import Callable
-from functools import partial
+import math
 
 import torch.nn.functional as F
 from torch import nn
 
-from ..errors import MissingDependencyError
-from .codebooks import Quantizer, VectorQuantizer, world
+from ..errors import ConfigError, MissingDependencyError
+from .codebooks import Quantizer, world
 
-__all__ = ["QUANTIZERS", "FiniteScalarQuantizer", "LookupFreeQuantizer", "ResidualQuantizer", "make_quantizer"]
+__all__ = ["FiniteScalarQuantizer", "LookupFreeQuantizer", "ResidualQuantizer"]
 
 
 def _library(needed_for):
@@ -28,6 +25,10 @@ def _library(needed_for):
     return vector_quantize_pytorch
 
 
+def _is_power_of_two(number):
+    return number & (number - 1) == 0
+
+
 class _LibraryQuantizer(Quantizer):
     """What the quantizers of vector-quantize-pytorch share: they see valid vectors only."""
 
@@ -36,6 +37,11 @@ class _LibraryQuantizer(Quantizer):
             return self._run(vectors)
         quantized, tokens, loss = self._run(vectors[mask])
         return _put_back(quantized, mask), _put_back(tokens, mask), loss
+
+
+def _straight(quantized, vectors, training):
+    """Let gradients through in evaluation mode too, where the library cuts them off."""
+    return quantized if training else vectors + (quantized - vectors).detach()
 
 
 def _put_back(rows, mask):
@@ -48,17 +54,38 @@ def _put_back(rows, mask):
 class FiniteScalarQuantizer(_LibraryQuantizer):
     """FSQ: a few numbers, each rounded to a few levels; nothing to collapse, no loss of its own.
 
+    Parameters
+    ----------
+    num_codes, code_dim : int
+    levels : tuple of int, optional
+        Their product is `num_codes`; by default found for a power of two.
+
     References
     ----------
     .. [1] F. Mentzer et al., Finite Scalar Quantization, ICLR 2024.
     """
 
-    def __init__(self, num_codes, code_dim, *, levels):
+    def __init__(self, num_codes, code_dim, *, levels=None):
         super().__init__(num_codes, code_dim)
+        levels = _levels(num_codes) if levels is None else levels
         self.fsq = _library("fsq").FSQ(list(levels))
         self.narrow, self.widen = nn.Linear(code_dim, len(levels)), nn.Linear(len(levels), code_dim)
         # Without it all vectors of a batch are so alike that they fall into one or two cells, and stay there.
         self.norm = nn.BatchNorm1d(len(levels), affine=False)
+
+    @classmethod
+    def check(cls, num_codes, options):
+        """Refuse levels below 3 and those whose product is not `num_codes`."""
+        levels = options.get("levels")
+        if levels is None:
+            if num_codes < 4 or not _is_power_of_two(num_codes):
+                expected = "a power of two from 4 on, or levels among the quantizer_options"
+                raise ConfigError("num_codes cannot be this.", expected=expected, found=num_codes)
+            return
+        whole = isinstance(levels, list) and all(isinstance(level, int) and level >= 3 for level in levels)
+        if not whole or math.prod(levels) != num_codes:
+            expected = f"integers from 3 on whose product is num_codes = {num_codes}"
+            raise ConfigError("levels cannot be this.", expected=expected, found=repr(levels))
 
     def _run(self, vectors):
         quantized, tokens = self.fsq(self.norm(self.narrow(vectors))[None])
@@ -66,6 +93,13 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
 
     def _lookup(self, tokens):
         return self.widen(self.fsq.indices_to_codes(tokens.T)[0])
+
+
+def _levels(num_codes):
+    """Split a power of two into levels of 8 and 4, as ``512 = 8·8·8`` and ``128 = 8·4·4``."""
+    bits = num_codes.bit_length() - 1
+    fours = -bits % 3
+    return (8,) * ((bits - 2 * fours) // 3) + (4,) * fours
 
 
 class LookupFreeQuantizer(_LibraryQuantizer):
@@ -83,9 +117,15 @@ class LookupFreeQuantizer(_LibraryQuantizer):
             dim=code_dim, codebook_size=num_codes, entropy_loss_weight=5.0, commitment_loss_weight=beta
         )
 
+    @classmethod
+    def check(cls, num_codes, options):
+        """Refuse all but powers of two."""
+        if not _is_power_of_two(num_codes):
+            raise ConfigError("num_codes cannot be this.", expected="a power of two for LFQ", found=num_codes)
+
     def _run(self, vectors):
         quantized, tokens, loss = self.lfq(vectors[None])
-        return quantized[0], tokens[0, :, None].long(), loss
+        return _straight(quantized[0], vectors, self.training), tokens[0, :, None].long(), loss
 
     def _lookup(self, tokens):
         return self.lfq.indices_to_codes(tokens.T)[0]
@@ -102,7 +142,7 @@ class ResidualQuantizer(_LibraryQuantizer):
     .. [1] N. Zeghidour et al., SoundStream, 2021.
     """
 
-    def __init__(self, num_codes, code_dim, num_quantizers, *, decay=0.99, beta=1.0):
+    def __init__(self, num_codes, code_dim, *, num_quantizers=1, decay=0.99, beta=1.0):
         super().__init__(num_codes, code_dim, num_quantizers)
         self.residual = _library("residual").ResidualVQ(
             dim=code_dim,
@@ -117,37 +157,8 @@ class ResidualQuantizer(_LibraryQuantizer):
 
     def _run(self, vectors):
         quantized, tokens, losses = self.residual(vectors[None])
-        return quantized[0], tokens[0].long(), losses.sum()
+        return _straight(quantized[0], vectors, self.training), tokens[0].long(), losses.sum()
 
     def _lookup(self, tokens):
         codebooks = [layer.codebook for layer in self.residual.layers]
         return sum(F.embedding(column, codebook) for column, codebook in zip(tokens.T, codebooks, strict=True))
-
-
-QUANTIZERS: dict[str, Callable[..., Quantizer]] = {
-    "ema_reset": partial(VectorQuantizer, ema=True, reseed=True),
-    "ema": partial(VectorQuantizer, ema=True, reseed=False),
-    "reset": partial(VectorQuantizer, ema=False, reseed=True),
-    "orig": partial(VectorQuantizer, ema=False, reseed=False),
-    "fsq": FiniteScalarQuantizer,
-    "lfq": LookupFreeQuantizer,
-    "residual": ResidualQuantizer,
-}
-
-
-def make_quantizer(config) -> Quantizer:
-    """Build the quantizer that a `TokenizerConfig` names.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it comes from vector-quantize-pytorch, which is not installed.
-    """
-    options = {"decay": config.mu, "beta": config.beta}
-    if config.quantizer == "fsq":
-        options = {"levels": config.levels}
-    elif config.quantizer == "lfq":
-        options = {"beta": config.beta}
-    elif config.quantizer == "residual":
-        options["num_quantizers"] = config.num_quantizers
-    return QUANTIZERS[config.quantizer](config.num_codes, config.code_dim, **options)
