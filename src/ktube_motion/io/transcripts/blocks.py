@@ -11,7 +11,7 @@ __all__ = ["detect_bracketed", "detect_sbv", "detect_srt", "detect_vtt", "read_b
 
 _CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
 _ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
-_TIMING = re.compile(rf"[ \t]*{_CLOCK}{_ARROW}{_CLOCK}(?![0-9:])[ \t]*(.*)$")
+_TIMING = re.compile(rf"[ \t]*{_CLOCK}{_ARROW}{_CLOCK}(?=[ \t]|$)(.*)$")
 _COMMA = re.compile(rf"[ \t]*{_CLOCK}[ \t]*[,;][ \t]*{_CLOCK}()[ \t]*$")
 _BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$")
 # What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
@@ -84,7 +84,7 @@ def _open(page, number, line, match, blocks, lost):
     times = [_signed(clocks[:6]), _signed(clocks[6:])]
     if not check_times(page, number, *times):
         return lost
-    rest = "" if _SETTINGS.match(rest) else rest.strip()
+    rest = "" if _SETTINGS.match(rest.strip()) else rest.strip()
     blocks.append((*times, [rest] if rest else []))
     return blocks[-1][2]
 
@@ -155,20 +155,19 @@ def _stamped_words(lines, start, end):
 
 def timed_words(pieces, end) -> tuple[Word, ...]:
     """Cut timed pieces of text at white space; a word ends where the next one starts."""
-    letters = []
+    words: list[list] = []
+    apart = True
     for i, (start, piece) in enumerate(pieces):
         stop = pieces[i + 1][0] if i + 1 < len(pieces) else end
-        spoken, seen = len("".join(piece.split())), 0
-        for letter in piece:
-            letters.append((start + (stop - start) * seen / max(spoken, 1), letter))
-            seen += not letter.isspace()
-    words: list[list] = []
-    for i, (time, letter) in enumerate(letters):
-        if letter.isspace():
-            continue
-        if i and not letters[i - 1][1].isspace() and words:
-            words[-1][1] += letter
-        else:
-            words.append([time, letter])
+        texts = piece.split()
+        spoken, seen = sum(map(len, texts)), 0
+        for number, text in enumerate(texts):
+            if apart or number or piece[0].isspace():
+                words.append([start + (stop - start) * seen / spoken, text])
+            else:
+                words[-1][1] += text  # the piece goes on with a word
+            seen += len(text)
+            apart = False
+        apart = apart or piece[-1:].isspace()
     ends = [*(word[0] for word in words[1:]), end][: len(words)]
     return tuple(Word(start, stop, text) for (start, text), stop in zip(words, ends, strict=True))

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby, pairwise
 
 from ...errors import DataError
@@ -35,6 +36,8 @@ _TAG = re.compile(
     r"|<[0-9:.]+>|</>|\{\\[^{}]*\}",
     re.IGNORECASE,
 )
+_STAMPS = re.compile("<[0-9:.]+>|</?[bcisu]>")  # by far the most frequent tags
+_HIDING = re.compile(r"[<&{\\\[]")
 _INDEX = re.compile(r"(?<=[A-Za-z0-9_])\[[A-Za-z0-9_,: +*-]{1,12}\]")  # a[0]: speech about programs
 _SQUARE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】")
 _SPLIT_SAFE = str.maketrans("[]", "\ue002\ue003")
@@ -77,13 +80,13 @@ def clean_text(text: str) -> str:
 
 def _plain_lines(text):
     """Give the lines of a subtitle without tags, entities and sounds; labels still stand in them."""
-    if not _MARKUP.search(text):
+    if not _MARKUP.search(text := _STAMPS.sub("", text)):
         return [" ".join(line.split()) for line in normalize_text(text).split("\n") if line.strip()]
     for _ in range(8):
         before = text
         text = _VOICE.sub(rf"{MARK_START}\1{MARK_END}", _BREAK.sub("\n", normalize_text(html.unescape(text))))
-        text = _TAG.sub("", text)
-        if text == before:
+        text = _TAG.sub("", text) if "<" in text or "{" in text else text
+        if text == before or not _HIDING.search(text):
             break
     # A line with a mere sound stays as an empty one: under a repeated line it shows that captions roll.
     return [" ".join(without_sounds(line).split()) for line in text.split("\n") if line.strip()]
@@ -186,7 +189,8 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     if speaker is not None:
         counts["other_speakers"] = sum(cue.speaker != speaker for cue in told)
         told = [cue for cue in told if cue.speaker == speaker]
-    return [replace(cue, words=_matching_words(cue)) for cue in _separate(told, counts)], counts
+    apart = _separate(told, counts)
+    return [replace(cue, words=_matching_words(cue)) if cue.words else cue for cue in apart], counts
 
 
 #: What `clean_cues` counts.
@@ -212,17 +216,23 @@ def _shown(cue, lines, labels, counts):
             for voice, piece in pieces
             for _ in piece.split()
         ]
-        return _Shown(replace(cue, start=max(cue.start, 0)), spoken, voices)
+        return _Shown(cue if cue.start >= 0 else replace(cue, start=0), spoken, voices)
     return None
 
 
 def _by_voice(shown, counts):
     """Part a cue where its voice changes: at its words' times, or by the share of letters."""
     cue, words = shown.cue, shown.cue.text.split()
-    cue = replace(cue, words=_matching_words(cue))
-    runs = [list(run) for _, run in groupby(zip(shown.voices, words, strict=True), key=lambda pair: pair[0])]
-    if len(runs) == 1:
+    if len(set(shown.voices)) == 1:
         return [_Part(cue, shown.voices[0])]
+    cue = replace(cue, words=_matching_words(cue))
+    said = [voice for voice, word in zip(shown.voices, words, strict=True) if any(map(str.isalnum, word))]
+    voices = []
+    for voice, word in zip(shown.voices, words, strict=True):  # a sign alone has no voice of its own
+        voices.append(voice if any(map(str.isalnum, word)) else voices[-1] if voices else said[0])
+    runs = [list(run) for _, run in groupby(zip(voices, words, strict=True), key=lambda pair: pair[0])]
+    if len(runs) == 1:
+        return [_Part(cue, voices[0])]
     counts["split"] += len(runs) - 1
     letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
     total, place, time, parts = len("".join(words)), 0, cue.start, []
@@ -256,7 +266,7 @@ def _carried(parts, labels):
         speaker = part.label if part.label is not None else part.cue.speaker or (last if turns else "")
         if speaker not in NAMELESS or labels.changes:  # two dashes tell voices apart in one cue only
             last = speaker
-        cues.append(replace(part.cue, speaker=speaker))
+        cues.append(part.cue if part.cue.speaker == speaker else replace(part.cue, speaker=speaker))
     return cues
 
 
@@ -345,16 +355,22 @@ def _separate(cues, counts):
     return apart
 
 
+@lru_cache(maxsize=8192)  # people say the same few thousand words
+def _clean_word(text):
+    return clean_text(text) if _MARKUP.search(text) else " ".join(normalize_text(text).split())
+
+
 def _matching_words(cue):
     """Give the timed words that spell the cue's text, or none if they spell something else."""
     found, cursor, time = [], 0, cue.start
     for word in cue.words:
-        spoken = clean_text(word.text) if _MARKUP.search(word.text) else " ".join(normalize_text(word.text).split())
+        spoken = _clean_word(word.text)
         place = cue.text.find(spoken, cursor) if spoken else -1
         if place >= 0:
             cursor = place + len(spoken)
             start = min(max(word.start, time), cue.end)
             time = min(max(word.end, start), cue.end)
-            found.append(replace(word, start=start, end=time, text=spoken))
+            same = (start, time, spoken) == (word.start, word.end, word.text)
+            found.append(word if same else replace(word, start=start, end=time, text=spoken))
     spelled = "".join(word.text for word in found).replace(" ", "")
     return tuple(found) if spelled == cue.text.replace(" ", "") else ()
