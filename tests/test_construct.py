@@ -277,9 +277,6 @@ def test_pairing(tmp_path):
         ("a b.v1", "김", 25), ("c", "김", 25), ("frames", "김", 25),
     ]  # fmt: skip
     assert [Path(path).name for path in alone] == ["d.npz", "e.vtt"]
-    (tmp_path / "c.ko.srt").touch()
-    with pytest.raises(CorpusError, match=r"same name.*table"):
-        pair_sources(tmp_path, tmp_path)
     with pytest.raises(CorpusError, match="does not exist"):
         pair_sources(tmp_path / "none", tmp_path)
 

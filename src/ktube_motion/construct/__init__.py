@@ -4,7 +4,8 @@ from .build import BuildOptions, BuildReport, build_corpus
 from .clips import add_motion
 from .gestures import build_gesture_corpus, read_gestures
 from .report import write_report
-from .sources import Source, pair_sources, read_sources
+from .pairing import pair_sources
+from .sources import Source, read_sources
 from .splits import curate, finish_corpus, split_videos
 
 __all__ = [

@@ -1,19 +1,17 @@
-"""What a corpus is built from: poses and transcripts, paired by name or by a table."""
+"""What a corpus is built from: poses and transcripts of one video each, named in a table."""
 
 import csv
 import io
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import CorpusError, FormatError
+from ..errors import FormatError
+from ..io.characters import normalize_text
 from ..io.files import read_text
 
-__all__ = ["Source", "pair_sources", "read_sources"]
+__all__ = ["Source", "read_sources"]
 
-SUBTITLES = {".srt", ".vtt", ".sbv", ".textgrid", ".json3"}  # what tells transcripts from poses in one folder
-_LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*", re.IGNORECASE)
 _COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person"}
 
 
@@ -28,7 +26,8 @@ class Source:
     name : str
         What its clips are called: ``NAME_000``, ``NAME_001``, …
     speaker : str
-        Who speaks; the name where not given.
+        Who speaks; the name where not given. Where the transcript has a speaker of that name, only
+        those words are taken.
     offset : float
         Seconds to add to the transcript's times.
     fps : float or None
@@ -38,6 +37,8 @@ class Source:
         Pose format, found out by default.
     person : int, str or None
         Whom to follow where there are several, see `io.load_poses`.
+    notes : tuple of str
+        What was chosen on the way here; a build repeats it among its warnings.
     """
 
     poses: Path
@@ -48,80 +49,7 @@ class Source:
     fps: float | None = None
     format: str = "auto"
     person: int | str | None = None
-
-
-def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
-    """Pair pose files with transcripts of the same name.
-
-    Parameters
-    ----------
-    poses, transcripts : path
-        Folders, or one folder that holds both. Names are compared without
-        their suffixes, a transcript's also without its language (``talk.json``
-        and ``talk.ko.srt`` fit).
-    **options
-        Given to each `Source`.
-
-    Returns
-    -------
-    sources : list of Source
-    alone : list of str
-        Files that have no partner.
-
-    Raises
-    ------
-    CorpusError
-        If a folder is missing, or two files claim the same name.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("a.json", "a.ko.srt", "b.json"):
-    ...     (folder / name).touch()
-    >>> sources, alone = pair_sources(folder, folder)
-    >>> [source.name for source in sources], [Path(path).name for path in alone]
-    (['a'], ['b.json'])
-    """
-    shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = _by_name(poses, lambda path: not shared or path.suffix.lower() not in SUBTITLES, _stem)
-    spoken = _by_name(
-        transcripts,
-        lambda path: path.is_file() and (not shared or path.suffix.lower() in SUBTITLES),
-        lambda path: _stem(path) if _stem(path) in found else _without_language(_stem(path)),
-    )
-    both = sorted(found.keys() & spoken.keys())
-    alone = [str(side[name]) for side in (found, spoken) for name in sorted(side.keys() - set(both))]
-    return [Source(found[name], spoken[name], name, **options) for name in both], alone
-
-
-def _stem(path):
-    return path.name if path.is_dir() else path.stem
-
-
-def _without_language(stem):
-    tag = _LANGUAGE.fullmatch(Path(stem).suffix)
-    return Path(stem).stem if tag else stem
-
-
-def _by_name(folder, wanted, name_of):
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CorpusError("This folder does not exist.", where=folder)
-    names: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not wanted(path):
-            continue
-        name = name_of(path)
-        if name in names:
-            raise CorpusError(
-                "Two files have the same name.",
-                where=folder,
-                found=(names[name].name, path.name),
-                fix="Keep one of them there, or pair the files in a table (read_sources).",
-            )
-        names[name] = path
-    return names
+    notes: tuple[str, ...] = ()
 
 
 def read_sources(table) -> list[Source]:
@@ -185,8 +113,20 @@ def _source(columns, row, table, where):
     if cells.get("person", "").isdecimal():
         cells["person"] = int(cells["person"])
     for name in ("poses", "transcript"):
-        cells[name] = table.parent / cells[name]
-    return Source(**{"name": _stem(cells["poses"]), **cells})
+        cells[name] = _on_disk(table.parent / cells[name])
+    return Source(**{"name": normalize_text(_stem(cells["poses"])), **cells})
+
+
+def _on_disk(path):
+    """Find the file that is called so in another normal form: tables are typed composed, macOS writes decomposed."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    name = normalize_text(path.name)
+    return next((other for other in path.parent.iterdir() if normalize_text(other.name) == name), path)
+
+
+def _stem(path):
+    return path.name if path.is_dir() else path.stem
 
 
 def _number(text, name, where):

@@ -8,8 +8,9 @@ import numpy as np
 from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
 from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower_body
 from ..filters.cleaning import lowpass_stretches
-from ..io import Corpus, clean_cues, load_poses, read_cues
+from ..io import Corpus, clean_cues, load_poses, normalize_text, read_transcript
 from ..io.files import write_json
+from ..io.transcripts import main_speaker
 from ..kinematics import load_body, pose_to_joints
 from ..skeletons import Skeleton
 from ..types import PoseSequence
@@ -38,7 +39,7 @@ def build_video(source, root, options):
         try:
             record["key"] = source_key(source, options)
             poses, rough, seen, quality = _clean(source, options)
-            spoken, words = _utterances(source, options)
+            spoken, words, told = _utterances(source, options)
         except MissingDependencyError:
             raise  # it would fail every video alike
         except KtubeError as error:
@@ -47,7 +48,7 @@ def build_video(source, root, options):
             record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
         else:
             record["quality"] = quality | words
-            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"])
+            record["warnings"] = told + _compare_lengths(source.name, quality["seconds"], words["words_end"])
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
     write_json(record_path(root, source.name), record)
     return record
@@ -94,12 +95,39 @@ def _clean(source, options):
 def _utterances(source, options):
     from ..text import utterances
 
-    cues, counts = clean_cues(read_cues(source.transcript, offset=source.offset))
-    if not cues:
-        raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
+    cues, counts, told = _spoken_cues(source, options)
     spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
     dropped = {name: count for name, count in counts.items() if count}
-    return spoken, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
+    return spoken, {"cues": dropped, "words_end": round(cues[-1].end, 3)}, told
+
+
+def _spoken_cues(source, options):
+    """Read what the voice that belongs to the body says; give cues, counts, and what is to be told of the file."""
+    transcript = read_transcript(source.transcript, offset=source.offset)
+    cues, counts = clean_cues(transcript.cues)
+    if not cues:
+        raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
+    told = [*source.notes, *transcript.notes]
+    if transcript.skipped:
+        told.append(f"{source.name}: {len(transcript.skipped)} cues make no sense; the first: {transcript.skipped[0]}")
+    voices = {cue.speaker for cue in cues}
+    if len(voices) > 1:
+        voice = main_speaker(cues, wanted=_wanted_voice(source, options, voices))
+        every = sum(cue.seconds for cue in cues)
+        cues, counts = clean_cues(transcript.cues, speaker=voice)
+        kept = sum(cue.seconds for cue in cues)
+        told.append(
+            f"{source.name}: of {len(voices)} voices {voice or 'the one without a label'} is taken, "
+            f"{kept:.0f} of {every:.0f} s; {counts['other_speakers']} cues of others are left out"
+        )
+    counts["skipped"] = len(transcript.skipped)
+    return cues, counts, told
+
+
+def _wanted_voice(source, options, voices):
+    """Say whose words are wanted: who the source says, if this transcript has them, else who the build says."""
+    own = normalize_text(source.speaker)
+    return own if own in voices else options.voice
 
 
 def _compare_lengths(name, seconds, words_end):

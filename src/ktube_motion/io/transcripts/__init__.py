@@ -7,6 +7,7 @@ from .cleaning import clean_cues, clean_text
 from .formats import TRANSCRIPT_FORMATS
 from .page import Page, TranscriptFormat
 from .reading import Transcript, load_transcript, read_cues, read_transcript, save_transcript
+from .speakers import main_speaker
 
 __all__ = [
     "TRANSCRIPT_FORMATS",
@@ -16,6 +17,7 @@ __all__ = [
     "clean_cues",
     "clean_text",
     "load_transcript",
+    "main_speaker",
     "read_cues",
     "read_transcript",
     "save_transcript",

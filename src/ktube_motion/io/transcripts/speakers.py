@@ -5,9 +5,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from ...types import Cue
+from ..characters import normalize_text
 from .sounds import is_sound
 
-__all__ = ["MARK_END", "MARK_START", "NAMELESS", "Labels", "find_labels", "known_labels"]
+__all__ = ["MARK_END", "MARK_START", "NAMELESS", "Labels", "find_labels", "known_labels", "main_speaker"]
 
 MARK_START, MARK_END = "\ue000", "\ue001"  # private: around a voice that a tag names, <v 민수>
 NAMELESS = ("?1", "?2")  # voices that a file tells apart but does not name
@@ -194,3 +196,32 @@ def find_labels(lines: Iterable[str]) -> Labels:
     if names:
         names = {**single, **names}
     return Labels(names)
+
+
+def main_speaker(cues: Iterable[Cue], *, wanted: str = "") -> str:
+    """Name the speaker who speaks longest, or the one that is wanted if the cues have him.
+
+    Parameters
+    ----------
+    cues : iterable of Cue
+        As `clean_cues` gives them.
+    wanted : str
+        A speaker's name; spaces, hyphens and case do not matter.
+
+    Returns
+    -------
+    speaker : str
+        As it stands in the cues; ``""`` is the voice without a label.
+
+    Examples
+    --------
+    >>> cues = [Cue(0, 3, "안녕하세요", speaker="진행자"), Cue(3, 9, "반갑습니다", speaker="강사 1")]
+    >>> main_speaker(cues), main_speaker(cues, wanted="진행자")
+    ('강사 1', '진행자')
+    """
+    seconds: dict[str, float] = defaultdict(float)
+    for cue in cues:
+        seconds[cue.speaker] += cue.seconds
+    key = _key(normalize_text(wanted))
+    named = next((name for name in seconds if name and _key(name) == key), None)
+    return named if named is not None else max(seconds, key=lambda name: seconds[name], default="")
