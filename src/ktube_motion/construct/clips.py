@@ -9,7 +9,7 @@ from ..features import features_to_joints, joints_to_features
 from ..filters import resample
 from ..io import Corpus
 from ..kinematics import mirror_positions
-from ..text import mirror_text, mirror_tokens
+from ..text import mirror_text, tag_korean
 from ..types import Motion, Utterance
 
 __all__ = ["MIRROR_PREFIX", "add_motion", "encode_motion"]
@@ -85,4 +85,8 @@ def encode_motion(
 
 
 def _mirror_words(utterance):
-    return replace(utterance, text=mirror_text(utterance.text), tokens=tuple(mirror_tokens(utterance.tokens)))
+    text = mirror_text(utterance.text)
+    if text == utterance.text:
+        return utterance
+    # Tagged anew, because whether 오른 is a side or a verb is decided in the text.
+    return replace(utterance, text=text, tokens=tuple(tag_korean(text)) if utterance.tokens else ())

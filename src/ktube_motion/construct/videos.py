@@ -183,7 +183,7 @@ def _check_clip(utterance, valid, wanted, options):
 
 def _encode(corpus, entry, poses, rough, utterance, body, options):
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
-    from ..text import tag_korean
+    from ..text import count_unmirrored, tag_korean
 
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
     words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
@@ -192,6 +192,7 @@ def _encode(corpus, entry, poses, rough, utterance, body, options):
     entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
     entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
+    entry["unmirrored"] = count_unmirrored(utterance.text) if options.mirror else 0
     entry["syllables"] = sum("가" <= letter <= "힣" for letter in utterance.text)
     return clips
 

@@ -26,10 +26,11 @@ _HOME = {
     "WordVectorizer": "words",
     "caption_entries": "utterances",
     "clean_texts": "encoders",
-    "mirror_text": "words",
-    "mirror_tokens": "words",
+    "count_unmirrored": "mirroring",
+    "mirror_text": "mirroring",
+    "mirror_tokens": "mirroring",
     "offline_text_encoder": "sequences",
-    "tag_korean": "words",
+    "tag_korean": "tagging",
 }
 
 __all__ = [*_HOME, "utterances"]
