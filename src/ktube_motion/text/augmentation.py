@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ConfigError, FormatError
 from ..io.files import read_text
-from .conjugation import ENDINGS, droppable_particles, droppable_words, with_ending, without_particle
+from .conjugation import ENDINGS, droppable_particles, droppable_words, may_move, with_ending, without_particle
 from .encoders import clean_texts
 
 __all__ = ["TextAugmentation"]
@@ -143,4 +143,4 @@ def _turned(text):
     """Put the clause before the first comma last; what closes the sentence stays at its end."""
     body = text.rstrip(".!?…~ ")
     first, comma, rest = body.partition(_CLAUSE)
-    return f"{rest}{_CLAUSE}{first}{text[len(body) :]}" if comma and rest else text
+    return f"{rest}{_CLAUSE}{first}{text[len(body) :]}" if comma and rest and may_move(first) else text

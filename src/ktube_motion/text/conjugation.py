@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from .tagging import load_kiwi, readable
 
-__all__ = ["ENDINGS", "droppable_particles", "droppable_words", "with_ending", "without_particle"]
+__all__ = ["ENDINGS", "droppable_particles", "droppable_words", "may_move", "with_ending", "without_particle"]
 
 #: The levels of speech of a statement: 해요, 합니다, 해, 한다.
 ENDINGS = ("어요", "습니다", "어", "는다")
@@ -75,17 +75,18 @@ def with_ending(text: str, ending: str) -> str:
     if new is None or not word or morphemes[first].start < begin or not _rebuilds(text[begin:end], morphemes, first, last):
         return text
     written = load_kiwi().join([*word, (new, "EF")])
-    written = _contracted(written, morphemes[last - 1].tag == "VCP")
+    if morphemes[last - 1].tag == "VCP" and last > 1:
+        written = _contracted(written, morphemes[last - 2].form)
     changed = text[:begin] + written + text[end:]
     return changed if _says_the_same(changed, morphemes, last) else text
 
 
-def _contracted(written, copula):
+def _contracted(written, noun):
     """Write 거예요 and 겁니다 as the spelling rules want them; Kiwi joins 거에요 and 거입니다."""
-    if copula and written.endswith("거입니다"):
+    if written.endswith("거입니다"):
         return written.removesuffix("거입니다") + "겁니다"
-    vowel = len(written) > 2 and "가" <= written[-3] <= "힣" and (ord(written[-3]) - 0xAC00) % 28 == 0 and written[-3] != "이"
-    return written.removesuffix("에요") + "예요" if copula and vowel and written.endswith("에요") else written
+    vowel = "가" <= noun[-1] <= "힣" and (ord(noun[-1]) - 0xAC00) % 28 == 0
+    return written.removesuffix("에요") + "예요" if vowel and written.endswith(f"{noun[-1]}에요") else written
 
 
 def _final_ending(morphemes):
@@ -209,4 +210,18 @@ def droppable_words(text: str) -> Sequence[int]:
     bound = [heads.get(start, "") in _BOUND for start in starts]
     bound = [here or (i > 0 and heads.get(starts[i - 1], "") == "NNB") for i, here in enumerate(bound)]
     leaning = [i + 1 < len(words) and bound[i + 1] for i in range(len(words))]
-    return [i for i in range(len(words)) if not bound[i] and not leaning[i]]
+    ends = {morpheme.end: morpheme.tag for morpheme in _analyse(text)}
+    carried = [i > 0 and ends.get(starts[i] - 1) in ("ETM", "MM", "JKG") for i in range(len(words))]
+    return [i for i in range(len(words)) if not (bound[i] or leaning[i] or carried[i])]
+
+
+def may_move(clause: str) -> bool:
+    """Can this clause, which stands before a comma, stand at the end as well? A part of a list cannot.
+
+    Examples
+    --------
+    >>> may_move("신나게"), may_move("왼손")
+    (True, False)
+    """
+    morphemes = _analyse(clause)
+    return bool(morphemes) and morphemes[-1].tag in ("EC", "EF", "MAG", "XSM", "IC", "JKB")
