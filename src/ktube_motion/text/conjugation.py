@@ -72,7 +72,7 @@ def with_ending(text: str, ending: str) -> str:
     word = [(x.form, x.tag) for x in morphemes[first:last]]
     end = _end_with_yo(morphemes, last)
     new = _fitting(morphemes, last, ending)
-    if new is None or not word or morphemes[first].start < begin or not _rebuilds(text[begin:end], morphemes, first, last):
+    if new is None or not word or word[0][1] == "VCP" or morphemes[first].start < begin or not _rebuilds(text[begin:end], morphemes, first, last):
         return text
     written = load_kiwi().join([*word, (new, "EF")])
     if morphemes[last - 1].tag == "VCP" and last > 1:
