@@ -10,18 +10,12 @@ import pytest
 import scipy.linalg
 import torch
 
+from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
+from ktube_motion.evaluators.published import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
-from ktube_motion.metrics import (
-    DiversityAccumulator,
-    EvaluatorConfig,
-    FrechetAccumulator,
-    MotionEvaluator,
-    RetrievalAccumulator,
-    evaluate_generation,
-    frechet_distance,
-)
-from ktube_motion.metrics.t2m_evaluator import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
+from ktube_motion.metrics import DiversityAccumulator, FrechetAccumulator, RetrievalAccumulator, frechet_distance
 from ktube_motion.types import Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -154,7 +148,13 @@ def test_generation_protocol(tmp_path):
     transformer, encoder = MotionTransformer(config).eval(), _Vectors()
     evaluator = MotionEvaluator(EvaluatorConfig(width=64, embedding_size=64, text_size=64), text_encoder=encoder)
     start = time.process_time()
-    evaluate_generation((transformer, tokenizer, encoder), corpus, evaluator=evaluator, repeats=1, progress=False)
+    evaluate_generation(
+        (transformer, tokenizer, encoder),
+        corpus,
+        evaluator=evaluator,
+        config=EvaluationConfig(repeats=1),
+        progress=False,
+    )
     ours = time.process_time() - start
     generator, vectors, times = torch.Generator().manual_seed(0), encoder.encode(names[:40]), []
     with torch.no_grad():

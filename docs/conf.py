@@ -75,8 +75,9 @@ html_theme_options = {
 html_context = {"default_mode": "auto"}
 
 ROOMS = (
-    "io filters kinematics features vq text gpt metrics render construct training samples "
-    "types skeletons rotations arrays errors"
+    "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
+    "training samples "
+    "types skeletons rotations arrays palette errors"
 ).split()
 
 

@@ -7,14 +7,14 @@ from _workflow import (
     TRANSFORMER_FLAGS,
     Experiment,
     about_checkpoint,
-    limits_of,
     load_transformer,
     open_corpus,
+    protocol_of,
     run,
     tokenizer_of,
 )
 
-from ktube_motion.metrics import evaluate_generation
+from ktube_motion.evaluation import evaluate_generation
 from ktube_motion.training import KnownTexts
 
 USES = "dataname resume-pth resume-trans out-dir exp-name seed if-maxtest"
@@ -44,9 +44,11 @@ def main():
     if options.guidance_scale != 1:  # an evaluation without it keeps the settings it always had
         sampling["guidance_scale"] = options.guidance_scale
     report = evaluate_generation(
-        (transformer, tokenizer, KnownTexts(encoder)), corpus, evaluator=evaluator, repeats=options.repeats,
-        seed=options.seed, multimodality_texts=options.multimodality_texts, folder=experiment.folder,
-        sampling=sampling, save_predictions=True, **limits_of(options, dataname),
+        (transformer, tokenizer, KnownTexts(encoder)), corpus, evaluator=evaluator, folder=experiment.folder,
+        sampling=sampling, save_predictions=True, config=protocol_of(
+            options, dataname, repeats=options.repeats, seed=options.seed,
+            multimodality_texts=options.multimodality_texts,
+        ),
     )  # fmt: skip
     experiment.say(report.to_markdown())
 

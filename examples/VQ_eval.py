@@ -6,13 +6,13 @@ from _workflow import (
     TOKENIZER_FLAGS,
     Experiment,
     about_checkpoint,
-    limits_of,
     load_tokenizer,
     open_corpus,
+    protocol_of,
     run,
 )
 
-from ktube_motion.metrics import evaluate_tokenizer
+from ktube_motion.evaluation import evaluate_tokenizer
 
 USES = "dataname resume-pth out-dir exp-name seed"
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
@@ -31,8 +31,8 @@ def main():
     evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
     experiment.start()
     report = evaluate_tokenizer(
-        tokenizer, corpus, evaluator=evaluator, repeats=options.repeats, seed=options.seed, folder=experiment.folder,
-        save_predictions=True, **limits_of(options, dataname),
+        tokenizer, corpus, evaluator=evaluator, folder=experiment.folder, save_predictions=True,
+        config=protocol_of(options, dataname, repeats=options.repeats, seed=options.seed),
     )  # fmt: skip
     experiment.say(report.to_markdown())
 

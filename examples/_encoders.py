@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from ktube_motion.errors import CheckpointError
+from ktube_motion.evaluators import AlignedTextEncoder, MotionEvaluator, load_t2m_evaluator
 from ktube_motion.io.files import atomic_folder, read_json, write_json
-from ktube_motion.metrics import AlignedTextEncoder, MotionEvaluator, load_t2m_evaluator
 from ktube_motion.text import (
     ClipTextEncoder,
     EmbeddedTextEncoder,

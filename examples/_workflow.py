@@ -14,16 +14,17 @@ import torch
 from _encoders import DEVICE, load_evaluator
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, KtubeError
+from ktube_motion.evaluation import EvaluationConfig
+from ktube_motion.evaluation.samples import collect_samples
 from ktube_motion.gpt import MotionTransformer, load_t2m_gpt_transformer
 from ktube_motion.gpt import to_t2m_gpt_state_dict as transformer_state
 from ktube_motion.io import Corpus
 from ktube_motion.io.files import atomic_path, read_json, write_json
-from ktube_motion.metrics.samples import collect_samples
 from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
 from ktube_motion.vq import to_t2m_gpt_state_dict as tokenizer_state
 
 CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "dataset/KIT-ML"}
-SHORTEST = {"ktube": 24, "t2m": 40, "kit": 24}
+PROTOCOLS = {"ktube": EvaluationConfig.ktube, "t2m": EvaluationConfig.humanml3d, "kit": EvaluationConfig.kit}
 
 # Flags that describe a model, and the fields of its config.
 TOKENIZER_FLAGS = {
@@ -286,15 +287,21 @@ def open_corpus(dataname):
     return Corpus(CORPORA[dataname])
 
 
-def limits_of(options, dataname):
-    """Give the length limits of what is measured."""
-    return {"min_frames": options.min_frames or SHORTEST[dataname], "max_frames": options.max_frames}
+def protocol_of(options, dataname, **changes):
+    """Give the protocol of a data set, with the limits that were asked for."""
+    changes |= {} if options.min_frames is None else {"min_frames": options.min_frames}
+    return PROTOCOLS[dataname](max_frames=options.max_frames, **changes)
 
 
-def evaluator_to_choose(experiment, dataname, corpus, limits):
+def choosing_protocol(options):
+    """Give what picks the best checkpoints in a training."""
+    return protocol_of(options, options.dataname, split="val", repeats=1, multimodality_texts=0)
+
+
+def evaluator_to_choose(experiment, dataname, corpus, protocol):
     """Give the evaluator that picks the best checkpoints, or none where val is too small for one."""
     try:
-        collect_samples(corpus, "val", **limits)
+        collect_samples(corpus, protocol)
     except DataError as error:
         experiment.say(f"No evaluator picks the best checkpoints: {error}")
         return None

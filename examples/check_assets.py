@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from ktube_motion.errors import FormatError, KtubeError
+from ktube_motion.evaluators import MotionEvaluator, load_t2m_evaluator
 from ktube_motion.gpt import load_t2m_gpt_transformer
 from ktube_motion.kinematics import load_body
-from ktube_motion.metrics import MotionEvaluator, load_t2m_evaluator
 from ktube_motion.text import ClipTextEncoder, KeT5TextEncoder, WordVectorizer
 from ktube_motion.vq import load_t2m_gpt_tokenizer
 

@@ -10,7 +10,8 @@ from _workflow import about_checkpoint, load_transformer, run, tokenizer_of
 
 from ktube_motion import UtteranceToMotion
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.gpt import quantize, read_talk
+from ktube_motion.gpt import quantize
+from ktube_motion.pipeline import read_talk
 from ktube_motion.render import save_html, save_skeleton_video
 
 

@@ -16,10 +16,10 @@ import torch
 from ktube_motion import UtteranceToMotion
 from ktube_motion.construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
 from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import EvaluationConfig, evaluate_generation, evaluate_tokenizer
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.io.files import write_text
-from ktube_motion.metrics import evaluate_generation, evaluate_tokenizer
 from ktube_motion.render import save_html, save_skeleton_video
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import EmbeddedTextEncoder
@@ -30,7 +30,7 @@ from ktube_motion.training import (
     train_evaluator,
     train_tokenizer,
     train_transformer,
-)  # fmt: skip
+)
 from ktube_motion.vq import TokenizerConfig
 
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]
@@ -88,7 +88,7 @@ def train(options, corpus, encoder):
     transformer = train_transformer(
         TransformerTraining(
             steps=steps, batch_size=64, learning_rate=5e-4, milestones=late, decay=0.2, **common,
-            transformer=TransformerConfig(width=192, num_layers=2, num_heads=6), min_frames=20,
+            transformer=TransformerConfig(width=192, num_layers=2, num_heads=6),
         ),
         corpus, options.output / "transformer", tokenizer=tokenizer, text_encoder=encoder, resume=options.resume,
         cache=options.output / "tokens",
@@ -100,11 +100,15 @@ def train(options, corpus, encoder):
 
 def evaluate(options, corpus, pipeline, evaluator):
     """Give the closing table: what the tokenizer loses, and whether motion fits its words."""
-    limits = {"split": "val", "evaluator": evaluator, "min_frames": 20, "repeats": 5, "progress": True}
+    limits = {"evaluator": evaluator, "config": EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)}
     folder = options.output / "evaluation"
     coded = evaluate_tokenizer(pipeline.tokenizer, corpus, **limits, folder=folder / "tokenizer")
     spoken = evaluate_generation(
-        pipeline, corpus, **limits, multimodality_texts=0, folder=folder / "generation", save_predictions=True
+        pipeline,
+        corpus,
+        **limits,
+        folder=folder / "generation",
+        save_predictions=True,
     )
     coded.save(folder / "tokenizer")
     spoken.save(folder / "generation")

@@ -11,7 +11,7 @@ from _options import DATANAMES, read_options
 from _workflow import Experiment, open_corpus, run
 
 from ktube_motion.errors import ConfigError
-from ktube_motion.metrics import EvaluatorConfig, MotionEvaluator
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.text import TextAugmentation
 from ktube_motion.training import EvaluatorTraining, train_evaluator
 

@@ -7,8 +7,8 @@ from _workflow import (
     TRANSFORMER_FLAGS,
     Checkpoints,
     Experiment,
+    choosing_protocol,
     evaluator_to_choose,
-    limits_of,
     load_tokenizer,
     load_transformer,
     open_corpus,
@@ -36,7 +36,7 @@ def main():
     if options.optimizer == "adam" and options.weight_decay:
         raise ConfigError("Adam without decay is AdamW without decay.", fix="Give --weight-decay 0 with adam.")
     experiment = Experiment(options)
-    corpus, limits = open_corpus(options.dataname), limits_of(options, options.dataname)
+    corpus, protocol = open_corpus(options.dataname), choosing_protocol(options)
     cache = corpus.root / check_name(options.vq_name)
     start, how = None, {"options": options, "corpus": corpus}
     if options.resume_trans is not None:
@@ -48,8 +48,8 @@ def main():
     experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, options.resume_pth)
     encoder, chosen = choose_text_encoder(options, options.dataname)
     check_text(options, encoder, start)
-    config = training(options, start.config if start else architecture(options), limits)
-    evaluator = evaluator_to_choose(experiment, options.dataname, corpus, limits)
+    config = training(options, start.config if start else architecture(options), protocol)
+    evaluator = evaluator_to_choose(experiment, options.dataname, corpus, protocol)
     experiment.start()
     how = {"text_encoder": chosen, "tokenizer_path": options.resume_pth}
     checkpoints = Checkpoints(experiment, dataname=options.dataname, **how)
@@ -85,7 +85,7 @@ def architecture(options):
     )  # fmt: skip
 
 
-def training(options, transformer, limits):
+def training(options, transformer, protocol):
     """Read the training from the flags."""
     return TransformerTraining(
         transformer=transformer, keep_probability=options.pkeep, text_dropout=options.text_dropout,
@@ -93,7 +93,7 @@ def training(options, transformer, limits):
         weight_decay=options.weight_decay, warmup=options.warm_up_iter, milestones=tuple(options.lr_scheduler),
         decay=options.gamma, accumulation=options.accumulation, mixed_precision=options.mixed_precision,
         compile=options.compile, seed=options.seed, log_every=options.print_iter, evaluate_every=options.eval_iter,
-        save_every=options.save_iter, **limits,
+        save_every=options.save_iter, evaluation=protocol,
     )  # fmt: skip
 
 

@@ -5,8 +5,8 @@ from _workflow import (
     TOKENIZER_FLAGS,
     Checkpoints,
     Experiment,
+    choosing_protocol,
     evaluator_to_choose,
-    limits_of,
     load_tokenizer,
     open_corpus,
     run,
@@ -28,13 +28,13 @@ def main():
     if "output_emb_width" in options.given and options.output_emb_width != options.code_dim:
         raise ConfigError("--output-emb-width and --code-dim are the same here.", expected=options.code_dim)
     experiment = Experiment(options)
-    corpus, limits = open_corpus(options.dataname), limits_of(options, options.dataname)
+    corpus, protocol = open_corpus(options.dataname), choosing_protocol(options)
     start = None
     if options.resume_pth is not None:
         start = load_tokenizer(options.resume_pth, options=options, corpus=corpus)
         experiment.settle_all(start.config, TOKENIZER_FLAGS, options.resume_pth)
-    config = training(options, start.config if start else tokenizer(options), limits)
-    evaluator = evaluator_to_choose(experiment, options.dataname, corpus, limits)
+    config = training(options, start.config if start else tokenizer(options), protocol)
+    evaluator = evaluator_to_choose(experiment, options.dataname, corpus, protocol)
     experiment.start()
     checkpoints = Checkpoints(experiment, dataname=options.dataname)
     model = train_tokenizer(
@@ -64,7 +64,7 @@ def tokenizer(options):
     )
 
 
-def training(options, architecture, limits):
+def training(options, architecture, protocol):
     """Read the training from the flags."""
     return TokenizerTraining.t2m_gpt(
         tokenizer=architecture,
@@ -88,7 +88,7 @@ def training(options, architecture, limits):
         log_every=options.print_iter,
         evaluate_every=options.eval_iter,
         save_every=options.save_iter,
-        **limits,
+        evaluation=protocol,
     )
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from ktube_motion.construct import build_gesture_corpus
 from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import EvaluationConfig, evaluate_tokenizer
+from ktube_motion.evaluators import MotionEvaluator
 from ktube_motion.io import Corpus
 from ktube_motion.io.files import atomic_path
-from ktube_motion.metrics import MotionEvaluator, evaluate_tokenizer
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.training import EvaluatorTraining, TokenizerTraining, train_evaluator, train_tokenizer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
@@ -84,7 +85,9 @@ def prepare(gestures, output, steps=833):
 
 def measure(tokenizer, corpus, evaluator):
     """Give the figures of one row of the table."""
-    report = evaluate_tokenizer(tokenizer, corpus, split="val", evaluator=evaluator, min_frames=20, repeats=1)
+    report = evaluate_tokenizer(
+        tokenizer, corpus, config=EvaluationConfig(split="val", min_frames=20, repeats=1), evaluator=evaluator
+    )
     found = report.table["reconstructed"]
     return {name: tokenizer.config.bits_per_second if key is None else found[key].mean for name, key in COLUMNS.items()}
 

@@ -20,19 +20,13 @@ import torch
 from compare_tokenizers import prepare, write_table
 
 from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
+from ktube_motion.evaluators import AlignedTextEncoder, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
-from ktube_motion.io import Corpus
-from ktube_motion.io.corpus import write_text_file
+from ktube_motion.io import Corpus, write_text_file
 from ktube_motion.io.files import atomic_path, read_json, write_json
-from ktube_motion.metrics import AlignedTextEncoder, MotionEvaluator, evaluate_generation
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
-from ktube_motion.training import (
-    EvaluatorTraining,
-    KnownTexts,
-    TransformerTraining,
-    train_evaluator,
-    train_transformer,
-)
+from ktube_motion.training import EvaluatorTraining, KnownTexts, TransformerTraining, train_evaluator, train_transformer
 from ktube_motion.types import Utterance
 from ktube_motion.vq import MotionTokenizer
 
@@ -159,7 +153,7 @@ def train(options, name, corpus, tokenizer):
     steps = options.steps * way.get("longer", 1)
     config = TransformerTraining(
         steps=steps, batch_size=64, learning_rate=1e-3, warmup=50, milestones=(int(steps * 0.8),), decay=0.2,
-        evaluate_every=max(steps // 3, 1), mixed_precision="bf16", min_frames=20, text_variants=options.variants,
+        evaluate_every=max(steps // 3, 1), mixed_precision="bf16", text_variants=options.variants,
         text_dropout=0.1 if "guidance" in way else 0.0,
         transformer=TransformerConfig(width=128, num_layers=2, num_heads=4, **text),
     )  # fmt: skip
@@ -181,9 +175,15 @@ def measure(model, tokenizer, encoder, sampling, corpus, evaluator):
     labels = {"kind": kinds_of(corpus)}
     known = KnownTexts(encoder)
     report = evaluate_generation(
-        (model, tokenizer, known), corpus, evaluator=evaluator, split="val", repeats=3, min_frames=20,
-        multimodality_texts=20, multimodality_samples=10, sampling=sampling, labels=labels,
-    )  # fmt: skip
+        (model, tokenizer, known),
+        corpus,
+        evaluator=evaluator,
+        config=EvaluationConfig(
+            split="val", repeats=3, min_frames=20, multimodality_texts=20, multimodality_samples=10
+        ),
+        sampling=sampling,
+        labels=labels,
+    )
     figures = {name: report["generated", key].mean for name, key in
                (("FID", "fid"), ("diversity", "diversity"), ("multimodality", "multimodality"))}  # fmt: skip
     confusion, kinds = report.classes["kind"].confusion, [kind.split("|") for kind in report.classes["kind"].classes]

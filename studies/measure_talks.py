@@ -5,7 +5,7 @@
     python studies/measure_talks.py --gestures ../shared/data/gestures
 
 Speaks talks made of the validation clips' utterances with more and less context, and fills gaps cut out of
-validation clips. The tables are in talks.csv and fillings.csv under output/wording, and in docs/generation.rst.
+validation clips. The tables are in talks.csv and in_between.csv under output/wording, and in docs/generation.rst.
 """
 
 import argparse
@@ -91,14 +91,14 @@ def ways_to_fill(pipeline, sampling):
     def written(text, before, after, **options):
         generator = torch.Generator().manual_seed(0)
         seconds = GAP / before.fps
-        return pipeline.fill(text, before, after, seconds=seconds, generator=generator, **options).positions
+        return pipeline.in_between(text, before, after, seconds=seconds, generator=generator, **options).positions
 
     return {"straight lines": lines} | {
         name: partial(written, **options, **sampling) for name, options in FILLINGS.items()
     }
 
 
-def fill(corpus, names, write=None):
+def between(corpus, names, write=None):
     """Give the pose error of what is written into gaps against what was there, and the jerk; at first, the clips'."""
     errors, filled = [], []
     for name in names:
@@ -131,11 +131,11 @@ def main():
     write_table(options.output / "talks.csv", rows)
     long = [name for name in corpus.names("val") if len(corpus.features(name)) >= 3 * GAP]
     names = np.random.default_rng(0).permutation(long)[: options.clips].tolist()
-    rows = [["filling", "pose error mm", *JERK]]
-    tell(rows, "the clip itself", fill(corpus, names))
+    rows = [["in-between", "pose error mm", *JERK]]
+    tell(rows, "the clip itself", between(corpus, names))
     for name, write in ways_to_fill(pipeline, sampling).items():
-        tell(rows, name, fill(corpus, names, write))
-    write_table(options.output / "fillings.csv", rows)
+        tell(rows, name, between(corpus, names, write))
+    write_table(options.output / "in_between.csv", rows)
 
 
 if __name__ == "__main__":

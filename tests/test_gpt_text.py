@@ -4,14 +4,8 @@ import pytest
 import torch
 
 from ktube_motion.errors import CheckpointError, ConfigError, ShapeError
-from ktube_motion.gpt import (
-    MotionTransformer,
-    TransformerConfig,
-    UtteranceToMotion,
-    generate,
-    to_t2m_gpt_state_dict,
-    transformer_loss,
-)
+from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate, to_t2m_gpt_state_dict, transformer_loss
+from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 

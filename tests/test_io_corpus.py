@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktube_motion.errors import CorpusError, FormatError, KtubeError
-from ktube_motion.io.corpus import Corpus, check_name, read_text_file, write_text_file
+from ktube_motion.io import Corpus, check_name, read_text_file, write_text_file
 from ktube_motion.skeletons import KIT_21
 from ktube_motion.types import FeatureStats, Utterance
 

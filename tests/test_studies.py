@@ -63,7 +63,7 @@ def test_studies_run(gestures, tmp_path):
     spoken = ("--variants", 2, "--tokenizers", tokenizers, "--output", wordings, "--way", "sentence")
     run("measure_talks.py", *common, *spoken, "--talks", 1, "--clips", 1)
     assert [row["context"] for row in read(wordings / "talks.csv")] == ["0", "4", "8", "16", "32"]
-    rows = read(wordings / "fillings.csv")
+    rows = read(wordings / "in_between.csv")
     assert float(rows[0]["pose error mm"]) == 0 < float(rows[1]["pose error mm"])
     assert (tokenizers / "tokenizers.png").stat().st_size > 5000 < (wordings / "wording.png").stat().st_size
 

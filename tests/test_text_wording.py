@@ -48,7 +48,7 @@ def test_words_as_a_dictionary_has_them():
     (only,) = encoder.encode(["ㅋㅋ"])  # nothing is a word: as it is written
     assert only.any(-1).sum() == 3
     inner = LengthEncoder()
-    inner.encode_tokens = inner.encode
+    inner.encode_states = inner.encode
     with pytest.raises(ConfigError, match="tokens of its own"):
         SequenceTextEncoder(inner, dictionary=True)
 

@@ -9,8 +9,9 @@ import torch
 from small_corpus import make_small_corpus, smooth_clip
 
 from ktube_motion.errors import CheckpointError, ConfigError, CorpusError, DataError
+from ktube_motion.evaluation import EvaluationConfig
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.metrics import EvaluatorConfig, MotionEvaluator
 from ktube_motion.skeletons import KIT_21
 from ktube_motion.training import (
     EvaluatorTraining,
@@ -31,9 +32,10 @@ from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 LOOP = {"steps": 6, "batch_size": 8, "learning_rate": 1e-3, "warmup": 2, "log_every": 1, "evaluate_every": 6,
         "save_every": 2, "tracker": None}  # fmt: skip
 SMALL = TokenizerConfig(width=16, code_dim=8, num_codes=8, depth=1)
-TOKENIZER = TokenizerTraining(**LOOP, tokenizer=SMALL, window=32, min_frames=20)
+CHOOSING = EvaluationConfig.ktube(split="val", repeats=1, multimodality_texts=0)
+TOKENIZER = TokenizerTraining(**LOOP, tokenizer=SMALL, window=32, evaluation=CHOOSING)
 WRITER = TransformerConfig(width=32, num_layers=1, num_heads=4)
-TRANSFORMER = TransformerTraining(**LOOP, transformer=WRITER, min_frames=20)
+TRANSFORMER = TransformerTraining(**LOOP, transformer=WRITER, evaluation=CHOOSING)
 JUDGE = EvaluatorTraining(**LOOP, evaluator=EvaluatorConfig(width=16, embedding_size=8))
 
 

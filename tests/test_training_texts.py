@@ -9,8 +9,8 @@ import torch
 from small_corpus import make_small_corpus
 
 from ktube_motion.errors import CheckpointError, ConfigError
+from ktube_motion.evaluators import AlignedTextEncoder, EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import TransformerConfig
-from ktube_motion.metrics import AlignedTextEncoder, EvaluatorConfig, MotionEvaluator
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
 from ktube_motion.training import (
     EvaluatorTraining,

@@ -47,6 +47,17 @@ for concept in sorted({concept for sentence in speaker.sentences for concept in 
     print(f"{concept:10s} {CONCEPTS[concept]}")
 
 # %%
+# When each gesture comes: its word, its stroke (the moment the first telling pose is reached), the arms in it. With
+# ``transcript="TextGrid"`` the times of all words are written too. ``split="train"`` keeps to the wordings that models
+# may see, ``split="new"`` to the others.
+
+for label in speaker.labels:
+    print(
+        f"{label.concept:10s} {label.word} {label.start:.2f} to {label.end:.2f} s, "
+        f"stroke {label.stroke:.2f} s, hand: {label.hand}"
+    )
+
+# %%
 # One sentence in six pictures
 # ----------------------------
 # `pose_to_joints` gives 22 joints in metres; a path without a suffix makes `save_skeleton_video` write one PNG a

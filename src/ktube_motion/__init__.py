@@ -1,9 +1,10 @@
 """Korean utterance to human motion: data set, tokenizer, transformer, evaluation, pictures.
 
 The rooms of the library, in the order data walks through them: `io`,
-`filters`, `kinematics`, `features`, `vq`, `text`, `gpt`, `metrics`, `render`;
-beside them `construct`, `training` and `samples`. Everything is imported when
-first used, so ``import ktube_motion`` itself is quick.
+`filters`, `kinematics`, `features`; `metrics`, `models`, `vq`, `text`,
+`evaluators`, `gpt`, `pipeline`; `evaluation`, `render`. Beside them
+`samples`, `construct` and `training`. Everything is imported when first used,
+so ``import ktube_motion`` itself is quick.
 """
 
 from importlib import import_module
@@ -16,12 +17,12 @@ _HOME = {
     "Utterance": "types",
     "MotionTokenizer": "vq",
     "MotionTransformer": "gpt",
-    "UtteranceToMotion": "gpt",
-    "MotionEvaluator": "metrics",
+    "UtteranceToMotion": "pipeline",
+    "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays construct errors features filters gpt io kinematics metrics render rotations samples skeletons text "
-    "training types vq"
+    "arrays construct errors evaluation evaluators features filters gpt io kinematics metrics models palette pipeline "
+    "render rotations samples skeletons text training types vq"
 ).split()
 
 __all__ = [*_HOME, "__version__"]

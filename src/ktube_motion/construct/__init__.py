@@ -4,8 +4,7 @@ from .build import BuildOptions, BuildReport, build_corpus
 from .clips import add_motion
 from .gestures import build_gesture_corpus, read_gestures
 from .report import write_report
-from .pairing import pair_sources
-from .sources import Source, read_sources
+from .sources import Source, find_audio, pair_sources, read_sources
 from .splits import curate, finish_corpus, split_videos
 
 __all__ = [
@@ -16,6 +15,7 @@ __all__ = [
     "build_corpus",
     "build_gesture_corpus",
     "curate",
+    "find_audio",
     "finish_corpus",
     "pair_sources",
     "read_gestures",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
@@ -18,7 +18,7 @@ from ..skeletons import Skeleton
 from .clips import MIRROR_PREFIX
 from .records import finished_record, sweep
 from .report import write_report
-from .sources import Source
+from .sources import Source, find_audio
 from .splits import check_split_sizes, count_clips, finish_corpus
 from .videos import build_video
 
@@ -46,6 +46,10 @@ class BuildOptions:
         Hold hips and legs at rest, for speakers filmed from the waist up.
     min_seconds, max_seconds : float
         Length of an utterance.
+    talk_seconds : float or None
+        Longest clip of a corpus of talks, in which utterances follow each other with the pauses between
+        them, each with its times: what a transformer that hears words is trained on. None makes one clip
+        of each utterance.
     mirror : bool
         Add a mirrored twin ``M…`` of each clip.
     split_sizes : (float, float, float)
@@ -55,9 +59,6 @@ class BuildOptions:
     body_model : str or None
         SMPL-X ``.npz`` file or its folder, for the joints and for SHOW's
         hands; by default the embedded body.
-    voice : str
-        Whose words to take where a transcript tells speakers apart and has this one; by default of whom the
-        source says (`Source.speaker`), else who speaks longest.
     """
 
     fps: float = 20.0
@@ -68,11 +69,11 @@ class BuildOptions:
     rest_lower_body: bool = False
     min_seconds: float = 2.0
     max_seconds: float = 9.8
+    talk_seconds: float | None = None
     mirror: bool = True
     split_sizes: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 0
     body_model: str | None = None
-    voice: str = ""
 
     def __post_init__(self):
         ok = {
@@ -82,13 +83,14 @@ class BuildOptions:
             "max_gap_seconds": self.max_gap_seconds >= 0,
             "cutoff_hz": self.cutoff_hz is None or self.cutoff_hz > 0,
             "min_seconds": 0 < self.min_seconds < self.max_seconds,
+            "talk_seconds": self.talk_seconds is None or self.talk_seconds > self.max_seconds,
         }
         wrong = {name: getattr(self, name) for name, fine in ok.items() if not fine}
         if wrong:
             raise ConfigError(
                 "No corpus can be built with these options.",
                 expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
-                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds",
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds",
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)
@@ -131,7 +133,7 @@ def build_corpus(
     root,
     *,
     options: BuildOptions | None = None,
-    speaker: str | None = None,
+    audio=None,
     executor: Executor | None = None,
     report: bool = True,
     progress: bool = True,
@@ -145,8 +147,10 @@ def build_corpus(
     root : path
         The corpus folder.
     options : BuildOptions, optional
-    speaker : str, optional
-        Whose words to take, short for ``BuildOptions(voice=…)``; warnings say how much of others was left out.
+    audio : path, optional
+        A folder with the videos or their sound, named like the sources: words
+        whose times a transcript does not give are looked for there, see
+        `text.align_words`.
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
         ``dask.distributed.Client.get_executor()``, whose workers must see
@@ -197,8 +201,7 @@ def build_corpus(
     >>> report.clips, Corpus(folder / "KTubeUM").names()
     (2, ['speaker_0000_000', 'speaker_0000_001', 'Mspeaker_0000_000', 'Mspeaker_0000_001'])
     """
-    sources, options = list(sources), options or BuildOptions()
-    options = options if speaker is None else replace(options, voice=speaker)
+    sources, options = list(sources) if audio is None else find_audio(sources, audio), options or BuildOptions()
     good, failed = _check_names(sources, options)
     corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
     records = _make_videos(corpus, good, options, executor, progress)
@@ -363,6 +366,7 @@ def _describe(source, record):
         "speaker": _printable(source.speaker or source.name),
         "poses": _printable(source.poses),
         "transcript": _printable(source.transcript),
+        "audio": None if source.audio is None else _printable(source.audio),
         "offset": source.offset,
         "clips": len(record["clips"]),
         "skipped": len(record["skipped"]),
@@ -373,7 +377,7 @@ def _describe(source, record):
 def _versions():
     """Say which versions had a part in the numbers."""
     found = {"python": platform.python_version()}
-    for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy"):
+    for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy", "librosa"):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

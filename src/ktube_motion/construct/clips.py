@@ -9,7 +9,7 @@ from ..features import features_to_joints, joints_to_features
 from ..filters import resample
 from ..io import Corpus
 from ..kinematics import mirror_positions
-from ..text import mirror_text, tag_korean
+from ..text import join_words, mirror_text, mirror_tokens
 from ..types import Motion, Utterance
 
 __all__ = ["MIRROR_PREFIX", "add_motion", "encode_motion"]
@@ -29,7 +29,7 @@ def add_motion(corpus: Corpus, name: str, motion: Motion, texts: Sequence[Uttera
         With positions, on the corpus's skeleton; another fps is resampled.
     texts : list of Utterance
     mirror : bool
-        Also write the mirrored twin, with left and right swapped in the words.
+        Also write the mirrored twin, with left and right swapped in the words, which keep their times.
 
     Returns
     -------
@@ -85,8 +85,9 @@ def encode_motion(
 
 
 def _mirror_words(utterance):
+    """Swap left and right in the text, its timed words and its tokens; the times stay."""
     text = mirror_text(utterance.text)
-    if text == utterance.text:
-        return utterance
-    # Tagged anew, because whether 오른 is a side or a verb is decided in the text.
-    return replace(utterance, text=text, tokens=tuple(tag_korean(text)) if utterance.tokens else ())
+    # What mirrors a word may stand in the next one (왼 손), so the words are cut from the mirrored text.
+    spoken = join_words(utterance.text, utterance.words)
+    words = tuple(replace(word, text=swapped) for word, swapped in zip(spoken, text.split(), strict=bool(spoken)))
+    return replace(utterance, text=text, words=words, tokens=tuple(mirror_tokens(utterance.tokens)))

@@ -5,11 +5,13 @@ from html import escape
 
 import numpy as np
 
+from .. import palette
+
 __all__ = ["bar_list", "histogram", "stick_figures"]
 
 WIDTH, HEIGHT, LEFT, BELOW, ABOVE = 460, 170, 44, 34, 22
-COLOURS = ("#2b6cb0", "#b7791f")
-SIDES = {"left": "#2b6cb0", "right": "#b7791f"}
+COLOURS = (palette.RIGHT, palette.LEFT)
+SIDES = {"left": palette.LEFT, "right": palette.RIGHT}
 
 
 def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top: float | None = None) -> str:
@@ -48,7 +50,7 @@ def _frame(parts, low, high, tallest, label, cut):
     bottom = ABOVE + HEIGHT
     most = str(tallest) if tallest < 10_000 else f"{tallest / 1000:.0f}k"
     parts += [
-        f'<path d="M{LEFT} {ABOVE}V{bottom}H{WIDTH - 8}" fill="none" stroke="#999"/>',
+        f'<path d="M{LEFT} {ABOVE}V{bottom}H{WIDTH - 8}" fill="none" stroke="{palette.SOFT}"/>',
         f'<text x="{LEFT - 6}" y="{ABOVE + 10}" text-anchor="end">{most}</text>',
         f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
     ]
@@ -74,7 +76,7 @@ def bar_list(counts: list[tuple[str, int]]) -> str:
 
 
 def stick_figures(frames: list, parents, names, *, title: str, size: int = 150) -> str:
-    """Draw some frames ``(J, 3)`` of one clip side by side, from the front, left limbs blue, right ones ochre."""
+    """Draw some frames ``(J, 3)`` of one clip side by side, from the front, left limbs orange, right ones blue."""
     points = np.stack(frames).astype(float)
     low, high = points.min((0, 1)), points.max((0, 1))
     middle = (low + high) / 2
@@ -86,14 +88,16 @@ def stick_figures(frames: list, parents, names, *, title: str, size: int = 150) 
         y = size / 2 - scale * (frame[:, 1] - middle[1])
         for joint, parent in enumerate(parents):
             if parent >= 0:
-                colour = SIDES.get(names[joint].split("_")[0], "#444")
+                colour = SIDES.get(names[joint].split("_")[0], palette.MIDDLE)
                 parts.append(
                     f'<line x1="{x[parent]:.1f}" y1="{y[parent]:.1f}" x2="{x[joint]:.1f}" y2="{y[joint]:.1f}" '
                     f'stroke="{colour}" stroke-width="2.5" stroke-linecap="round"/>'
                 )
         if "head" in names:
             head = names.index("head")
-            parts.append(f'<circle cx="{x[head]:.1f}" cy="{y[head]:.1f}" r="{0.09 * scale:.1f}" fill="#444"/>')
+            parts.append(
+                f'<circle cx="{x[head]:.1f}" cy="{y[head]:.1f}" r="{0.09 * scale:.1f}" fill="{palette.MIDDLE}"/>'
+            )
     return _svg(parts, size * len(points), size, title)
 
 

@@ -20,7 +20,9 @@ _POSES = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".json", 
 _AMBIGUOUS = {"json", "jsonl", "txt", "text", "csv", "tsv", "sub"}
 _SUBTITLES = {f".{suffix}" for kind in TRANSCRIPT_FORMATS.values() for suffix in kind.suffixes}
 _BEST = (".srt", ".vtt")  # then by the alphabet
-_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]+)*|korean|english|japanese|chinese|한국어|한글|영어", re.IGNORECASE)
+_LANGUAGE = re.compile(
+    r"[a-z]{2,3}(?:[-_][A-Za-z0-9]+)*|korean|english|japanese|chinese|한국어|한글|영어", re.IGNORECASE
+)
 _KOREAN = re.compile(r"(?:ko|kor|korean|한국어|한글)(?:[-_](?:kr|kore|orig))?", re.IGNORECASE)
 _AUTOMATIC = re.compile(r"auto(?:matic|generated)?|asr|orig|a|자동|자동생성", re.IGNORECASE)
 _MEDIA = re.compile(r"\.(?:mp4|mkv|webm|mov|avi|m4a|mp3|wav|opus)$", re.IGNORECASE)
@@ -54,7 +56,7 @@ def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]
     -----
     Of several transcripts: Korean before no language before others; made by people before automatic (``-orig``,
     ``.auto``); ``.srt``, ``.vtt``, then others. Of several pose files: ``.npz``, ``.pt``, ``.pkl``, ``.npy``, ``.json``, a
-    folder. Media, pictures and ``.info.json`` beside them are no poses.
+    folder. Media, pictures and ``.info.json`` beside them are no poses; see `find_audio` for the sound.
 
     Examples
     --------

@@ -19,7 +19,7 @@ from .clips import MIRROR_PREFIX
 
 __all__ = ["finished_record", "record_path", "source_key", "sweep"]
 
-CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt"}
+CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt", "words": ".json"}
 _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 
@@ -33,10 +33,10 @@ def source_key(source, options):
     """Hash all that the clips of a video depend on: options, version, and the bytes of its files; OSError if gone."""
     digest = hashlib.sha256()
     facts = {**asdict(options), **asdict(source), "version": __version__}
-    for name in ("poses", "transcript", "notes", *_AFTERWARDS):
+    for name in ("poses", "transcript", "audio", "speaker", *_AFTERWARDS):
         facts.pop(name)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
-    for path in (Path(source.poses), Path(source.transcript)):
+    for path in map(Path, filter(None, (source.poses, source.transcript, source.audio))):
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file == path or file.is_file():
                 digest.update(str(file.relative_to(path) if file != path else file.suffix).encode(errors="replace"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import palette
 from ..errors import CorpusError, MissingDependencyError
 from ..io import Corpus
 from ..io.files import read_json, write_text
@@ -15,18 +16,23 @@ __all__ = ["write_report"]
 
 MOST_CLIPS = 400  # read for the histogram of joint speeds
 MOST_ROWS = 300  # of a table; the manifest has them all
-STYLE = """
+STYLE = (
+    f"""
+:root {{ --mark: {palette.RIGHT}; --ink: {palette.INK}; --soft: {palette.SOFT}; --line: {palette.GRID} }}
+"""
+    + """
 body { font: 15px/1.5 "KTube", "Noto Sans KR", "Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo",
-  NanumGothic, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
+  NanumGothic, sans-serif; max-width: 1000px; margin: 2rem auto; padding: 0 1rem; color: var(--ink); background: #fff }
+h1 { font-size: 1.6rem } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid var(--line) }
 table { border-collapse: collapse; font-size: 13px } td, th { padding: 2px 10px 2px 0; text-align: left;
-  vertical-align: top; border-bottom: 1px solid #eee } td.n { text-align: right; white-space: nowrap }
+  vertical-align: top; border-bottom: 1px solid var(--line) } td.n { text-align: right; white-space: nowrap }
 .grid { display: flex; flex-wrap: wrap; gap: 1rem 2rem } figure { margin: 0; max-width: 460px }
-figcaption, .note { font-size: 13px; color: #555 } svg { max-width: 100%; height: auto; font: 12px sans-serif }
+figcaption, .note { font-size: 13px; color: var(--soft) } svg { max-width: 100%; height: auto; font: 12px sans-serif }
 .bars { columns: 3; font-size: 13px } .bar { display: flex; gap: 6px; align-items: center; break-inside: avoid }
 .bar span { width: 6.5em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
-.bar i { background: #2b6cb0; height: 9px; max-width: 45%; display: block } .bar b { font-weight: normal }
+.bar i { background: var(--mark); height: 9px; max-width: 45%; display: block } .bar b { font-weight: normal }
 """
+)
 
 
 def write_report(root, path=None) -> Path:
@@ -147,12 +153,18 @@ def _summary(corpus, manifest, clips):
         ("Speakers", len({clip.get("speaker", "") for clip in clips})),
         ("Clips in the splits, mirrored ones included", ", ".join(splits)),
         ("Skeleton, frames per second", f"{corpus.skeleton.name}, {corpus.fps:g}"),
+        ("Words, by where their time comes from", _words_by_source(clips)),
         ("Utterances skipped", len(manifest.get("skipped", ()))),
         ("Videos failed", len(manifest.get("failed", ()))),
         ("Clips excluded by curation", len(manifest.get("excluded", ()))),
         ("Made by", f"ktube_motion {manifest.get('version', '')}"),
     ]
     return _table(rows)
+
+
+def _words_by_source(clips):
+    counts = sum((Counter(clip.get("words", {})) for clip in clips), Counter())
+    return ", ".join(f"{source} {count:,}" for source, count in sorted(counts.items())) or "unknown"
 
 
 def _speech(corpus, clips):

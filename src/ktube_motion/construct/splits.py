@@ -1,6 +1,7 @@
 """Splits by video, and the statistics that follow from them."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
@@ -89,6 +90,7 @@ def count_clips(corpus: Corpus, clips: Sequence[dict]) -> dict:
         "frames": sum(clip["frames"] for clip in clips),
         "videos": len({clip["source"] for clip in clips}),
         "speakers": len({clip["speaker"] for clip in clips}),
+        "words": dict(sorted(sum((Counter(clip.get("words", {})) for clip in clips), Counter()).items())),
         "splits": {split: len(corpus.names(split)) for split in ("train", "val", "test")},
     }
 
@@ -115,7 +117,8 @@ def curate(
         ``frames``, ``filled`` (share of frames that were filled),
         ``jitter_before`` and ``jitter_after`` (mean jerk in m/s³, without and
         with the low-pass), ``hands`` (of ``left`` and ``right`` those that
-        move), ``syllables``.
+        move), ``syllables``, ``words`` (how many have a time that is ``given``,
+        ``aligned`` or ``estimated``).
     split_sizes, seed
         As in `split_videos`; by default as before.
 

@@ -1,21 +1,22 @@
 """One video becomes clips: poses cleaned, words cut into utterances, each pair checked and encoded."""
 
+import math
+from collections import Counter
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 
 from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
 from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower_body
 from ..filters.cleaning import lowpass_stretches
-from ..io import Corpus, clean_cues, load_poses, normalize_text, read_transcript
+from ..io import Corpus, clean_cues, load_poses, read_cues
 from ..io.files import write_json
-from ..io.transcripts import main_speaker
 from ..kinematics import load_body, pose_to_joints
 from ..skeletons import Skeleton
 from ..types import PoseSequence
 from .clips import encode_motion
 from .records import record_path, source_key
+from .stretches import stretches
 
 __all__ = ["build_video"]
 
@@ -25,6 +26,8 @@ _STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really s
 
 def build_video(source, root, options):
     """Make all clips of one video; runs in a worker, and raises only if the corpus cannot be written."""
+    from ..text import utterances
+
     corpus = Corpus(root)
     record = {
         "name": source.name,
@@ -39,7 +42,9 @@ def build_video(source, root, options):
         try:
             record["key"] = source_key(source, options)
             poses, rough, seen, quality = _clean(source, options)
-            spoken, words, told = _utterances(source, options)
+            cues, words = _cues(source)
+            cues, confidences, heard, warnings = _listen(source, cues)
+            spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
         except KtubeError as error:
@@ -47,9 +52,10 @@ def build_video(source, root, options):
         except OSError as error:
             record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
         else:
-            record["quality"] = quality | words
-            record["warnings"] = told + _compare_lengths(source.name, quality["seconds"], words["words_end"])
+            record["quality"] = quality | words | heard
+            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"]) + warnings
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
+            _note_confidence(record["clips"], cues, confidences)
     write_json(record_path(root, source.name), record)
     return record
 
@@ -92,42 +98,44 @@ def _clean(source, options):
     return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality
 
 
-def _utterances(source, options):
-    from ..text import utterances
-
-    cues, counts, told = _spoken_cues(source, options)
-    spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
-    dropped = {name: count for name, count in counts.items() if count}
-    return spoken, {"cues": dropped, "words_end": round(cues[-1].end, 3)}, told
-
-
-def _spoken_cues(source, options):
-    """Read what the voice that belongs to the body says; give cues, counts, and what is to be told of the file."""
-    transcript = read_transcript(source.transcript, offset=source.offset)
-    cues, counts = clean_cues(transcript.cues)
+def _cues(source):
+    """Give what was said and when, and figures of how it was read."""
+    cues, counts = clean_cues(read_cues(source.transcript, offset=source.offset))
     if not cues:
         raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
-    told = [*source.notes, *transcript.notes]
-    if transcript.skipped:
-        told.append(f"{source.name}: {len(transcript.skipped)} cues make no sense; the first: {transcript.skipped[0]}")
-    voices = {cue.speaker for cue in cues}
-    if len(voices) > 1:
-        voice = main_speaker(cues, wanted=_wanted_voice(source, options, voices))
-        every = sum(cue.seconds for cue in cues)
-        cues, counts = clean_cues(transcript.cues, speaker=voice)
-        kept = sum(cue.seconds for cue in cues)
-        told.append(
-            f"{source.name}: of {len(voices)} voices {voice or 'the one without a label'} is taken, "
-            f"{kept:.0f} of {every:.0f} s; {counts['other_speakers']} cues of others are left out"
-        )
-    counts["skipped"] = len(transcript.skipped)
-    return cues, counts, told
+    dropped = {name: count for name, count in counts.items() if count}
+    return cues, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
 
 
-def _wanted_voice(source, options, voices):
-    """Say whose words are wanted: who the source says, if this transcript has them, else who the build says."""
-    own = normalize_text(source.speaker)
-    return own if own in voices else options.voice
+def _listen(source, cues):
+    """Align the words with the sound where there is some: cues, confidences, figures, warnings.
+
+    Without it, or where it cannot be read, the words' times are estimated later, and a warning says so.
+    """
+    from ..text import align_words
+
+    if source.audio is None:
+        return cues, [], {}, []
+    try:
+        found = align_words(cues, source.audio)
+    except FormatError as error:
+        return cues, [], {"heard": {"unread": len(cues)}}, [f"{source.name}: no words were aligned; {error}"]
+    missing = cues[-1].end - found.seconds
+    short = f"{source.name}: the sound ends at {found.seconds:.1f} s, the words at {cues[-1].end:.1f} s"
+    heard = {kind: count for kind, count in found.counts.items() if count}
+    return found.cues, found.confidences, {"heard": heard}, [short] if missing > 1.0 else []
+
+
+def _note_confidence(clips, cues, confidences):
+    """Write into each clip the least confidence of the cues that it has words of; none where no word was aligned."""
+    heard = zip(cues, confidences, strict=True) if confidences else ()
+    spans = [(cue.start, cue.end, confidence) for cue, confidence in heard if math.isfinite(confidence)]
+    for clip in clips:
+        inside = [
+            confidence for start, end, confidence in spans if start < clip["end"] - 1e-3 and end > clip["start"] + 1e-3
+        ]
+        if inside:
+            clip["confidence"] = round(min(inside), 3)
 
 
 def _compare_lengths(name, seconds, words_end):
@@ -142,15 +150,16 @@ def _compare_lengths(name, seconds, words_end):
 
 def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
     body = load_body(options.body_model)
-    for number, utterance in enumerate(spoken):
+    for number, stretch in enumerate(stretches(spoken, poses.valid, options)):
         # The codec gives one vector fewer than frames: take the next frame too, where there is one.
-        first, count = round(utterance.start * options.fps), round(utterance.seconds * options.fps)
+        first, count = round(stretch.start * options.fps), round(stretch.seconds * options.fps)
         frames = slice(first, first + count + 1)
-        place = {"start": round(utterance.start, 3), "end": round(utterance.end, 3), "text": utterance.text}
+        place = {"start": round(stretch.start, 3), "end": round(stretch.end, 3), "text": stretch.text}
         try:
-            _check_clip(utterance, poses.valid[frames], count + 1, options)
+            _check_clip(stretch, poses.valid[frames], count + 1, options)
             entry = {"name": f"{record['name']}_{number:03d}", **place}
-            clips = _encode(corpus, entry, poses[frames], rough[frames], utterance, body, options)
+            told = stretch.told(first / options.fps, count / options.fps)
+            clips = _encode(corpus, entry, poses[frames], rough[frames], told, body, options)
         except MissingDependencyError:
             raise
         except KtubeError as error:
@@ -163,13 +172,14 @@ def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
         record["clips"].append(entry)
 
 
-def _check_clip(utterance, valid, wanted, options):
+def _check_clip(stretch, valid, wanted, options):
     half = 0.5 / options.fps
-    if not options.min_seconds - half <= utterance.seconds <= options.max_seconds + half:
+    inside = options.min_seconds - half <= stretch.seconds <= options.max_seconds + half
+    if not (inside or options.talk_seconds):
         raise DataError(
-            f"The utterance is too {'short' if utterance.seconds < options.min_seconds else 'long'}.",
+            f"The utterance is too {'short' if stretch.seconds < options.min_seconds else 'long'}.",
             expected=f"{options.min_seconds:g} to {options.max_seconds:g} s",
-            found=f"{utterance.seconds:.2f} s",
+            found=f"{stretch.seconds:.2f} s",
         )
     if wanted - len(valid) > 0.1 * options.fps:
         raise DataError("The poses end before the words.", expected=f"{wanted} frames", found=f"{len(valid)} frames")
@@ -181,19 +191,16 @@ def _check_clip(utterance, valid, wanted, options):
         )
 
 
-def _encode(corpus, entry, poses, rough, utterance, body, options):
+def _encode(corpus, entry, poses, rough, told, body, options):
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
-    from ..text import count_unmirrored, tag_korean
-
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
-    words = replace(utterance, start=0.0, end=0.0, words=(), tokens=tuple(tag_korean(utterance.text)))
-    clips = encode_motion(corpus, entry["name"], motion, [words], mirror=options.mirror)
+    clips = encode_motion(corpus, entry["name"], motion, told, mirror=options.mirror)
     entry["frames"] = len(clips[0]["features"])
     entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
     entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
-    entry["unmirrored"] = count_unmirrored(utterance.text) if options.mirror else 0
-    entry["syllables"] = sum("가" <= letter <= "힣" for letter in utterance.text)
+    entry["words"] = dict(sorted(Counter(word.source for text in told for word in text.words).items()))
+    entry["syllables"] = sum("가" <= letter <= "힣" for text in told for letter in text.text)
     return clips
 
 

@@ -18,18 +18,26 @@ from ..skeletons import SMPL_22, Skeleton
 __all__ = ["canonicalize", "rebone"]
 
 
-def rebone(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=None) -> Array:
+def rebone(
+    positions: Array,
+    *,
+    skeleton: Skeleton = SMPL_22,
+    target_offsets: Array | None = None,
+    source_offsets: Array | None = None,
+) -> Array:
     """Give a clip the bone lengths of the target skeleton; every bone keeps its direction.
 
     Parameters
     ----------
     positions : array or tensor [shape=(..., T, J, 3)]
-        Joint positions in the skeleton's unit, ``T >= 2``.
+        Joint positions in the skeleton's unit, ``T >= 1``.
     skeleton : Skeleton
         One with motion vectors: `SMPL_22`, `KIT_21` or `SMPLH_52`.
     target_offsets : array or tensor [shape=(J, 3)], optional
         Bones of the target body. Only their lengths count: the directions belong
         to the skeleton. Default: ``skeleton.offsets``.
+    source_offsets : array or tensor [shape=(J, 3)], optional
+        Bones of the body that moves, by whose legs the root path is scaled. Default: those of frame 0.
 
     Returns
     -------
@@ -39,7 +47,7 @@ def rebone(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=Non
     Raises
     ------
     ShapeError
-        If a shape does not fit, or there are fewer than two frames.
+        If a shape does not fit, or there is no frame.
     DataError
         If a number is not finite (the frame is named), or the legs have no length.
 
@@ -59,8 +67,8 @@ def rebone(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=Non
     >>> np.linalg.norm(bones, axis=-1).round(4)
     array([0.3936, 0.3936, 0.3936, 0.3936, 0.3936])
     """
-    planes, restore = to_planes(positions, skeleton)
-    planes, _ = rebone_planes(planes, skeleton, target_offsets)
+    planes, restore = to_planes(positions, skeleton, least=1)
+    planes, _ = rebone_planes(planes, skeleton, target_offsets, source_offsets)
     return restore(planes.movedim(0, -1))
 
 
@@ -101,13 +109,16 @@ def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offse
     return restore(planes.movedim(0, -1))
 
 
-def to_planes(positions, skeleton):
+def to_planes(positions, skeleton, *, least=2):
     """Check `positions`; give planes ``(3, B, T, J)`` and the way back for results ``(B, ...)``."""
     tensor, restore = to_torch(positions, name="positions")
     check_shape(tensor, (None, skeleton.num_joints, 3), name="positions", where=skeleton.name)
-    if tensor.shape[-3] < 2:
+    if tensor.shape[-3] < least:
         raise ShapeError(
-            "Too few frames for motion vectors.", expected="2 or more", found=tensor.shape[-3], fix="Drop this clip."
+            "Too few frames for motion vectors.",
+            expected=f"{least} or more",
+            found=tensor.shape[-3],
+            fix="Drop this clip.",
         )
     check_finite(tensor.movedim(-3, 0), name="positions", where=skeleton.name)
     if tensor.dtype not in (torch.float32, torch.float64):
@@ -179,13 +190,14 @@ def unit_bones(planes, skeleton):
     return torch.where(missing, table.rest, bones / safe), torch.where(missing, 0.0, safe)
 
 
-def rebone_planes(planes, skeleton, target_offsets):
+def rebone_planes(planes, skeleton, target_offsets, source_offsets=None):
     """Stretch the bones of `planes`; give the new planes and the unit bones ``(3, B, T, J-1)``."""
     unit, lengths = unit_bones(planes, skeleton)
     target = bone_lengths(target_offsets, skeleton, planes)
+    own = lengths[:, 0] if source_offsets is None else bone_lengths(source_offsets, skeleton, planes)[None]
     leg = [joint - 1 for joint in skeleton.lower_leg]
     share = tables(skeleton, planes.dtype, planes.device).rest[:, 0, 0, leg].abs().amax(0)
-    source_leg = (lengths[:, 0, leg] * share).sum(-1)
+    source_leg = (own[:, leg] * share).sum(-1)
     if not bool((source_leg > 0).all()):
         names = " and ".join(skeleton.joint_names[joint] for joint in skeleton.lower_leg)
         raise DataError(

@@ -1,17 +1,14 @@
-"""From an utterance to motion: the transformer, sampling, and the pipeline of both with a tokenizer.
+"""From text to motion tokens: the transformer and sampling. Joints are not known here.
 
 `MotionTransformer` scores the next motion token, `generate` and `stream` write
-tokens with it (on a CPU faster after `quantize`), `UtteranceToMotion` goes from
-Korean text to a `Motion`, and `load_t2m_gpt_transformer` reads published checkpoints.
+tokens with it (on a CPU faster after `quantize`), and `load_t2m_gpt_transformer`
+reads published checkpoints.
 """
 
 from .convert import load_t2m_gpt_transformer, to_t2m_gpt_state_dict
 from .losses import TransformerLoss, corrupt_tokens, transformer_loss
-from .pipeline import UtteranceToMotion
-from .placing import place_after
 from .quantized import quantize
 from .sampling import generate, stream
-from .talk import read_talk
 from .transformer import KeyValueCache, MotionTransformer, TransformerConfig
 
 __all__ = [
@@ -19,13 +16,10 @@ __all__ = [
     "MotionTransformer",
     "TransformerConfig",
     "TransformerLoss",
-    "UtteranceToMotion",
     "corrupt_tokens",
     "generate",
     "load_t2m_gpt_transformer",
-    "place_after",
     "quantize",
-    "read_talk",
     "stream",
     "to_t2m_gpt_state_dict",
     "transformer_loss",

@@ -5,8 +5,8 @@ from pathlib import Path
 import torch
 
 from ..errors import CheckpointError
-from ..vq.checkpoints import load_state, read_torch_file
-from .transformer import MotionTransformer, TransformerConfig, sinusoids
+from ..models import load_state, read_torch_file, sinusoids
+from .transformer import MotionTransformer, TransformerConfig
 
 __all__ = ["load_t2m_gpt_transformer", "to_t2m_gpt_state_dict"]
 
@@ -120,7 +120,7 @@ def to_t2m_gpt_state_dict(model: MotionTransformer) -> dict[str, dict[str, torch
     Raises
     ------
     CheckpointError
-        If the model reads more than one vector of a text, which T2M-GPT's cannot.
+        If the model reads more than one vector of a text, or hears words in time, which T2M-GPT's cannot.
 
     Examples
     --------
@@ -135,6 +135,8 @@ def to_t2m_gpt_state_dict(model: MotionTransformer) -> dict[str, dict[str, torch
             expected="text_tokens 1, text_layers 0",
             found=f"{config.text_tokens} and {config.text_layers}",
         )
+    if config.word_dim:
+        raise CheckpointError("T2M-GPT's transformer hears no words.", expected="word_dim 0", found=config.word_dim)
     state = {name: tensor.detach().cpu() for name, tensor in model.state_dict().items()}
     result = {theirs: state[ours] for theirs, ours in _OUTSIDE.items()}
     mask = torch.ones(1, 1, config.block_size, config.block_size).tril()

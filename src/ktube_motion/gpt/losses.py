@@ -66,8 +66,8 @@ def corrupt_tokens(
     return torch.where(keep, tokens, random)
 
 
-def _targets(tokens, lengths, config):
-    """Give ``(B, L + 1)`` targets: the tokens, the end token, padding."""
+def _targets(tokens, lengths, config, ends):
+    """Give ``(B, L + 1)`` targets: the tokens, the end token or none, padding."""
     if tokens.ndim != 2 or tuple(lengths.shape) != (len(tokens),):
         raise ShapeError(
             "Tokens and lengths do not fit each other.",
@@ -82,7 +82,15 @@ def _targets(tokens, lengths, config):
     if ((targets < 0) | (targets >= config.num_codes))[place < lengths].any():
         raise DataError("A token inside its length is no motion code.", expected=f"0 to {config.num_codes - 1}")
     targets = torch.where(place < lengths, targets, config.pad_token)
-    return torch.where(place == lengths, config.end_token, targets)
+    return torch.where(place == lengths, config.end_token, targets) if ends else targets
+
+
+def _dropped(rows, share, generator):
+    """Zero a share of the samples ``(B, ...)`` whole."""
+    if not share:
+        return rows
+    shape = (len(rows),) + (1,) * (rows.ndim - 1)
+    return rows * (_rand(shape, generator, rows.device) >= share)
 
 
 def transformer_loss(
@@ -94,6 +102,8 @@ def transformer_loss(
     keep_probability: float = 0.5,
     text_dropout: float = 0.0,
     inputs: torch.Tensor | None = None,
+    words: torch.Tensor | None = None,
+    word_dropout: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> TransformerLoss:
     """Cross entropy of the next token: the mean over samples of each sample's mean.
@@ -115,6 +125,10 @@ def transformer_loss(
         guidance needs (``guidance_scale`` of `generate`).
     inputs : int64 tensor [shape=(B, L)], optional
         Ready input tokens in place of corrupted ones.
+    words : tensor [shape=(B, word_past + L + 1 + word_ahead, word_dim)], optional
+        See `MotionTransformer.forward`. Then words say how long a motion lasts: no end token is learned.
+    word_dropout : float in [0, 1]
+        Share of samples whose words are zeroed: not known.
     generator : torch.Generator, optional
         Source of all randomness but dropout.
 
@@ -136,18 +150,20 @@ def transformer_loss(
     >>> transformer_loss(model, tokens, lengths, torch.zeros(2, 8)).loss.shape
     torch.Size([])
     """
-    if not 0 <= text_dropout <= 1:
-        raise ConfigError("text_dropout must lie in [0, 1].", found=text_dropout)
+    for name, share in (("text_dropout", text_dropout), ("word_dropout", word_dropout)):
+        if not 0 <= share <= 1:
+            raise ConfigError(f"{name} must lie in [0, 1].", found=share)
+    if words is not None and len(lengths) and int(lengths.min()) < 1:
+        raise DataError("Without an end to learn, a sample needs at least one token.", found=lengths.tolist())
     config = model.config
-    targets = _targets(tokens, lengths, config)
+    targets = _targets(tokens, lengths, config, ends=words is None)
     if inputs is None:
         inputs = corrupt_tokens(
             targets[:, :-1], num_codes=config.num_codes, keep_probability=keep_probability, generator=generator
         )
-    if text_dropout:
-        shape = (len(tokens),) + (1,) * (text_features.ndim - 1)
-        text_features = text_features * (_rand(shape, generator, text_features.device) >= text_dropout)
-    logits = model(inputs, text_features)
+    text_features = _dropped(text_features, text_dropout, generator)
+    given = () if words is None else (_dropped(words, word_dropout, generator),)
+    logits = model(inputs, text_features, *given)
     targets = targets.to(logits.device)
     counted = targets != config.pad_token
     losses = F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=config.pad_token, reduction="none")

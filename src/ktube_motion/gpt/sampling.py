@@ -2,22 +2,27 @@
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..models import equal_lengths
+from .hearing import check_words, heard_live, heard_together
 
 __all__ = ["generate", "stream"]
 
+_ENDLESS = 2**62  # tokens of a stream that its words will end
 _NOISE_BLOCK = 32  # steps of noise drawn at once; fixed, so that no other option shifts a random stream
 
 
 def generate(
     model,
-    text_features: torch.Tensor,
+    text_features: torch.Tensor | None,
     *,
+    words: Sequence[torch.Tensor] | None = None,
     max_tokens: int = 50,
     min_tokens: int = 0,
     num_tokens: int | Sequence[int] | None = None,
@@ -36,7 +41,13 @@ def generate(
     ----------
     model : MotionTransformer
     text_features : tensor [shape=(B, text_dim) or (B, text_tokens, text_dim)]
-        Any number of texts; they run in batches of at most `batch_size`.
+        Any number of texts; they run in batches of at most `batch_size`. None
+        where `words` are all that is known.
+    words : sequence of B tensors [shape=(N_i, word_dim)], optional
+        What is said during each token, the prefix's first, as `text.word_track`
+        gives it, for a model that hears words. Without `num_tokens`, a sample
+        ends with its words. Rows behind its end are heard as far as the model
+        looks ahead.
     max_tokens, min_tokens : int
         The end token stops a sample; it is forbidden before `min_tokens` and
         the sample is cut at `max_tokens`.
@@ -96,22 +107,29 @@ def generate(
     [5, 0, 70]
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
-    text_features = _check_text(model, text_features)
-    least, most = _lengths(num_tokens, min_tokens, max_tokens, len(text_features))
+    text_features = _check_text(model, text_features, 0 if words is None else len(words))
+    words = check_words(model, words, len(text_features))
     prefixes = _prefixes(model, prefix, len(text_features))
+    num_tokens = _spoken_lengths(model, words, prefixes, num_tokens)
+    least, most = _lengths(num_tokens, min_tokens, max_tokens, len(text_features))
+    seen = [tokens[-model.config.max_tokens :] for tokens in prefixes]  # all that the model can see
     seeds = _seeds(seeds, generator, len(text_features))
     if batch_size < 1:
         raise ConfigError("batch_size must be positive.", found=batch_size)
     written: list[list[int]] = [[] for _ in seeds]
-    for rows in batches([len(prefix) for prefix in prefixes], batch_size):
+    for rows in equal_lengths([len(tokens) for tokens in seen], batch_size):
+        heard = None
+        if words is not None:
+            heard = heard_together(model, [words[row][len(prefixes[row]) - len(seen[row]) :] for row in rows])
         steps = _write(
             model,
             text_features[rows],
-            torch.stack([prefixes[row] for row in rows]),
+            torch.stack([seen[row] for row in rows]),
             least[rows],
             most[rows],
             [seeds[row] for row in rows],
             options,
+            heard,
         )
         for places, tokens in steps:
             for place, token in zip(places, tokens, strict=True):
@@ -124,8 +142,9 @@ def generate(
 
 def stream(
     model,
-    text_features: torch.Tensor,
+    text_features: torch.Tensor | None,
     *,
+    words: Iterable[torch.Tensor] | None = None,
     max_tokens: int = 50,
     min_tokens: int = 0,
     num_tokens: int | None = None,
@@ -142,7 +161,12 @@ def stream(
     Parameters
     ----------
     model : MotionTransformer
-    text_features : tensor [shape=(text_dim,) or (text_tokens, text_dim)]
+    text_features : tensor [shape=(text_dim,) or (text_tokens, text_dim)], or None
+    words : iterable of tensors [shape=(word_dim,)], optional
+        Rows as for `generate`, the prefix's first, one after the other as they
+        come. A token is written as soon as the rows that it hears are there,
+        ``word_ahead`` of the config behind its own or the end, and the stream
+        ends with the rows. Nothing but the model's block is kept in memory.
     seed : int, optional
         Instead of `generator`; the tokens are those of ``generate(..., seeds=[seed])``.
     max_tokens, min_tokens, num_tokens, temperature, top_k, top_p, guidance_scale, prefix, generator
@@ -165,11 +189,16 @@ def stream(
     3
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
-    text_features = _check_text(model, torch.as_tensor(text_features)[None])
+    text_features = _check_text(model, None if text_features is None else torch.as_tensor(text_features)[None], 1)
+    (before,) = _prefixes(model, prefix, 1)
+    seen, heard = before[-model.config.max_tokens :], None
+    if words is not None:
+        heard = heard_live(model, islice(words, len(before) - len(seen), None))
+        num_tokens = _ENDLESS if num_tokens is None else num_tokens
+    num_tokens = _spoken_lengths(model, None, [before], num_tokens)
     least, most = _lengths(num_tokens, min_tokens, max_tokens, 1)
-    prefixes = _prefixes(model, prefix, 1)
     seeds = _seeds(None if seed is None else [seed], generator, 1)
-    steps = _write(model, text_features, prefixes[0][None], least, most, seeds, options)
+    steps = _write(model, text_features, seen[None], least, most, seeds, options, heard)
     return (tokens[0] for _, tokens in steps)
 
 
@@ -228,22 +257,30 @@ class _Noise:
 
 
 class _Context:
-    """What the model has read: the text and the last tokens, sliding on when the block is full."""
+    """What the model has read: the text, the last tokens and their words, sliding on when the block is full."""
 
-    def __init__(self, model, text_features, prefix, guidance_scale):
-        self.model, self.scale = model, guidance_scale
+    def __init__(self, model, text_features, prefix, guidance_scale, heard):
+        self.model, self.scale, self.heard = model, guidance_scale, heard
+        self.first = 0  # the place of the first of the tokens, the prefix counted
         self.guided = guidance_scale != 1
         self.text = torch.cat((text_features, torch.zeros_like(text_features))) if self.guided else text_features
         self.tokens = torch.cat((prefix, prefix)) if self.guided else prefix
         self.logits = self._read_afresh()
 
     def _read_afresh(self):
-        logits, self.cache = self.model.start(self.tokens, self.text)
+        count = self.tokens.shape[1]
+        logits, self.cache = self.model.start(self.tokens, self.text, *self._words(self.first, self.first + count + 1))
         # Memory for the tokens to come, laid out once like the cache.
         room = self.tokens.new_empty(len(self.tokens), self.model.config.block_size)
-        room[:, : self.tokens.shape[1]] = self.tokens
+        room[:, :count] = self.tokens
         self.tokens = room
         return self._guide(logits)
+
+    def _words(self, first, stop):
+        if self.heard is None:
+            return ()
+        rows = self.heard.around(first, stop)
+        return (torch.cat((rows, torch.zeros_like(rows))) if self.guided else rows,)
 
     def _guide(self, logits):
         if not self.guided:
@@ -257,29 +294,34 @@ class _Context:
         filled = self.cache.length - config.text_tokens
         self.tokens[:, filled] = tokens
         if self.cache.length < config.block_size:
-            self.logits = self._guide(self.model.step(tokens, self.cache))
+            place = self.first + filled + 1
+            self.logits = self._guide(self.model.step(tokens, self.cache, *self._words(place, place + 1)))
         else:
-            self.tokens = self.tokens[:, filled + 1 - (config.max_tokens + 1) // 2 : filled + 1]
+            gone = filled + 1 - (config.max_tokens + 1) // 2
+            self.tokens, self.first = self.tokens[:, gone : filled + 1], self.first + gone
             self.logits = self._read_afresh()
 
     def keep(self, rows):
         self.logits = self.logits[rows]
+        if self.heard is not None:
+            self.heard.keep(rows)
         if self.guided:
             rows = torch.cat((rows, rows + len(self.text) // 2))
         self.text, self.tokens = self.text[rows], self.tokens[rows]
         self.cache.keep(rows)
 
 
-def _write(model, text_features, prefix, least, most, seeds, options):
+def _write(model, text_features, prefix, least, most, seeds, options, heard=None):
     """Yield (places in the batch, their tokens) step by step, until every sample has ended."""
     device = model.head.weight.device
     end = model.config.end_token
     places = torch.arange(len(seeds))
     wanted = most > 0
-    if not wanted.any():
+    before = prefix.shape[1]
+    if not wanted.any() or (heard is not None and heard.live and not heard.has(before)):
         return
     with torch.inference_mode():
-        context = _Context(model, text_features.to(device), prefix.to(device), options.guidance_scale)
+        context = _Context(model, text_features.to(device), prefix.to(device), options.guidance_scale, heard)
         noise = _Noise(seeds, end + 1, device) if options.temperature else None
     step = 0
     while True:
@@ -294,6 +336,8 @@ def _write(model, text_features, prefix, least, most, seeds, options):
             yield places[wanted].tolist(), tokens[wanted].tolist()
         step += 1
         wanted = wanted & (step < most[places])
+        if heard is not None and heard.live and not heard.has(before + step):
+            return
         if not wanted.any():
             return
         with torch.inference_mode():
@@ -308,23 +352,32 @@ def _write(model, text_features, prefix, least, most, seeds, options):
             context.append(chosen.clamp(max=end - 1))
 
 
-def batches(lengths, batch_size):
-    """Yield lists of rows of equal length, at most `batch_size` of them."""
-    groups = {}
-    for row, length in enumerate(lengths):
-        groups.setdefault(length, []).append(row)
-    for rows in groups.values():
-        for start in range(0, len(rows), batch_size):
-            yield rows[start : start + batch_size]
-
-
-def _check_text(model, text_features):
+def _check_text(model, text_features, count):
+    if text_features is None:
+        if not count:
+            raise ConfigError("Neither texts nor words are given.", fix="Pass text_features, words, or both.")
+        return torch.zeros(count, *model.config.text_shape)
     text_features = torch.as_tensor(text_features)
     model.check_text(text_features)
     bad = (~torch.isfinite(text_features)).flatten(1).any(1).nonzero()[:, 0].tolist()
     if bad:
         raise DataError("Text vectors have NaN or infinity.", found=f"rows {bad[:5]}")
     return text_features
+
+
+def _spoken_lengths(model, words, prefixes, num_tokens):
+    """Give the wanted lengths, by default those of the words behind the prefixes."""
+    if num_tokens is not None or not model.config.word_dim:
+        return num_tokens
+    if words is None:
+        raise ConfigError(
+            "Words tell this model how long a motion lasts; by itself it has not learned to end.",
+            fix="Pass words or num_tokens.",
+        )
+    lengths = [len(track) - len(tokens) for track, tokens in zip(words, prefixes, strict=True)]
+    if min(lengths, default=0) < 0:
+        raise DataError("Words end before the prefix does.", expected="a row for each token of the prefix, and more")
+    return lengths
 
 
 def _lengths(num_tokens, min_tokens, max_tokens, count):
@@ -343,7 +396,7 @@ def _lengths(num_tokens, min_tokens, max_tokens, count):
 
 
 def _prefixes(model, prefix, count):
-    """Give one 1-D CPU tensor of motion codes per text, no longer than the model can see."""
+    """Give one 1-D CPU tensor of motion codes per text."""
     if prefix is None:
         return [torch.zeros(0, dtype=torch.int64)] * count
     if isinstance(prefix, torch.Tensor) and prefix.ndim == 1:
@@ -360,7 +413,7 @@ def _prefixes(model, prefix, count):
                 found=f"{tokens.dtype} from {tokens.min().item()} to {tokens.max().item()}",
                 fix="Was it made by another tokenizer?",
             )
-    return [tokens.long()[-model.config.max_tokens :] for tokens in prefix]
+    return [tokens.long() for tokens in prefix]
 
 
 def _seeds(seeds, generator, count):

@@ -1,6 +1,5 @@
 """MotionTransformer: from the text and the motion tokens so far to the next token."""
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
-from ..vq.models import HubModel
+from ..models import HubModel, sinusoids
 
 __all__ = ["KeyValueCache", "MotionTransformer", "TransformerConfig"]
 
@@ -45,6 +44,12 @@ class TransformerConfig:
         ``fingerprint`` of the tokenizer whose codes it writes; empty when not recorded.
     frames_per_token : int
         Frames that one token stands for.
+    word_dim : int
+        Size of a row of `text.word_track`, for a model that hears the words in time; 0 for T2M-GPT's, which does not.
+    word_past, word_ahead : int
+        Rows before and after a token that it hears. A gesture begins before its word: 6 tokens ahead are 1.2 s.
+    word_encoder : str
+        ``identity`` of the word encoder it was trained with; empty when not recorded.
 
     Raises
     ------
@@ -70,13 +75,18 @@ class TransformerConfig:
     text_encoder: str = ""
     tokenizer: str = ""
     frames_per_token: int = 4
+    word_dim: int = 0
+    word_past: int = 5
+    word_ahead: int = 6
+    word_encoder: str = ""
 
     def __post_init__(self):
         for name in _SIZES:
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be a positive whole number.", found=repr(getattr(self, name)))
-        if not isinstance(self.text_layers, int) or self.text_layers < 0:
-            raise ConfigError("text_layers must be a whole number, not negative.", found=repr(self.text_layers))
+        for name in ("text_layers", "word_dim", "word_past", "word_ahead"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise ConfigError(f"{name} must be a whole number, not negative.", found=repr(getattr(self, name)))
         least = self.text_tokens + 1
         if not isinstance(self.block_size, int) or self.block_size < least:
             raise ConfigError(
@@ -101,6 +111,11 @@ class TransformerConfig:
     def max_tokens(self):
         """Motion tokens that fit beside the text."""
         return self.block_size - self.text_tokens
+
+    @property
+    def hears(self):
+        """Rows of the words that one token hears: its own, and those around it."""
+        return self.word_past + 1 + self.word_ahead
 
     @property
     def text_shape(self):
@@ -177,14 +192,25 @@ class Block(nn.Module):
         return x + (F.dropout(y, dropout) if dropout else y)
 
 
-def sinusoids(length: int, width: int) -> torch.Tensor:
-    """Give fixed position vectors ``(length, width)``: sines on even, cosines on odd channels."""
-    angles = torch.arange(length)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10000.0) / width))
-    return torch.stack((angles.sin(), angles.cos()), -1).flatten(1)[:, :width]
+class WordReader(nn.Module):
+    """What is said around each token, as one vector to add to its input: a small network over time."""
+
+    def __init__(self, config):
+        super().__init__()
+        size = config.width // 3
+        self.words = nn.Linear(config.word_dim, size)
+        self.around = nn.Conv1d(size, config.width, config.hears)
+        self.out = nn.Linear(config.width, config.width)
+
+    def forward(self, track, dropout=0.0):
+        """Read rows ``(B, word_past + N + word_ahead, word_dim)``; give ``(B, N, width)``."""
+        rows = self.words(track)
+        rows = F.dropout(rows, dropout) if dropout else rows
+        return self.out(F.gelu(self.around(rows.mT).mT))
 
 
 class MotionTransformer(HubModel, tags=["motion-generation"]):
-    """Autoregressive transformer over motion tokens, led by a text.
+    """Autoregressive transformer over motion tokens, conditioned on a text.
 
     The text takes the first position, or the first ``text_tokens``; the output
     at the last of them is about motion token 0. The design, and the checkpoints it can read
@@ -220,6 +246,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         self.text = nn.Linear(config.text_dim, config.width)
         self.text_blocks = nn.ModuleList(Block(config, index) for index in range(config.text_layers))
         self.blocks = nn.ModuleList(Block(config, index) for index in range(2 * config.num_layers))
+        self.hearing = WordReader(config) if config.word_dim else None
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.num_codes + 1, bias=False)
         self.register_buffer("positions", sinusoids(config.block_size, config.width), persistent=False)
@@ -232,7 +259,9 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         if isinstance(module, nn.Linear) and module.bias is not None:
             nn.init.zeros_(module.bias)
 
-    def forward(self, tokens: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, tokens: torch.Tensor, text_features: torch.Tensor, words: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Score the next token at every position.
 
         Parameters
@@ -241,6 +270,9 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
             Motion tokens, ``0 <= L < block_size``; end and pad tokens may occur.
         text_features : tensor [shape=(B, text_dim) or (B, text_tokens, text_dim)]
             Rows of zeros behind a text's last vector are empty.
+        words : tensor [shape=(B, word_past + L + 1 + word_ahead, word_dim)], optional
+            What is said around each token to be scored, as `text.word_track` gives it, for a model
+            that hears words; row ``word_past + i`` is about token ``i``. Zeros, or none: it is not known.
 
         Returns
         -------
@@ -254,16 +286,23 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         DataError
             If a token is outside the vocabulary.
         """
-        self.check(tokens, text_features)
-        x = self.embed(tokens, text_features)
+        self.check(tokens, text_features, words)
         dropout = self.config.dropout if self.training else 0.0
+        x = self.embed(tokens, text_features, words, dropout=dropout)
         x = F.dropout(x, dropout) if dropout else x
         for block in self.blocks:
             x = block(x)
         return self.head(self.norm(x[:, self.config.text_tokens - 1 :]))
 
-    def embed(self, tokens: torch.Tensor, text_features: torch.Tensor) -> torch.Tensor:
-        """Put the text before the embedded tokens, add positions: ``(B, text_tokens + L, width)``."""
+    def embed(
+        self,
+        tokens: torch.Tensor,
+        text_features: torch.Tensor,
+        words: torch.Tensor | None = None,
+        *,
+        dropout: float = 0.0,
+    ) -> torch.Tensor:
+        """Put the text before the embedded tokens, add positions and words: ``(B, text_tokens + L, width)``."""
         weight, count = self.head.weight, self.config.text_tokens
         text_features = text_features.to(weight.device, weight.dtype).view(-1, count, self.config.text_dim)
         text = self.text(text_features) + self.positions[:count]
@@ -273,17 +312,32 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
             for block in self.text_blocks:
                 text = block(text, mask=filled[:, None, None])
         motion = self.tokens(tokens.to(weight.device)) + self.positions[count : count + tokens.shape[1]]
-        return torch.cat((text, motion), 1)
+        x = torch.cat((text, motion), 1)
+        if self.hearing is not None:
+            if words is None:
+                words = weight.new_zeros(len(x), self.config.hears + tokens.shape[1], self.config.word_dim)
+            x[:, count - 1 :] += self.hearing(words.to(weight.device, weight.dtype), dropout)
+        return x
 
-    def start(self, tokens: torch.Tensor, text_features: torch.Tensor) -> tuple[torch.Tensor, KeyValueCache]:
-        """Read text and tokens at once; give the next token's logits ``(B, V)`` in float32, and the cache."""
-        self.check(tokens, text_features)
+    def start(
+        self, tokens: torch.Tensor, text_features: torch.Tensor, words: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, KeyValueCache]:
+        """Read text, tokens and words at once; give the next token's logits ``(B, V)`` in float32, and the cache."""
+        self.check(tokens, text_features, words)
         cache = KeyValueCache(self, len(tokens))
-        return self._read(self.embed(tokens, text_features), cache), cache
+        return self._read(self.embed(tokens, text_features, words), cache), cache
 
-    def step(self, tokens: torch.Tensor, cache: KeyValueCache) -> torch.Tensor:
-        """Read one more token ``(B,)`` of each sequence; give the next logits ``(B, V)`` in float32."""
-        return self._read((self.tokens(tokens) + self.positions[cache.length])[:, None], cache)
+    def step(self, tokens: torch.Tensor, cache: KeyValueCache, words: torch.Tensor | None = None) -> torch.Tensor:
+        """Read one more token ``(B,)`` of each sequence, and the rows that the next one hears, ``(B, hears, word_dim)``.
+
+        Gives the next logits ``(B, V)`` in float32.
+        """
+        x = (self.tokens(tokens) + self.positions[cache.length])[:, None]
+        if self.hearing is not None:
+            if words is None:
+                words = x.new_zeros(len(x), self.config.hears, self.config.word_dim)
+            x = x + self.hearing(words.to(x))
+        return self._read(x, cache)
 
     def _read(self, x, cache):
         for block in self.blocks:
@@ -291,8 +345,8 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         cache.length += x.shape[1]
         return self.head(self.norm(x[:, -1])).float()
 
-    def check(self, tokens: torch.Tensor, text_features: torch.Tensor):
-        """Raise unless tokens ``(B, L)`` and text vectors ``(B, *text_shape)`` fit this model."""
+    def check(self, tokens: torch.Tensor, text_features: torch.Tensor, words: torch.Tensor | None = None):
+        """Raise unless tokens ``(B, L)``, text vectors ``(B, *text_shape)`` and words fit this model."""
         config = self.config
         self.check_text(text_features)
         if tokens.ndim != 2 or tokens.shape[1] > config.max_tokens:
@@ -303,6 +357,13 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
             raise DataError("Tokens must be whole numbers.", expected="int64", found=tokens.dtype)
         if len(text_features) != len(tokens):
             raise ShapeError("Texts and tokens differ in number.", expected=len(tokens), found=len(text_features))
+        wanted = (len(tokens), config.hears + tokens.shape[1], config.word_dim)
+        if words is not None and (not config.word_dim or tuple(words.shape) != wanted):
+            raise ShapeError(
+                "Words do not fit the model.",
+                expected=wanted if config.word_dim else "none: this model hears no words",
+                found=tuple(words.shape),
+            )
         # On a GPU this look would make every step wait for the device.
         if (
             tokens.device.type == "cpu"

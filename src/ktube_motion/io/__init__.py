@@ -6,8 +6,9 @@ y up, facing +z.
 
 from .bvh import load_bvh
 from .characters import normalize_text
-from .corpus import Corpus, check_name, read_text_file, write_text_file
+from .corpus import Corpus, check_name
 from .poses import load_poses, save_poses
+from .text_lines import read_text_file, write_text_file
 from .transcripts import (
     TRANSCRIPT_FORMATS,
     TranscriptFormat,

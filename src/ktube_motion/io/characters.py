@@ -12,8 +12,12 @@ _INVISIBLE = re.compile(
     "\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
 )
 # The zero-width joiner holds emoji together, and elsewhere is as empty as the rest.
-_JOINER = re.compile("(?<![\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])")
-_BLANK = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]")
+_JOINER = re.compile(
+    "(?<![\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])\u200d|\u200d(?![\u2190-\u2bff\U0001f000-\U0001faff])"
+)
+_BLANK = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]"
+)
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
 _WIDTHS = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 

@@ -3,10 +3,9 @@
 HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
-import math
 import unicodedata
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,16 +13,14 @@ import numpy as np
 
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
-from ..types import FeatureStats, Motion, Utterance
+from ..types import FeatureStats, Motion, Utterance, Word
 from .files import read_json, read_text, save_array, write_json, write_text
+from .text_lines import numbered_lines, write_text_file
+from .word_times import check_words, read_words, write_words
 
-__all__ = ["Corpus", "check_name", "read_text_file", "write_text_file"]
+__all__ = ["Corpus", "check_name"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
-
-# Signs that separate fields in a text line are kept as their full-width twins, which read the same.
-_FULL_WIDTH = str.maketrans({"#": "＃", "/": "／"})
-_HALF_WIDTH = str.maketrans({"＃": "#", "／": "/"})
 
 
 def check_name(name: str) -> str:
@@ -59,96 +56,6 @@ def check_name(name: str) -> str:
     return name
 
 
-def _seconds(text):
-    value = float(text)
-    return 0.0 if math.isnan(value) else value
-
-
-def _parse_line(line):
-    parts = line.split("#")
-    if len(parts) != 4:
-        raise FormatError("Malformed text line.", expected="sentence#word/POS …#from#to", found=f"{len(parts)} parts")
-    text, tokens, start, end = parts
-    pairs = []
-    for token in tokens.split():
-        word, slash, tag = token.rpartition("/")
-        if not slash:
-            raise FormatError("A token has no part of speech.", expected="word/POS", found=repr(token))
-        pairs.append((word.translate(_HALF_WIDTH), tag))
-    try:
-        start, end = _seconds(start), _seconds(end)
-    except ValueError as error:
-        raise FormatError("The times are not numbers.", expected="from#to in seconds", found=(start, end)) from error
-    text = text.translate(_HALF_WIDTH).strip()
-    if not text:
-        raise FormatError("The sentence is empty.", expected="sentence#word/POS …#from#to", found=repr(line[:80]))
-    if not (math.isfinite(start) and math.isfinite(end) and start >= 0 and (end > start or end == start == 0)):
-        raise FormatError("The times are out of order.", expected="0 <= from < to, or 0#0", found=(start, end))
-    return Utterance(start, end, text, tokens=tuple(pairs))
-
-
-def read_text_file(path, *, on_error: Callable[[FormatError], None] | None = None) -> list[Utterance]:
-    """Read the utterances of a clip, ``sentence#word/POS …#from#to`` a line.
-
-    Parameters
-    ----------
-    path : path
-    on_error : callable, optional
-        Gets the `FormatError` of each malformed line, which is left out. By
-        default it becomes a warning.
-
-    Returns
-    -------
-    utterances : list of Utterance
-        Times in seconds from the start of the clip; ``0, 0`` is the whole clip.
-
-    Raises
-    ------
-    FormatError
-        If the file cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
-    >>> write_text_file(path, [Utterance(0, 2.5, "1/2 #번", tokens=(("1/2", "NUM"), ("#번", "NOUN")))])
-    >>> read_text_file(path)[0].tokens
-    (('1/2', 'NUM'), ('#번', 'NOUN'))
-    """
-    utterances = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            utterances.append(_parse_line(line))
-        except FormatError as error:
-            error = FormatError(
-                error.problem, where=f"{path}, line {number}", expected=error.expected, found=error.found
-            )
-            if on_error is None:
-                warnings.warn(f"{error} The line is left out.", stacklevel=2)
-            else:
-                on_error(error)
-    return utterances
-
-
-def write_text_file(path, utterances: Iterable[Utterance]) -> None:
-    """Write utterances in the format of `read_text_file`, atomically.
-
-    ``#`` in words and ``/`` in tokens are written full-width, so that other
-    readers of the format, which know no escapes, split lines rightly.
-    """
-    lines = []
-    for utterance in utterances:
-        text = " ".join(utterance.text.replace("#", "＃").split())
-        tokens = " ".join(
-            f"{''.join(word.split()).translate(_FULL_WIDTH)}/{tag.translate(_FULL_WIDTH)}"
-            for word, tag in utterance.tokens
-        )
-        lines.append(f"{text}#{tokens}#{utterance.start:.6g}#{utterance.end:.6g}\n")
-    write_text(path, "".join(lines))
-
-
 class Corpus:
     """A KTubeUM, HumanML3D or KIT-ML folder.
 
@@ -166,6 +73,8 @@ class Corpus:
         From ``corpus.json``, else 20 (12.5 for KIT-ML).
     malformed : dict of str to int
         Text lines left out so far, by clip.
+    malformed_words : dict of str to int
+        Text lines whose word times were left out so far, by clip: damaged, or those of another text.
 
     Raises
     ------
@@ -185,6 +94,7 @@ class Corpus:
     def __init__(self, root):
         self.root = Path(root)
         self.malformed: dict[str, int] = {}
+        self.malformed_words: dict[str, int] = {}
         if not (self.root / "new_joint_vecs").is_dir():
             have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
             raise CorpusError(
@@ -311,12 +221,23 @@ class Corpus:
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
     def texts(self, name: str) -> list[Utterance]:
-        """Give the utterances of a clip; malformed lines are left out and counted in `malformed`."""
-        errors: list[FormatError] = []
-        utterances = read_text_file(self.root / "texts" / f"{check_name(name)}.txt", on_error=errors.append)
-        if errors:
-            self.malformed[name] = len(errors)
-        return utterances
+        """Give the utterances of a clip, with the times of their words where the corpus knows them.
+
+        Malformed lines are left out and counted in `malformed`; words that cannot be believed are left
+        out and counted in `malformed_words`.
+        """
+        lines = list(numbered_lines(self.root / "texts" / f"{check_name(name)}.txt"))
+        texts = [line.text if isinstance(line, Utterance) else None for line in lines]
+        words, unbelieved = read_words(self.root / "words" / f"{name}.json", texts)
+        for counts, count in ((self.malformed, texts.count(None)), (self.malformed_words, unbelieved)):
+            if count:
+                counts[name] = count
+        told = zip(lines, words, strict=True)
+        return [replace(line, words=spoken) for line, spoken in told if isinstance(line, Utterance)]
+
+    def words(self, name: str) -> list[tuple[Word, ...]]:
+        """Give the words of each utterance of `texts`, in seconds from the clip's start; ``()`` where unknown."""
+        return [utterance.words for utterance in self.texts(name)]
 
     @property
     def stats(self) -> FeatureStats:
@@ -344,7 +265,7 @@ class Corpus:
         features : array [shape=(T-1, D)]
             Motion vectors.
         texts : list of Utterance
-            At least one.
+            At least one. Their ``words``, in seconds from the clip's start, are kept in ``words/NAME.json``.
         joints : array [shape=(T, J, 3)], optional
             Joints before canonicalisation.
         recovered : array [shape=(T-1, J, 3)], optional
@@ -353,7 +274,7 @@ class Corpus:
         Raises
         ------
         CorpusError
-            If the name, the size or the texts are not allowed.
+            If the name, the size or the texts are not allowed, or words do not spell their text in order.
         """
         check_name(name)
         features = np.asarray(features)
@@ -365,7 +286,16 @@ class Corpus:
             )
         if not texts:
             raise CorpusError(f"Clip {name!r} has no text.", expected="at least one utterance")
+        for utterance in texts:
+            if fault := check_words(utterance.words, utterance.text):
+                raise CorpusError(
+                    f"The words of clip {name!r} cannot be stored.",
+                    expected="words that spell the text, in order",
+                    found=fault,
+                    fix="ktube_motion.text.timed_words puts them right.",
+                )
         write_text_file(self.root / "texts" / f"{name}.txt", texts)
+        write_words(self.root / "words" / f"{name}.json", texts)
         for folder, array in {"joints": joints, "new_joints": recovered}.items():
             if array is not None:
                 save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError, MissingDependencyError
+from ..palette import INK, PLATE, rgb
 
 __all__ = [
     "draw_subtitle",
@@ -21,6 +22,8 @@ __all__ = [
     "titles_for",
     "wrap_text",
 ]
+
+_INK, _PLATE = (tuple(round(255 * part) for part in rgb(colour)) for colour in (INK, PLATE))
 
 # Fonts that systems ship for Korean; the first one found wins.
 _KNOWN = "pretendard notosanscjk notosanskr nanumgothic nanumbarungothic malgun applesdgothic unbatang".split()
@@ -205,7 +208,7 @@ def draw_text(
     width: int,
     *,
     font_size: int,
-    color: tuple[int, int, int] = (32, 36, 44),
+    color: tuple[int, int, int] = _INK,
     plate: tuple[int, int, int, int] | None = None,
     max_lines: int = 4,
     font: str | Path | None = None,
@@ -267,7 +270,7 @@ def draw_text(
 
 def draw_subtitle(text: str, width: int, writing: int) -> np.ndarray:
     """Draw white words on a dark plate; `writing` is the font size of the titles."""
-    return draw_text(text, width, font_size=round(writing * 1.2), color=(255, 255, 255), plate=(24, 27, 34, 205))
+    return draw_text(text, width, font_size=round(writing * 1.2), color=(255, 255, 255), plate=(*_PLATE, 205))
 
 
 def paste(pixels, picture, top):

@@ -256,7 +256,7 @@ def as_cues(words) -> list[Cue]:
     Examples
     --------
     >>> as_cues("안녕하세요")
-    [Cue(start=0.0, end=0.0, text='안녕하세요', words=())]
+    [Cue(start=0.0, end=0.0, text='안녕하세요', words=(), speaker='')]
     """
     if words is None or (isinstance(words, str) and not words.strip()):
         return []

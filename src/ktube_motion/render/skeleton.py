@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import palette
+from ..palette import rgb
 from ..types import Motion, PoseSequence
 from .fonts import draw_subtitle, draw_text, need, paste, titles_for
 from .scene import (
@@ -25,12 +27,9 @@ from .video import check_fps, check_size, check_target, open_video, progress_bar
 
 __all__ = ["save_skeleton_video"]
 
-_PAPER = (0.965, 0.969, 0.976)
-_GRID = (0.80, 0.82, 0.86)
-_SHADOW = (0.25, 0.28, 0.36, 0.16)
-_TRAIL = (0.55, 0.45, 0.80, 0.75)
-_SIDES = {"left": (0.90, 0.36, 0.20), "right": (0.13, 0.45, 0.82)}
-_MIDDLE = (0.22, 0.25, 0.32)
+_PAPER, _GRID, _MIDDLE = rgb(palette.PAPER), rgb(palette.GRID), rgb(palette.MIDDLE)
+_SHADOW, _TRAIL = (*_MIDDLE, 0.16), (*rgb(palette.TRAIL), 0.75)
+_SIDES = {"left": rgb(palette.LEFT), "right": rgb(palette.RIGHT)}
 
 
 @dataclass(frozen=True)

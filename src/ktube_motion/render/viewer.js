@@ -2,8 +2,8 @@
 // The motion viewer of ktube_motion: positions come as int16 in base64, a canvas draws them. No libraries, no network.
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const COLORS = { left: "#e65c33", right: "#2173d1", middle: "#384052" };
-const PAPER = "#f6f7f9", FOCAL = 1.9, HOME = { azimuth: 0, elevation: 0.2, zoom: 1 };
+const COLORS = data.colors, PAPER = COLORS.paper;
+const FOCAL = 1.9, HOME = { azimuth: 0, elevation: 0.2, zoom: 1 };
 
 // ---- clips ----
 function decode(clip) {
@@ -48,7 +48,7 @@ function ground(g, project, floor, target, view) {
   for (let k = -reach; k <= reach + 1e-6; k += step) {
     for (const [a, b] of [[[mx - reach, floor, mz + k], [mx + reach, floor, mz + k]], [[mx + k, floor, mz - reach], [mx + k, floor, mz + reach]]]) {
       const p = project(a), q = project(b);
-      if (p[2] > 0.2 && q[2] > 0.2) stroke(g, p, q, 1, "#d0d4dc");
+      if (p[2] > 0.2 && q[2] > 0.2) stroke(g, p, q, 1, COLORS.grid);
     }
   }
 }
@@ -83,14 +83,14 @@ function draw(canvas, clip, time, view, trail) {
   const project = projector(view, target, clip.distance, width, height);
   ground(g, project, clip.floor, target, view);
   const shade = joints.map((p) => project([p[0], clip.floor, p[2]]));
-  g.strokeStyle = "#404a5c28"; g.beginPath();
+  g.strokeStyle = COLORS.middle + "28"; g.beginPath();
   clip.parents.forEach((parent, joint) => {
     if (parent < 0 || clip.fine[joint]) return;
     g.moveTo(shade[parent][0], shade[parent][1]); g.lineTo(shade[joint][0], shade[joint][1]);
   });
   g.lineWidth = 0.07 * project(target)[3]; g.stroke();
   if (trail) {
-    g.strokeStyle = "#8c73ccbf"; g.lineWidth = 0.014 * project(target)[3]; g.beginPath();
+    g.strokeStyle = COLORS.trail + "bf"; g.lineWidth = 0.014 * project(target)[3]; g.beginPath();
     const last = Math.min(Math.floor(time * clip.fps), clip.frames - 1);
     for (let k = 0; k <= last; k++) {
       const p = project([clip.points[k * clip.stride * 3], clip.floor, clip.points[k * clip.stride * 3 + 2]]);

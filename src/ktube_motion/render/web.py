@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import palette
 from ..errors import ConfigError, KtubeError
 from ..io.files import write_text
 from ..types import Motion, PoseSequence
@@ -16,6 +17,8 @@ from .scene import as_clips, as_cues, follow_path, frame_camera, head_of, is_fin
 from .video import progress_bar
 
 __all__ = ["save_gallery", "save_html"]
+
+COLOURS = {name.lower(): getattr(palette, name) for name in "LEFT RIGHT MIDDLE INK SOFT PAPER GRID PLATE TRAIL".split()}
 
 
 def _clip(clip, *, name, distance=None):
@@ -49,13 +52,19 @@ def _clip(clip, *, name, distance=None):
 def _page(data, title):
     """Put data and script into the page; nothing in a text can end the script element it stands in."""
     room = files(__package__)
-    safe = json.dumps(data, ensure_ascii=False).replace("<", "\\u003c").replace("\u2028", " ").replace("\u2029", " ")
+    safe = (
+        json.dumps(data | {"colors": COLOURS}, ensure_ascii=False)
+        .replace("<", "\\u003c")
+        .replace("\u2028", " ")
+        .replace("\u2029", " ")
+    )
     parts = {
         "title": html.escape(title or "ktube_motion"),
         "data": safe,
         "script": (room / "viewer.js").read_text("utf-8"),
     }
     page = (room / "viewer.html").read_text("utf-8")
+    parts |= COLOURS
     parts["font"] = embed_font("".join(sorted(set(page + safe))))
     # One pass over the template, so that "{{script}}" inside a text stays text.
     pieces = page.replace("}}", "{{").split("{{")

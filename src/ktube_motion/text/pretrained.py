@@ -20,7 +20,7 @@ _NO_LIMIT = 10**6  # transformers writes "no limit" as a huge number
 class _PretrainedTextEncoder:
     """Tokenise, read in batches of like length, pool: what the three encoders share."""
 
-    def __init__(self, model, tokenizer, *, name, pooling, dim, max_tokens, overflow, batch_size):
+    def __init__(self, model, tokenizer, *, name, pooling, dim, max_tokens, overflow, batch_size, recipe):
         if overflow not in ("error", "split"):
             raise ConfigError("overflow is not known.", expected="'error' or 'split'", found=repr(overflow))
         if tokenizer.pad_token is None:
@@ -31,6 +31,7 @@ class _PretrainedTextEncoder:
         self.dim, self.overflow, self.batch_size = dim, overflow, batch_size
         self.max_tokens = max_tokens or _limit(model.config, tokenizer)
         self.identity = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
+        self.recipe = recipe
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors of texts.
@@ -74,7 +75,7 @@ class _PretrainedTextEncoder:
             vectors = self._pooled(input_ids.to(device), attention_mask.to(device))
         return vectors.float().cpu().clone()
 
-    def encode_tokens(self, texts: Sequence[str]) -> list[torch.Tensor]:
+    def encode_states(self, texts: Sequence[str]) -> list[torch.Tensor]:
         """Give the last state of every token, ``(S_i, state_dim)`` for each text; errors are those of `encode`."""
         device, states = next(self.model.parameters()).device, []
         for row, text in enumerate(clean_texts(texts)):
@@ -84,9 +85,30 @@ class _PretrainedTextEncoder:
             states.append(torch.cat(read).float().cpu().clone())
         return states
 
+    def encode_last_words(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give the mean of the last states over the last word of each text, ``(len(texts), state_dim)``.
+
+        Errors are those of `encode`.
+        """
+        found = [torch.zeros(0, self.state_dim)]
+        fitting = [self._fitting(text, row)[-1] for row, text in enumerate(clean_texts(texts))]
+        device = next(self.model.parameters()).device
+        for start in range(0, len(fitting), self.batch_size):
+            batch = fitting[start : start + self.batch_size]
+            tokens = self.tokenizer(
+                batch, padding=True, padding_side="right", return_tensors="pt", return_offsets_mapping=True
+            )
+            begins, ends = tokens.pop("offset_mapping").unbind(-1)
+            last = torch.tensor([text.rfind(" ") + 1 for text in batch])[:, None]
+            inside = ((ends > last) & (ends > begins)).float()
+            with torch.inference_mode():
+                states = self._states(tokens["input_ids"].to(device), tokens["attention_mask"].to(device))
+            found.append(_sum(states.float().cpu(), inside) / inside.sum(1, keepdim=True))
+        return torch.cat(found)
+
     @property
     def state_dim(self) -> int:
-        """Size of the states that `encode_tokens` gives."""
+        """Size of the states that `encode_states` and `encode_last_words` give."""
         return self.model.config.hidden_size
 
     def _states(self, input_ids, attention_mask):
@@ -138,6 +160,8 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
         weighted by their tokens.
     batch_size : int
     device : str or torch.device
+    local_files_only : bool
+        Take a hub id only from what was fetched before.
 
     Raises
     ------
@@ -150,12 +174,22 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
     """
 
     def __init__(
-        self, source, *, tokenizer=None, pooler="mean", max_tokens=None, overflow="error", batch_size=32, device="cpu"
+        self,
+        source,
+        *,
+        tokenizer=None,
+        pooler="mean",
+        max_tokens=None,
+        overflow="error",
+        batch_size=32,
+        device="cpu",
+        local_files_only=False,
     ):
         if pooler not in ("mean", "simple", "none"):
             raise ConfigError("pooler is not known.", expected="'mean', 'simple' or 'none'", found=repr(pooler))
         self.pooler = pooler
-        model, missing = _load_model(_pooled_t5() if pooler != "none" else _transformers().T5EncoderModel, source)
+        kind = _pooled_t5() if pooler != "none" else _transformers().T5EncoderModel
+        model, missing = _load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This T5 lacks weights of its pooler." if any("pooler" in name for name in missing) else "Incomplete.",
@@ -166,13 +200,14 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer),
+            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="ke-t5",
             pooling=pooler,
             dim=model.config.d_model,
             max_tokens=max_tokens,
             overflow=overflow,
             batch_size=batch_size,
+            recipe=_recipe("ke-t5", source, tokenizer, pooler=pooler, max_tokens=max_tokens, overflow=overflow),
         )
 
     def _pooled(self, input_ids, attention_mask):
@@ -191,7 +226,7 @@ class ClipTextEncoder(_PretrainedTextEncoder):
     ----------
     source : path or str
         Folder or hub id, as ``"openai/clip-vit-base-patch32"``.
-    tokenizer, max_tokens, overflow, batch_size, device
+    tokenizer, max_tokens, overflow, batch_size, device, local_files_only
         As for `KeT5TextEncoder`.
 
     Raises
@@ -204,21 +239,33 @@ class ClipTextEncoder(_PretrainedTextEncoder):
     >>> ClipTextEncoder("openai/clip-vit-base-patch32")  # doctest: +SKIP
     """
 
-    def __init__(self, source, *, tokenizer=None, max_tokens=None, overflow="error", batch_size=32, device="cpu"):
-        model, missing = _load_model(_transformers().CLIPTextModelWithProjection, source)
+    def __init__(
+        self,
+        source,
+        *,
+        tokenizer=None,
+        max_tokens=None,
+        overflow="error",
+        batch_size=32,
+        device="cpu",
+        local_files_only=False,
+    ):
+        kind = _transformers().CLIPTextModelWithProjection
+        model, missing = _load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This CLIP is incomplete.", where=source, found=f"no {', '.join(sorted(missing)[:4])}"
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer),
+            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="clip",
             pooling="projection",
             dim=model.config.projection_dim,
             max_tokens=max_tokens,
             overflow=overflow,
             batch_size=batch_size,
+            recipe=_recipe("clip", source, tokenizer, max_tokens=max_tokens, overflow=overflow),
         )
 
     def _pooled(self, input_ids, attention_mask):
@@ -239,7 +286,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
         ``"sqrt_mean"``, the sum divided by the root of their number.
     normalize : bool
         Scale vectors to length 1.
-    tokenizer, max_tokens, overflow, batch_size, device
+    tokenizer, max_tokens, overflow, batch_size, device, local_files_only
         As for `KeT5TextEncoder`.
 
     Raises
@@ -265,11 +312,12 @@ class HFTextEncoder(_PretrainedTextEncoder):
         overflow="error",
         batch_size=32,
         device="cpu",
+        local_files_only=False,
     ):
         if pooling not in _POOLINGS:
             raise ConfigError("pooling is not known.", expected=", ".join(_POOLINGS), found=repr(pooling))
         self.pooling, self.normalize = pooling, normalize
-        model, missing = _load_model(_transformers().AutoModel, source)
+        model, missing = _load_model(_transformers().AutoModel, source, local_files_only)
         # Sentence encoders are often saved without the head for BERT's own training, which is not used here.
         missing = {name for name in missing if not name.startswith("pooler.")}
         if missing:
@@ -278,19 +326,39 @@ class HFTextEncoder(_PretrainedTextEncoder):
             model = model.get_encoder()
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer),
+            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name=model.config.model_type,
             pooling=pooling + ("-normalized" if normalize else ""),
             dim=model.config.hidden_size,
             max_tokens=max_tokens,
             overflow=overflow,
             batch_size=batch_size,
+            recipe=_recipe(
+                "transformers",
+                source,
+                tokenizer,
+                pooling=pooling,
+                normalize=normalize,
+                max_tokens=max_tokens,
+                overflow=overflow,
+            ),
         )
 
     def _pooled(self, input_ids, attention_mask):
         states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS[self.pooling](states, attention_mask)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
+
+
+def _recipe(kind, source, tokenizer, **options):
+    """Tell how an encoder is loaded again; None where its tokenizer was made elsewhere.
+
+    A source that a file names is not fetched: only what the caller names is.
+    """
+    if not isinstance(tokenizer, (str, Path, type(None))):
+        return None
+    paths = {"source": str(source), "tokenizer": None if tokenizer is None else str(tokenizer)}
+    return {"kind": kind, **paths, **options, "local_files_only": True}
 
 
 def _sum(states, mask):
@@ -343,21 +411,21 @@ def _check_source(source):
     return False
 
 
-def _load_model(kind, source):
+def _load_model(kind, source, local_files_only):
     """Load weights in float32; give the model and the set of weights the checkpoint lacks."""
     from safetensors import SafetensorError
 
     local = _check_source(source)
     try:
         model, report = kind.from_pretrained(
-            str(source), local_files_only=local, output_loading_info=True, dtype=torch.float32
+            str(source), local_files_only=local or local_files_only, output_loading_info=True, dtype=torch.float32
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise CheckpointError("Cannot load this model.", where=source, found=error) from error
     return model, set(report["missing_keys"])
 
 
-def _load_tokenizer(source):
+def _load_tokenizer(source, local_files_only):
     if not isinstance(source, (str, Path)):
         return source
     local = _check_source(source)
@@ -365,7 +433,7 @@ def _load_tokenizer(source):
     sentencepiece = local and (Path(source) / "spiece.model").is_file()
     kind = _transformers().T5Tokenizer if sentencepiece else _transformers().AutoTokenizer
     try:
-        return kind.from_pretrained(str(source), local_files_only=local)
+        return kind.from_pretrained(str(source), local_files_only=local or local_files_only)
     except ImportError as error:
         raise MissingDependencyError(
             "This tokenizer needs sentencepiece and protobuf.", where=source, fix='pip install "ktube_motion[korean]"'

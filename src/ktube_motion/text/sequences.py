@@ -1,7 +1,7 @@
 """A text as a row of vectors: the sentence, and what it is made of.
 
 One vector for a whole sentence blurs which word said what, left and right
-above all. A model that is led by the row can look at each.
+above all. A model that is conditioned on the row can look at each.
 """
 
 import re
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 
 from ..errors import ConfigError
-from .encoders import EmbeddedTextEncoder, TextEncoder, clean_texts
+from .encoders import TextEncoder, clean_texts
 from .words import tag_korean
 
-__all__ = ["SequenceTextEncoder", "offline_text_encoder"]
+__all__ = ["SequenceTextEncoder"]
 
 
 # A point or comma between digits or Latin letters belongs to a number or an address: 3.5%, 1,000원, www.naver.com.
@@ -65,10 +65,14 @@ class SequenceTextEncoder:
             raise ConfigError(
                 "The states of this encoder do not fit its vectors.", expected=f"{encoder.dim} numbers", found=size
             )
-        if dictionary and hasattr(encoder, "encode_tokens"):
+        if dictionary and hasattr(encoder, "encode_states"):
             raise ConfigError("This encoder cuts text into tokens of its own.", fix="Leave dictionary=True out.")
         self.encoder, self.length, self.dim, self.dictionary = encoder, length, encoder.dim, dictionary
         self.identity = f"{encoder.identity}+{length}" + "+dictionary" * dictionary
+        inner = getattr(encoder, "unwrapped", encoder)
+        made = None if hasattr(inner, "save_pretrained") else getattr(inner, "recipe", None)
+        own = {"kind": "sequence", "encoder": made, "length": length, "dictionary": dictionary}
+        self.recipe = None if made is None else own
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give float32 rows ``(len(texts), length, dim)`` on the CPU; those behind a text's last are zero."""
@@ -85,29 +89,12 @@ class SequenceTextEncoder:
 
     def _states(self, texts):
         """Give ``(S_i, dim)`` for each text."""
-        if hasattr(self.encoder, "encode_tokens"):
-            return self.encoder.encode_tokens(texts)
+        if hasattr(self.encoder, "encode_states"):
+            return self.encoder.encode_states(texts)
         parts = [_parts(text, self.dictionary) for text in texts]
         different = list(dict.fromkeys(part for row in parts for part in row))
         vectors = dict(zip(different, self.encoder.encode(different), strict=True)) if different else {}
         return [torch.stack([vectors[part] for part in row]) if row else torch.zeros(0, self.dim) for row in parts]
-
-
-def offline_text_encoder(identity: str) -> TextEncoder | None:
-    """Give the encoder of this identity if nothing has to be loaded for it, else None.
-
-    Examples
-    --------
-    >>> offline_text_encoder(SequenceTextEncoder(EmbeddedTextEncoder(), length=12).identity).length
-    12
-    >>> offline_text_encoder("klue/roberta-base") is None
-    True
-    """
-    encoder = EmbeddedTextEncoder()
-    if identity == encoder.identity:
-        return encoder
-    found = re.fullmatch(rf"{re.escape(encoder.identity)}\+(\d+)(\+dictionary)?", identity)
-    return None if found is None else SequenceTextEncoder(encoder, int(found[1]), dictionary=bool(found[2]))
 
 
 def _parts(text, dictionary):

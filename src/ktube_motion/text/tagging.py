@@ -9,7 +9,6 @@ from .verbs import main_verbs
 __all__ = ["load_kiwi", "readable", "tag_korean"]
 
 
-
 @cache
 def load_kiwi():
     """Load the Korean analyser, once per process, with one worker so that results do not vary."""

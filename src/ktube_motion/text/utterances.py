@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby, pairwise
+from itertools import groupby
 
 from ..errors import ConfigError, DataError
 from ..types import Cue, Utterance, Word
+from .timing import shift_words, split_where, timed_words
 from .words import load_kiwi, readable
 
 __all__ = ["CaptionEntry", "caption_entries", "utterances"]
@@ -14,13 +15,19 @@ __all__ = ["CaptionEntry", "caption_entries", "utterances"]
 
 @dataclass(frozen=True)
 class _Spoken:
-    """A word on its way into an utterance: its time, whether that is known, and if a cue starts with it."""
+    """A word on its way into an utterance, until when that would last, and if a cue starts with it."""
 
-    start: float
+    word: Word
     end: float
-    text: str
-    known: bool
     first: bool
+
+    @property
+    def start(self):
+        return self.word.start
+
+    @property
+    def text(self):
+        return self.word.text
 
 
 def utterances(
@@ -40,8 +47,8 @@ def utterances(
     Returns
     -------
     utterances : list of Utterance
-        In order; together they hold every word of the cues, once. ``words`` keeps the word times where the
-        cues have them for every word of the utterance.
+        In order; together they hold every word of the cues, once. ``words`` holds the time of each, as
+        `timed_words` gives it: that of the cue, or an estimate marked as such.
 
     Raises
     ------
@@ -56,7 +63,7 @@ def utterances(
     -----
     Long pauses, then Kiwi's sentence ends, cut the words. A sentence longer than `max_seconds` is cut at its
     longest pause, by preference between two cues and near the middle, so that no part is below `min_seconds`
-    if that can be; unknown word times are interpolated by syllables. An utterance shorter than `min_seconds`
+    if that can be; unknown word times are estimated by syllables. An utterance shorter than `min_seconds`
     joins the neighbour that is nearer in time, if the pause and `max_seconds` allow. What cannot join stays
     short, and one word that lasts longer than `max_seconds` stays long: whoever cuts clips counts those.
 
@@ -64,7 +71,7 @@ def utterances(
     --------
     >>> cues = [Cue(0, 2, "안녕하세요 여러분 오늘은 손을"), Cue(2, 4.5, "들어 볼게요. 먼저 오른손을 들어 주세요.")]
     >>> [(round(u.start, 1), round(u.end, 1), u.text) for u in utterances(cues, min_seconds=1.0)]
-    [(0.0, 2.8, '안녕하세요 여러분 오늘은 손을 들어 볼게요.'), (2.8, 4.5, '먼저 오른손을 들어 주세요.')]
+    [(0.0, 2.9, '안녕하세요 여러분 오늘은 손을 들어 볼게요.'), (2.9, 4.5, '먼저 오른손을 들어 주세요.')]
     """
     if not (0 <= min_seconds < max_seconds and max_pause >= 0):
         found = f"{min_seconds}, {max_seconds}, {max_pause}"
@@ -82,7 +89,7 @@ def _turn_utterances(cues, min_seconds, max_seconds, max_pause):
     """Cut what one speaker says without a break by others."""
     words = [word for cue in cues for word in _spoken_words(cue)]
     parts = []
-    for run in _split_where(words, lambda before, word: word.start - before.end > max_pause):
+    for run in split_where(words, lambda before, word: word.start - before.end > max_pause):
         for sentence in _sentences(run):
             parts += _shorten(sentence, min_seconds, max_seconds)
     return [_utterance(part) for part in _merge_short(parts, min_seconds, max_seconds, max_pause)]
@@ -104,46 +111,14 @@ def _in_order(cues):
 
 
 def _spoken_words(cue):
-    """Give every word of the text its time: the known one, else its share of the syllables."""
-    texts = cue.text.split()
-    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
-    times = [time for word in cue.words for time in (word.start, word.end)]
-    known = (
-        "".join("".join(word.text.split()) for word in cue.words) == "".join(texts) != ""
-        and all(before <= after for before, after in pairwise([cue.start, *times, cue.end]))
-        and times[0] < times[-1]
-    )
-    if not known:
-        return _spread(texts, cue.start, cue.end, False, True)
-    spoken, place = [], 0
-    for text in texts:
-        first, last = letters[place], letters[place + len(text) - 1]
-        spoken.append(_Spoken(first.start, last.end, text, True, not spoken))
-        place += len(text)
-    # Recognisers give some words no length: such a word shares the time of the one before it.
-    groups = _split_where(spoken, lambda before, word: word.start < word.end and before.end > spoken[0].start)
+    """Give every word of a cue its time, and until when it can be taken to be heard."""
+    words = timed_words(cue)
+    ends = [*(word.start for word in words[1:]), cue.end]
     return [
-        word
-        for group in groups
-        for word in (_spread([w.text for w in group], group[0].start, group[-1].end, True, group[0].first))
+        # What an estimate calls a pause is none for certain, so that it cuts no utterance.
+        _Spoken(word, max(word.end, end) if word.source == "estimated" else word.end, i == 0)
+        for i, (word, end) in enumerate(zip(words, ends, strict=False))
     ]
-
-
-def _spread(texts, start, end, known, first):
-    """Share the time from `start` to `end` among words by their syllables."""
-    shares = list(accumulate(map(len, texts), initial=0))
-    times = [start + (end - start) * share / max(shares[-1], 1) for share in shares[:-1]] + [end]
-    return [_Spoken(*times[i : i + 2], text, known, first and i == 0) for i, text in enumerate(texts)]
-
-
-def _split_where(words, test):
-    """Cut a list of words wherever `test` (word before, word) is true."""
-    parts = [words[:1]] if words else []
-    for before, word in pairwise(words):
-        if test(before, word):
-            parts.append([])
-        parts[-1].append(word)
-    return parts
 
 
 def _sentences(words):
@@ -182,7 +157,7 @@ def _cut_value(words, i, min_seconds):
     """Say how good a cut before word `i` is: sides long enough, longest pause, between cues, near the middle."""
     before, after = words[i - 1], words[i]
     shorter = min(before.end - words[0].start, words[-1].end - after.start)
-    return shorter >= min_seconds, round(after.start - before.end, 1), after.first, shorter
+    return shorter >= min_seconds, round(after.start - before.word.end, 1), after.first, shorter
 
 
 def _merge_short(parts, min_seconds, max_seconds, max_pause):
@@ -208,9 +183,7 @@ def _merge_short(parts, min_seconds, max_seconds, max_pause):
 
 def _utterance(words):
     text = " ".join(word.text for word in words)
-    known = all(word.known for word in words)
-    times = tuple(Word(word.start, word.end, word.text) for word in words) if known else ()
-    return Utterance(words[0].start, words[-1].end, text, times)
+    return Utterance(words[0].start, words[-1].end, text, tuple(word.word for word in words))
 
 
 @dataclass(frozen=True)
@@ -252,7 +225,8 @@ def caption_entries(
     Returns
     -------
     entries : list of CaptionEntry
-        One for each text with times, then one for all texts of the whole clip.
+        One for each text with times, then one for all texts of the whole clip. Word times count from the entry's
+        start, and lie within it.
     counts : dict of str to int
         Texts left out: ``too_short``, ``too_long``. A clip outside the limits loses all its texts.
 
@@ -280,7 +254,14 @@ def caption_entries(
         elif stop - first > most:
             counts["too_long"] += 1
         else:
-            entries.append(CaptionEntry(first, stop, (text,)))
+            entries.append(_entry(first, stop, [text], fps))
     if whole:
-        entries.append(CaptionEntry(0, num_frames, tuple(whole)))
+        entries.append(_entry(0, num_frames, whole, fps))
     return entries, counts
+
+
+def _entry(start, stop, texts, fps):
+    seconds = (stop - start) / fps
+    return CaptionEntry(
+        start, stop, tuple(replace(text, words=shift_words(text.words, -start / fps, seconds)) for text in texts)
+    )

@@ -112,7 +112,18 @@ def _has_object(morphemes, i):
 
 def _drops_l(morphemes, i):
     """Does an ending follow before which ㄹ is lost?"""
-    return i + 1 < len(morphemes) and morphemes[i + 1].form[:1] in ("는", "네", "니", "시", "세", "십", "ᆫ", "ㄴ", "ᆸ", "ㅂ")
+    return i + 1 < len(morphemes) and morphemes[i + 1].form[:1] in (
+        "는",
+        "네",
+        "니",
+        "시",
+        "세",
+        "십",
+        "ᆫ",
+        "ㄴ",
+        "ᆸ",
+        "ㅂ",
+    )
 
 
 def _is_verb_form(morphemes, i):

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..metrics import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss, matching_score, r_precision
-from ..vq.checkpoints import load_state
+from ..evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss
+from ..metrics import matching_score, r_precision
+from ..models import load_state
+from ..text import vectors_per_text
 from .datasets import ClipTable, indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .utterances import KnownTexts, TextVariants, UtteranceSet
@@ -216,7 +218,7 @@ def train_evaluator(
         "text_encoder": text_encoder.identity,
         "normalize": config.loss == "contrastive",
     }
-    if getattr(text_encoder, "length", 1) > 1:
+    if vectors_per_text(text_encoder) > 1:
         from_parts["text_input"] = "sequence"
     said = "" if augmentation is None else augmentation.identity
     config = replace(config, evaluator=replace(config.evaluator, **from_parts), augmentation=said)

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..evaluation import EvaluationConfig
 
-__all__ = ["LoopConfig", "learning_rate"]
+__all__ = ["VALIDATION", "LoopConfig", "learning_rate"]
+
+# What an evaluation in the middle of a training measures: quickly, on clips kept for choosing.
+VALIDATION = EvaluationConfig(split="val", repeats=1, multimodality_texts=0)
 
 
 @dataclass(frozen=True)

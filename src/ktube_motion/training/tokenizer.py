@@ -9,14 +9,16 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError, CorpusError
+from ..evaluation import EvaluationConfig
+from ..evaluation.samples import collect_samples
 from ..features import features_to_joints
 from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_score, mpjpe, r_precision
-from ..metrics.samples import collect_samples
+from ..models import load_state
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
-from ..vq.checkpoints import load_state
 from .datasets import ClipTable, WindowSampler
 from .loop import LoopConfig, check_start, fit
+from .options import VALIDATION
 
 __all__ = ["TokenizerTraining", "measure_tokenizer", "train_tokenizer"]
 
@@ -39,8 +41,8 @@ class TokenizerTraining(LoopConfig):
         ``l1_smooth``, ``l1`` or ``l2``.
     velocity_weight, commitment_weight, joint_weight, trajectory_weight : float
         See `vq.tokenizer_loss`.
-    min_frames, max_frames : int
-        Length limits of what the evaluator measures.
+    evaluation : EvaluationConfig
+        What the evaluator measures; its split and its limits count.
     """
 
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
@@ -50,8 +52,7 @@ class TokenizerTraining(LoopConfig):
     commitment_weight: float = 0.02
     joint_weight: float = 2.0
     trajectory_weight: float = 0.5
-    min_frames: int = 40
-    max_frames: int = 199
+    evaluation: EvaluationConfig = VALIDATION
 
     @classmethod
     def t2m_gpt(cls, **changes) -> "TokenizerTraining":
@@ -80,8 +81,7 @@ class _TokenizerTask:
         self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
         self.model = MotionTokenizer(config.tokenizer, corpus.stats)
         self.held_out = _held_out(corpus)
-        limits = {"min_frames": config.min_frames, "max_frames": config.max_frames}
-        self.judge = None if evaluator is None else _Judge(evaluator, collect_samples(corpus, "val", **limits))
+        self.judge = None if evaluator is None else _Judge(evaluator, collect_samples(corpus, config.evaluation))
 
     def batch(self, step, part):
         clips, offsets = self.sampler.positions(step)

@@ -5,13 +5,16 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
+from ..evaluation import EvaluationConfig, evaluate_generation
+from ..evaluation.samples import collect_samples
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
-from ..metrics import evaluate_generation
-from ..metrics.samples import collect_samples
-from ..vq.checkpoints import load_state
+from ..models import load_state
+from ..text import NUM_TIMES, vectors_per_text
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
+from .options import VALIDATION
+from .speaking import SpeakingTask
 from .utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
 
 __all__ = ["TransformerTraining", "train_transformer"]
@@ -39,12 +42,18 @@ class TransformerTraining(LoopConfig):
         Share of input tokens that stay as they are (T2M-GPT's pkeep).
     text_dropout : float
         Share of samples trained without text, for guidance.
+    word_dropout : float
+        Share of windows trained without words, likewise.
+    estimated_words : float
+        Share of windows in which the times of words are estimated from their utterance's, as if none were given.
+    word_jitter : float
+        Deviation in seconds added to the times of words.
     text_variants : int
         Wordings that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_transformer`.
-    min_frames, max_frames : int
-        Length limits of evaluation.
+    evaluation : EvaluationConfig
+        What the evaluator measures.
     """
 
     batch_size: int = 128
@@ -55,10 +64,12 @@ class TransformerTraining(LoopConfig):
     transformer: TransformerConfig = field(default_factory=TransformerConfig)
     keep_probability: float = 0.5
     text_dropout: float = 0.0
+    word_dropout: float = 0.1
+    estimated_words: float = 0.25
+    word_jitter: float = 0.03
     text_variants: int = 32
     augmentation: str = ""
-    min_frames: int = 40
-    max_frames: int = 199
+    evaluation: EvaluationConfig = VALIDATION
 
 
 class _TransformerTask:
@@ -68,7 +79,7 @@ class _TransformerTask:
         self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
         self.evaluator = evaluator
         if evaluator is not None:  # before the first step, rather than at the first evaluation
-            collect_samples(corpus, "val", min_frames=config.min_frames, max_frames=config.max_frames)
+            collect_samples(corpus, config.evaluation)
         self.model = MotionTransformer(config.transformer)
         names = {split: corpus.names(split) for split in ("train", "val")}
         every = list(dict.fromkeys(names["train"] + names["val"]))
@@ -131,11 +142,7 @@ class _TransformerTask:
                 (model, self.tokenizer, self.known),
                 self.corpus,
                 evaluator=self.evaluator,
-                split="val",
-                repeats=1,
-                multimodality_texts=0,
-                min_frames=self.config.min_frames,
-                max_frames=self.config.max_frames,
+                config=self.config.evaluation,
                 progress=False,
             )
             figures |= {name: report["generated", metric].mean for name, metric in _METRICS.items()}
@@ -169,6 +176,7 @@ def train_transformer(
     *,
     tokenizer,
     text_encoder,
+    word_encoder=None,
     augmentation=None,
     evaluator=None,
     cache=None,
@@ -188,6 +196,9 @@ def train_transformer(
     tokenizer : MotionTokenizer
     text_encoder : TextEncoder
         `text.SequenceTextEncoder` for several vectors a text.
+    word_encoder : WordEncoder, optional
+        Trains a model that hears the words in time (`word_dim` of its config): on windows of whole clips,
+        through all utterances of a clip that has several. Words say when, so it learns no end.
     augmentation : TextAugmentation, optional
         Words the training texts otherwise, `text_variants` times each.
     evaluator : MotionEvaluator, optional
@@ -225,13 +236,24 @@ def train_transformer(
         "frames_per_token": tokenizer.frames_per_token,
         "text_encoder": text_encoder.identity,
         "text_dim": text_encoder.dim,
-        "text_tokens": getattr(text_encoder, "length", 1),
+        "text_tokens": vectors_per_text(text_encoder),
     }
+    if word_encoder is not None:
+        from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
+        if evaluator is not None or augmentation is not None:
+            raise ConfigError(
+                "Training with words in time takes neither evaluator nor augmentation.",
+                fix="Leave them out; evaluate_generation measures the finished model.",
+            )
     said = "" if augmentation is None else augmentation.identity
     config = replace(config, transformer=replace(config.transformer, **from_parts), augmentation=said)
     check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
-    task = _TransformerTask(config, corpus, tokenizer.eval(), text_encoder, augmentation, evaluator, cache, progress)
+    tokenizer = tokenizer.eval()
+    if word_encoder is None:
+        task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
+    else:
+        task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress)
     if start is not None:
         load_state(task.model, start.state_dict(), where="the transformer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)

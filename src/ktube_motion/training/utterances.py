@@ -10,7 +10,7 @@ import torch
 
 from ..errors import CheckpointError, CorpusError
 from ..io.files import atomic_path
-from ..text import caption_entries
+from ..text import caption_entries, vectors_per_text
 
 __all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
 
@@ -133,7 +133,8 @@ class KnownTexts:
     def __init__(self, encoder, texts: Iterable[str] = (), *, progress: bool = False):
         self.encoder = encoder
         self.vectors: dict[str, torch.Tensor] = {}
-        self.dim, self.identity, self.length = encoder.dim, encoder.identity, getattr(encoder, "length", 1)
+        self.dim, self.identity, self.length = encoder.dim, encoder.identity, vectors_per_text(encoder)
+        self.unwrapped = getattr(encoder, "unwrapped", encoder)
         self._read(texts, progress)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:

@@ -1,6 +1,5 @@
 """The interface of all quantizers, and T2M-GPT's codebooks behind it."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,9 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-__all__ = ["PADDING", "Quantizer", "QuantizerOutput", "VectorQuantizer", "codebook_use", "evaluating"]
+from ..models import evaluating
+
+__all__ = ["PADDING", "Quantizer", "QuantizerOutput", "VectorQuantizer", "codebook_use"]
 
 PADDING = -1  # the token of a masked position
 
@@ -57,19 +58,6 @@ def codebook_use(tokens: torch.Tensor, num_codes: int) -> float:
     """
     tokens = torch.as_tensor(tokens)
     return torch.unique(tokens[tokens != PADDING]).numel() / num_codes
-
-
-@contextmanager
-def evaluating(module):
-    """Put `module` and all its parts into evaluation mode, and each back into its own after."""
-    training = [part for part in module.modules() if part.training]
-    for part in training:
-        part.training = False
-    try:
-        yield module
-    finally:
-        for part in training:
-            part.training = True
 
 
 def world():

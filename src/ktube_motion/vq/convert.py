@@ -9,8 +9,8 @@ from dataclasses import fields
 import torch
 
 from ..errors import CheckpointError, ConfigError
+from ..models import load_state, read_stats, read_torch_file
 from ..skeletons import Skeleton
-from .checkpoints import load_state, read_stats, read_torch_file
 from .config import TokenizerConfig
 from .tokenizer import MotionTokenizer
 

@@ -1,6 +1,5 @@
 """The motion tokenizer: raw motion vectors to tokens and back."""
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 
@@ -9,11 +8,11 @@ import torch
 
 from ..arrays import Array, check_finite, check_shape, to_torch
 from ..errors import ConfigError, DataError, ShapeError
+from ..models import HubModel, StandardizedModel, evaluating, hash_weights
 from ..types import FeatureStats
 from .autoencoder import Decoder, Encoder
-from .codebooks import PADDING, VectorQuantizer, evaluating
+from .codebooks import PADDING, VectorQuantizer
 from .config import TokenizerConfig
-from .models import HubModel, StandardizedModel
 from .pieces import fill_tokens, pieces, scaled, take, within
 from .quantizers import make_quantizer
 
@@ -98,13 +97,8 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
     @property
     def fingerprint(self) -> str:
         """Short hash of config and weights: two tokenizers with the same one speak the same tokens."""
-        digest = hashlib.sha256(json.dumps(asdict(self.config), sort_keys=True).encode())
         skipped = {f"quantizer.{name}" for name in VectorQuantizer.training_state}
-        for name, value in sorted(self.state_dict().items()):
-            if name not in skipped:
-                digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return hash_weights(self.state_dict(), skip=skipped, start=json.dumps(asdict(self.config), sort_keys=True))
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> TokenizerOutput:
         """Encode, quantize and decode; in training mode the codebook learns.

@@ -75,7 +75,7 @@ def _blocks(page: Page, syntax: _Syntax):
 
 def _means_a_time(line, lines, number, outside):
     first = outside or bool(_NUMBER.match(lines[number - 2]))
-    return bool(_BROKEN.match(line)) and (first or "-->" in line) or (first and bool(_CUT_OFF.match(line)))
+    return (bool(_BROKEN.match(line)) and (first or "-->" in line)) or (first and bool(_CUT_OFF.match(line)))
 
 
 def _open(page, number, line, match, blocks, lost):

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import groupby, pairwise
 
 from ...errors import DataError
-from ...types import Cue, Word
+from ...types import Cue
 from ..characters import normalize_text
 from .highlights import join_highlights
 from .inventions import without_inventions
@@ -95,8 +95,7 @@ def _plain_lines(text):
 def _voiced_lines(lines, labels):
     """Give (speaker, text) pieces of each line, without labels and notes in brackets."""
     return [
-        [(voice, _without_notes(piece)) for voice, piece in pieces]
-        for pieces in (labels.read(lines) if lines else [])
+        [(voice, _without_notes(piece)) for voice, piece in pieces] for pieces in (labels.read(lines) if lines else [])
     ]
 
 
@@ -177,9 +176,7 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     ordered = sorted(map(_check_times, cues), key=lambda cue: cue.start)
     counts["cues"] = len(ordered)
     ordered, counts["highlighted"] = join_highlights(ordered)
-    kept, others, counts["other_lines"] = split_languages(
-        [(cue, _plain_lines(cue.text)) for cue in ordered]
-    )
+    kept, others, counts["other_lines"] = split_languages([(cue, _plain_lines(cue.text)) for cue in ordered])
     counts["other_language"] = len(others)
     labels = find_labels(line for _, lines in kept for line in lines)
     shown = [piece for cue, lines in kept if (piece := _shown(cue, lines, labels, counts)) is not None]

@@ -18,9 +18,7 @@ TRANSCRIPT_FORMATS: dict[str, TranscriptFormat] = {
     "ass": TranscriptFormat(markup.read_ass, markup.detect_ass, ("ass", "ssa")),
     "sami": TranscriptFormat(markup.read_sami, markup.detect_sami, ("smi", "sami")),
     "ttml": TranscriptFormat(markup.read_ttml, markup.detect_ttml, ("ttml", "dfxp", "itt")),
-    "youtube": TranscriptFormat(
-        markup.read_youtube_xml, markup.detect_youtube_xml, ("srv1", "srv2", "srv3", "ytt")
-    ),
+    "youtube": TranscriptFormat(markup.read_youtube_xml, markup.detect_youtube_xml, ("srv1", "srv2", "srv3", "ytt")),
     "elan": TranscriptFormat(tiers.read_elan, tiers.detect_elan, ("eaf",)),
     "textgrid": TranscriptFormat(tiers.read_textgrid, tiers.detect_textgrid, ("textgrid",)),
     "json": TranscriptFormat(json_layouts.read_json_layout, json_layouts.detect_json, ("json", "jsonl")),
@@ -48,5 +46,7 @@ def find_format(page: Page) -> str:
         "The format of this transcript is unknown.",
         expected=", ".join(TRANSCRIPT_FORMATS),
         found=repr(page.text.lstrip()[:40]),
-        fix=_OTHERS.get(page.suffix, "Name it with format=, or save it as .srt, .vtt or a table with start, end and text."),
+        fix=_OTHERS.get(
+            page.suffix, "Name it with format=, or save it as .srt, .vtt or a table with start, end and text."
+        ),
     )

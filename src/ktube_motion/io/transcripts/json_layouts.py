@@ -62,7 +62,9 @@ def _json_lines(text):
 def detect_json(page: Page) -> bool:
     """Does it begin like JSON?"""
     head = page.text.lstrip()[:1]
-    return head == "{" or (head == "[" and (page.suffix.startswith("json") or page.text.lstrip()[1:].lstrip()[:1] in "{["))
+    return head == "{" or (
+        head == "[" and (page.suffix.startswith("json") or page.text.lstrip()[1:].lstrip()[:1] in "{[")
+    )
 
 
 def detect_json3(page: Page) -> bool:
@@ -183,7 +185,9 @@ def _scale(page, records, rows):
             return 1e-3
         if name and says_seconds(value):
             return 1.0
-    texts = [(start, end, text or "".join(word[2] for word in _word_rows(record))) for _, record, start, end, text in rows]
+    texts = [
+        (start, end, text or "".join(word[2] for word in _word_rows(record))) for _, record, start, end, text in rows
+    ]
     return guess_unit(page, texts)
 
 
@@ -204,7 +208,8 @@ def _cue(page, row, scale, names):
     speaker = _get(record, "speaker")[1]
     speaker = str(speaker) if isinstance(speaker, (str, int)) and not isinstance(speaker, bool) else ""
     timed = [
-        (None if a is None else a * scale, None if b is None else b * scale, spoken) for a, b, spoken in _word_rows(record)
+        (None if a is None else a * scale, None if b is None else b * scale, spoken)
+        for a, b, spoken in _word_rows(record)
     ]
     if math.isnan(end) and timed and timed[-1][1] is not None:
         end = max(start, timed[-1][1])
@@ -286,7 +291,11 @@ def read_json3(page: Page) -> list[Cue]:
         if not isinstance(segments, list):
             continue  # a window definition
         start, length = read_time(event.get("tStartMs")), read_time(event.get("dDurationMs", 0))
-        if start is None or length is None or not check_times(page, f"events[{i}]", start / 1e3, (start + length) / 1e3):
+        if (
+            start is None
+            or length is None
+            or not check_times(page, f"events[{i}]", start / 1e3, (start + length) / 1e3)
+        ):
             if start is None or length is None:
                 page.skip(f"events[{i}]", "There is no time.", event.get("tStartMs"))
             continue

@@ -109,7 +109,10 @@ _KARAOKE = re.compile(r"\{[^{}]*?\\[kK][fo]?([0-9]+)[^{}]*\}")
 
 def detect_ass(page: Page) -> bool:
     """Does it have the sections of ASS or SSA, or their lines?"""
-    return re.search(r"^\s*(?:\[script info\]|\[v4\+? styles\]|dialogue:[^\n]*,)", page.text[:20_000], re.I | re.M) is not None
+    return (
+        re.search(r"^\s*(?:\[script info\]|\[v4\+? styles\]|dialogue:[^\n]*,)", page.text[:20_000], re.I | re.M)
+        is not None
+    )
 
 
 def read_ass(page: Page) -> list[Cue]:
@@ -156,7 +159,9 @@ _TTML_CLOCK = re.compile(r"\s*([0-9]{2,4}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+)|
 
 def detect_ttml(page: Page) -> bool:
     """Is its root tt?"""
-    return re.match(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", page.text[:5000], re.DOTALL) is not None
+    return (
+        re.match(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", page.text[:5000], re.DOTALL) is not None
+    )
 
 
 def read_ttml(page: Page) -> list[Cue]:
@@ -191,7 +196,13 @@ def _ttml_time(text, units):
         return float(match[1][:20]) * units[match[2]]
     if match := _TTML_CLOCK.match(text):
         hours, minutes, seconds, fraction, frames = match.groups()
-        return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction or 0}") + float(frames or 0) * units["f"]
+        return (
+            int(hours) * 3600
+            + int(minutes) * 60
+            + int(seconds)
+            + float(f"0.{fraction or 0}")
+            + float(frames or 0) * units["f"]
+        )
     return None
 
 
@@ -220,7 +231,9 @@ def _collect(page, element, begin, end, units, cues):
 
 
 def _has_timed_child(node):
-    return any(child.get("begin") is not None or child.get("end") is not None for child in node.iter() if child is not node)
+    return any(
+        child.get("begin") is not None or child.get("end") is not None for child in node.iter() if child is not node
+    )
 
 
 def _flat_text(node):
@@ -255,6 +268,9 @@ def read_youtube_xml(page: Page) -> list[Cue]:
             pieces = [(start, html.unescape(node.text or ""))]
             for child in node:
                 offset = (read_time(child.get("t", "0")) or 0.0) * scale
-                pieces += [(start + offset, html.unescape("".join(child.itertext()))), (start + offset, child.tail or "")]
+                pieces += [
+                    (start + offset, html.unescape("".join(child.itertext()))),
+                    (start + offset, child.tail or ""),
+                ]
             events.append((start, end, [piece for piece in pieces if piece[1]] or [(start, "")]))
     return roll(events)

@@ -32,12 +32,18 @@ _NO_SPEAKER = set(
     "note notes tip step example ex http https warning title subject answer question ps 번외 왼쪽 오른쪽 왼손 오른손".split()
 )
 _SURNAMES = "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민류나진지엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용예봉경"
-_NAME = re.compile(rf"[{_SURNAMES}][가-힣]{{2}}(?:\s?(?:씨|님|선생님|교수|대표|기자|감독|코치|작가|박사|팀장|과장|부장|대리|의원))?")
+_NAME = re.compile(
+    rf"[{_SURNAMES}][가-힣]{{2}}(?:\s?(?:씨|님|선생님|교수|대표|기자|감독|코치|작가|박사|팀장|과장|부장|대리|의원))?"
+)
 _OPEN, _CLOSE = r"[\[(【〈《<]", r"[\])】〉》>]"
 _BRACKETED = re.compile(rf"{_OPEN}\s*([^\[\]()【】〈〉《》<>]{{1,24}}?)\s*{_CLOSE}\s*:?")
-_COLON = re.compile(r"([^\s:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001][^:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001]{0,23}?)\s*:(?!//)")
+_COLON = re.compile(
+    r"([^\s:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001][^:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001]{0,23}?)\s*:(?!//)"
+)
 # A known label further on in a line: in round brackets, or before a colon behind the end of a sentence.
-_KNOWN_INSIDE = re.compile(rf"(?<=[\s.?!…])\(({_KNOWN.pattern})\)(?=\s)|[.?!…]\s({_KNOWN.pattern})\s*:\s", re.IGNORECASE)
+_KNOWN_INSIDE = re.compile(
+    rf"(?<=[\s.?!…])\(({_KNOWN.pattern})\)(?=\s)|[.?!…]\s({_KNOWN.pattern})\s*:\s", re.IGNORECASE
+)
 _LEAD = re.compile(r"\s*(?:[-–—•·]\s*|>{2,}\s*)*")
 _DASH = re.compile(r"\s*[-–—](?:\s+|(?=[가-힣\[(【〈<]))")
 _LATER_DASH = re.compile(r"(?<=[.?!…~])\s+[-–—](?:\s+|(?=[가-힣]))")

@@ -191,7 +191,9 @@ def _rows(page):
 
 def _header(cells):
     names = [re.sub(r"[\s()\[\]]+|(?<=time)s$", "", cell.strip().lower()) for cell in cells]
-    found = [_COLUMN_OF.get(name) or _COLUMN_OF.get(re.sub(r"(_?(?:ms|sec|seconds|s|초))$", "", name)) for name in names]
+    found = [
+        _COLUMN_OF.get(name) or _COLUMN_OF.get(re.sub(r"(_?(?:ms|sec|seconds|s|초))$", "", name)) for name in names
+    ]
     return found if {"start", "text"} <= set(found) else None
 
 

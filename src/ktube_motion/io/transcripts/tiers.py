@@ -54,7 +54,11 @@ def _choose(page: Page, tiers: list[_Tier]) -> list[Cue]:
         if not spoken and words:
             return [cue for tier in words for cue in _runs(page, tier)]
         if not spoken:
-            whole = [tier for tier in tiers if not _name_parts(tier.name) & _PARTS and any(w.text.strip() for _, w in tier.rows)]
+            whole = [
+                tier
+                for tier in tiers
+                if not _name_parts(tier.name) & _PARTS and any(w.text.strip() for _, w in tier.rows)
+            ]
             spoken = whole if len(whole) == 1 or (whole and all(tier.speaker for tier in whole)) else []
     if not spoken:
         raise page.error(

@@ -9,17 +9,10 @@ from .distribution import (
     frechet_gesture_distance,
     multimodality,
 )
-from .kinematic import (
-    acceleration_error,
-    foot_skating,
-    jerk,
-    joint_errors,
-    l1_diversity,
-    mpjpe,
-    symmetric_jerk_error,
-)
+from .kinematic import acceleration_error, foot_skating, jerk, joint_errors, l1_diversity, mpjpe, symmetric_jerk_error
 from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
 from .seams import SeamReport, seam_report
+from .strokes import gesture_strokes, stroke_lags
 from .timing import beat_consistency, beat_preference, motion_beats, speech_beats
 
 __all__ = [
@@ -35,6 +28,7 @@ __all__ = [
     "frechet_distance",
     "frechet_distance_from_moments",
     "frechet_gesture_distance",
+    "gesture_strokes",
     "jerk",
     "joint_errors",
     "l1_diversity",
@@ -48,5 +42,6 @@ __all__ = [
     "r_precision_chance",
     "seam_report",
     "speech_beats",
+    "stroke_lags",
     "symmetric_jerk_error",
 ]

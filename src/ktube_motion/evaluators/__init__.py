@@ -1,0 +1,24 @@
+"""Learned judges: models that put motion and text into one space.
+
+`MotionEvaluator` is trained on any corpus and any language (its losses are
+`contrastive_loss` and `margin_loss`), `load_t2m_evaluator` reads the published
+English ones, and `AlignedTextEncoder` lends an evaluator's text side to a
+transformer.
+"""
+
+from .aligned import AlignedTextEncoder
+from .evaluator import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
+from .losses import contrastive_loss, false_negatives, margin_loss
+from .published import T2MEvaluator, load_t2m_evaluator
+
+__all__ = [
+    "AlignedTextEncoder",
+    "EvaluatorConfig",
+    "EvaluatorOutput",
+    "MotionEvaluator",
+    "T2MEvaluator",
+    "contrastive_loss",
+    "false_negatives",
+    "load_t2m_evaluator",
+    "margin_loss",
+]

@@ -1,0 +1,29 @@
+"""What every model shares: a config in, one folder out, checkpoints read with care, fingerprints.
+
+`HubModel` is the base of the models that have a folder of their own,
+`StandardizedModel` holds the statistics of the features a model reads, and the
+functions read and write checkpoints, ours and other people's, and run models on
+rows of different length.
+"""
+
+from .checkpoints import load_state, read_checkpoint, read_stats, read_torch_file, write_checkpoint
+from .fingerprints import fingerprint, hash_weights
+from .hub import HubModel, StandardizedModel
+from .positions import sinusoids
+from .running import equal_lengths, evaluating, map_rows
+
+__all__ = [
+    "HubModel",
+    "StandardizedModel",
+    "equal_lengths",
+    "evaluating",
+    "fingerprint",
+    "hash_weights",
+    "load_state",
+    "map_rows",
+    "read_checkpoint",
+    "read_stats",
+    "read_torch_file",
+    "sinusoids",
+    "write_checkpoint",
+]

@@ -1,0 +1,388 @@
+"""From Korean text to motion in one object: text encoder, transformer, tokenizer."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import ConfigError
+from ..gpt.sampling import generate, stream
+from ..gpt.transformer import MotionTransformer
+from ..skeletons import Skeleton
+from ..text.encoders import TextEncoder, clean_texts
+from ..types import Cue, Motion
+from ..vq import MotionTokenizer
+from .decoding import decode_rows, decode_stream
+from .in_betweening import write_between
+from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
+from .parts import check_parts, load_parts, save_parts
+from .talk import number_of_frames, read_talk, token_spans
+
+__all__ = ["UtteranceToMotion"]
+
+_CONTEXT = 4  # more is hardly smoother, and what was done before then outweighs what is said now
+_TEXTS = 64  # utterances of a talk that are encoded at once
+
+
+class UtteranceToMotion:
+    """Text in, motion out.
+
+    Parameters
+    ----------
+    tokenizer : MotionTokenizer
+    transformer : MotionTransformer
+    text_encoder : TextEncoder
+        The one the transformer was trained with.
+
+    Attributes
+    ----------
+    fps : float
+    skeleton : Skeleton
+        Both of the tokenizer.
+
+    Raises
+    ------
+    CheckpointError
+        If the three do not belong together: sizes, the tokenizer's
+        fingerprint or the text encoder's identity differ.
+
+    Examples
+    --------
+    >>> from ktube_motion.gpt import TransformerConfig
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+    >>> transformer = MotionTransformer(TransformerConfig(num_codes=8, width=32, num_layers=1, num_heads=4))
+    >>> pipeline = UtteranceToMotion(tokenizer, transformer, EmbeddedTextEncoder())
+    >>> motion, = pipeline.generate(["오른손을 들어 인사한다"], seconds=2.05)
+    >>> motion.num_frames, motion.name
+    (41, '오른손을 들어 인사한다')
+    """
+
+    def __init__(self, tokenizer: MotionTokenizer, transformer: MotionTransformer, text_encoder: TextEncoder):
+        self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
+        check_parts(tokenizer, transformer, text_encoder)
+        self.fps = tokenizer.config.fps
+        self.skeleton = Skeleton.named(tokenizer.config.skeleton)
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, text_encoder: TextEncoder | None = None, map_location="cpu"
+    ) -> "UtteranceToMotion":
+        """Load a folder with ``tokenizer/``, ``transformer/`` and ``pipeline.json``.
+
+        Parameters
+        ----------
+        folder : path
+            As `save_pretrained` writes it.
+        text_encoder : TextEncoder, optional
+            Needed unless the folder was made with `EmbeddedTextEncoder`.
+        map_location : str or torch.device
+
+        Returns
+        -------
+        pipeline : UtteranceToMotion
+
+        Raises
+        ------
+        CheckpointError
+            If a part is missing, or the parts do not belong together.
+        """
+        return cls(*load_parts(folder, text_encoder, map_location))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write tokenizer, transformer and the text encoder's identity (not the encoder) to a folder."""
+        save_parts(folder, self.tokenizer, self.transformer, self.text_encoder)
+
+    def generate(
+        self,
+        texts: Sequence[str],
+        *,
+        seconds: float | Sequence[float] | None = None,
+        prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
+        context: int = _CONTEXT,
+        **sampling,
+    ) -> list[Motion]:
+        """Make a motion for each text.
+
+        Parameters
+        ----------
+        texts : sequence of str
+        seconds : float or sequence of float, optional
+            Exact length, to the nearest frame; by default the model ends by itself.
+        prefix : Motion, or tokens as for `ktube_motion.gpt.generate`, optional
+            What came before. The result goes on from there without a jump:
+            from a motion's last frame, wherever that is, with its bones; or in
+            the coordinates that the tokens decode to.
+        context : int
+            How many tokens of a motion the transformer reads on; of tokens it reads all it can.
+        **sampling
+            temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
+            generator, seeds, batch_size: see `ktube_motion.gpt.generate`.
+
+        Returns
+        -------
+        motions : list of Motion
+            With positions, named after their texts.
+
+        Raises
+        ------
+        DataError
+            If a text is blank, a length is not positive, or the prefix does not fit.
+        ConfigError
+            If options cannot work, or a length is beyond `MAX_SECONDS`.
+        """
+        names = clean_texts(texts)
+        frames = None
+        if seconds is not None and sampling.get("num_tokens") is not None:
+            raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
+        if seconds is not None:
+            frames = self._frames_for(seconds, len(names))
+            sampling["num_tokens"] = [self._tokens_for(count) for count in frames]
+        self._check_context(context)
+        before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
+        read = None if before is None else [row.read for row in before]
+        tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=read, **sampling)
+        return self._decode(tokens, frames, names, before)
+
+    def speak(
+        self,
+        talk: str | Path | Iterable[Cue],
+        *,
+        seconds: float | None = None,
+        syllables_per_second: float = 4.5,
+        context: int = _CONTEXT,
+        generator: torch.Generator | None = None,
+        **sampling,
+    ) -> Motion:
+        """Make one continuous motion for a whole talk.
+
+        Parameters
+        ----------
+        talk : str, Path or iterable of Cue
+            A paragraph; a transcript file (a `Path`, or a name ending in
+            ``.srt``, ``.vtt`` and the like); or cues with times in seconds.
+            Cues are joined into utterances, `Utterance` objects stay as they are.
+        seconds : float, optional
+            Length of the whole; by default the transcript's end, or for a
+            paragraph its syllables divided by `syllables_per_second`.
+        syllables_per_second : float
+            Speed of a paragraph, pauses included.
+        context : int
+            How many tokens of the utterance before are read on.
+        generator : torch.Generator, optional
+        **sampling
+            temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
+
+        Returns
+        -------
+        motion : Motion
+            Frame 0 is second 0 of the transcript. Each utterance rules from
+            its start to the start of the next, pauses included; the first
+            also rules the time before it.
+
+        Raises
+        ------
+        DataError
+            If nothing is said, or times or seconds cannot be.
+        FormatError
+            If the transcript cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If utterances are shorter than a token and so get no motion of their own.
+
+        Notes
+        -----
+        The tokens of all utterances are decoded in one go, so a seam is a
+        place like any other. Beside the result itself, memory does not grow
+        with the talk.
+        """
+        self._check_context(context)
+        name, spoken, seconds = read_talk(talk, seconds, syllables_per_second)
+        frames = number_of_frames(seconds, self.fps)
+        spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
+        unheard = sum(start == stop for start, stop in spans)
+        if unheard:
+            warnings.warn(f"{unheard} of {len(spans)} utterances are too short for a token.", stacklevel=2)
+        tokens = torch.zeros(0, dtype=torch.int64)
+        for vector, (start, stop) in zip(self._vectors(spoken), spans, strict=True):
+            before = tokens[max(0, len(tokens) - context) :]
+            written = generate(
+                self.transformer, vector[None], num_tokens=stop - start, prefix=before, generator=generator, **sampling
+            )
+            tokens = torch.cat((tokens, written[0]))
+        return self._decode([tokens], [frames], [name], None)[0]
+
+    def stream(
+        self,
+        text: str,
+        *,
+        seconds: float | None = None,
+        lookahead: int = 1,
+        prefix: Motion | torch.Tensor | None = None,
+        context: int = _CONTEXT,
+        **sampling,
+    ) -> Iterator[Motion]:
+        """Make motion for one text and give it piece by piece, as it comes.
+
+        Parameters
+        ----------
+        text : str
+        seconds : float, optional
+            Exact length, to the nearest frame.
+        lookahead : int
+            Tokens that are awaited before a piece is given. A piece is
+            decoded with only these after it, so more is smoother and later.
+        prefix, context
+            As for `generate`: what came before.
+        **sampling
+            temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
+            generator, seed: see `ktube_motion.gpt.stream`.
+
+        Yields
+        ------
+        motion : Motion
+            The next ``frames_per_token`` frames, in the coordinates of the
+            prefix, or of the first piece.
+
+        Raises
+        ------
+        DataError, ConfigError
+            As for `generate`.
+        """
+        (name,) = clean_texts([text])
+        frames = None if seconds is None else number_of_frames(seconds, self.fps)
+        if frames is not None:
+            sampling["num_tokens"] = self._tokens_for(frames)
+        if lookahead < 0:
+            raise ConfigError("lookahead must not be negative.", found=lookahead)
+        self._check_context(context)
+        before = None if prefix is None else prefixes(prefix, 1, self.tokenizer, context)[0]
+        read = None if before is None else before.read
+        tokens = stream(self.transformer, self.text_encoder.encode([name])[0], prefix=read, **sampling)
+        pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
+        return self._cut(pieces, frames, name)
+
+    def in_between(
+        self,
+        text: str,
+        before: Motion,
+        after: Motion,
+        *,
+        seconds: float,
+        steer: bool = True,
+        candidates: int = 16,
+        context: int = _CONTEXT,
+        generator: torch.Generator | None = None,
+        **sampling,
+    ) -> Motion:
+        """Make the motion between two others.
+
+        Parameters
+        ----------
+        text : str
+            What is said in between.
+        before, after : Motion
+            With positions, of the tokenizer's skeleton and rate.
+        seconds : float
+            Exact length, to the nearest frame.
+        steer : bool
+            `after` stays where it is, and the path is bent to arrive there. If
+            False, the path is the one the model wrote: then
+            ``place_after(between, after)`` takes `after` to where it arrives.
+        candidates : int
+            So many candidates are written; the one that must be corrected least to arrive is taken.
+        context : int
+            How many tokens of `before` the transformer reads.
+        generator : torch.Generator, optional
+        **sampling
+            temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
+
+        Returns
+        -------
+        motion : Motion
+            ``before + motion + after`` is one continuous motion.
+
+        Raises
+        ------
+        DataError
+            If the text is blank, the length is not positive, or a motion does not fit or is too short.
+        ConfigError
+            If options cannot work, or the length is beyond `MAX_SECONDS`.
+
+        Notes
+        -----
+        All three are decoded in one go, on the body of `before`. What is wrong
+        about the known frames dies out within 0.4 s of each seam, and so does
+        the difference to the body of `after`. A bent path makes feet slide
+        when `after` is far from where the model walks to: take it there first,
+        with ``place_after(before, after)``, if its place does not matter.
+
+        Examples
+        --------
+        >>> pipeline = UtteranceToMotion.from_pretrained("output/quickstart/pipeline")  # doctest: +SKIP
+        >>> between = pipeline.in_between("왼손을 흔들어요", clip[:40], clip[80:], seconds=2.0)  # doctest: +SKIP
+        """
+        (name,) = clean_texts([text])
+        frames = number_of_frames(seconds, self.fps)
+        self._check_context(context)
+        if candidates < 1:
+            raise ConfigError("candidates must be positive.", found=candidates)
+        check_neighbour(before, self.tokenizer, "motion before")
+        check_neighbour(after, self.tokenizer, "motion after")
+        first = end_of(before, self.tokenizer, context=context)
+        last = start_of(after, self.tokenizer, context=1)
+        tokens = generate(
+            self.transformer,
+            self.text_encoder.encode([name] * candidates),
+            num_tokens=max(1, round(frames / self.tokenizer.frames_per_token)),
+            prefix=first.read,
+            generator=generator,
+            **sampling,
+        )
+        return self._motion(
+            write_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
+        )
+
+    def _motion(self, positions, name):
+        return Motion(skeleton=self.skeleton, positions=positions, fps=self.fps, name=name)
+
+    def _cut(self, pieces, frames, name):
+        for positions in pieces:
+            yield self._motion(positions[:frames], name)
+            frames = None if frames is None else frames - len(positions)
+
+    def _check_context(self, context):
+        limit = self.transformer.config.max_tokens
+        if not 0 <= context <= limit:
+            raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
+
+    def _frames_for(self, seconds, count):
+        wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
+        if len(wanted) != count:
+            raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
+        return [number_of_frames(value, self.fps) for value in wanted]
+
+    def _tokens_for(self, frames):
+        return -(-frames // self.tokenizer.frames_per_token)
+
+    def _vectors(self, spoken):
+        """Yield the text features of utterances; few at a time, for a long talk's would outweigh its motion."""
+        for start in range(0, len(spoken), _TEXTS):
+            yield from self.text_encoder.encode([utterance.text for utterance in spoken[start : start + _TEXTS]])
+
+    def _decode(self, tokens, frames, names, before):
+        """Decode all tokens, of whatever lengths, and cut off the prefix and what is over."""
+        if before is not None:
+            tokens = [torch.cat((old.tokens.long(), new)) for old, new in zip(before, tokens, strict=True)]
+        motions = []
+        for row, joints in enumerate(decode_rows(self.tokenizer, self.skeleton, tokens)):
+            if before is not None:
+                old, start = before[row], len(before[row].tokens) * self.tokenizer.frames_per_token
+                joints = old.continued(joints[start - 2 :]) if isinstance(old, Neighbour) else joints[start:]
+            motions.append(self._motion(joints if frames is None else joints[: frames[row]], names[row]))
+        return motions

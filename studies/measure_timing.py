@@ -1,0 +1,255 @@
+"""Does a gesture come on its word, and is it the right one?
+
+    python studies/measure_timing.py
+
+Makes talks of the sample speaker, trains a tokenizer and a transformer that hears the words in time, and lets it speak
+talks of people it has not seen: in wordings of the training set, and in wordings that no training sees. When strokes
+come and which gestures they are is judged by the motion alone, and real motion stands beside each figure. Everything
+lies under output/timing; a call that was stopped goes on where it was. The table is in timing.csv, and in
+docs/generation.rst.
+"""
+
+import argparse
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from compare_tokenizers import write_table
+
+from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
+from ktube_motion.errors import KtubeError
+from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
+from ktube_motion.io import Corpus
+from ktube_motion.io.files import read_json, write_json
+from ktube_motion.metrics import gesture_strokes, nearest_centroid, stroke_lags
+from ktube_motion.samples import make_speaker
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_words, timed_words, word_track
+from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+
+PEOPLE = 6  # who speak the talks that are trained on
+STRANGERS = 100  # the first of the people who speak those that are measured on
+COLUMNS = ("lag s, median", "lag s, p90", "no stroke %", "right gesture %", "utterances with a stray gesture %")
+FRAMES = np.arange(-6, 21, 2)  # around a stroke, what a gesture is recognised by
+JOINTS = (15, 12, 20, 21, 18, 19, 16, 17)  # head, neck, wrists, elbows, shoulders
+NEAR, AROUND = 0.3, 1.0  # seconds
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("output/timing"))
+    parser.add_argument("--talks", type=int, default=48, help="to train on, about 80 seconds each")
+    parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps of tokenizer and transformer")
+    parser.add_argument("--codes", type=int, default=256)
+    parser.add_argument("--width", type=int, default=192, help="of the transformer")
+    parser.add_argument("--top-p", type=float, default=0.9)
+    return parser.parse_args()
+
+
+def make_talks(folder, name, seeds, people, split, **build):
+    """Make talks and their corpus; give it, and the labels of each clip, in seconds from its start."""
+    root, videos = folder / name, folder / f"{name}_videos"
+    if not (root / "labels.json").exists():
+        labels = {}
+        for number, seed in enumerate(seeds):
+            speaker = make_speaker(
+                videos, seed=seed, person=people[number % len(people)], name=f"{name}{number:03d}", faults=True,
+                split=split, transcript="TextGrid",
+            )  # fmt: skip
+            labels[speaker.name] = [asdict(label) for label in speaker.labels]
+        sources, _ = pair_sources(videos, videos)
+        print(build_corpus(sources, root, options=BuildOptions(talk_seconds=300.0, **build), report=False))
+        write_json(root / "labels.json", labels)
+    corpus, labels = Corpus(root), read_json(root / "labels.json")
+    clips = read_json(root / "manifest.json")["clips"]
+    return corpus, {clip["name"]: list(_within(labels[clip["source"]], clip)) for clip in clips}
+
+
+def _within(labels, clip):
+    for label in labels:
+        moved = {key: label[key] - clip["start"] for key in ("start", "end", "onset", "stroke", "release")}
+        if moved["onset"] >= 0 and moved["release"] <= clip["end"] - clip["start"]:
+            yield {**label, **moved}
+
+
+def train(options, corpus, encoder, words):
+    """Train tokenizer and transformer; each goes on where it was stopped."""
+    steps, output = options.steps, options.output
+    common = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "warmup": 50, "milestones": (int(0.8 * steps),)}
+    common |= {"decay": 0.2, "steps": steps, "mixed_precision": "bf16"}
+    if (output / "tokenizer" / "last").exists():
+        tokenizer = MotionTokenizer.from_pretrained(output / "tokenizer" / "last")
+    else:
+        tokenizer = train_tokenizer(
+            TokenizerTraining(
+                batch_size=64, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=options.codes), **common
+            ),
+            corpus, output / "tokenizer", resume=True,
+        )  # fmt: skip
+    if (output / "transformer" / "last").exists():
+        return tokenizer, MotionTransformer.from_pretrained(output / "transformer" / "last")
+    transformer = train_transformer(
+        TransformerTraining(
+            batch_size=32, learning_rate=5e-4, text_dropout=0.5,
+            transformer=TransformerConfig(width=options.width, num_layers=2, num_heads=6, block_size=33), **common,
+        ),
+        corpus, output / "transformer", tokenizer=tokenizer, text_encoder=encoder, word_encoder=words,
+        cache=output / "tokens", resume=True,
+    )  # fmt: skip
+    return tokenizer, transformer
+
+
+def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
+    """Give the features of talks in which words have their own times, or times estimated from the utterances'."""
+    rate, tracks = corpus.fps / tokenizer.frames_per_token, []
+    for name in names:
+        spoken = [times(utterance) for utterance in corpus.texts(name)]
+        vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
+        tracks.append(
+            word_track(
+                [word for part in spoken for word in part],
+                vectors,
+                num_tokens=-(-len(corpus.features(name)) // tokenizer.frames_per_token),
+                tokens_per_second=rate,
+            )  # fmt: skip
+        )
+    tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
+    with torch.no_grad():
+        return [tokenizer.decode(row).numpy() for row in tokens]
+
+
+def about_root(features):
+    """Give joints about the root in the frame of the heading, ``(T, 22, 3)``, as motion vectors hold them."""
+    joints = np.zeros((len(features), 22, 3))
+    joints[:, 0, 1] = features[:, 3]
+    joints[:, 1:] = features[:, 4 : 4 + 63].reshape(-1, 21, 3)
+    return joints
+
+
+def due(label):
+    """Give where in its words the stroke of a gesture belongs, in seconds; how much before or after, `Judge` learns."""
+    return label["start"] + (0.1 if label["concept"] == "count" else 0.5 * min(label["end"] - label["start"], 0.6))
+
+
+class Judge:
+    """Knows from real motion how gestures look, and when they come."""
+
+    def __init__(self, corpus, labels):
+        self.delays, examples, self.concepts = {}, [], []
+        rng = np.random.default_rng(0)
+        for name, marks in labels.items():
+            if name not in corpus.names("train"):
+                continue
+            joints = about_root(corpus.features(name))
+            strokes = gesture_strokes(joints, fps=corpus.fps)
+            for label in marks:
+                lag = stroke_lags(strokes, [label["stroke"]])[0]
+                self.delays.setdefault(label["concept"], []).append((lag, lag + label["stroke"] - due(label)))
+                for _ in range(4):  # the moment is known to a tenth of a second, joints to 3 cm
+                    seen = self._window(joints, label["stroke"] + rng.uniform(-0.1, 0.1), corpus.fps)
+                    examples.append(seen + rng.normal(0, 0.03, seen.shape))
+                    self.concepts.append(label["concept"])
+        # Only what moves a hand has a stroke that can be late: head and fingers are left out.
+        found = {concept: np.array(rows).T for concept, rows in self.delays.items()}
+        self.delays = {
+            concept: float(np.nanmedian(delays)) for concept, (lags, delays) in found.items()
+            if np.mean(np.abs(lags - np.nanmedian(lags)) < NEAR) >= 0.8
+        }  # fmt: skip
+        self._whiten(np.array(examples))
+
+    def _window(self, joints, moment, fps):
+        frames = np.clip(round(moment * fps) + FRAMES, 0, len(joints) - 1)
+        return joints[frames][:, JOINTS].reshape(-1)
+
+    def _whiten(self, examples):
+        """Find the directions in which gestures differ more than examples of one gesture do."""
+        self.mean = examples.mean(0)
+        axes = np.linalg.svd(examples - self.mean, full_matrices=False)[2][:60].T
+        seen = (examples - self.mean) @ axes
+        _, kinds = np.unique(self.concepts, return_inverse=True)
+        inside = seen - np.array([seen[kinds == kind].mean(0) for kind in range(kinds.max() + 1)])[kinds]
+        spread = inside.T @ inside / len(seen)
+        spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
+        self.axes = axes @ np.linalg.inv(np.linalg.cholesky(spread)).T
+        self.known = (examples - self.mean) @ self.axes
+
+    def measure(self, corpus, labels, motions):
+        """Give the figures of a set of talks, one motion for each clip."""
+        lags, seen, wanted, stray, utterances = [], [], [], 0, 0
+        for name, features in motions.items():
+            joints = about_root(features)
+            strokes, marks = gesture_strokes(joints, fps=corpus.fps), labels[name]
+            moments = np.array([due(label) + self.delays.get(label["concept"], 0.0) for label in marks])
+            late = stroke_lags(strokes, moments)
+            lags += [lag for lag, label in zip(late, marks, strict=True) if label["concept"] in self.delays]
+            near = np.where(np.abs(late) < 0.6, late, 0.0)  # a late gesture may still be the right one
+            for label, shift in zip(marks, near, strict=True):
+                seen.append(self._window(joints, due(label) + shift, corpus.fps))
+                wanted.append(label["concept"])
+            texts = corpus.texts(name)
+            utterances += len(texts)
+            for text, after in zip(texts, [*(text.start for text in texts[1:]), np.inf], strict=True):
+                own = strokes[(strokes >= text.start) & (strokes < after)]
+                stray += any(not _belongs(stroke, marks) for stroke in own)
+        told = nearest_centroid((np.array(seen) - self.mean) @ self.axes, self.known, self.concepts)
+        lags = np.abs(lags)
+        right = np.mean([concept == found for concept, found in zip(wanted, told, strict=True)])
+        missing = np.isnan(lags)
+        quantiles = np.quantile(np.where(missing, 1.0, lags), (0.5, 0.9))  # one second, if there is none
+        return *quantiles, 100 * missing.mean(), 100 * right, 100 * stray / utterances
+
+
+def _belongs(stroke, marks):
+    return any(label["onset"] - AROUND / 2 <= stroke <= label["release"] + AROUND for label in marks)
+
+
+def tell(rows, name, figures):
+    rows.append([name, *(f"{value:.3g}" for value in figures)])
+    print(f"{name:40s}", *(f"{column} {value}" for column, value in zip(COLUMNS, rows[-1][1:], strict=True)), sep="  ")
+
+
+def main():
+    options = read_arguments()
+    corpus, labels = make_talks(
+        options.output, "train", range(options.talks), range(PEOPLE), "train", split_sizes=(0.95, 0.05, 0.0)
+    )
+    encoder = EmbeddedTextEncoder()
+    words = WindowWordEncoder(encoder)
+    tokenizer, transformer = train(options, corpus, encoder, words)
+    judge, rows = Judge(corpus, labels), [["talks", *COLUMNS]]
+    print(f"Timed by their strokes: {len(judge.delays)} of {len(set(judge.concepts))} gestures")
+    for wordings, split, seed in (("known", "train", 900), ("new", "new", 950)):
+        seeds = range(seed, seed + options.measured)
+        people = [STRANGERS + number for number in range(options.measured)]
+        talks, marks = make_talks(
+            options.output, wordings, seeds, people, split, mirror=False, split_sizes=(0.0, 0.0, 1.0)
+        )
+        names = list(marks)
+        real = {name: talks.features(name) for name in names}
+        with torch.no_grad():
+            coded = {
+                name: tokenizer.decode(tokenizer.encode(torch.from_numpy(features))).numpy()
+                for name, features in real.items()
+            }
+        tell(rows, f"{wordings} wordings, real", judge.measure(talks, marks, real))
+        tell(rows, f"{wordings} wordings, real in tokens", judge.measure(talks, marks, coded))
+        for times, read in (("word times given", timed_words), ("only subtitle times", _estimated)):
+            made = speak(talks, names, tokenizer, transformer, words, read, top_p=options.top_p)
+            tell(
+                rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+            )
+    write_table(options.output / "timing.csv", rows)
+
+
+def _estimated(utterance):
+    return estimate_words(utterance.text, utterance.start, utterance.end)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
