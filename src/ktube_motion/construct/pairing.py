@@ -55,8 +55,8 @@ def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]
     Notes
     -----
     Of several transcripts: Korean before no language before others; made by people before automatic (``-orig``,
-    ``.auto``); ``.srt``, ``.vtt``, then others. Of several pose files: ``.npz``, ``.pt``, ``.pkl``, ``.npy``, ``.json``, a
-    folder. Media, pictures and ``.info.json`` beside them are no poses; see `find_audio` for the sound.
+    ``.auto``); ``.srt``, ``.vtt``, then others. Of several pose files: ``.npz``, ``.pt``, ``.pkl``, ``.npy``,
+    ``.json``, a folder. Media, pictures and ``.info.json`` beside them are no poses; see `find_audio` for the sound.
 
     Examples
     --------

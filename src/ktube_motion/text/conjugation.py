@@ -3,8 +3,8 @@
 Every change is analysed again; where the new text does not hold the same words, the old one stays.
 """
 
-from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 from .tagging import load_kiwi, readable
 
@@ -17,9 +17,11 @@ _PARTICLES = {"을": "JKO", "를": "JKO", "이": "JKS", "가": "JKS", "은": "JX
 _BEFORE_PARTICLE = ("NNG", "NNP", "NNB", "NP", "XSN", "SL", "SN", "XR")
 _NOT_ALONE = ("내", "제", "네", "누", "지", "얘", "걔", "쟤", "단둘")  # 내가 without 가 is “my”
 _SIGNS = ("SF", "SP", "SS", "SSO", "SSC", "SE", "SO", "SW", "W_EMOJI")
-_QUESTIONS = ("까", "까요", "니", "냐", "나", "나요", "가", "가요", "은가", "은가요", "는가", "는가요", "ᆫ가", "ᆫ가요", "ᆯ까", "ᆯ까요", "을까",
-              "을까요", "습니까", "ᆸ니까", "느냐", "으냐", "으니", "는지", "ᆫ지", "을지", "ᆯ지", "ᆯ래", "ᆯ래요", "을래", "을래요", "던가", "지", "죠", "지요")  # fmt: skip
-# Auxiliaries conjugated as verbs; 싶 and its kind as adjectives; 않 and 못하 as what they deny. Others stay as they are.
+_QUESTIONS = (
+    "까 까요 니 냐 나 나요 가 가요 은가 은가요 는가 는가요 ᆫ가 ᆫ가요 ᆯ까 ᆯ까요 을까 을까요 습니까 ᆸ니까 느냐 으냐 으니 "
+    "는지 ᆫ지 을지 ᆯ지 ᆯ래 ᆯ래요 을래 을래요 던가 지 죠 지요"
+).split()
+# Auxiliaries conjugated as verbs; 싶 and its kind as adjectives; 않 and 못하 as what they deny. Others stay.
 _VERBS = ("주", "드리", "보", "버리", "놓", "두", "내", "가", "오", "대", "나", "지", "하", "나가", "가지")
 _ADJECTIVES = ("싶", "만하", "듯하", "뻔하", "법하")
 _DENIALS = ("않", "못하")
@@ -60,8 +62,8 @@ def with_ending(text: str, ending: str) -> str:
 
     Examples
     --------
-    >>> [with_ending("왼손을 위로 올리고 있어요.", ending) for ending in ENDINGS]
-    ['왼손을 위로 올리고 있어요.', '왼손을 위로 올리고 있습니다.', '왼손을 위로 올리고 있어.', '왼손을 위로 올리고 있다.']
+    >>> [with_ending("왼손을 들고 있어요.", ending) for ending in ENDINGS]
+    ['왼손을 들고 있어요.', '왼손을 들고 있습니다.', '왼손을 들고 있어.', '왼손을 들고 있다.']
     """
     morphemes = _analyse(text)
     last = _final_ending(morphemes)
@@ -185,7 +187,7 @@ def droppable_particles(text: str) -> list[tuple[int, int]]:
     [(5, 6)]
     """
     morphemes, places = _analyse(text), []
-    for before, morpheme in zip(morphemes, morphemes[1:], strict=False):
+    for before, morpheme in pairwise(morphemes):
         fits = _PARTICLES.get(morpheme.form) == morpheme.tag and text[morpheme.start : morpheme.end] == morpheme.form
         free = morpheme.end == len(text) or not text[morpheme.end].isalnum()
         noun = before.tag in _BEFORE_PARTICLE and before.end == morpheme.start
@@ -208,7 +210,7 @@ def without_particle(text: str, place: tuple[int, int]) -> str:
     return changed if [(x.form, _base(x)) for x in _analyse(changed)] == kept else text
 
 
-def droppable_words(text: str) -> Sequence[int]:
+def droppable_words(text: str) -> list[int]:
     """Give the numbers of the words that may be missing: none that others lean on, as 수 in 할 수 있다.
 
     Examples

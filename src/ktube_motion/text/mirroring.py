@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from ..io.characters import normalize_text
 from .tagging import load_kiwi, readable
@@ -34,8 +35,8 @@ _SIDES = re.compile(
     re.DOTALL,
 )
 _PAIRS = (
-    ("왼", "오른"), ("좌", "우"), ("左", "右"), ("좌향좌", "우향우"), ("시계", "반시계"), ("left", "right"), ("Left", "Right"),
-    ("LEFT", "RIGHT"), ("clockwise", "counterclockwise"), ("Clockwise", "Counterclockwise"),
+    ("왼", "오른"), ("좌", "우"), ("左", "右"), ("좌향좌", "우향우"), ("시계", "반시계"), ("left", "right"),
+    ("Left", "Right"),     ("LEFT", "RIGHT"), ("clockwise", "counterclockwise"), ("Clockwise", "Counterclockwise"),
 )  # fmt: skip
 _OTHER_SIDE = dict(_PAIRS) | {right: left for left, right in _PAIRS} | {"바른": "왼", "시계반대": "시계"}
 _SENTENCE_END = re.compile(r"(?<=[.?!…])\s+|\n+")
@@ -60,8 +61,8 @@ def mirror_text(text: str) -> str:
 
     Notes
     -----
-    Swapped: 왼손 ↔ 오른손 and every other side of the body, 왼쪽, 왼편, 왼켠, 좌측 ↔ 우측, 좌회전 ↔ 우회전, lists such as
-    좌, 우, 좌, 左 ↔ 右, 시계 방향 ↔ 반시계 방향, left ↔ right and clockwise ↔ counterclockwise as whole words.
+    Swapped: 왼손 ↔ 오른손 and every other side of the body, 왼쪽, 왼편, 왼켠, 좌측 ↔ 우측, 좌회전 ↔ 우회전, lists
+    such as 좌, 우, 좌, 左 ↔ 右, 시계 방향 ↔ 반시계 방향, left ↔ right and clockwise ↔ counterclockwise as whole words.
     Not touched: 좌우, 우리, 좌석, 떠오른, 오른다. Before a space 왼 and 오른 are sides if what follows is a part of
     the body, or if the tagger says so: not in 많이 오른 편이에요, 배에 오른 손님.
 
@@ -97,7 +98,7 @@ def _mirrored_sentences(text: str) -> list[tuple[str, bool]]:
         return [(text, False)]
     places = [match.end() for match in _SENTENCE_END.finditer(composed)]
     bounds = [0, *places, len(composed)]
-    pieces = [composed[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [composed[start:end] for start, end in pairwise(bounds)]
     mirrored = [_mirror_sentence(piece) for piece in pieces]
     changed = any(piece != before for (piece, _), before in zip(mirrored, pieces, strict=True))
     return mirrored if changed else [(text, any(left for _, left in mirrored))]

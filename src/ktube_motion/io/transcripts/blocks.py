@@ -64,8 +64,7 @@ def _blocks(page: Page, syntax: _Syntax):
         elif syntax.timing.match(following) and (outside or bare):
             continue  # the number or name of the next cue
         elif bare and outside:
-            if not blocks and following.strip() and texts is lost:
-                page.skip(number + 1, f"This is no time line, which is a line like {syntax.example}.", following)
+            continue  # a number whose time line makes no sense, or is not there
         elif texts is lost and not blocks and not page.skipped:
             page.skip(number, f"This is no time line, which is a line like {syntax.example}.", line)
         else:

@@ -168,7 +168,8 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     >>> cues, counts = clean_cues(rolling)
     >>> [cue.text for cue in cues], counts["repeated_words"]
     (['안녕하세요', '오늘은', '날씨가'], 2)
-    >>> cues, counts = clean_cues([Cue(0, 2, "민수: 안녕"), Cue(2, 4, "영희: 네"), Cue(4, 6, "민수: 왜"), Cue(6, 8, "영희: 응")])
+    >>> shown = ["민수: 안녕", "영희: 네", "민수: 왜", "영희: 응"]
+    >>> cues, counts = clean_cues(Cue(2 * i, 2 * i + 2, text) for i, text in enumerate(shown))
     >>> [(cue.speaker, cue.text) for cue in cues]
     [('민수', '안녕'), ('영희', '네'), ('민수', '왜'), ('영희', '응')]
     """

@@ -28,7 +28,7 @@ TRANSCRIPT_FORMATS: dict[str, TranscriptFormat] = {
 
 _OTHERS = {
     "docx": "Save it as text.", "hwp": "Save it as text.", "hwpx": "Save it as text.", "pdf": "Save its text.",
-    "xlsx": "Save it as CSV.", "scc": "Convert it: ffmpeg -i FILE.scc talk.srt", "stl": "Convert it with Subtitle Edit.",
+    "xlsx": "Save it as CSV.", "scc": "Convert it: ffmpeg -i FILE.scc talk.srt", "stl": "Convert it in Subtitle Edit.",
     "sup": "Read the pictures with Subtitle Edit's OCR.", "idx": "Read the pictures with Subtitle Edit's OCR.",
     "xml": "Save it as .srt, .vtt or .ttml.",
 }  # fmt: skip

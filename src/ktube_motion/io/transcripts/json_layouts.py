@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from ...types import Cue, Word
 from .blocks import timed_words
@@ -14,18 +15,18 @@ from .times import fill_word_times, guess_unit, join_words, read_time, says_seco
 __all__ = ["detect_json", "detect_json3", "read_json3", "read_json_layout"]
 
 # What each field is called; the first name that a record has counts, a dot goes into an object, a number into a list.
-# Whisper (openai, faster, cpp, timestamped, X), Hugging Face, OpenAI, Vosk, CLOVA Speech, Premiere, Deepgram, AssemblyAI,
-# Google, Azure, Amazon, Rev, youtube-transcript-api, AI-Hub and the corpora of the National Institute of Korean Language.
+# Whisper (openai, faster, cpp, timestamped, X), Hugging Face, OpenAI, Vosk, CLOVA Speech, Premiere, Deepgram,
+# AssemblyAI, youtube-transcript-api, AI-Hub and the corpora of the National Institute of Korean Language.
 FIELDS = {
-    "start": "start startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from timestamp.0 "
-    "timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset offsetMilliseconds "
-    "offset st ts 시작 시작시간",
-    "end": "end endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to timestamp.end "
-    "time.1 time.end interval.1 to end_sec endSec endOffset et end_ts 끝 종료 종료시간",
+    "start": "start startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from "
+    "timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset "
+    "offsetMilliseconds offset st ts 시작 시작시간",
+    "end": "end endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to "
+    "timestamp.end time.1 time.end interval.1 to end_sec endSec endOffset et end_ts 끝 종료 종료시간",
     "duration": "duration dur dDurationMs durationMs durationMilliseconds duration_ms 길이",
-    "text": "textEdited text punctuated_word form sentence transcript word content transcription utterance caption subtitle "
-    "script line value utf8 stt orgtext standard_form norm msg display nbest.0.display alternatives.0.transcript "
-    "alternatives.0.content 발화 내용 텍스트 자막 대사",
+    "text": "textEdited text punctuated_word form sentence transcript word content transcription utterance caption "
+    "subtitle script line value utf8 stt orgtext standard_form norm msg display nbest.0.display "
+    "alternatives.0.transcript alternatives.0.content 발화 내용 텍스트 자막 대사",
     "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words nbest.0.words result 어절",
     "speaker": "speaker.name speaker.label speaker speaker_id speakerId speakerName speaker_label speakerLabel "
     "speaker_name speakerTag spk who role diarization.label 화자 발화자",
@@ -61,10 +62,8 @@ def _json_lines(text):
 
 def detect_json(page: Page) -> bool:
     """Does it begin like JSON?"""
-    head = page.text.lstrip()[:1]
-    return head == "{" or (
-        head == "[" and (page.suffix.startswith("json") or page.text.lstrip()[1:].lstrip()[:1] in "{[")
-    )
+    named = page.suffix.startswith("json")
+    return re.match(r'\s*(?:\{\s*["}]|\[\s*[{\[])', page.text) is not None or (named and page.text.lstrip()[:1] in "{[")
 
 
 def detect_json3(page: Page) -> bool:
@@ -248,7 +247,7 @@ def _are_words(rows):
 
 def _gapless(rows):
     """Does most of it begin where the one before it ends?"""
-    steps = [later[2] - row[3] for row, later in zip(rows, rows[1:], strict=False)]
+    steps = [later[2] - row[3] for row, later in pairwise(rows)]
     lengths = [row[3] - row[2] for row in rows]
     return sum(0 <= step <= max(lengths) for step in steps) > 0.7 * len(steps)
 
@@ -310,7 +309,7 @@ def read_json3(page: Page) -> list[Cue]:
 
 
 def roll(events) -> list[Cue]:
-    """Make cues of YouTube's events: (start, end, timed pieces of text), a line shown on while the next one is spoken."""
+    """Make cues of YouTube's events, (start, end, timed pieces); a line stays while the next one is spoken."""
     cues: list[list] = []
     for start, end, pieces in events:
         shown = "".join(piece for _, piece in pieces)

@@ -9,14 +9,25 @@ from ...types import Cue
 from ..characters import normalize_text
 from .sounds import is_sound
 
-__all__ = ["MARK_END", "MARK_START", "NAMELESS", "Labels", "find_labels", "known_labels", "main_speaker"]
+__all__ = [
+    "MARK_END",
+    "MARK_START",
+    "NAMELESS",
+    "Labels",
+    "find_labels",
+    "is_known_label",
+    "known_labels",
+    "main_speaker",
+]
 
 MARK_START, MARK_END = "\ue000", "\ue001"  # private: around a voice that a tag names, <v 민수>
 NAMELESS = ("?1", "?2")  # voices that a file tells apart but does not name
 
 _KNOWN = re.compile(
-    r"(?:화자|발화자|발언자|진행자|사회자|앵커|기자|리포터|아나운서|내레이션|나레이션|내레이터|나레이터|해설자?|남자|여자|남성|여성|남|여|질문자|"
-    r"답변자|인터뷰어|인터뷰이|게스트|호스트|유튜버|참석자|참가자|참여자|패널|청중|관객|면접관|지원자|상담사|내담자|학생|선생님|교사|교수|강사|스님|"
+    r"(?:화자|발화자|발언자|진행자|사회자|앵커|기자|리포터|아나운서|내레이션|나레이션|내레이터|나레이터|해설자?|"
+    r"남자|여자|남성|여성|남|여|질문자|"
+    r"답변자|인터뷰어|인터뷰이|게스트|호스트|유튜버|참석자|참가자|참여자|패널|청중|관객|면접관|지원자|상담사|"
+    r"내담자|학생|선생님|교사|교수|강사|스님|"
     r"목사|신부|의사|환자|고객|손님|직원|통역|엄마|아빠|아들|딸|할머니|할아버지|"
     r"MC|speaker|spk|host|guest|interviewer|interviewee|moderator|narrator|man|woman|male|female|voice|unknown|Q|A)"
     r"(?:[ _-]{0,2}(?:[0-9]{1,3}|[A-Z]))?",
@@ -24,20 +35,30 @@ _KNOWN = re.compile(
 )
 # What stands before a colon and is no speaker, however often it comes.
 _NO_SPEAKER = set(
-    "주의 참고 예 예시 예컨대 즉 단 주 질문 답 정답 답변 결론 결과 요약 정리 준비물 재료 제목 부제 출처 주제 문제 해설편 팁 비고 목표 목적 방법 이유 "
-    "원인 효과 장점 단점 특징 정의 조건 순서 시간 날짜 장소 일시 기간 대상 가격 비용 전화 주소 이메일 홈페이지 문의 자막 번역 제작 편집 촬영 연출 "
-    "구성 음악 노래 작사 작곡 제공 협찬 광고 첫째 둘째 셋째 넷째 다섯째 하나 둘 셋 넷 다섯 처음 마지막 다음 먼저 그리고 그러나 하지만 그래서 오전 "
-    "오후 아침 점심 저녁 월 화 수 목 금 토 일 월요일 화요일 수요일 목요일 금요일 토요일 일요일 어제 오늘 내일 국어 영어 수학 한국어 일본어 중국어 "
-    "안내 공지 알림 경고 필수 선택 추천 핵심 포인트 중요 단계 동작 자세 운동 세트 횟수 준비 시작 종료 끝 계속 중략 생략 "
-    "note notes tip step example ex http https warning title subject answer question ps 번외 왼쪽 오른쪽 왼손 오른손".split()
+    "주의 참고 예 예시 예컨대 즉 단 주 질문 답 정답 답변 결론 결과 요약 정리 준비물 재료 제목 부제 출처 주제 "
+    "문제 해설편 팁 비고 목표 목적 방법 이유 "
+    "원인 효과 장점 단점 특징 정의 조건 순서 시간 날짜 장소 일시 기간 대상 가격 비용 전화 주소 이메일 홈페이지 "
+    "문의 자막 번역 제작 편집 촬영 연출 "
+    "구성 음악 노래 작사 작곡 제공 협찬 광고 첫째 둘째 셋째 넷째 다섯째 하나 둘 셋 넷 다섯 처음 마지막 다음 먼저 "
+    "그리고 그러나 하지만 그래서 오전 "
+    "오후 아침 점심 저녁 월 화 수 목 금 토 일 월요일 화요일 수요일 목요일 금요일 토요일 일요일 어제 오늘 내일 "
+    "국어 영어 수학 한국어 일본어 중국어 "
+    "안내 공지 알림 경고 필수 선택 추천 핵심 포인트 중요 단계 동작 자세 운동 세트 횟수 준비 시작 종료 끝 계속 "
+    "중략 생략 "
+    "note notes tip step example ex http https warning title subject answer question ps "
+    "번외 왼쪽 오른쪽 왼손 오른손".split()
 )
-_SURNAMES = "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민류나진지엄채원천방공현함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용예봉경"
+_SURNAMES = (
+    "김이박최정강조윤장임한오서신권황안송전홍유고문양손배백허남심노하곽성차주우구민류나진지엄채원천방공현"
+    "함변염여추도소석선설마길연위표명기반왕금옥육인맹제모탁국어은편용예봉경"
+)
 _NAME = re.compile(
     rf"[{_SURNAMES}][가-힣]{{2}}(?:\s?(?:씨|님|선생님|교수|대표|기자|감독|코치|작가|박사|팀장|과장|부장|대리|의원))?"
 )
 _OPEN, _CLOSE = r"[\[(【〈《<]", r"[\])】〉》>]"
 _BRACKETED = re.compile(rf"{_OPEN}\s*([^\[\]()【】〈〉《》<>]{{1,24}}?)\s*{_CLOSE}\s*:?")
 _COLON = re.compile(
+    r""
     r"([^\s:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001][^:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001]{0,23}?)\s*:(?!//)"
 )
 # A known label further on in a line: in round brackets, or before a colon behind the end of a sentence.
@@ -133,6 +154,11 @@ class Labels:
         return self.names[_key(match["bracket"] or match["colon"])]
 
 
+def is_known_label(text: str) -> bool:
+    """Does this mean a speaker in any text, as 화자 1 and SPEAKER_00 do?"""
+    return len(text) > 1 and _KNOWN.fullmatch(text.strip()) is not None
+
+
 def known_labels() -> Labels:
     """Give the labels that mean a speaker in any text: 화자 1, MC, SPEAKER_00 and their kind."""
     return _AnyKnown()
@@ -181,7 +207,7 @@ def find_labels(lines: Iterable[str]) -> Labels:
         for inner in _KNOWN_INSIDE.findall(line) if "(" in line or ":" in line else ():
             label = " ".join(max(inner, key=len).split())
             names.setdefault(_key(label), label)
-        start = _LEAD.match(line).end()
+        start = len(line) - len(_LEAD.sub("", line, count=1)) if _LEAD.match(line) else 0
         match = _BRACKETED.match(line, start) or _COLON.match(line, start)
         if match is None or not _may_be(label := " ".join(match[1].split())):
             continue

@@ -10,6 +10,7 @@ from dataclasses import replace
 from ...types import Cue
 from .blocks import timed_words
 from .page import Page, check_times, clock_seconds, looks_like
+from .speakers import is_known_label
 from .times import guess_unit, read_time, with_ends
 
 __all__ = ["detect_lrc", "detect_microdvd", "detect_stamped", "detect_table", "read_lrc", "read_microdvd",
@@ -81,7 +82,7 @@ def _frame_rate(page, frames):
 def _first_lines_as_speakers(cues):
     """Take first lines that recur above others for names, as DaVinci writes them."""
     firsts = Counter(cue.text.split("\n")[0] for cue in cues if "\n" in cue.text)
-    named = sum(count for line, count in firsts.items() if count > 1 and len(line) <= 30)
+    named = sum(count for line, count in firsts.items() if is_known_label(line) or (count > 1 and len(line) <= 30))
     if named < max(2, len(cues) / 2):
         return cues
     return [
@@ -200,7 +201,7 @@ def _header(cells):
 def detect_table(page: Page) -> bool:
     """Is the first line a header that names a start and a text, or three columns of which two are times?"""
     try:
-        cells = next((row for row in _rows(page) if row), [])
+        cells: list[str] = next((row for row in _rows(page) if row), [])
     except csv.Error:
         return False
     timed = len(cells) >= 3 and all(read_time(cell) is not None for cell in cells[:2]) and bool(cells[2].strip())

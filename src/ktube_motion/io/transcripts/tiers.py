@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...types import Cue, Word
 from .markup import local_name, parse_xml
@@ -13,7 +13,8 @@ __all__ = ["UTTERANCE_TIERS", "WORD_TIERS", "detect_elan", "detect_textgrid", "r
 
 _VALUE = re.compile(r'"(?:[^"]|"")*"|(?<!\S)[-+]?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?(?!\S)|<exists>|<absent>')
 UTTERANCE_TIERS = (
-    *"utterances utterance sentences sentence phrases phrase transcript transcription speech ipu text orthography".split(),
+    *"utterances utterance sentences sentence phrases phrase transcript transcription".split(),
+    *"speech ipu text orthography".split(),
     *"발화 문장 전사 전사문 대사 자막 텍스트 한글 철자".split(),
 )
 WORD_TIERS = ("words", "word", "어절", "단어", "낱말")
@@ -106,9 +107,9 @@ def _speaker_in(name):
 
 def _runs(page, tier):
     """Join words that follow each other without silence into cues."""
-    words = [word for place, word in tier.rows
-             if word.text.strip().lower() not in _SILENCE and check_times(page, place, word.start, word.end)]  # fmt: skip
-    return [Cue(run.start, run.end, run.text, run.words, speaker=tier.speaker) for run in join_words(words, pause=0.01)]
+    spoken = [(place, word) for place, word in tier.rows if word.text.strip().lower() not in _SILENCE]
+    words = [word for place, word in spoken if check_times(page, place, word.start, word.end)]
+    return [replace(run, speaker=tier.speaker) for run in join_words(words, pause=0.01)]
 
 
 # -- Praat -----------------------------------------------------------------------------------------

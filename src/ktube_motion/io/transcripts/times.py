@@ -12,6 +12,7 @@ from .page import Page, clock_seconds
 __all__ = ["fill_word_times", "guess_unit", "join_words", "read_time", "with_ends"]
 
 _SECONDS_PER_LETTER = 0.4  # slow speech; a cue without an end lasts no longer
+_ENDS = (".", "?", "!")
 _PAUSE = 0.5  # seconds; words further apart are no one cue
 _CLOCK = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,3}):)?([0-9]{1,7})(?:[.,]([0-9]{1,9}))?\s*(s|sec|ms|초)?$")
 _UNITS = (("seconds", 1.0), ("milliseconds", 1e-3), ("microseconds", 1e-6), ("ticks of 100 ns", 1e-7))
@@ -59,9 +60,7 @@ def guess_unit(page: Page, rows: Sequence[tuple[float, float, str]]) -> float:
         return 1.0
     whole = all(float(time).is_integer() for start, end, _ in rows for time in (start, end) if math.isfinite(time))
     speed, least = median(speeds), 0.033 if whole else 0.003
-    for name, unit in _UNITS:
-        if speed / unit >= least:
-            break
+    name, unit = next((pair for pair in _UNITS if speed / pair[1] >= least), _UNITS[-1])
     if unit != 1.0:
         page.note(f"The times are in {name}: as seconds they would be {speed:.4f} letters a second.")
     return unit
@@ -111,8 +110,8 @@ def join_words(words: Sequence[Word], *, speakers: Sequence[str] = (), pause: fl
     for i, word in enumerate(words):
         before = words[i - 1] if i else None
         same = not speakers or (i > 0 and speakers[i] == speakers[i - 1])
-        together = before is not None and same and word.start - before.end < pause
-        if together and not before.text.rstrip().endswith((".", "?", "!")):
+        together = before is not None and word.start - before.end < pause and not before.text.rstrip().endswith(_ENDS)
+        if same and together:
             runs[-1].append(i)
         else:
             runs.append([i])
