@@ -49,7 +49,7 @@ def is_sound(text: str) -> bool:
 
     Examples
     --------
-    >>> [is_sound(text) for text in ("웃음", "일동 박수", "잔잔한 음악이 흐른다", "노래하는 법을 알려 드릴게요", "민수")]
+    >>> [is_sound(text) for text in ("웃음", "일동 박수", "잔잔한 음악이 흐른다", "노래하는 법을 알려요", "민수")]
     [True, True, True, False, False]
     """
     return _SOUND.fullmatch(text) is not None
