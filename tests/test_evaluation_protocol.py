@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,16 @@ from test_evaluators import Encoder
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
 from ktube_motion.evaluation import EvaluationConfig, Interval, Report, evaluate_generation, evaluate_tokenizer
+from ktube_motion.evaluation.generation import TextToFeatures
 from ktube_motion.evaluation.samples import collect_samples
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.pipeline import UtteranceToMotion
-from ktube_motion.types import FeatureStats, Utterance
+from ktube_motion.text import EmbeddedTextEncoder, word_encoder
+from ktube_motion.text.tracks import NUM_TIMES
+from ktube_motion.types import FeatureStats, Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 REPEATS = {"config": EvaluationConfig(repeats=3), "progress": False}
@@ -144,10 +148,10 @@ def test_real_pipeline(corpus, evaluator, pipeline, tmp_path):
 
 def test_models_that_do_not_belong_together(corpus, evaluator, pipeline):
     other = MotionTransformer(TransformerConfig(**SIZES | {"text_encoder": "numbers"}))
-    with pytest.raises(CheckpointError, match="another text_encoder"):
+    with pytest.raises(CheckpointError, match="their text encoder differs"):
         evaluate_generation((other, pipeline.tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
     other = MotionTransformer(TransformerConfig(**SIZES, tokenizer="0123"))
-    with pytest.raises(CheckpointError, match="another tokenizer"):
+    with pytest.raises(CheckpointError, match="their tokenizer differs"):
         evaluate_generation((other, pipeline.tokenizer, Encoder()), corpus, evaluator=evaluator, **REPEATS)
 
 
@@ -355,3 +359,32 @@ def test_interval_and_report(tmp_path):
     (tmp_path / "report.json").write_text('{"kind": "x"}')
     with pytest.raises(FormatError, match="not a report"):
         Report.load(tmp_path)
+
+
+def test_utterances_inside_talks_count_for_ktube(tmp_path):
+    corpus = Corpus.create(tmp_path, fps=20)
+    words = (Word(3.2, 3.6, "손을"), Word(3.7, 4.4, "들어요"))
+    said = [Utterance(0.5, 2.5, "안녕하세요"), Utterance(3.0, 4.5, "손을 들어요", words), Utterance(5.0, 5.5, "네")]
+    features = np.random.default_rng(0).normal(size=(1000, 263)).astype(np.float32)
+    corpus.add_clip("talk", features=features, texts=said)
+    corpus.write_splits({"train": [], "val": [], "test": ["talk"]})
+    samples = collect_samples(corpus, EvaluationConfig.ktube())
+    assert [len(clip) for clip in samples.features] == [40, 28]  # 30 frames are seven steps and a half
+    assert [(text.start, text.end) for text in samples.texts] == [(0.0, 2.0), (0.0, 1.5)]
+    assert [(round(w.start, 2), round(w.end, 2)) for w in samples.texts[1].words] == [(0.2, 0.6), (0.7, 1.4)]
+    assert samples.counts["texts_outside_limits"] == 1
+    with pytest.raises(DataError, match="clips_outside_limits 1"):
+        collect_samples(corpus, EvaluationConfig.humanml3d())
+
+
+def test_a_model_that_hears_is_told_the_words(corpus, evaluator):
+    encoder = word_encoder(EmbeddedTextEncoder())
+    tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8, depth=1)).eval()
+    sizes = {"num_codes": 8, "width": 32, "num_layers": 1, "num_heads": 4, "text_dim": 512}
+    sizes |= {"word_dim": encoder.dim + NUM_TIMES, "word_encoder": encoder.identity}
+    pipeline = UtteranceToMotion(tokenizer, MotionTransformer(TransformerConfig(**sizes)), EmbeddedTextEncoder())
+    writer = TextToFeatures(pipeline, 199, {})
+    said = [Utterance(0.0, 2.0, "손을 들어요"), Utterance(0.0, 3.0, "손을 들어요"), Utterance(0.0, 1.0, "네")]
+    assert [clip.shape for clip in writer(said, 3)] == [(40, 263), (60, 263), (20, 263)]
+    late = replace(said[0], words=(Word(1.0, 1.4, "손을"), Word(1.4, 2.0, "들어요")))
+    assert np.abs(writer([late], 3)[0] - writer(said[:1], 3)[0]).max() > 0

@@ -20,7 +20,9 @@ class EvaluationConfig:
         Draws of texts, batches and pairs; the report gives mean and 95 % interval.
     seed : int
     min_frames, max_frames : int
-        Limits of a clip; clips outside are left out and counted.
+        Limits of a sample; what is outside is left out and counted.
+    limit_clips : bool
+        Whether a clip outside the limits is left out with all that is said in parts of it, as published.
     batch_size : int
         Pool of R-precision.
     drop_last : bool
@@ -45,6 +47,7 @@ class EvaluationConfig:
     seed: int = 0
     min_frames: int = 40
     max_frames: int = 199
+    limit_clips: bool = True
     batch_size: int = 32
     drop_last: bool = False
     multimodality_texts: int = 100
@@ -71,5 +74,5 @@ class EvaluationConfig:
 
     @classmethod
     def ktube(cls, **changes: Any) -> Self:
-        """Give the protocol of KTubeUM: from one second, since utterances are short, to 199 frames at 20 fps."""
-        return cls(**{"min_frames": 20, **changes})
+        """Give the protocol of KTubeUM: utterances of one second to 199 frames at 20 fps, also those inside talks."""
+        return cls(**{"min_frames": 20, "limit_clips": False, **changes})

@@ -1,67 +1,77 @@
 """Anything that writes motion for a text, behind one call."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import torch
 
-from ..errors import CheckpointError, ConfigError, ShapeError
+from ..errors import ConfigError, ShapeError
 from ..evaluators.batching import STEP_FRAMES
-from ..gpt import generate
 from ..models import fingerprint, map_rows
-
-AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
+from ..pipeline import UtteranceToMotion
+from ..types import Utterance
 
 __all__ = ["TextToFeatures"]
 
+AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
+
 
 class TextToFeatures:
-    """Texts to motion features, with whatever model was given."""
+    """Utterances to motion features, with whatever model was given.
 
-    def __init__(self, model, max_frames, sampling):
-        parts = model if isinstance(model, (tuple, list)) else None
-        if parts is None and all(hasattr(model, name) for name in ("transformer", "tokenizer", "text_encoder")):
-            parts = (model.transformer, model.tokenizer, model.text_encoder)
-        if len(parts) != 3 if parts is not None else not callable(model):
+    Parameters
+    ----------
+    model : UtteranceToMotion, (transformer, tokenizer, text_encoder) or callable
+    max_frames : int
+        Longest motion of a model that ends by itself.
+    sampling : mapping
+        Options of `gpt.generate`.
+
+    Raises
+    ------
+    ConfigError
+        If the model is none of these.
+    CheckpointError
+        If its parts do not belong together.
+    """
+
+    def __init__(self, model: Any, max_frames: int, sampling: Mapping[str, Any]):
+        if isinstance(model, (tuple, list)) and len(model) == 3:
+            transformer, tokenizer, text_encoder = model
+            model = UtteranceToMotion(tokenizer, transformer, text_encoder)
+        self.pipeline = model if isinstance(model, UtteranceToMotion) else None
+        if self.pipeline is None and not callable(model):
             raise ConfigError(
                 "There is nothing here that generates.",
                 expected="UtteranceToMotion, (transformer, tokenizer, text_encoder) or a callable",
                 found=type(model).__name__,
             )
-        self.model, self.max_frames, self.sampling = model, max_frames, sampling
-        self.transformer, self.tokenizer, self.text_encoder = parts or (None, None, None)
-        if parts is None:
-            self.fingerprint = fingerprint(model)
-            return
-        books = getattr(getattr(self.tokenizer, "config", None), "num_quantizers", 1)
-        if books != 1:
-            raise CheckpointError("A transformer writes one code a token.", found=f"{books} quantizers")
-        _check_trained_with(self.transformer, "text_encoder", getattr(self.text_encoder, "identity", ""))
-        _check_trained_with(self.transformer, "tokenizer", fingerprint(self.tokenizer))
-        self.fingerprint = f"{fingerprint(self.transformer)} {fingerprint(self.tokenizer)}"
+        self.model, self.max_frames, self.sampling = model, max_frames, dict(sampling)
+        self.tokenizer = None if self.pipeline is None else self.pipeline.tokenizer
+        parts = [model] if self.pipeline is None else [self.pipeline.transformer, self.pipeline.tokenizer]
+        self.fingerprint = " ".join(fingerprint(part) for part in parts)
 
-    def __call__(self, texts, seed):
-        if self.transformer is None:
+    def __call__(self, utterances: Sequence[Utterance], seed: int) -> list[np.ndarray]:
+        """Give raw features ``(T_i, D)`` for each utterance.
+
+        A model that hears words is told when they are said, and so how long the motion lasts.
+        """
+        texts = [utterance.text for utterance in utterances]
+        if self.pipeline is None:
             made = [np.asarray(clip) for clip in self.model(texts, seed=seed)]
         else:
-            made = self._write(texts, seed)
+            made = self._write(utterances if self.pipeline.hears_words else texts, seed)
         if len(made) != len(texts):
             raise ShapeError("The model gave another number of motions.", expected=len(texts), found=len(made))
         return made
 
     def _write(self, texts, seed):
-        unique = list(dict.fromkeys(texts))
-        rows = {text: row for row, text in enumerate(unique)}
-        vectors = self.text_encoder.encode(unique)[[rows[text] for text in texts]]
-        per_token = self.tokenizer.frames_per_token
-        longest = max(self.max_frames // per_token, 1)
+        tokenizer = self.pipeline.tokenizer
+        per_token = tokenizer.frames_per_token
+        options = {"batch_size": AT_ONCE, "max_tokens": max(self.max_frames // per_token, 1)}
         # An evaluator cannot read less than four frames, so an end in first place is not drawn.
-        shortest = -(-STEP_FRAMES // per_token)
+        options["min_tokens"] = -(-STEP_FRAMES // per_token)
         generator = torch.Generator().manual_seed(seed)
-        options = {"batch_size": AT_ONCE, "max_tokens": longest, "min_tokens": shortest, **self.sampling}
-        tokens = generate(self.transformer, vectors, generator=generator, **options)
-        return map_rows(lambda rows: self.tokenizer.decode(rows).cpu().numpy(), tokens, batch_size=256)
-
-
-def _check_trained_with(transformer, name, found):
-    expected = getattr(getattr(transformer, "config", None), name, "")
-    if expected and expected != found:
-        raise CheckpointError(f"The transformer was trained with another {name}.", expected=expected, found=found)
+        tokens = self.pipeline.write(texts, generator=generator, **options | self.sampling)
+        return map_rows(lambda rows: tokenizer.decode(rows).cpu().numpy(), tokens, batch_size=256)

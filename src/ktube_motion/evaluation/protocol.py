@@ -141,13 +141,13 @@ def evaluate_generation(
     def spread(rng):
         """Generate many motions of a few texts and give how much they differ."""
         few, each = rng.permutation(len(samples.texts))[: config.multimodality_texts], config.multimodality_samples
-        texts = [samples.texts[k].text for k in few for _ in range(each)]
+        texts = [samples.texts[k] for k in few for _ in range(each)]
         groups = evaluator.embed_motion(writer(texts, int(rng.integers(2**31))))
         return multimodality(groups.reshape(len(few), each, -1), num_pairs=config.multimodality_pairs, rng=rng)
 
     def repeat(rng, order, number):
         chosen = run.choose_texts(rng)
-        made = writer([samples.texts[k].text for k in chosen], int(rng.integers(2**31)))
+        made = writer([samples.texts[k] for k in chosen], int(rng.integers(2**31)))
         run.check(made)
         if unsaved and number == 0:
             run.save_predictions(made)

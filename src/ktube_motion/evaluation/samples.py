@@ -1,7 +1,7 @@
 """What the protocol measures on: stretches of motion with the texts that tell of them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Samples:
     features : list of float32 arrays [shape=(T, D)]
         Raw, ``T`` a multiple of four.
     texts : list of Utterance
-        All texts of all samples.
+        All texts of all samples, with times from the sample's start.
     choices : list of arrays of int
         For each sample, which of the texts are its own.
     counts : dict of str to int
@@ -92,13 +92,12 @@ def collect_samples(corpus, config: EvaluationConfig) -> Samples:
         if not np.isfinite(features).all():
             counts["clips_not_finite"] += 1
             continue
-        if not shortest <= len(features) <= longest:
+        if config.limit_clips and not shortest <= len(features) <= longest:
             counts["clips_outside_limits"] += 1
             continue
         lines = corpus.texts(name)
-        entries, outside = caption_entries(
-            lines, len(features), fps=corpus.fps, min_frames=shortest, max_frames=longest
-        )
+        limits = {"min_frames": shortest, "max_frames": longest, "limit_clip": config.limit_clips}
+        entries, outside = caption_entries(lines, len(features), fps=corpus.fps, **limits)
         counts["clips_without_text"] += not lines
         counts["texts_outside_limits"] += sum(outside.values())
         for entry in entries:
@@ -109,7 +108,8 @@ def collect_samples(corpus, config: EvaluationConfig) -> Samples:
             names.append(name)
             motions.append(features[entry.start : stop])
             choices.append(np.arange(len(texts), len(texts) + len(entry.texts)))
-            texts.extend(entry.texts)
+            seconds = entry.num_frames / corpus.fps
+            texts.extend(replace(text, start=0.0, end=seconds) for text in entry.texts)
     counts["samples"] = len(keys)
     if hasattr(corpus, "missing"):
         counts["clips_missing"] = len(corpus.missing(config.split))

@@ -288,7 +288,7 @@ class _Study:
 
     def generate(self, model, sampling):
         made = TextToFeatures(model, self.run.config.max_frames, dict(sampling or {}))(
-            [self.samples.texts[k].text for k in self.chosen], int(self.rng.integers(2**31))
+            [self.samples.texts[k] for k in self.chosen], int(self.rng.integers(2**31))
         )
         self.run.check(made)
         return made

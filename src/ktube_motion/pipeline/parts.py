@@ -6,7 +6,7 @@ from .. import evaluators as _evaluators  # noqa: F401 (registers the encoder th
 from ..errors import CheckpointError
 from ..gpt.transformer import MotionTransformer
 from ..io.files import read_json, write_json
-from ..text import load_text_encoder, save_text_encoder, vectors_per_text
+from ..text import NUM_TIMES, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
@@ -14,8 +14,8 @@ __all__ = ["check_parts", "load_parts", "save_parts"]
 _KIND = "utterance_to_motion"
 
 
-def check_parts(tokenizer, transformer, text_encoder):
-    """Raise `CheckpointError`, naming both sides, unless the three belong together."""
+def check_parts(tokenizer, transformer, text_encoder, words=None):
+    """Raise `CheckpointError`, naming both sides, unless all belong together."""
     ours, theirs = transformer.config, tokenizer.config
     if theirs.num_quantizers != 1:
         raise CheckpointError("The transformer writes one code a token.", found=f"{theirs.num_quantizers} quantizers")
@@ -27,6 +27,11 @@ def check_parts(tokenizer, transformer, text_encoder):
         ("number of vectors of a text", ours.text_tokens, vectors_per_text(text_encoder), "text encoder"),
         ("text encoder", ours.text_encoder, text_encoder.identity if ours.text_encoder else "", "text encoder"),
     ]
+    if words is not None:
+        pairs += [
+            ("size of a row of words", ours.word_dim, words.dim + NUM_TIMES, "word encoder"),
+            ("word encoder", ours.word_encoder, words.identity if ours.word_encoder else "", "word encoder"),
+        ]
     for what, wanted, found, part in pairs:
         if wanted != found:
             raise CheckpointError(

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError, DataError
-from ..text import utterances
+from ..text import speaking_seconds, utterances
 from ..text.encoders import clean_texts
+from ..text.timing import SYLLABLES_PER_SECOND
 from ..types import Cue, Utterance
 
 __all__ = ["MAX_SECONDS", "number_of_frames", "read_talk", "token_spans"]
@@ -39,7 +40,7 @@ def number_of_frames(seconds: float, fps: float) -> int:
     return max(1, round(seconds * fps))
 
 
-def read_talk(talk, seconds=None, syllables_per_second=4.5):
+def read_talk(talk, seconds=None, syllables_per_second=SYLLABLES_PER_SECOND):
     """Give name, utterances and length in seconds of a paragraph, a transcript file or cues.
 
     Parameters
@@ -64,8 +65,8 @@ def read_talk(talk, seconds=None, syllables_per_second=4.5):
     Examples
     --------
     >>> name, spoken, seconds = read_talk("안녕하세요. 오늘은 손을 들어 보겠습니다.", syllables_per_second=5.0)
-    >>> seconds
-    3.4
+    >>> round(seconds, 1)
+    3.9
     """
     if isinstance(talk, str) and not _is_file_name(talk):
         return _read_paragraph(talk, seconds, syllables_per_second)
@@ -105,12 +106,9 @@ def _is_file_name(talk):
 
 
 def _read_paragraph(talk, seconds, syllables_per_second):
-    if not (math.isfinite(syllables_per_second) and syllables_per_second > 0):
-        raise ConfigError("syllables_per_second must be positive.", found=syllables_per_second)
     (text,) = clean_texts([talk])
     if seconds is None:
-        # A Hangul letter is a syllable; other scripts are said a little faster than that.
-        seconds = max(1.0, sum(map(str.isalnum, text)) / syllables_per_second)
+        seconds = max(1.0, speaking_seconds(text, syllables_per_second=syllables_per_second))
     number_of_frames(seconds, 1.0)
     return text[:60], utterances([Cue(0.0, float(seconds), text)]), seconds
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from ..errors import ConfigError
 from ..gpt.sampling import generate, stream
 from ..gpt.transformer import MotionTransformer
 from ..skeletons import Skeleton
-from ..text.encoders import TextEncoder, clean_texts
-from ..types import Cue, Motion
+from ..text import TextEncoder, WordEncoder, clean_texts
+from ..text import word_encoder as make_word_encoder
+from ..text.timing import SYLLABLES_PER_SECOND
+from ..types import Cue, Motion, Word
 from ..vq import MotionTokenizer
 from .decoding import decode_rows, decode_stream
+from .hearing import hear, spoken_words, words_of_talk
 from .in_betweening import write_between
 from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
 from .parts import check_parts, load_parts, save_parts
@@ -35,17 +39,26 @@ class UtteranceToMotion:
     transformer : MotionTransformer
     text_encoder : TextEncoder
         The one the transformer was trained with.
+    word_encoder : WordEncoder, optional
+        The same, for a transformer that hears words in time; by default what `text.word_encoder` makes of
+        the text encoder.
 
     Attributes
     ----------
     fps : float
     skeleton : Skeleton
         Both of the tokenizer.
+    hears_words : bool
+        Whether the transformer was trained with words in time: then gestures come on their words, and every
+        motion lasts as long as what is said.
+    seconds_ahead : float
+        How long before it is said a word must be known to `stream`, so that its gesture can begin in time:
+        what the transformer hears ahead, and the piece of motion that is decoded.
 
     Raises
     ------
     CheckpointError
-        If the three do not belong together: sizes, the tokenizer's
+        If the parts do not belong together: sizes, the tokenizer's
         fingerprint or the text encoder's identity differ.
 
     Examples
@@ -61,11 +74,28 @@ class UtteranceToMotion:
     (41, '오른손을 들어 인사한다')
     """
 
-    def __init__(self, tokenizer: MotionTokenizer, transformer: MotionTransformer, text_encoder: TextEncoder):
+    def __init__(
+        self,
+        tokenizer: MotionTokenizer,
+        transformer: MotionTransformer,
+        text_encoder: TextEncoder,
+        *,
+        word_encoder: WordEncoder | None = None,
+    ):
         self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
-        check_parts(tokenizer, transformer, text_encoder)
+        self.hears_words = transformer.config.word_dim > 0
+        if word_encoder is None and self.hears_words:
+            word_encoder = make_word_encoder(text_encoder)
+        self.word_encoder = word_encoder if self.hears_words else None
+        check_parts(tokenizer, transformer, text_encoder, self.word_encoder)
         self.fps = tokenizer.config.fps
         self.skeleton = Skeleton.named(tokenizer.config.skeleton)
+
+    @property
+    def seconds_ahead(self) -> float:
+        """Seconds before it is said in which a word must be known; 0 where words have no times."""
+        config = self.transformer.config
+        return (config.word_ahead + 2) * config.frames_per_token / self.fps if self.hears_words else 0.0
 
     @classmethod
     def from_pretrained(
@@ -98,7 +128,7 @@ class UtteranceToMotion:
 
     def generate(
         self,
-        texts: Sequence[str],
+        texts: Sequence[str | Cue],
         *,
         seconds: float | Sequence[float] | None = None,
         prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
@@ -109,9 +139,11 @@ class UtteranceToMotion:
 
         Parameters
         ----------
-        texts : sequence of str
+        texts : sequence of str, Cue or Utterance
+            The words of a cue say when each is spoken; those of a text are estimated.
         seconds : float or sequence of float, optional
-            Exact length, to the nearest frame; by default the model ends by itself.
+            Exact length, to the nearest frame; by default that of a cue. A text lasts as long as it takes to say
+            it where the transformer hears words; where it does not, the model ends by itself.
         prefix : Motion, or tokens as for `ktube_motion.gpt.generate`, optional
             What came before. The result goes on from there without a jump:
             from a motion's last frame, wherever that is, with its bones; or in
@@ -134,25 +166,48 @@ class UtteranceToMotion:
         ConfigError
             If options cannot work, or a length is beyond `MAX_SECONDS`.
         """
-        names = clean_texts(texts)
-        frames = None
-        if seconds is not None and sampling.get("num_tokens") is not None:
-            raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
-        if seconds is not None:
-            frames = self._frames_for(seconds, len(names))
-            sampling["num_tokens"] = [self._tokens_for(count) for count in frames]
+        names = _names(texts)
+        frames = self._frames_for(texts, seconds, sampling.get("num_tokens"))
         self._check_context(context)
         before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
         read = None if before is None else [row.read for row in before]
-        tokens = generate(self.transformer, self.text_encoder.encode(names), prefix=read, **sampling)
+        tokens = self._write(texts, names, frames, read, sampling)
         return self._decode(tokens, frames, names, before)
+
+    def write(self, texts: Sequence[str | Cue], *, seconds=None, **sampling) -> list[torch.Tensor]:
+        """Write the motion tokens of each text: what `generate` decodes.
+
+        Parameters
+        ----------
+        texts, seconds, **sampling
+            As for `generate`.
+
+        Returns
+        -------
+        tokens : list of int64 tensor [shape=(L_i,)]
+        """
+        names = _names(texts)
+        return self._write(texts, names, self._frames_for(texts, seconds, sampling.get("num_tokens")), None, sampling)
+
+    def _write(self, texts, names, frames, read, sampling):
+        if frames is not None:
+            sampling = sampling | {"num_tokens": [self._tokens_for(count) for count in frames]}
+        if self.hears_words:
+            tracks = []
+            for row, (text, count) in enumerate(zip(texts, frames, strict=True)):
+                words, seconds = spoken_words(text, count / self.fps)
+                tracks.append(self._track(words, seconds, 0 if read is None else len(read[row])))
+            sampling = sampling | {"words": tracks}
+        different = {name: row for row, name in enumerate(dict.fromkeys(names))}
+        vectors = self.text_encoder.encode(list(different))[[different[name] for name in names]]
+        return generate(self.transformer, vectors, prefix=read, **sampling)
 
     def speak(
         self,
         talk: str | Path | Iterable[Cue],
         *,
         seconds: float | None = None,
-        syllables_per_second: float = 4.5,
+        syllables_per_second: float = SYLLABLES_PER_SECOND,
         context: int = _CONTEXT,
         generator: torch.Generator | None = None,
         **sampling,
@@ -167,11 +222,12 @@ class UtteranceToMotion:
             Cues are joined into utterances, `Utterance` objects stay as they are.
         seconds : float, optional
             Length of the whole; by default the transcript's end, or for a
-            paragraph its syllables divided by `syllables_per_second`.
+            paragraph what it takes to say it.
         syllables_per_second : float
-            Speed of a paragraph, pauses included.
+            Speed of a paragraph; pauses come on top.
         context : int
-            How many tokens of the utterance before are read on.
+            How many tokens of the utterance before are read on, where the transformer hears no words. One that
+            does goes on through the talk, and utterances have no borders.
         generator : torch.Generator, optional
         **sampling
             temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
@@ -179,8 +235,8 @@ class UtteranceToMotion:
         Returns
         -------
         motion : Motion
-            Frame 0 is second 0 of the transcript. Each utterance rules from
-            its start to the start of the next, pauses included; the first
+            Frame 0 is second 0 of the transcript. Gestures come on their words where the transformer hears them;
+            else each utterance rules from its start to the start of the next, pauses included, and the first
             also rules the time before it.
 
         Raises
@@ -204,6 +260,10 @@ class UtteranceToMotion:
         self._check_context(context)
         name, spoken, seconds = read_talk(talk, seconds, syllables_per_second)
         frames = number_of_frames(seconds, self.fps)
+        if self.hears_words:
+            rows = self._hear(words_of_talk(spoken), frames / self.fps)
+            written = stream(self.transformer, None, words=rows, generator=generator, **sampling)
+            return self._decode([torch.tensor(list(written))], [frames], [name], None)[0]
         spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
         unheard = sum(start == stop for start, stop in spans)
         if unheard:
@@ -219,7 +279,7 @@ class UtteranceToMotion:
 
     def stream(
         self,
-        text: str,
+        text: str | Cue | Iterable[Word | float],
         *,
         seconds: float | None = None,
         lookahead: int = 1,
@@ -227,13 +287,17 @@ class UtteranceToMotion:
         context: int = _CONTEXT,
         **sampling,
     ) -> Iterator[Motion]:
-        """Make motion for one text and give it piece by piece, as it comes.
+        """Make motion and give it piece by piece, as its words come.
 
         Parameters
         ----------
-        text : str
+        text : str, Cue, or iterable of Word or float
+            One text; or words as they arrive, for a transformer that hears them: what the word marks of a speech
+            synthesiser give, by their start. A number among them says that nothing more begins before this
+            second, so that a pause goes on in motion. A piece is given as soon as the words up to `seconds_ahead`
+            after it are known; the stream may run for hours, in flat memory.
         seconds : float, optional
-            Exact length, to the nearest frame.
+            Exact length, to the nearest frame; by default to the end of the last word.
         lookahead : int
             Tokens that are awaited before a piece is given. A piece is
             decoded with only these after it, so more is smoother and later.
@@ -254,7 +318,6 @@ class UtteranceToMotion:
         DataError, ConfigError
             As for `generate`.
         """
-        (name,) = clean_texts([text])
         frames = None if seconds is None else number_of_frames(seconds, self.fps)
         if frames is not None:
             sampling["num_tokens"] = self._tokens_for(frames)
@@ -263,13 +326,24 @@ class UtteranceToMotion:
         self._check_context(context)
         before = None if prefix is None else prefixes(prefix, 1, self.tokenizer, context)[0]
         read = None if before is None else before.read
-        tokens = stream(self.transformer, self.text_encoder.encode([name])[0], prefix=read, **sampling)
+        name, vector = "", None
+        if isinstance(text, (str, Cue)):
+            (name,) = clean_texts([_text_of(text)])
+            vector = self.text_encoder.encode([name])[0]
+            if self.hears_words:
+                text, seconds = spoken_words(text, seconds)
+        elif not self.hears_words:
+            raise ConfigError("This model hears no words.", fix="Pass a text, or a model trained with a word encoder.")
+        if self.hears_words:
+            unknown = torch.zeros(0 if read is None else len(read), self.transformer.config.word_dim)
+            sampling["words"] = chain(unknown, self._hear(text, seconds))
+        tokens = stream(self.transformer, vector, prefix=read, **sampling)
         pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
         return self._cut(pieces, frames, name)
 
     def in_between(
         self,
-        text: str,
+        text: str | Cue,
         before: Motion,
         after: Motion,
         *,
@@ -284,7 +358,7 @@ class UtteranceToMotion:
 
         Parameters
         ----------
-        text : str
+        text : str or Cue
             What is said in between.
         before, after : Motion
             With positions, of the tokenizer's skeleton and rate.
@@ -327,7 +401,7 @@ class UtteranceToMotion:
         >>> pipeline = UtteranceToMotion.from_pretrained("output/quickstart/pipeline")  # doctest: +SKIP
         >>> between = pipeline.in_between("왼손을 흔들어요", clip[:40], clip[80:], seconds=2.0)  # doctest: +SKIP
         """
-        (name,) = clean_texts([text])
+        (name,) = clean_texts([_text_of(text)])
         frames = number_of_frames(seconds, self.fps)
         self._check_context(context)
         if candidates < 1:
@@ -336,10 +410,15 @@ class UtteranceToMotion:
         check_neighbour(after, self.tokenizer, "motion after")
         first = end_of(before, self.tokenizer, context=context)
         last = start_of(after, self.tokenizer, context=1)
+        num_tokens = max(1, round(frames / self.tokenizer.frames_per_token))
+        if self.hears_words:
+            length = num_tokens * self.tokenizer.frames_per_token / self.fps
+            said = spoken_words(text, length)[0]
+            sampling["words"] = [self._track(said, length, len(first.read))] * candidates
         tokens = generate(
             self.transformer,
             self.text_encoder.encode([name] * candidates),
-            num_tokens=max(1, round(frames / self.tokenizer.frames_per_token)),
+            num_tokens=num_tokens,
             prefix=first.read,
             generator=generator,
             **sampling,
@@ -361,11 +440,34 @@ class UtteranceToMotion:
         if not 0 <= context <= limit:
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
-    def _frames_for(self, seconds, count):
-        wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
-        if len(wanted) != count:
-            raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
-        return [number_of_frames(value, self.fps) for value in wanted]
+    def _frames_for(self, texts, seconds, num_tokens):
+        """Give the length of each text, or None where the model shall end by itself."""
+        count = len(texts)
+        if seconds is not None and num_tokens is not None:
+            raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
+        if seconds is not None:
+            wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
+            if len(wanted) != count:
+                raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
+            return [number_of_frames(value, self.fps) for value in wanted]
+        if num_tokens is not None:
+            tokens = np.broadcast_to(num_tokens, count).tolist() if self.hears_words else None
+            return tokens and [value * self.tokenizer.frames_per_token for value in tokens]
+        timed = [isinstance(text, Cue) and text.end > text.start for text in texts]
+        if not self.hears_words and any(timed) and not all(timed):
+            raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")
+        if not self.hears_words and not any(timed):
+            return None
+        return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
+
+    def _hear(self, words, seconds):
+        rate = self.fps / self.tokenizer.frames_per_token
+        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
+
+    def _track(self, words, seconds, before):
+        """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""
+        unknown = torch.zeros(before, self.transformer.config.word_dim)
+        return torch.cat((unknown, torch.stack(list(self._hear(words, seconds)))))
 
     def _tokens_for(self, frames):
         return -(-frames // self.tokenizer.frames_per_token)
@@ -386,3 +488,12 @@ class UtteranceToMotion:
                 joints = old.continued(joints[start - 2 :]) if isinstance(old, Neighbour) else joints[start:]
             motions.append(self._motion(joints if frames is None else joints[: frames[row]], names[row]))
         return motions
+
+
+def _text_of(text):
+    return text.text if isinstance(text, Cue) else text
+
+
+def _names(texts):
+    """Give the texts as they are encoded; those of cues are what is said in them."""
+    return clean_texts(texts if isinstance(texts, (str, bytes)) else [_text_of(text) for text in texts])

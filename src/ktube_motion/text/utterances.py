@@ -207,6 +207,7 @@ def caption_entries(
     fps: float = 20.0,
     min_frames: int = 40,
     max_frames: int | None = 199,
+    limit_clip: bool = True,
 ) -> tuple[list[CaptionEntry], dict[str, int]]:
     """List what a clip adds to a text-to-motion data set, by the published protocol.
 
@@ -221,6 +222,8 @@ def caption_entries(
     min_frames, max_frames : int
         Limits of the clip and of each part. The defaults are those of evaluation on HumanML3D (KIT-ML: 24 to 199);
         training on tokens takes 1 and None.
+    limit_clip : bool
+        Whether a clip outside the limits loses its texts about parts of it too, as published.
 
     Returns
     -------
@@ -239,7 +242,8 @@ def caption_entries(
     """
     counts = {"too_short": 0, "too_long": 0}
     most = math.inf if max_frames is None else max_frames
-    if not min_frames <= num_frames <= most:
+    fits = min_frames <= num_frames <= most
+    if limit_clip and not fits:
         counts["too_short" if num_frames < min_frames else "too_long"] = len(texts)
         return [], counts
     entries, whole = [], []
@@ -255,8 +259,10 @@ def caption_entries(
             counts["too_long"] += 1
         else:
             entries.append(_entry(first, stop, [text], fps))
-    if whole:
+    if whole and fits:
         entries.append(_entry(0, num_frames, whole, fps))
+    elif whole:
+        counts["too_short" if num_frames < min_frames else "too_long"] += len(whole)
     return entries, counts
 
 

@@ -1,0 +1,117 @@
+"""What a transformer hears of words: rows of its track, made while the words come."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import torch
+
+from ..errors import DataError
+from ..text import WordEncoder, estimate_words, shift_words, speaking_seconds, timed_words, word_track
+from ..types import Cue, Word
+
+__all__ = ["hear", "spoken_words", "words_of_talk"]
+
+_REACH = 4.0  # seconds after its end for which a word is still told of in the rows
+_SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
+
+
+def spoken_words(text: str | Cue, seconds: float | None = None) -> tuple[tuple[Word, ...], float]:
+    """Give the words of a text, from second 0 on, and how long it is.
+
+    Parameters
+    ----------
+    text : str or Cue
+        The words of a cue keep their times, counted from its start; those of a text are estimated.
+    seconds : float, optional
+        Length; by default a cue's own, or what it takes to say the text.
+
+    Examples
+    --------
+    >>> words, seconds = spoken_words("손을 들어 주세요.", seconds=2.0)
+    >>> [word.text for word in words], seconds
+    (['손을', '들어', '주세요.'], 2.0)
+    """
+    if isinstance(text, Cue) and text.end > text.start:
+        seconds = text.seconds if seconds is None else seconds
+        return shift_words(timed_words(text), -text.start, seconds), seconds
+    text = text.text if isinstance(text, Cue) else text
+    seconds = speaking_seconds(text) if seconds is None else seconds
+    return estimate_words(text, 0.0, seconds), seconds
+
+
+def words_of_talk(spoken: Iterable[Cue]) -> list[Word]:
+    """Give the words of utterances by their start, for the whole talk; those of utterances without times estimated."""
+    words = chain.from_iterable(timed_words(utterance) for utterance in spoken if utterance.end > utterance.start)
+    return sorted(words, key=lambda word: word.start)
+
+
+def hear(
+    words: Iterable[Word | float], encoder: WordEncoder, *, tokens_per_second: float, seconds: float | None = None
+) -> Iterator[torch.Tensor]:
+    """Yield the rows of a track as soon as the words they tell of have come.
+
+    Parameters
+    ----------
+    words : iterable of Word or float
+        In the order in which they begin. A number says that nothing more
+        begins before this second: so a pause need not be waited out.
+    encoder : WordEncoder
+    tokens_per_second : float
+    seconds : float, optional
+        Where the track ends; by default with the last word.
+
+    Yields
+    ------
+    row : float32 tensor [shape=(encoder.dim + NUM_TIMES,)]
+        A row comes when nothing more can begin during its token.
+
+    Raises
+    ------
+    DataError
+        If words are not in order, or their times cannot be.
+
+    Notes
+    -----
+    What is kept are the words of the last seconds: memory does not grow.
+    """
+    near: deque[tuple[Word, torch.Tensor]] = deque()
+    sentence: list[str] = []
+    clock, row, last = 0.0, 0, 0.0
+    for item in words:
+        clock = _later(item, clock)
+        limit = clock if seconds is None else min(clock, seconds)
+        while (row + 1) / tokens_per_second <= limit + 1e-9:
+            yield _row(near, encoder, row, tokens_per_second)
+            row += 1
+        if isinstance(item, Word):
+            if sentence and (sentence[-1].endswith(_SENTENCE_END) or item.start - last > 1.0):
+                sentence = []
+            sentence = [*sentence[-8:], item.text]
+            near.append((item, encoder.encode_words(sentence)[-1]))
+            last = max(last, item.end)
+    end = last if seconds is None else seconds
+    while row < math.ceil(end * tokens_per_second - 1e-9):
+        yield _row(near, encoder, row, tokens_per_second)
+        row += 1
+
+
+def _later(item, clock):
+    """Give the second before which nothing more begins; refuse what is out of order."""
+    word = isinstance(item, Word)
+    now = item.start if word else item
+    numeric = isinstance(now, (int, float)) and not isinstance(now, bool) and math.isfinite(now)
+    if not numeric or (word and not (math.isfinite(item.end) and item.end >= item.start)):
+        raise DataError("The time of a word cannot be.", expected="start <= end, in seconds", found=item)
+    if word and now < clock:
+        raise DataError("Words are out of order.", expected=f"a word from {clock:g} s on", found=item)
+    return max(clock, float(now))
+
+
+def _row(near, encoder, row, tokens_per_second):
+    while len(near) > 1 and near[0][0].end < row / tokens_per_second - _REACH:
+        near.popleft()
+    vectors = torch.stack([vector for _, vector in near]) if near else torch.zeros(0, encoder.dim)
+    rate = {"num_tokens": 1, "tokens_per_second": tokens_per_second}
+    return word_track([word for word, _ in near], vectors, start=row, **rate)[0]

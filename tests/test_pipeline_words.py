@@ -1,0 +1,189 @@
+"""A pipeline whose transformer hears words: lengths, talks, live streams, words that cannot be."""
+
+import tracemalloc
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from test_pipeline import make_transformer, seeded, tokenizer  # noqa: F401 (a fixture)
+
+from ktube_motion.errors import CheckpointError, ConfigError, DataError
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.pipeline.hearing import hear, spoken_words, words_of_talk
+from ktube_motion.text import EmbeddedTextEncoder, speaking_seconds, word_encoder, word_track
+from ktube_motion.text.tracks import NUM_TIMES
+from ktube_motion.types import Cue, Utterance, Word
+
+WORDS = [Word(0.3, 0.6, "여러분"), Word(0.7, 1.4, "안녕하세요."), Word(2.9, 3.2, "왼쪽을"), Word(3.2, 3.7, "보세요.")]
+RATE = 5.0
+
+
+class Letters:
+    """Word vectors that need no model: the letters' numbers."""
+
+    dim, identity = 4, "letters/words"
+
+    def encode_words(self, words):
+        return torch.tensor([[float(ord(word[k % len(word)]) % 97) / 50 for k in range(4)] for word in words])
+
+
+@pytest.fixture(scope="module")
+def pipeline(tokenizer):  # noqa: F811
+    words = Letters()
+    model = make_transformer(tokenizer, word_dim=4 + NUM_TIMES, word_encoder=words.identity)
+    return UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder(), word_encoder=words)
+
+
+def rows_of(words, seconds=None):
+    return list(hear(iter(words), Letters(), tokens_per_second=RATE, seconds=seconds))
+
+
+def test_rows_that_come_are_those_of_the_whole_track():
+    words = [word for k in range(40) for word in (Word(4 * k + w.start, 4 * k + w.end, w.text) for w in WORDS)]
+    vectors = torch.cat([Letters().encode_words([word.text]) for word in words])
+    whole = word_track(words, vectors, num_tokens=800, tokens_per_second=RATE)
+    torch.testing.assert_close(torch.stack(rows_of(words, seconds=160.0)), whole)
+
+
+def test_a_row_comes_when_nothing_more_can_begin_in_it():
+    asked = []
+
+    def arriving():
+        for word in WORDS:
+            asked.append(word.start)
+            yield word
+
+    track = hear(arriving(), Letters(), tokens_per_second=RATE)
+    list(islice(track, 3))  # up to 0.6 s: the word at 0.7 s must have come, none after it
+    assert asked == [0.3, 0.7]
+    list(islice(track, 11))  # up to 2.8 s
+    assert asked == [0.3, 0.7, 2.9]
+
+
+def test_a_pause_need_not_be_waited_out():
+    track = hear(iter([WORDS[0], 1.0, 2.0, WORDS[2]]), Letters(), tokens_per_second=RATE)
+    given = torch.stack(list(islice(track, 10)))  # to 2.0 s, before the third word is asked for
+    alone = word_track(WORDS[:1], Letters().encode_words(["여러분"]), num_tokens=10, tokens_per_second=RATE)
+    torch.testing.assert_close(given, alone)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([WORDS[1], WORDS[0]], "out of order"),
+        ([2.0, WORDS[0]], "out of order"),
+        ([Word(0.5, 0.2, "손")], "cannot be"),
+        ([Word(float("nan"), 1.0, "손")], "cannot be"),
+        ([Word(0.0, float("inf"), "손")], "cannot be"),
+        (["손"], "cannot be"),
+        ([float("inf")], "cannot be"),
+    ],
+)
+def test_words_that_cannot_be(words, message):
+    with pytest.raises(DataError, match=message):
+        rows_of(words)
+
+
+def test_a_text_lasts_as_long_as_it_takes_to_say_it(pipeline):
+    texts = ["손을 들어 주세요.", "오늘은 3.5% 올랐습니다, 여러분."]
+    motions = pipeline.generate(texts, generator=seeded())
+    for text, motion in zip(texts, motions, strict=True):
+        assert motion.seconds == pytest.approx(speaking_seconds(text), abs=0.026)
+    assert [m.num_frames for m in pipeline.generate(texts, seconds=2.05, generator=seeded())] == [41, 41]
+    assert [m.num_frames for m in pipeline.generate(texts, num_tokens=3, generator=seeded())] == [12, 12]
+
+
+def test_the_words_of_a_cue_keep_their_times(pipeline):
+    said = Utterance(10.0, 12.0, "여러분 안녕하세요.", (Word(10.3, 10.6, "여러분"), Word(10.7, 11.4, "안녕하세요.")))
+    words, seconds = spoken_words(said)
+    assert [(round(w.start, 3), round(w.end, 3), w.source) for w in words] == [(0.3, 0.6, "given"), (0.7, 1.4, "given")]
+    assert seconds == 2.0
+    motion, text = (pipeline.generate([item], seeds=[3])[0] for item in (said, Cue(0.0, 2.0, said.text)))
+    assert motion.num_frames == text.num_frames == 40
+    assert np.abs(motion.positions - text.positions).max() > 0.01  # when words are said makes a difference
+
+
+def test_a_talk_goes_on_across_its_utterances(pipeline):
+    talk = [
+        Utterance(0.2, 1.6, "여러분 안녕하세요.", tuple(WORDS[:2])),
+        Utterance(2.8, 3.9, "왼쪽을 보세요.", tuple(WORDS[2:])),
+    ]
+    motion = pipeline.speak(talk, seconds=6.05, generator=seeded())
+    assert motion.num_frames == 121
+    live = list(pipeline.stream(iter(words_of_talk(talk)), seconds=6.05, generator=seeded()))
+    assert sum(map(len, live)) == 121
+    pieces = np.concatenate([piece.positions for piece in live])
+    # The same tokens; the live decoder sees less of what follows.
+    assert np.abs(pieces[:4] - motion.positions[:4]).mean() < 0.2
+    step = np.linalg.norm(np.diff(motion.positions, axis=0), axis=-1).max(1)
+    assert step[30:60].max() < 5 * np.median(step)
+
+
+def test_stream_awaits_no_more_than_it_says(pipeline):
+    heard = []
+
+    def arriving():
+        for k in range(100):
+            heard.append(0.4 * k)
+            yield Word(0.4 * k, 0.4 * k + 0.3, "손을")
+
+    pieces = pipeline.stream(arriving(), generator=seeded(), lookahead=1)
+    for number in range(1, 20):
+        next(pieces)
+        moved = number * 4 / 20
+        assert heard[-1] <= moved + pipeline.seconds_ahead + 0.4 + 1e-9
+    assert pipeline.seconds_ahead == pytest.approx((pipeline.transformer.config.word_ahead + 2) * 0.2)
+
+
+def test_a_stream_runs_on_in_flat_memory(pipeline):
+    def endless():
+        k = 0
+        while True:
+            yield Word(0.5 * k, 0.5 * k + 0.4, "말" * (1 + k % 5))
+            k += 1
+
+    pieces = pipeline.stream(endless(), generator=seeded())
+    for _ in islice(pieces, 100):
+        pass
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in islice(pieces, 300):
+        pass
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 50_000
+
+
+def test_prefixes_and_in_betweening_hear_too(pipeline):
+    before, after = pipeline.generate(["손을 들어요", "손을 내려요"], seconds=2.0, seeds=[1, 2])
+    (on,) = pipeline.generate(["왼쪽을 보세요"], seconds=1.5, prefix=before, seeds=[1])
+    assert on.num_frames == 30
+    assert np.linalg.norm(on.positions[0] - before.positions[-1], axis=-1).mean() < 0.1
+    between = pipeline.in_between("고개를 끄덕여요", before, after, seconds=1.0, candidates=2, generator=seeded())
+    assert between.num_frames == 20
+
+
+def test_what_hears_nothing_takes_no_words(tokenizer):  # noqa: F811
+    deaf = UtteranceToMotion(tokenizer, make_transformer(tokenizer), EmbeddedTextEncoder())
+    assert not deaf.hears_words
+    assert deaf.seconds_ahead == 0
+    with pytest.raises(ConfigError, match="hears no words"):
+        deaf.stream(iter(WORDS))
+    assert deaf.generate([Cue(1.0, 2.5, "손을 들어요")], generator=seeded())[0].num_frames == 30
+    with pytest.raises(ConfigError, match="Some texts have a length"):
+        deaf.generate([Cue(1.0, 2.5, "손을 들어요"), "손"], generator=seeded())
+
+
+def test_the_word_encoder_is_checked_and_comes_back(tokenizer, tmp_path):  # noqa: F811
+    words = word_encoder(EmbeddedTextEncoder())
+    model = make_transformer(tokenizer, word_dim=words.dim + NUM_TIMES, word_encoder=words.identity)
+    UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder()).save_pretrained(tmp_path)
+    again = UtteranceToMotion.from_pretrained(tmp_path)
+    assert again.word_encoder.identity == words.identity
+    assert again.generate(["손을 들어요"], generator=seeded())[0].num_frames > 10
+    with pytest.raises(CheckpointError, match=r"row of words differs|word encoder differs"):
+        UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder(), word_encoder=Letters())
+    for call in (lambda: again.generate(["손"], seconds=-1.0), lambda: again.stream("손", seconds=float("nan"))):
+        with pytest.raises(DataError, match="positive number"):
+            call()
