@@ -164,7 +164,7 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
 
     Examples
     --------
-    >>> rolling = [Cue(0, 2, "안녕하세요"), Cue(2, 4, "안녕하세요\n오늘은"), Cue(4, 6, "오늘은\n날씨가")]
+    >>> rolling = [Cue(0, 2, "안녕하세요"), Cue(2, 4, "안녕하세요\\n오늘은"), Cue(4, 6, "오늘은\\n날씨가")]
     >>> cues, counts = clean_cues(rolling)
     >>> [cue.text for cue in cues], counts["repeated_words"]
     (['안녕하세요', '오늘은', '날씨가'], 2)
