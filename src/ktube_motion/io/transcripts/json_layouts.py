@@ -91,7 +91,7 @@ def read_json_layout(page: Page) -> list[Cue]:
     known = [row for row in rows if row is not None]
     scale = _scale(page, records, known)
     names = _speaker_names(data)
-    if _WORDS.search(name) or _are_words(known):
+    if _WORDS.search(name) or _are_words(known) or _call_words(known):
         cues = _from_words(page, known, scale)
     else:
         cues = [cue for row in known if (cue := _cue(page, row, scale, names)) is not None]
@@ -243,6 +243,11 @@ def _are_words(rows):
     texts = [text.strip() for *_, text in rows if text.strip()]
     plain = not any(_word_rows(record) for _, record, *_ in rows)
     return plain and len(texts) > 3 and sum(" " not in text for text in texts) > 0.95 * len(texts) and _gapless(rows)
+
+
+def _call_words(rows):
+    """Is the text of each called a word, as Vosk does?"""
+    return bool(rows) and all(_get(record, "text")[0] in ("word", "punctuated_word") for _, record, *_ in rows)
 
 
 def _gapless(rows):

@@ -94,13 +94,14 @@ def _first_lines_as_speakers(cues):
 # -- LRC -------------------------------------------------------------------------------------
 
 _LRC_LINE = re.compile(r"[ \t]*((?:\[[0-9]{1,3}:[0-9]{2}(?:[.:][0-9]{1,3})?\])+)[ \t]*(.*)$")
+_LRC_TIGHT = re.compile(r"\[[0-9]{1,3}:[0-9]{2}\.[0-9]{2,3}\](?=[^\s:-])")
 _LRC_TAG = re.compile(r"[ \t]*\[(?:ti|ar|al|by|au|la|re|ve|length|offset):(.*)\]", re.IGNORECASE)
 _LRC_TIME = re.compile(r"[\[<]([0-9]{1,3}):([0-9]{2})(?:[.:]([0-9]{1,3}))?[\]>]")
 
 
 def detect_lrc(page: Page) -> bool:
     """Is it called so, or has it LRC's tags and times in brackets?"""
-    tagged = looks_like(page, _LRC_TAG) or page.suffix == "lrc"
+    tagged = looks_like(page, _LRC_TAG) or looks_like(page, _LRC_TIGHT) or page.suffix == "lrc"
     return tagged and looks_like(page, _LRC_LINE)
 
 
