@@ -19,6 +19,7 @@ _BROKEN = re.compile(r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t
 _CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")
 _SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:[^\s]+(?:\s+|$))+$")
 _NUMBER = re.compile(r"[ \t]*[0-9]+[ \t]*$")
+_OTHER_TAG = re.compile(r"<(?![0-9:.,]+>)[^<>]*>")
 _STAMP = re.compile(r"<(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?>")
 
 
@@ -146,10 +147,10 @@ def _stamped_words(lines, start, end):
     pieces = []
     for line in lines:
         if _STAMP.search(line):  # the other lines are repeats, or have no times
-            parts = _STAMP.split(line)
+            parts = _STAMP.split(_OTHER_TAG.sub("", line))
             pieces.append((start if not pieces else pieces[-1][0], parts[0]))
             pieces += [(clock_seconds(*parts[i : i + 4]), parts[i + 4]) for i in range(1, len(parts), 5)]
-    return timed_words([(time, re.sub(r"<[^<>]*>", "", piece)) for time, piece in pieces], end)
+    return timed_words(pieces, end)
 
 
 def timed_words(pieces, end) -> tuple[Word, ...]:
