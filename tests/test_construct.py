@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -277,11 +278,36 @@ def test_pairing(tmp_path):
         ("a b.v1", "김", 25), ("c", "김", 25), ("frames", "김", 25),
     ]  # fmt: skip
     assert [Path(path).name for path in alone] == ["d.npz", "e.vtt"]
-    (tmp_path / "c.ko.srt").touch()
-    with pytest.raises(CorpusError, match=r"same name.*table"):
-        pair_sources(tmp_path, tmp_path)
     with pytest.raises(CorpusError, match="does not exist"):
         pair_sources(tmp_path / "none", tmp_path)
+
+
+def test_the_best_of_several_files_is_paired_and_told(tmp_path):
+    talk = "talk.json talk.info.json talk.mp4 talk.webp talk.ko.vtt talk.en.vtt talk.ko-orig.srt"
+    others = "b.json b.ko.srt b.ko.vtt c.json c.auto.srt c.vtt 강연.ko.srt"
+    for name in (*talk.split(), *others.split(), unicodedata.normalize("NFD", "강연.json")):
+        (tmp_path / name).touch()
+    sources, alone = pair_sources(tmp_path, tmp_path)
+    chosen = {source.name: source.transcript.name for source in sources}
+    assert chosen == {"talk": "talk.ko.vtt", "b": "b.ko.srt", "강연": "강연.ko.srt", "c": "c.vtt"}
+    assert alone == []
+    told = {source.name: source.notes for source in sources}
+    assert "talk.en.vtt" in told["talk"][0]
+    assert told["강연"] == ()
+
+
+def test_a_build_takes_the_voice_of_the_body(tmp_path):
+    make_speaker(tmp_path, num_utterances=2, name="a")
+    lines = ["강사: 오른손을 천천히 들어 주세요.", "질문자: 네 알겠습니다 선생님.", "강사: 왼손도 함께 들어 봅시다."]
+    save_transcript([Cue(3.0 * i, 3.0 * i + 2.8, line) for i, line in enumerate(lines)], tmp_path / "a.srt")
+    for speaker, texts in ((None, [lines[0], lines[2]]), ("질문자", [lines[1]])):
+        sources = pair_sources(tmp_path, tmp_path)[0]
+        root = tmp_path / f"K{speaker}"
+        report = build_corpus(sources, root, speaker=speaker, report=False, progress=False)
+        record = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+        said = [row["text"] for row in record["clips"] + record["skipped"]]
+        assert sorted(said) == sorted(text.partition(": ")[2] for text in texts)
+        assert any("of 2 voices" in warning and "left out" in warning for warning in report.warnings)
 
 
 # -- going on, and what stops a build -----------------------------------------------------------

@@ -1,5 +1,9 @@
 """A text as a row of vectors, and the same said otherwise."""
 
+import csv
+import re
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +12,7 @@ from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError, FormatError
 from ktube_motion.text import CachedTextEncoder, SequenceTextEncoder, TextAugmentation, TextEncoder, clean_texts
+from ktube_motion.text.conjugation import ENDINGS, droppable_particles, with_ending, without_particle
 
 NOTHING = {"paraphrase": 0, "ending": 0, "particle": 0, "order": 0, "missing": 0}
 STYLE, ACTION = ("신나고 활기차게", "흥에 겨워서"), ("왼손을 들어 주세요", "왼팔을 올려요", "와, 이겼다!")
@@ -120,6 +125,49 @@ def test_any_text_stays_a_text(text, seed):
     found = augmentation(text, np.random.default_rng(seed))
     assert found.strip() == found
     assert clean_texts([found]) == [found]
+
+
+def test_forms_are_right():
+    forms = {
+        "여기 있어요": ("여기 있어요", "여기 있습니다", "여기 있어", "여기 있다"),
+        "하고 싶어": ("하고 싶어요", "하고 싶습니다", "하고 싶어", "하고 싶다"),
+        "제가 한다고요": ("제가 해요", "제가 합니다", "제가 해", "제가 한다"),
+        "다 됐어요": ("다 됐어요", "다 됐습니다", "다 됐어", "다 됐다"),
+        "좋지 않네요": ("좋지 않아요", "좋지 않습니다", "좋지 않아", "좋지 않다"),
+        "가지 않네요": ("가지 않아요", "가지 않습니다", "가지 않아", "가지 않는다"),
+        "손을 드는 거예요": ("손을 드는 거예요", "손을 드는 겁니다", "손을 드는 거야", "손을 드는 거다"),
+        "고양이야": ("고양이예요", "고양이입니다", "고양이야", "고양이다"),
+        "물을 부어요": ("물을 부어요", "물을 붓습니다", "물을 부어", "물을 붓는다"),
+        "안녕하세요": ("안녕하세요",) * 4,
+        "가지 마세요": ("가지 마세요",) * 4,
+    }
+    for text, expected in forms.items():
+        assert tuple(with_ending(text, ending) for ending in ENDINGS) == expected
+
+
+def test_particles_and_words_that_others_need_stay():
+    assert every(only(particle=1), "내가 손을 들게요") == {"내가 손 들게요"}
+    assert every(only(particle=1), "제가 왼손을 들어요") == {"제가 왼손 들어요"}
+    assert every(only(missing=1), "손을 들 수 있어요") == {"들 수 있어요"}
+    assert every(only(order=1), "왼손, 오른손을 들어요.") == {"왼손, 오른손을 들어요."}
+    assert every(only(order=1), "네, 알겠어요.") == {"알겠어요, 네."}
+
+
+def test_real_sentences_have_no_wrong_form(shared):
+    with (shared / "data" / "korean" / "ChatbotData.csv").open(encoding="utf-8") as file:
+        sentences = [row["A"] for row in islice(csv.DictReader(file), 0, None, 40)]
+    wrong = re.compile(r"(?:있|없|싶|이)는다|다요(?=\W*$)|어요요|[가-힣]거에요|거입니다|(?<![가-힣])(?:내|제|네)(?= )")
+    changed = [(text, with_ending(text, ending)) for text in sentences for ending in ENDINGS]
+    changed += [(text, without_particle(text, place)) for text in sentences for place in droppable_particles(text)]
+    assert sum(before != after for before, after in changed) > 200
+    assert [after for before, after in changed if wrong.search(after) and not wrong.search(before)] == []
+
+
+def test_numbers_and_addresses_stay_whole():
+    encoder = SequenceTextEncoder(LengthEncoder(), length=8)
+    for text in ("3.5% 올라요", "1,000원 내요", "www.naver.com 봐요"):
+        (rows,) = encoder.encode([text])
+        assert rows[1:4, 0].tolist() == [len(text), *map(len, text.split())]
 
 
 def test_identity_tells_settings_and_wordings():

@@ -262,12 +262,13 @@ class Word:
 
 @dataclass(frozen=True)
 class Cue:
-    """One subtitle: a text shown from `start` to `end` (seconds), with word times if known."""
+    """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known."""
 
     start: float
     end: float
     text: str
     words: tuple[Word, ...] = ()
+    speaker: str = field(default="", kw_only=True)
 
     @property
     def seconds(self) -> float:

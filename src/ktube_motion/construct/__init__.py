@@ -3,8 +3,9 @@
 from .build import BuildOptions, BuildReport, build_corpus
 from .clips import add_motion
 from .gestures import build_gesture_corpus, read_gestures
+from .pairing import pair_sources
 from .report import write_report
-from .sources import Source, find_audio, pair_sources, read_sources
+from .sources import Source, find_audio, read_sources
 from .splits import curate, finish_corpus, split_videos
 
 __all__ = [

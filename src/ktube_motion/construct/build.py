@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import __version__
@@ -59,6 +59,9 @@ class BuildOptions:
     body_model : str or None
         SMPL-X ``.npz`` file or its folder, for the joints and for SHOW's
         hands; by default the embedded body.
+    voice : str
+        Whose words to take where a transcript tells speakers apart and has this one; by default of whom the
+        source says (`Source.speaker`), else who speaks longest.
     """
 
     fps: float = 20.0
@@ -74,6 +77,7 @@ class BuildOptions:
     split_sizes: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 0
     body_model: str | None = None
+    voice: str = ""
 
     def __post_init__(self):
         ok = {
@@ -134,6 +138,7 @@ def build_corpus(
     *,
     options: BuildOptions | None = None,
     audio=None,
+    speaker: str | None = None,
     executor: Executor | None = None,
     report: bool = True,
     progress: bool = True,
@@ -151,6 +156,8 @@ def build_corpus(
         A folder with the videos or their sound, named like the sources: words
         whose times a transcript does not give are looked for there, see
         `text.align_words`.
+    speaker : str, optional
+        Whose words to take, short for ``BuildOptions(voice=…)``; warnings say how much of others was left out.
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
         ``dask.distributed.Client.get_executor()``, whose workers must see
@@ -202,6 +209,7 @@ def build_corpus(
     (2, ['speaker_0000_000', 'speaker_0000_001', 'Mspeaker_0000_000', 'Mspeaker_0000_001'])
     """
     sources, options = list(sources) if audio is None else find_audio(sources, audio), options or BuildOptions()
+    options = options if speaker is None else replace(options, voice=speaker)
     good, failed = _check_names(sources, options)
     corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
     records = _make_videos(corpus, good, options, executor, progress)

@@ -9,7 +9,7 @@ from ..features import features_to_joints, joints_to_features
 from ..filters import resample
 from ..io import Corpus
 from ..kinematics import mirror_positions
-from ..text import join_words, mirror_text, mirror_tokens
+from ..text import join_words, mirror_text, tag_korean
 from ..types import Motion, Utterance
 
 __all__ = ["MIRROR_PREFIX", "add_motion", "encode_motion"]
@@ -87,7 +87,11 @@ def encode_motion(
 def _mirror_words(utterance):
     """Swap left and right in the text, its timed words and its tokens; the times stay."""
     text = mirror_text(utterance.text)
+    if text == utterance.text:
+        return utterance
     # What mirrors a word may stand in the next one (왼 손), so the words are cut from the mirrored text.
-    spoken = join_words(utterance.text, utterance.words)
-    words = tuple(replace(word, text=swapped) for word, swapped in zip(spoken, text.split(), strict=bool(spoken)))
-    return replace(utterance, text=text, words=words, tokens=tuple(mirror_tokens(utterance.tokens)))
+    spoken, swapped = join_words(utterance.text, utterance.words), text.split()
+    words = tuple(replace(word, text=new) for word, new in zip(spoken, swapped, strict=False))
+    # Tagged anew, because whether 오른 is a side or a verb is decided in the text.
+    tokens = tuple(tag_korean(text)) if utterance.tokens else ()
+    return replace(utterance, text=text, words=words if len(spoken) == len(swapped) else (), tokens=tokens)

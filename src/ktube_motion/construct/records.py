@@ -33,7 +33,7 @@ def source_key(source, options):
     """Hash all that the clips of a video depend on: options, version, and the bytes of its files; OSError if gone."""
     digest = hashlib.sha256()
     facts = {**asdict(options), **asdict(source), "version": __version__}
-    for name in ("poses", "transcript", "audio", "speaker", *_AFTERWARDS):
+    for name in ("poses", "transcript", "audio", "notes", *_AFTERWARDS):
         facts.pop(name)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for path in map(Path, filter(None, (source.poses, source.transcript, source.audio))):

@@ -3,23 +3,21 @@
 import csv
 import io
 import math
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import CorpusError, FormatError
+from ..io.characters import normalize_text
 from ..io.files import read_text
 
-__all__ = ["Source", "find_audio", "pair_sources", "read_sources"]
+__all__ = ["SOUNDS", "Source", "find_audio", "read_sources"]
 
-SUBTITLES = {".srt", ".vtt", ".sbv", ".textgrid", ".json3"}  # what tells transcripts from poses in one folder
 # What may hold sound; of two files of one name the former in this list is taken.
 SOUNDS = (
     ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma",
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg",
 )  # fmt: skip
-_LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*", re.IGNORECASE)
 _COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "audio"}
 
 
@@ -34,7 +32,8 @@ class Source:
     name : str
         What its clips are called: ``NAME_000``, ``NAME_001``, …
     speaker : str
-        Who speaks; the name where not given.
+        Who speaks; the name where not given. Where the transcript has a speaker of that name, only
+        those words are taken.
     offset : float
         Seconds to add to the transcript's times.
     fps : float or None
@@ -47,6 +46,8 @@ class Source:
     audio : path or None
         The video itself or its sound, in which `text.align_words` looks for
         the words whose times the transcript does not give.
+    notes : tuple of str
+        What was chosen on the way here; a build repeats it among its warnings.
     """
 
     poses: Path
@@ -58,52 +59,7 @@ class Source:
     format: str = "auto"
     person: int | str | None = None
     audio: Path | None = None
-
-
-def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
-    """Pair pose files with transcripts of the same name.
-
-    Parameters
-    ----------
-    poses, transcripts : path
-        Folders, or one folder that holds both. Names are compared without
-        their suffixes, a transcript's also without its language (``talk.json``
-        and ``talk.ko.srt`` fit). Sound and video files there are passed over,
-        see `find_audio`.
-    **options
-        Given to each `Source`.
-
-    Returns
-    -------
-    sources : list of Source
-    alone : list of str
-        Files that have no partner.
-
-    Raises
-    ------
-    CorpusError
-        If a folder is missing, or two files claim the same name.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> folder = Path(tempfile.mkdtemp())
-    >>> for name in ("a.json", "a.ko.srt", "b.json"):
-    ...     (folder / name).touch()
-    >>> sources, alone = pair_sources(folder, folder)
-    >>> [source.name for source in sources], [Path(path).name for path in alone]
-    (['a'], ['b.json'])
-    """
-    shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = _by_name(poses, lambda path: _is_pose(path) and not (shared and _has(path, SUBTITLES)), _stem)
-    spoken = _by_name(
-        transcripts,
-        lambda path: path.is_file() and (_has(path, SUBTITLES) if shared else not _has(path, SOUNDS)),
-        lambda path: _stem(path) if _stem(path) in found else _without_language(_stem(path)),
-    )
-    both = sorted(found.keys() & spoken.keys())
-    alone = [str(side[name]) for side in (found, spoken) for name in sorted(side.keys() - set(both))]
-    return [Source(found[name], spoken[name], name, **options) for name in both], alone
+    notes: tuple[str, ...] = ()
 
 
 def find_audio(sources: Iterable[Source], folder) -> list[Source]:
@@ -131,46 +87,14 @@ def find_audio(sources: Iterable[Source], folder) -> list[Source]:
     folder = Path(folder)
     if not folder.is_dir():
         raise CorpusError("This folder does not exist.", where=folder)
-    files = (path for path in sorted(folder.iterdir()) if path.is_file() and _has(path, SOUNDS))
-    named = {path.stem: path for path in sorted(files, key=lambda path: -SOUNDS.index(path.suffix.lower()))}
+    files = sorted(path for path in folder.iterdir() if path.is_file() and _has(path, SOUNDS))
+    files = sorted(files, key=lambda path: -SOUNDS.index(path.suffix.lower()))
+    named = {normalize_text(path.stem): path for path in files}
     return [replace(source, audio=source.audio or named.get(source.name)) for source in sources]
 
 
 def _has(path, suffixes):
     return path.suffix.lower() in suffixes
-
-
-def _is_pose(path):
-    return path.is_dir() or not _has(path, SOUNDS)
-
-
-def _stem(path):
-    return path.name if path.is_dir() else path.stem
-
-
-def _without_language(stem):
-    tag = _LANGUAGE.fullmatch(Path(stem).suffix)
-    return Path(stem).stem if tag else stem
-
-
-def _by_name(folder, wanted, name_of):
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise CorpusError("This folder does not exist.", where=folder)
-    names: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not wanted(path):
-            continue
-        name = name_of(path)
-        if name in names:
-            raise CorpusError(
-                "Two files have the same name.",
-                where=folder,
-                found=(names[name].name, path.name),
-                fix="Keep one of them there, or pair the files in a table (read_sources).",
-            )
-        names[name] = path
-    return names
 
 
 def read_sources(table) -> list[Source]:
@@ -234,8 +158,20 @@ def _source(columns, row, table, where):
     if cells.get("person", "").isdecimal():
         cells["person"] = int(cells["person"])
     for name in {"poses", "transcript", "audio"} & cells.keys():
-        cells[name] = table.parent / cells[name]
-    return Source(**{"name": _stem(cells["poses"]), **cells})
+        cells[name] = _on_disk(table.parent / cells[name])
+    return Source(**{"name": normalize_text(_stem(cells["poses"])), **cells})
+
+
+def _on_disk(path):
+    """Find the file that is called so in another normal form: tables are typed composed, macOS writes decomposed."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    name = normalize_text(path.name)
+    return next((other for other in path.parent.iterdir() if normalize_text(other.name) == name), path)
+
+
+def _stem(path):
+    return path.name if path.is_dir() else path.stem
 
 
 def _number(text, name, where):

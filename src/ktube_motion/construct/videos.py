@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
 from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower_body
 from ..filters.cleaning import lowpass_stretches
-from ..io import Corpus, clean_cues, load_poses, read_cues
+from ..io import Corpus, load_poses
 from ..io.files import write_json
 from ..kinematics import load_body, pose_to_joints
 from ..skeletons import Skeleton
@@ -17,6 +17,7 @@ from ..types import PoseSequence
 from .clips import encode_motion
 from .records import record_path, source_key
 from .stretches import stretches
+from .voices import spoken_cues
 
 __all__ = ["build_video"]
 
@@ -42,7 +43,7 @@ def build_video(source, root, options):
         try:
             record["key"] = source_key(source, options)
             poses, rough, seen, quality = _clean(source, options)
-            cues, words = _cues(source)
+            cues, words, told = spoken_cues(source, options)
             cues, confidences, heard, warnings = _listen(source, cues)
             spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
@@ -53,7 +54,8 @@ def build_video(source, root, options):
             record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
         else:
             record["quality"] = quality | words | heard
-            record["warnings"] = _compare_lengths(source.name, quality["seconds"], words["words_end"]) + warnings
+            late = _compare_lengths(source.name, quality["seconds"], words["words_end"])
+            record["warnings"] = told + late + warnings
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], cues, confidences)
     write_json(record_path(root, source.name), record)
@@ -96,15 +98,6 @@ def _clean(source, options):
     poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
     nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
     return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality
-
-
-def _cues(source):
-    """Give what was said and when, and figures of how it was read."""
-    cues, counts = clean_cues(read_cues(source.transcript, offset=source.offset))
-    if not cues:
-        raise FormatError("Empty transcript: nothing spoken in it.", where=source.transcript, found=counts)
-    dropped = {name: count for name, count in counts.items() if count}
-    return cues, {"cues": dropped, "words_end": round(cues[-1].end, 3)}
 
 
 def _listen(source, cues):
@@ -193,6 +186,8 @@ def _check_clip(stretch, valid, wanted, options):
 
 def _encode(corpus, entry, poses, rough, told, body, options):
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
+    from ..text import count_unmirrored
+
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
     clips = encode_motion(corpus, entry["name"], motion, told, mirror=options.mirror)
     entry["frames"] = len(clips[0]["features"])
@@ -200,6 +195,7 @@ def _encode(corpus, entry, poses, rough, told, body, options):
     entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
     entry["words"] = dict(sorted(Counter(word.source for text in told for word in text.words).items()))
+    entry["unmirrored"] = sum(count_unmirrored(text.text) for text in told) if options.mirror else 0
     entry["syllables"] = sum("가" <= letter <= "힣" for text in told for letter in text.text)
     return clips
 

@@ -272,7 +272,7 @@ def as_cues(words: Subtitles) -> list[Cue]:
     Examples
     --------
     >>> as_cues("안녕하세요")
-    [Cue(start=0.0, end=0.0, text='안녕하세요', words=())]
+    [Cue(start=0.0, end=0.0, text='안녕하세요', words=(), speaker='')]
     """
     if words is None:
         return []

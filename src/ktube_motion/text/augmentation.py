@@ -3,20 +3,17 @@
 import csv
 import hashlib
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import ConfigError, FormatError
 from ..io.files import read_text
+from .conjugation import ENDINGS, droppable_particles, droppable_words, may_move, with_ending, without_particle
 from .encoders import clean_texts
-from .words import load_kiwi, readable
 
 __all__ = ["TextAugmentation"]
 
-_PARTICLES = ("을", "를", "이", "가", "은", "는")  # those that are left out in speech
-_ENDINGS = ("어요", "습니다", "어", "는다")
 _CLAUSE = ", "
 
 
@@ -108,15 +105,14 @@ class TextAugmentation:
         (text,) = clean_texts([text])
         text = self._paraphrase(text, rng)
         if rng.random() < self.chances["ending"]:
-            text = _other_ending(text, _ENDINGS[rng.integers(len(_ENDINGS))])
+            text = with_ending(text, ENDINGS[rng.integers(len(ENDINGS))])
         if self.chances["particle"]:
             text = self._drop_particles(text, rng)
         if rng.random() < self.chances["order"]:
-            first, comma, rest = text.partition(_CLAUSE)
-            text = f"{rest}{_CLAUSE}{first}" if comma else text
+            text = _turned(text)
         words = text.split()
-        if rng.random() < self.chances["missing"] and len(words) > 2:
-            del words[rng.integers(len(words))]
+        if rng.random() < self.chances["missing"] and len(words) > 2 and (free := droppable_words(text)):
+            del words[free[rng.integers(len(free))]]
         return " ".join(words)
 
     def _paraphrase(self, text, rng):
@@ -137,28 +133,14 @@ class TextAugmentation:
         return others[rng.integers(len(others))]
 
     def _drop_particles(self, text, rng):
-        for morpheme in reversed(_morphemes(text)):
-            spoken = morpheme.form in _PARTICLES and morpheme.tag in ("JKO", "JKS", "JX")
-            if spoken and morpheme.start and rng.random() < self.chances["particle"]:
-                text = text[: morpheme.start] + text[morpheme.end :]
+        for place in reversed(droppable_particles(text)):
+            if rng.random() < self.chances["particle"]:
+                text = without_particle(text, place)
         return text
 
 
-@lru_cache(maxsize=4096)
-def _morphemes(text):
-    return load_kiwi().tokenize(readable(text))
-
-
-def _other_ending(text, ending):
-    """Conjugate the last verb of a text anew, which Kiwi does for the word that holds it."""
-    last = next((k for k, x in reversed(list(enumerate(_morphemes(text)))) if x.tag == "EF"), None)
-    if last is None or "?" in text:
-        return text
-    morphemes = _morphemes(text)
-    begin = text.rfind(" ", 0, morphemes[last].start) + 1
-    word = [(x.form, x.tag) for x in morphemes[:last] if x.start >= begin]
-    if not word:
-        return text
-    if ending == "는다" and word[-1][1].partition("-")[0] in ("EP", "VA", "XSA", "VCP", "VCN"):
-        ending = "다"
-    return text[:begin] + load_kiwi().join([*word, (ending, "EF")]) + text[morphemes[last].end :]
+def _turned(text):
+    """Put the clause before the first comma last; what closes the sentence stays at its end."""
+    body = text.rstrip(".!?…~ ")
+    first, comma, rest = body.partition(_CLAUSE)
+    return f"{rest}{_CLAUSE}{first}{text[len(body) :]}" if comma and rest and may_move(first) else text

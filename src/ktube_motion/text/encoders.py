@@ -5,7 +5,6 @@ is the default; those built on transformers models live in `pretrained`.
 """
 
 import hashlib
-import unicodedata
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -15,6 +14,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 
 from ..errors import DataError, MissingDependencyError
+from ..io.characters import normalize_text
 from ..io.files import atomic_path
 
 __all__ = ["CachedTextEncoder", "EmbeddedTextEncoder", "TextEncoder", "clean_texts", "vectors_per_text"]
@@ -56,7 +56,7 @@ def vectors_per_text(encoder: TextEncoder) -> int:
 
 
 def clean_texts(texts: Sequence[str]) -> list[str]:
-    """Bring texts into one form: composed Hangul, single spaces, no control characters.
+    """Bring texts into one form (`io.normalize_text`), with single spaces.
 
     Every encoder does this first, so the same words give the same vector
     however they were typed (macOS file names are decomposed) or copied.
@@ -88,11 +88,8 @@ def clean_texts(texts: Sequence[str]) -> list[str]:
     for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"Text {number} is no text.", expected="str", found=type(text).__name__)
-        # Cs: half of a surrogate pair, which no encoder can read. Cc: control characters, NUL among them.
-        spaced = "".join(" " if unicodedata.category(letter) in ("Cc", "Cs") else letter for letter in text)
-        clean = " ".join(unicodedata.normalize("NFC", spaced).split())
-        # Format characters (Cf) join emoji and must stay, but alone they say nothing.
-        if all(unicodedata.category(letter) in ("Cf", "Zs") for letter in clean):
+        clean = " ".join(normalize_text(text).split())
+        if not clean:
             raise DataError(
                 f"Text {number} is blank.", expected="at least one visible character", found=repr(text)[:60]
             )

@@ -16,6 +16,10 @@ from .words import tag_korean
 __all__ = ["SequenceTextEncoder"]
 
 
+# A point or comma between digits or Latin letters belongs to a number or an address: 3.5%, 1,000원, www.naver.com.
+_CLAUSE_END = re.compile(r"(?:[!?…]|(?<![0-9A-Za-z])[.,]|[.,](?![0-9A-Za-z]))+")
+
+
 class SequenceTextEncoder:
     """The sentence's vector, and after it those of its parts.
 
@@ -95,6 +99,6 @@ class SequenceTextEncoder:
 
 def _parts(text, dictionary):
     """Cut a text into its clauses, and those into words."""
-    clauses = [clause.strip() for clause in re.split(r"[,.!?…]+", text) if clause.strip()]
+    clauses = [clause.strip() for clause in _CLAUSE_END.split(text) if clause.strip()]
     words = [word for word, kind in tag_korean(text) if kind not in ("ADP", "AUX")] if dictionary else []
     return clauses + (words or [word for clause in clauses for word in clause.split()])

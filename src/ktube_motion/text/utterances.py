@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from ..errors import ConfigError, DataError
 from ..types import Cue, Utterance, Word
@@ -75,7 +76,18 @@ def utterances(
     if not (0 <= min_seconds < max_seconds and max_pause >= 0):
         found = f"{min_seconds}, {max_seconds}, {max_pause}"
         raise ConfigError("Impossible limits.", expected="0 <= min_seconds < max_seconds, max_pause >= 0", found=found)
-    words = [word for cue in _in_order(cues) for word in _spoken_words(cue)]
+    # Two voices never share an utterance: each turn is cut by itself.
+    turns = [list(turn) for _, turn in groupby(_in_order(cues), key=lambda cue: cue.speaker)]
+    return [
+        replace(utterance, speaker=turn[0].speaker)
+        for turn in turns
+        for utterance in _turn_utterances(turn, min_seconds, max_seconds, max_pause)
+    ]
+
+
+def _turn_utterances(cues, min_seconds, max_seconds, max_pause):
+    """Cut what one speaker says without a break by others."""
+    words = [word for cue in cues for word in _spoken_words(cue)]
     parts = []
     for run in split_where(words, lambda before, word: word.start - before.end > max_pause):
         for sentence in _sentences(run):
