@@ -6,20 +6,32 @@ y up, facing +z.
 
 from .bvh import load_bvh
 from .corpus import Corpus, check_name
+from .layouts import PoseFormat, register_pose_format
+from .people import Person
+from .pose_checks import PoseCheck, check_poses
+from .pose_reading import PoseReading, list_people, read_poses
 from .poses import load_poses, save_poses
 from .text_lines import read_text_file, write_text_file
 from .transcripts import clean_cues, clean_text, load_transcript, read_cues, save_transcript
 
 __all__ = [
     "Corpus",
+    "Person",
+    "PoseCheck",
+    "PoseFormat",
+    "PoseReading",
     "check_name",
+    "check_poses",
     "clean_cues",
     "clean_text",
+    "list_people",
     "load_bvh",
     "load_poses",
     "load_transcript",
     "read_cues",
+    "read_poses",
     "read_text_file",
+    "register_pose_format",
     "save_poses",
     "save_transcript",
     "write_text_file",

@@ -39,7 +39,10 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "right eye": (("reye_pose", "right_eye_pose", "reye"), (_RIGHT_EYE,)),
     "eyes": (("pose_eye", "eye_pose", "eyes_pose"), (_LEFT_EYE + _RIGHT_EYE,)),
     "left hand": (("lhand_pose", "left_hand_pose", "pose_lhand", "pose_left_hand", "left_hand", "lhand"), (_LEFT,)),
-    "right hand": (("rhand_pose", "right_hand_pose", "pose_rhand", "pose_right_hand", "right_hand", "rhand"), (_RIGHT,)),
+    "right hand": (
+        ("rhand_pose", "right_hand_pose", "pose_rhand", "pose_right_hand", "right_hand", "rhand"),
+        (_RIGHT,),
+    ),
     "hands": (("pose_hand", "hand_pose", "hands_pose", "hand_poses"), (_LEFT + _RIGHT,)),
     "transl": (
         ("transl", "trans", "cam_trans", "translation", "root_trans", "root_transl", "cam_t", "camera_translation"),
@@ -53,7 +56,9 @@ _PART_OF = {name: (part, rank) for part, (names, _) in PARTS.items() for rank, n
 _KINDS = {3: "rotvec", 9: "rotmat", 6: "rot6d"}
 _MOST_COEFFICIENTS = 500
 _PREFIX = re.compile(r"^(?:smplx|smplh|smpl|pred|params?|est|out)_(?=.)")
-_LOOKS_LIKE_A_PART = re.compile(r"hand|pose|beta|shape|transl?(?:_|$)|orient|expr|jaw|eye|theta|finger|rot(?:_|$|mat|vec)")
+_LOOKS_LIKE_A_PART = re.compile(
+    r"hand|pose|beta|shape|transl?(?:_|$)|orient|expr|jaw|eye|theta|finger|rot(?:_|$|mat|vec)"
+)
 _NEVER_A_PART = re.compile(
     r"keypoint|joint|vert|mesh|image|img|camera|score|conf|num_|_id|time|marker|path|len|valid|mask|2d|3d|landmark"
     r"|root_of|size|pca|latent|face_shape|eyelid|dmpl|height|width"
@@ -119,7 +124,7 @@ def is_pose(value, renamed=()) -> bool:
 
 def unread_parts(params, renamed=(), used=()) -> list[str]:
     """Name the keys that look like parts of a pose and are none that we know."""
-    known = {key for keys in _parts_of(tuple(params), renamed).values() for key in keys} | set(used)
+    known = {key for keys in _parts_of(tuple(params), renamed).values() for key in keys} | {*dict(renamed), *used}
     return [
         str(key)
         for key, value in params.items()
@@ -197,7 +202,7 @@ def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
     """
     try:
         shape = np.shape(to_numpy(value))
-    except ValueError:
+    except (ValueError, TypeError, RuntimeError):
         shape = ()
     size = int(np.prod(shape))
     if part in ("betas", "expression"):

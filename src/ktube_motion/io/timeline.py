@@ -8,9 +8,11 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
-from .people import read_number
+from .detections import read_number
 
-__all__ = ["CAMERA_TO_Y_UP", "DEFAULT_FPS", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses", "turn"]
+__all__ = [
+    "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses", "turn",
+]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ _LARGEST = 1e5
 
 CAMERA_TO_Y_UP = np.diag([1.0, -1.0, -1.0])  # y down, z forward: half a turn about x
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # a quarter turn back about x
+TO_Y_UP = {"camera": CAMERA_TO_Y_UP, "y up": None, "z up": Z_UP_TO_Y_UP}
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Track:
         Place of each row on the time line; None for one after the other.
     length : int
         Frames of the clip, if the source says so; the rows may need more.
+    valid : bool array [shape=(N,)] or None
+        Which rows count as seen.
     """
 
     rotvecs: np.ndarray
@@ -46,6 +51,7 @@ class Track:
     expression: np.ndarray | None = None
     frames: np.ndarray | None = None
     length: int = 0
+    valid: np.ndarray | None = None
 
 
 def choose_fps(given, found, *, where):
@@ -61,7 +67,6 @@ def choose_fps(given, found, *, where):
             raise ConfigError("fps cannot work.", expected="a number above 0, up to 1000", found=repr(given))
         return float(given)
     if found is None:
-        logger.info("%s: no frame rate in the file, %s frames per second assumed", where, DEFAULT_FPS)
         return DEFAULT_FPS
     fps = read_number(found, name="The frame rate", where=where)
     if not 0 < fps <= 1000:
@@ -106,7 +111,7 @@ def turn(rotvecs, transl, matrix):
     return rotvecs, np.asarray(transl, np.float64) @ matrix.T
 
 
-def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None):
+def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None):
     """Place one person's frames on the time line and clean them.
 
     Parameters
@@ -120,8 +125,6 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None)
     flat_hand_mean : bool
     axes : array [shape=(3, 3)], optional
         Rotation from the source's axes to y up.
-    valid : bool array [shape=(N,)], optional
-        Which rows the source itself calls valid.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None)
         per_frame.append(track.betas)
     good = np.all([(np.abs(part) < _LARGEST).all(1) for part in per_frame], axis=0)  # False for NaN too
     slots, length = _slots(track, count, fps, path)
-    seen = good if valid is None else good & np.asarray(valid, bool)
+    seen = good if track.valid is None else good & np.asarray(track.valid, bool)
     if not seen.any():
         raise DataError(
             "No frame has a usable pose.", where=path, found=f"{count} frames, none valid", fix="Leave this clip out."
@@ -149,7 +152,7 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None)
     betas = np.median(np.asarray(track.betas)[seen], axis=0) if np.ndim(track.betas) == 2 else track.betas
     if not np.isfinite(betas).all():
         raise DataError("The body shape is not finite.", where=path)
-    rows = np.flatnonzero(good)
+    rows = np.flatnonzero(seen)
     rotvecs, transl, expression = rotvecs[rows], transl[rows], expression[rows]
     if axes is not None:
         rotvecs, transl = turn(rotvecs, transl, axes)

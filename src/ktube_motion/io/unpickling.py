@@ -250,7 +250,8 @@ class SafeUnpickler(pickle._Unpickler):
         if key not in _NAMES:
             runs = module.partition(".")[0] in _RUNS_CODE or name.rpartition(".")[2] in _CALLS
             raise FormatError(
-                "This pickle may not be opened: " + ("it would run code." if runs else "it holds an object of a class."),
+                "This pickle may not be opened: "
+                + ("it would run code." if runs else "it holds an object of a class."),
                 where=self.where,
                 expected="NumPy arrays, tensors and plain containers",
                 found=f"{module}.{name}",
