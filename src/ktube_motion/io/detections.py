@@ -165,7 +165,6 @@ class Detections:
         values = np.concatenate(arrays, 1)
         self._blocks = [*self._filled(), *(values[k : k + _BLOCK] for k in range(0, count, _BLOCK))]
         self._used = _BLOCK
-        self._announced.update(frames.tolist())
         self.frames.extend(frames.tolist())
         self.labels.extend([label] * count)
         self.boxes.extend([None] * count if boxes is None or len(boxes) != count else list(boxes))
@@ -239,13 +238,13 @@ class Detections:
 
     @property
     def last_frame(self):
-        """The highest frame number announced, -1 if none."""
+        """The highest frame number announced, -1 if none; whole clips announce none."""
         return max(self._announced, default=-1)
 
     @property
     def num_frames_seen(self):
-        """How many frames were announced."""
-        return len(self._announced)
+        """How many frames were met."""
+        return len(self._announced) or len(set(self.frames))
 
     def renumber(self, number):
         """Change every frame number by a function, for sources that turn out to count otherwise."""

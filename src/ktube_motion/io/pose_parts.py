@@ -176,12 +176,15 @@ def fit_column(part, key, size) -> Column | None:
 
 def part_sizes(part) -> str:
     """Name the lengths a part may have, for a message."""
-    if part == "transl":
-        return "3 numbers"
     if part in ("betas", "expression"):
         return f"at most {_MOST_COEFFICIENTS} coefficients"
-    sizes = [3 * len(joints) for joints in PARTS[part][1]]
-    return f"{' or '.join(map(str, sizes))} numbers (or 3 × 3 matrices, or 6-D)"
+    return f"{_sizes(part)} numbers" + ("" if part == "transl" else " (or 3 × 3 matrices, or 6-D)")
+
+
+def _sizes(part):
+    if part in ("betas", "expression"):
+        return f"up to {_MOST_COEFFICIENTS}"
+    return "3" if part == "transl" else " or ".join(str(3 * len(joints)) for joints in PARTS[part][1])
 
 
 def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
@@ -223,12 +226,12 @@ def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
             column = fit_column(part, key, size // count) if count and size % count == 0 else None
             if column is not None and column.kind != "pca" and (count == 1 or len(shape) > 1):
                 return column, count
-        if part == "whole":
-            raise FormatError("This is no pose.", where=where, expected=f"{key} of {part_sizes(part)}", found=shape)
+    if part == "whole" and (rows or 1) == 1:
+        raise FormatError("This is no pose.", where=where, expected=f"{key} of {part_sizes(part)}", found=f"the shape {shape}")
     raise FormatError(
         f"{key} has the wrong length or shape." if rows is None or rows == 1 else f"{key} has the wrong shape.",
         where=where,
-        expected=part_sizes(part) if rows is None or rows == 1 else f"({rows}, …) with {part_sizes(part)} a frame",
+        expected=part_sizes(part) if rows is None or rows == 1 else f"({rows}, {_sizes(part)})",
         found=f"the shape {shape}" if shape else "no array of numbers",
     )
 

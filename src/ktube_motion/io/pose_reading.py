@@ -283,10 +283,10 @@ def _without_stand_ins(track, layout, notes):
         if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
             notes.append("every frame has the same pose: is it a stand-in?")
         return track, 0
-    valid = ~bad if track.valid is None else track.valid & ~bad
-    if not valid.any():
+    if bad.all():
         raise DataError("No frame has a usable pose.", found=f"{int(bad.sum())} stand-ins", fix="Leave this clip out.")
-    return replace(track, valid=valid), int(bad.sum())
+    length = max(track.length, int(track.frames.max()) + 1)
+    return replace(track.only(~bad), length=length), int(bad.sum())
 
 
 def _seen(track):

@@ -7,6 +7,7 @@ __all__ = ["find_stand_ins"]
 
 _NOTHING = 1e-5  # radians: noise upon zeros
 _SAME = 1e-6
+_BLOCK = 1024
 _SHORTEST = 4  # identical frames; a video made from fewer pictures a second doubles or triples single ones
 _SMOOTH = 0.35  # radians: what a body turns between two frames at most where a run goes on from real motion
 
@@ -39,12 +40,13 @@ def find_stand_ins(rotvecs, frames) -> dict[str, np.ndarray]:
     >>> {kind: np.flatnonzero(rows).tolist() for kind, rows in find_stand_ins(rotvecs, np.arange(12)).items()}
     {'zeros': [2, 3], 'frozen': [6, 7, 8, 9, 10, 11]}
     """
-    body = np.asarray(rotvecs, np.float64)[:, :22].reshape(len(rotvecs), -1)
-    zeros = (np.abs(body) < _NOTHING).all(1)
+    whole = np.asarray(rotvecs).reshape(len(rotvecs), -1)
+    body = whole[:, :66]
+    zeros = _in_blocks(lambda rows: np.abs(body[rows]).max(1) < _NOTHING, len(body))
     if zeros.all():
         return {"zeros": np.zeros(len(body), bool), "frozen": np.zeros(len(body), bool)}
-    whole = np.asarray(rotvecs, np.float64).reshape(len(rotvecs), -1)
-    same = (np.abs(np.diff(whole, axis=0)) < _SAME).all(1) & ~zeros[1:] & ~zeros[:-1]
+    same = _in_blocks(lambda rows: np.abs(whole[rows] - whole[_before(rows)]).max(1) < _SAME, len(whole))[1:]
+    same = same & ~zeros[1:] & ~zeros[:-1]
     frozen = np.zeros(len(body), bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same, [0]])))
     runs = [(first, last) for first, last in edges.reshape(-1, 2) if last - first + 1 >= _SHORTEST]
@@ -60,9 +62,20 @@ def find_stand_ins(rotvecs, frames) -> dict[str, np.ndarray]:
             frozen[first] = False
         elif goes_into:
             frozen[last] = False
-    if (frozen | zeros).all():
+    if np.count_nonzero(~(frozen | zeros)) < 2:  # nothing that moves is left
         frozen[:] = False
     return {"zeros": zeros, "frozen": frozen}
+
+
+def _in_blocks(test, count):
+    """Apply a test to blocks of rows, so that an hour of poses is never copied whole."""
+    blocks = [test(slice(first, min(first + _BLOCK, count))) for first in range(0, count, _BLOCK)]
+    return np.concatenate([np.zeros(0, bool), *blocks])
+
+
+def _before(rows):
+    """The rows before the given ones; the first is compared with itself."""
+    return np.maximum(np.arange(rows.start, rows.stop) - 1, 0)
 
 
 def _repeated(whole, runs):
@@ -76,5 +89,5 @@ def _repeated(whole, runs):
 
 def _close(body, a, b):
     """Say whether two poses are near enough to follow each other, joint by joint."""
-    first, second = (Rotation.from_rotvec(body[row].reshape(-1, 3)) for row in (a, b))
+    first, second = (Rotation.from_rotvec(body[row].reshape(-1, 3).astype(np.float64)) for row in (a, b))
     return bool((first.inv() * second).magnitude().max() < _SMOOTH and not (np.abs(body[[a, b]]) < _NOTHING).all(1).any())

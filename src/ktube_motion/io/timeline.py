@@ -1,7 +1,7 @@
 """One person's rows of numbers, put on a uniform time line, y up: a PoseSequence."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -52,6 +52,12 @@ class Track:
     frames: np.ndarray | None = None
     length: int = 0
     valid: np.ndarray | None = None
+
+    def only(self, rows):
+        """Keep some rows, given as a bool array."""
+        names = ("rotvecs", "transl", "expression", "frames", "valid") + (("betas",) if np.ndim(self.betas) == 2 else ())
+        kept = {name: getattr(self, name)[rows] for name in names if getattr(self, name) is not None}
+        return replace(self, **kept)
 
 
 def choose_fps(given, found, *, where):
@@ -152,7 +158,7 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None):
     betas = np.median(np.asarray(track.betas)[seen], axis=0) if np.ndim(track.betas) == 2 else track.betas
     if not np.isfinite(betas).all():
         raise DataError("The body shape is not finite.", where=path)
-    rows = np.flatnonzero(seen)
+    rows = np.flatnonzero(good)
     rotvecs, transl, expression = rotvecs[rows], transl[rows], expression[rows]
     if axes is not None:
         rotvecs, transl = turn(rotvecs, transl, axes)

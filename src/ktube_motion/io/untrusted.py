@@ -113,7 +113,8 @@ def _read_member(data, path=None):
     )
     shape, fortran, dtype = _read_header(data[:size])
     if dtype.hasobject:
-        return None if path is None else _unpickle(io.BytesIO(data[size:]), path, len(data))
+        found = None if path is None else _unpickle(io.BytesIO(data[size:]), path, len(data))
+        return found[()] if isinstance(found, np.ndarray) and found.ndim == 0 else found
     count = math.prod(shape)
     return np.frombuffer(data, dtype, count, offset=size).reshape(shape, order="F" if fortran else "C")
 
@@ -244,7 +245,13 @@ def _unpack(path, name, unpacker):
             where=path,
             fix="Where you trust it, run once: joblib.dump(joblib.load(path), path, compress=0).",
         )
-    data = unpacker().decompress(Path(path).read_bytes(), _MOST_BYTES)
+    machine = unpacker()
+    try:
+        data = machine.decompress(Path(path).read_bytes(), _MOST_BYTES)
+    except (zlib.error, lzma.LZMAError, EOFError, ValueError, OSError) as error:
+        raise FormatError(f"This compressed file is damaged ({name}).", where=path, found=error) from error
+    if not machine.eof and len(data) < _MOST_BYTES:
+        raise FormatError(f"This compressed file is damaged ({name}).", where=path, found="it was cut off")
     if len(data) >= _MOST_BYTES:
         raise FormatError("This file unpacks to too much.", where=path, expected="less than 2 GiB")
     return data
