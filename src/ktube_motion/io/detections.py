@@ -60,6 +60,10 @@ class Rows:
     expression: np.ndarray
     finite: np.ndarray
 
+    def only(self, chosen):
+        """Keep some rows, given by number."""
+        return Rows(*(getattr(self, name)[chosen] for name in ("rotvecs", "transl", "betas", "expression", "finite")))
+
 
 class Detections:
     """All people found in a clip.
@@ -129,11 +133,23 @@ class Detections:
 
     def add(self, params, *, frame, label=None, box=None):
         """Store one person of a frame that was started; null parameters are counted, and are nobody."""
-        where = f"{self.path}, frame {frame}"
-        parts = self._plan(params, where)
-        if parts is None:
+        parts = self._plans.get(tuple(params))
+        if parts is None or self._null_parts:
+            parts = self._plan(params, f"{self.path}, frame {frame}")
+        row = array("d") if parts is None else self._row(parts, params, f"{self.path}, frame {frame}")
+        if not row:
             self.incomplete += 1
             return
+        if self._used == _BLOCK:
+            self._blocks.append(np.zeros((_BLOCK, len(row)), np.float32))
+            self._used = 0
+        with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
+            self._blocks[-1][self._used] = row
+        self._used += 1
+        self._note(frame, label, box)
+
+    def _row(self, parts, params, where):
+        """Give the numbers of one person in the order of the columns, none where a part is null."""
         row = array("d")
         for column in self._columns.values():
             key = parts.get(column.part)
@@ -142,14 +158,11 @@ class Detections:
                     f"{column.key} has the wrong length.", where=where, expected=f"{column.size} numbers",
                     found="nothing",
                 )  # fmt: skip
-            row.extend(_numbers(params[key], column.size, key, where))
-        if self._used == _BLOCK:
-            self._blocks.append(np.zeros((_BLOCK, len(row)), np.float32))
-            self._used = 0
-        with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
-            self._blocks[-1][self._used] = row
-        self._used += 1
-        self._note(frame, label, box)
+            value = params[key]
+            if _is_null(value):
+                return array("d")
+            row.extend(_numbers(value, column.size, key, where))
+        return row
 
     def add_clip(self, params, *, frames=None, label=None, boxes=None, valid=None):
         """Store one person's whole clip of ``(T, …)`` arrays."""
@@ -184,19 +197,16 @@ class Detections:
 
     def _plan(self, params, where, *, clip=False):
         """Tell which key holds which part, None where a part that the clip has is null. Learn new parts."""
-        keys = tuple(params)
-        parts = self._plans.get(keys)
-        if parts is None or self._null_parts:
-            parts = find_parts(params, self.renamed)
-            self._check_main(parts, params, where)
-            self._plans[keys] = parts
-            if len(self.unread) < _HEARD:
-                self.unread |= dict.fromkeys(unread_parts(params, self.renamed))
+        parts = find_parts(params, self.renamed)
+        self._check_main(parts, params, where)
+        if len(self.unread) < _HEARD:
+            self.unread |= dict.fromkeys(unread_parts(params, self.renamed))
         null = {part for part, key in parts.items() if _is_null(params[key])}
         if null & {"root", "body", "whole"} or null & self._columns.keys():
             return None
         if null or parts.keys() - self._columns.keys():
             self._learn(parts, null, params, where, clip)
+        self._plans[tuple(params)] = parts
         return parts
 
     def _check_main(self, parts, params, where):
@@ -261,6 +271,7 @@ class Detections:
         """Give the numbers of all rows; computed once, when all are there."""
         if self._rows is None:
             self._rows = self._collect()
+            self._blocks = []
         return self._rows
 
     def _collect(self):
@@ -328,14 +339,12 @@ def _whole_numbers(frames, count, where):
 
 
 def _numbers(value, size, name, where):
-    """Flatten one parameter to `size` doubles; null is NaN."""
+    """Flatten one parameter to `size` doubles."""
     if type(value) is list and len(value) == size:  # the common case, without NumPy's overhead
         try:
             return array("d", value)
         except (TypeError, OverflowError):
             pass  # nested, or null for NaN: below; a wrong kind is named there
-    if _is_null(value):
-        return array("d", [np.nan] * size)
     try:
         flat = np.asarray(to_numpy(value))
         flat = np.asarray(flat, np.float64).reshape(-1) if flat.dtype.kind in "fiubO" else None

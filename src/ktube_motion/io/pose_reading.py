@@ -227,10 +227,12 @@ def _on_time_line(source, chosen, fps, notes):
     valid = None
     if detections.valid is not None:
         valid = np.array([*detections.valid, *[True] * (len(detections.frames) - len(detections.valid))], bool)[chosen]
-    betas = rows.betas[chosen]
+    if len(chosen) < len(rows.rotvecs) or (np.diff(chosen) != 1).any():  # else an hour is not copied
+        rows = rows.only(chosen)
+    betas = rows.betas
     if betas.shape[1] == 0 or _is_smplh(detections):
         betas = np.zeros(10)
-    track = Track(rows.rotvecs[chosen], transl, betas, rows.expression[chosen], frames, length, valid)
+    track = Track(rows.rotvecs, transl, betas, rows.expression, frames, length, valid)
     return track, rate, fps is None and found is None
 
 

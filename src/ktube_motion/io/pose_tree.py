@@ -1,5 +1,6 @@
 """Finding people and frames in nested dicts and lists, whatever wraps them."""
 
+import functools
 import re
 from collections.abc import Mapping
 from itertools import islice
@@ -150,7 +151,8 @@ class FrameReader:
         self.detections, self.path, self.inside = detections, detections.path, inside
         self.renamed = detections.renamed
         self.numbered, self.pending, self.images, self.picture = None, [], False, None
-        self.rate, self._seen, self._tracks = None, False, 0
+        self.rate, self._seen = None, False
+        self._flat = set()  # keys of dicts that are poses themselves: most frames of a file have the same
 
     def number(self, value, key="frame"):
         """Read a frame number; `FormatError` if it is none, or negative."""
@@ -188,17 +190,11 @@ class FrameReader:
 
     def _find_number(self, inner, value, place):
         """Give (frame number, whether others may be of the same frame), or None for an empty entry of a list."""
-        lowered = {str(key).lower(): key for key in inner} if inner else {}
-        key = next((lowered[name] for name in FRAME_KEYS if name in lowered), None)
-        coco = key is None and "image_id" in lowered
-        image = None
-        if coco:
-            key = lowered["image_id"]
-        elif key is None:
-            image = next((inner[lowered[name]] for name in _IMAGE_KEYS if name in lowered), None)
-            image = frame_number(image) if isinstance(image, str) and _IMAGE_KEY.fullmatch(image) else None
-        if key is None and image is None and not value:
+        key, image_key, again = _numbering(tuple(inner))
+        if key is None and image_key is None and not value:
             return None, False
+        image = inner[image_key] if image_key is not None else None
+        image = frame_number(image) if isinstance(image, str) and _IMAGE_KEY.fullmatch(image) else None
         has_number = key is not None or image is not None
         if self.numbered not in (None, has_number):
             raise FormatError(
@@ -207,18 +203,13 @@ class FrameReader:
         self.numbered = has_number
         if image is not None:
             self.images = True
-            return image[0], False
+            return image[0], again
         if key is None:
             return place, False
-        if coco and isinstance(inner[key], str) and (named := frame_number(inner[key])):
+        if again and isinstance(inner[key], str) and (named := frame_number(inner[key])):
             self.images |= named[1]
             return self.number(named[0], key), True
-        again = coco or any(name in lowered for name in ("person_id", *_LABEL_KEYS))
-        return self.number(inner[key], key), again and self._differs(inner, lowered)
-
-    def _differs(self, inner, lowered):
-        """Say whether a flat entry may be another person of a frame that came before."""
-        return any(name in lowered for name in ("image_id", "person_id", *_LABEL_KEYS))
+        return self.number(inner[key], key), again
 
     def people(self, value, where, depth=0, outer=None, label=None):
         """Yield (track name or None, parameters, box) of everybody in a frame."""
@@ -232,13 +223,19 @@ class FrameReader:
             return
         if not isinstance(value, Mapping):
             raise no_pose(value, where)
-        here = next((value[key] for key in _LABEL_KEYS if _is_label(value.get(key))), label)
-        box = _box(value) if outer is None or _box(value) is not None else _box(outer)
-        nested = self._nested(value)
-        if nested is not None and (self.inside in value or not is_pose(value, self.renamed)):
-            yield from self._inside(value, nested, where, depth, here)
-        elif is_pose(value, self.renamed):
+        here = next((value[key] for key in _LABEL_KEYS if key in value and _is_label(value[key])), label)
+        box = _box(value) or (None if outer is None else _box(outer))
+        keys = tuple(value)
+        if keys in self._flat:
             yield here, value, box
+            return
+        if self.inside not in value and is_pose(value, self.renamed):
+            self._flat.add(keys)
+            yield here, value, box
+            return
+        nested = self._nested(value)
+        if nested is not None:
+            yield from self._inside(value, nested, where, depth, here)
         elif not _means_nobody(value):
             raise no_pose(value, where)
 
@@ -309,6 +306,18 @@ class FrameReader:
             detections.renumber(table.__getitem__)
         elif self.images:
             detections.count_from_zero()
+
+
+@functools.lru_cache(maxsize=1024)
+def _numbering(keys):
+    """Tell which keys number a frame: ``(key, key of an image's name, whether a frame may come in several entries)``."""
+    lowered = {str(key).lower(): key for key in keys}
+    key = next((lowered[name] for name in FRAME_KEYS if name in lowered), None)
+    coco = key is None and "image_id" in lowered
+    if coco:
+        key = lowered["image_id"]
+    image = next((lowered[name] for name in _IMAGE_KEYS if name in lowered), None) if key is None else None
+    return key, image, coco or any(name in lowered for name in ("person_id", *_LABEL_KEYS))
 
 
 def _choose(keys):
