@@ -93,8 +93,8 @@ class PoseSequence(_Clip):
     trajectory : bool
         False where `transl` is no path through the world: it belongs to a
         virtual camera around the person's crop, as ``cam_trans`` does, or
-        there is none. Joints, meshes and exports then stand still on the
-        ground; see `path`.
+        there is none. Joints, meshes and exports then stay on the spot, with
+        the body at rest on the ground.
 
     Examples
     --------

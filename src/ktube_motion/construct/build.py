@@ -14,6 +14,7 @@ from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
 from ..io.files import write_json
+from ..io.layouts import AXES
 from ..skeletons import Skeleton
 from .clips import MIRROR_PREFIX
 from .records import finished_record, sweep
@@ -59,6 +60,9 @@ class BuildOptions:
     body_model : str or None
         SMPL-X ``.npz`` file or its folder, for the joints and for SHOW's
         hands; by default the embedded body.
+    axes : str or None
+        Axes of all pose files whose source names none, see `io.load_poses`.
+        Without either, a video whose body does not stand is refused.
     """
 
     fps: float = 20.0
@@ -74,6 +78,7 @@ class BuildOptions:
     split_sizes: tuple[float, float, float] = (0.8, 0.1, 0.1)
     seed: int = 0
     body_model: str | None = None
+    axes: str | None = None
 
     def __post_init__(self):
         ok = {
@@ -84,13 +89,15 @@ class BuildOptions:
             "cutoff_hz": self.cutoff_hz is None or self.cutoff_hz > 0,
             "min_seconds": 0 < self.min_seconds < self.max_seconds,
             "talk_seconds": self.talk_seconds is None or self.talk_seconds > self.max_seconds,
+            "axes": self.axes in (None, *AXES),
         }
         wrong = {name: getattr(self, name) for name, fine in ok.items() if not fine}
         if wrong:
             raise ConfigError(
                 "No corpus can be built with these options.",
                 expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
-                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds",
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds; axes camera, y up or "
+                "z up",
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)

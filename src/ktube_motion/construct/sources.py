@@ -20,7 +20,7 @@ SOUNDS = (
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg",
 )  # fmt: skip
 _LANGUAGE = re.compile(r"\.[a-z]{2,3}([-_][A-Za-z0-9]+)*", re.IGNORECASE)
-_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "audio"}
+_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "axes", "audio"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ class Source:
     audio : path or None
         The video itself or its sound, in which `text.align_words` looks for
         the words whose times the transcript does not give.
+    axes : str or None
+        ``camera``, ``y up`` or ``z up``, where the file has other axes than
+        its format; also what lets a speaker who lies pass.
     """
 
     poses: Path
@@ -58,6 +61,7 @@ class Source:
     format: str = "auto"
     person: int | str | None = None
     audio: Path | None = None
+    axes: str | None = None
 
 
 def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
@@ -182,7 +186,7 @@ def read_sources(table) -> list[Source]:
         CSV or TSV with a header. Columns: ``poses`` and ``transcript`` (paths,
         relative ones from the table's folder); and, where wanted, ``name``,
         ``speaker``, ``offset`` (seconds to add to the transcript), ``fps``,
-        ``format``, ``person``, ``audio`` (a path). An empty cell means the default. Lines that
+        ``format``, ``person``, ``axes``, ``audio`` (a path). An empty cell means the default. Lines that
         start with ``#`` are comments.
 
     Returns

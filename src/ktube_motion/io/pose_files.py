@@ -21,7 +21,7 @@ _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results
 _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    "flat_hand_mean", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width", "height",
+    "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width", "height",
     "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *_FRAME_LISTS, *_RATE_KEYS,
 }  # fmt: skip
 

@@ -99,7 +99,7 @@ def read_poses(path, *, format="auto", fps=None, person=None, axes=None, body_mo
         track, path=source.path, fps=rate, source=source.layout.name, flat_hand_mean=source.flat_hand_mean,
         axes=TO_Y_UP[taken],
     )  # fmt: skip
-    poses = poses.replace(trajectory=source.detections.has_trajectory and not source.layout.camera_trajectory)
+    poses = poses.replace(trajectory=source.has_trajectory)
     check = check_poses(poses)
     if not check.upright:
         notes.append(_not_upright(track, taken))
@@ -160,11 +160,19 @@ class _Source:
 
     @property
     def flat_hand_mean(self):
-        said = to_numpy(self.header.get("flat_hand_mean"))
+        return self._says("flat_hand_mean", self.layout.flat_hand_mean)
+
+    @property
+    def has_trajectory(self):
+        return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
+
+    def _says(self, key, default):
+        """Take what a file of ours says itself."""
+        said = to_numpy(self.header.get(key))
         try:
-            return self.layout.flat_hand_mean if said is None else bool(np.all(said))
+            return default if said is None else bool(np.all(said))
         except (TypeError, ValueError):
-            return self.layout.flat_hand_mean
+            return default
 
 
 def _detect(path, format, body_model):

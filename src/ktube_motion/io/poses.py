@@ -118,7 +118,7 @@ def save_poses(poses, path):
     -----
     Keys: ``poses`` (T, 165: root, 21 body joints, jaw, eyes, left hand, right
     hand), ``trans``, ``betas``, ``expressions``, ``mocap_frame_rate``,
-    ``gender``, ``surface_model_type``, and ours: ``valid``, ``flat_hand_mean``.
+    ``gender``, ``surface_model_type``, and ours: ``valid``, ``flat_hand_mean``, ``trajectory``.
     y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
 
     Examples
@@ -142,6 +142,7 @@ def save_poses(poses, path):
         "surface_model_type": np.str_("smplx"),
         "valid": poses.valid,
         "flat_hand_mean": np.bool_(poses.flat_hand_mean),
+        "trajectory": np.bool_(poses.trajectory),
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

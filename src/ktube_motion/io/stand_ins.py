@@ -7,7 +7,6 @@ __all__ = ["find_stand_ins"]
 
 _NOTHING = 1e-5  # radians: noise upon zeros
 _SAME = 1e-6
-_BLOCK = 1024
 _SHORTEST = 4  # identical frames; a video made from fewer pictures a second doubles or triples single ones
 _SMOOTH = 0.35  # radians: what a body turns between two frames at most where a run goes on from real motion
 
@@ -42,10 +41,13 @@ def find_stand_ins(rotvecs, frames) -> dict[str, np.ndarray]:
     """
     whole = np.asarray(rotvecs).reshape(len(rotvecs), -1)
     body = whole[:, :66]
-    zeros = _in_blocks(lambda rows: np.abs(body[rows]).max(1) < _NOTHING, len(body))
+    zeros = np.abs(body[:, :3]).max(1, initial=0) < _NOTHING  # most frames are settled by the root
+    zeros[zeros] = np.abs(body[zeros]).max(1, initial=0) < _NOTHING
     if zeros.all():
         return {"zeros": np.zeros(len(body), bool), "frozen": np.zeros(len(body), bool)}
-    same = _in_blocks(lambda rows: np.abs(whole[rows] - whole[_before(rows)]).max(1) < _SAME, len(whole))[1:]
+    same = np.abs(np.diff(whole[:, :3], axis=0)).max(1, initial=0) < _SAME
+    alike = np.flatnonzero(same)
+    same[alike] = [np.abs(whole[row + 1] - whole[row]).max() < _SAME for row in alike]
     same = same & ~zeros[1:] & ~zeros[:-1]
     frozen = np.zeros(len(body), bool)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], same, [0]])))
@@ -65,17 +67,6 @@ def find_stand_ins(rotvecs, frames) -> dict[str, np.ndarray]:
     if np.count_nonzero(~(frozen | zeros)) < 2:  # nothing that moves is left
         frozen[:] = False
     return {"zeros": zeros, "frozen": frozen}
-
-
-def _in_blocks(test, count):
-    """Apply a test to blocks of rows, so that an hour of poses is never copied whole."""
-    blocks = [test(slice(first, min(first + _BLOCK, count))) for first in range(0, count, _BLOCK)]
-    return np.concatenate([np.zeros(0, bool), *blocks])
-
-
-def _before(rows):
-    """The rows before the given ones; the first is compared with itself."""
-    return np.maximum(np.arange(rows.start, rows.stop) - 1, 0)
 
 
 def _repeated(whole, runs):
