@@ -8,9 +8,10 @@ import numpy as np
 
 from ..errors import FormatError
 from .layouts import POSE_FORMATS, PoseFormat
+from .pose_facts import FRAME_LISTS, RATE_KEYS, describe, no_pose
 from .pose_folders import FRAME_SUFFIXES, find_frames
 from .pose_parts import PARTS, find_parts, is_pose, plain_name, unread_parts
-from .pose_tree import _FRAME_LISTS, _RATE_KEYS, describe, holds_pose, no_pose
+from .pose_tree import holds_pose
 from .untrusted import load_numpy, load_pickle, load_torch, to_numpy
 
 __all__ = ["open_source"]
@@ -22,7 +23,7 @@ _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
     "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width", "height",
-    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *_FRAME_LISTS, *_RATE_KEYS,
+    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
 
 
@@ -128,7 +129,17 @@ def _renamed():
 
 
 def _may_hold(name):
-    return plain_name(name) in ("smplx", "results", "smpl", "data", "arr_0", "params", "people", "annotations", "frames")
+    return plain_name(name) in (
+        "smplx",
+        "results",
+        "smpl",
+        "data",
+        "arr_0",
+        "params",
+        "people",
+        "annotations",
+        "frames",
+    )
 
 
 def _recognise(tree, path, wanted):

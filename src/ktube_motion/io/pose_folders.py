@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from ..errors import FormatError
+from .pose_facts import no_pose
 from .pose_json import read_json_frame
-from .pose_tree import FrameReader, holds_pose, no_pose
+from .pose_tree import FrameReader, holds_pose
 from .untrusted import load_numpy, load_pickle, load_torch
 
 __all__ = ["FRAME_SUFFIXES", "find_frames", "read_folder"]
@@ -97,7 +98,9 @@ def _frame_folders(files):
 def _from_names(files):
     """Tell frame and person from file names: the person's number is marked, or is the last of two that varies less."""
     marked = [_PERSON.search(path.stem) for path in files]
-    stems = [path.stem if match is None else path.stem[: match.start()] for path, match in zip(files, marked, strict=True)]
+    stems = [
+        path.stem if match is None else path.stem[: match.start()] for path, match in zip(files, marked, strict=True)
+    ]
     people = [0 if match is None else int(match[1]) for match in marked]
     numbers = [[int(digits) for digits in _NUMBERS.findall(stem)] for stem in stems]
     for path, found in zip(files, numbers, strict=True):

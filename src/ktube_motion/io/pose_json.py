@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ..errors import FormatError
 from .json_stream import JsonStream
+from .pose_facts import frame_number, no_pose
 from .pose_parts import find_parts
-from .pose_tree import FrameReader, frame_number, holds_pose, no_pose, read_tree
+from .pose_tree import FrameReader, holds_pose, read_tree
 
 __all__ = ["read_json_frame", "read_json_poses"]
 

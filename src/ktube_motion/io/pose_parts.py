@@ -227,7 +227,9 @@ def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
             if column is not None and column.kind != "pca" and (count == 1 or len(shape) > 1):
                 return column, count
     if part == "whole" and (rows or 1) == 1:
-        raise FormatError("This is no pose.", where=where, expected=f"{key} of {part_sizes(part)}", found=f"the shape {shape}")
+        raise FormatError(
+            "This is no pose.", where=where, expected=f"{key} of {part_sizes(part)}", found=f"the shape {shape}"
+        )
     raise FormatError(
         f"{key} has the wrong length or shape." if rows is None or rows == 1 else f"{key} has the wrong shape.",
         where=where,

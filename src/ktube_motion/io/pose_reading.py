@@ -14,10 +14,11 @@ from .hand_components import hand_from_components
 from .layouts import AXES, POSE_FORMATS
 from .people import Person, choose_person, find_people
 from .pose_checks import check_poses, likely_axes
+from .pose_facts import find_picture, find_rate
 from .pose_files import open_source
 from .pose_folders import read_folder
 from .pose_json import read_json_poses
-from .pose_tree import FrameReader, find_picture, find_rate, read_tree
+from .pose_tree import FrameReader, read_tree
 from .stand_ins import find_stand_ins
 from .timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
 from .untrusted import to_numpy
@@ -318,4 +319,6 @@ def _not_upright(track, taken):
     likely = likely_axes(track.rotvecs, only=_seen(track))
     if likely not in (None, taken):
         return f"the body does not stand in the axes of this format ({taken}): it would in axes={likely!r}"
-    return f"the body does not stand in most frames (axes {taken}): is somebody lying, or are the axes others? see axes="
+    return (
+        f"the body does not stand in most frames (axes {taken}): is somebody lying, or are the axes others? see axes="
+    )

@@ -81,4 +81,6 @@ def _repeated(whole, runs):
 def _close(body, a, b):
     """Say whether two poses are near enough to follow each other, joint by joint."""
     first, second = (Rotation.from_rotvec(body[row].reshape(-1, 3).astype(np.float64)) for row in (a, b))
-    return bool((first.inv() * second).magnitude().max() < _SMOOTH and not (np.abs(body[[a, b]]) < _NOTHING).all(1).any())
+    return bool(
+        (first.inv() * second).magnitude().max() < _SMOOTH and not (np.abs(body[[a, b]]) < _NOTHING).all(1).any()
+    )

@@ -55,7 +55,9 @@ class Track:
 
     def only(self, rows):
         """Keep some rows, given as a bool array."""
-        names = ("rotvecs", "transl", "expression", "frames", "valid") + (("betas",) if np.ndim(self.betas) == 2 else ())
+        names = ("rotvecs", "transl", "expression", "frames", "valid") + (
+            ("betas",) if np.ndim(self.betas) == 2 else ()
+        )
         kept = {name: getattr(self, name)[rows] for name in names if getattr(self, name) is not None}
         return replace(self, **kept)
 
