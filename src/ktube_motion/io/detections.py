@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import FormatError
 from .pose_parts import CAMERA_TRANSLATIONS, find_parts, measure, plain_name, to_rotvecs, unread_parts
-from .untrusted import to_numpy
+from .untrusted import shape_of, to_numbers
 
 __all__ = ["Detections", "Rows", "read_number"]
 
@@ -212,7 +212,7 @@ class Detections:
     def _check_main(self, parts, params, where):
         """Refuse what has no body and no root."""
         missing = [] if "whole" in parts else [part for part in ("root", "body") if part not in parts]
-        if missing == ["root"] and len(np.shape(to_numpy(params[parts["body"]]))) > 0:
+        if missing == ["root"] and shape_of(params[parts["body"]]):
             missing = []  # the body may begin with the root; `_learn` measures it
         if missing:
             names = {"root": "smplx_root_pose, global_orient", "body": "smplx_body_pose, body_pose"}[missing[0]]
@@ -311,11 +311,7 @@ def _is_null(value):
 
 def _rows(value, column, count, where):
     """Give one part of a whole clip as ``(T, size)``; betas may be one set for all frames."""
-    try:
-        values = np.asarray(to_numpy(value))
-        values = values.astype(np.float64) if values.dtype.kind in "fiubO" else None
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        values = None
+    values = to_numbers(value)
     if values is None or values.size not in (count * column.size, column.size):
         found = "no numbers" if values is None else f"the shape {values.shape}"
         wanted = f"({count}, {column.size})"
@@ -327,10 +323,10 @@ def _rows(value, column, count, where):
 
 
 def _whole_numbers(frames, count, where):
-    try:
-        numbers = np.asarray(to_numpy(frames), np.float64).reshape(-1)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise FormatError("Frame numbers must be whole.", where=where, found=type(frames).__name__) from error
+    numbers = to_numbers(frames)
+    if numbers is None:
+        raise FormatError("Frame numbers must be whole.", where=where, found=type(frames).__name__)
+    numbers = numbers.ravel()
     if len(numbers) != count:
         raise FormatError("Frame numbers and poses differ in length.", where=where, expected=count, found=len(numbers))
     if not (np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53)).all():
@@ -345,11 +341,7 @@ def _numbers(value, size, name, where):
             return array("d", value)
         except (TypeError, OverflowError):
             pass  # nested, or null for NaN: below; a wrong kind is named there
-    try:
-        flat = np.asarray(to_numpy(value))
-        flat = np.asarray(flat, np.float64).reshape(-1) if flat.dtype.kind in "fiubO" else None
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        flat = None
+    flat = to_numbers(value)
     if flat is None or flat.size != size:
         found = "no numbers" if flat is None else f"{flat.size} numbers"
         raise FormatError(f"{name} has the wrong length.", where=where, expected=f"{size} numbers", found=found)

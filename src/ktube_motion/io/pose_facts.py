@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import FormatError
 from .detections import read_number
 from .pose_parts import plain_name
-from .untrusted import to_numpy
+from .untrusted import shape_of, to_numbers, to_numpy
 
 __all__ = [
     "BOX_KEYS",
@@ -142,7 +142,7 @@ def find_picture(tree, depth=2):
     if not isinstance(tree, Mapping) or depth < 0:
         return None
     for key in ("image_size", "img_size", "resolution", "img_shape", "image_shape", "frame_size"):
-        if key in tree and np.shape(tree[key]) in ((2,), (3,)):
+        if key in tree and shape_of(tree[key]) in ((2,), (3,)):
             return _two(tree[key][:2])
     for wide, high in (("width", "height"), ("image_width", "image_height"), ("img_w", "img_h")):
         if wide in tree and high in tree:
@@ -175,10 +175,9 @@ def is_label(value):
 
 
 def is_table(value, rows):
-    shape = np.shape(to_numpy(value)) if isinstance(value, np.ndarray) or hasattr(value, "shape") else None
-    if shape is None and isinstance(value, list | tuple):
-        shape = (len(value), len(value[0])) if value and isinstance(value[0], list | tuple | np.ndarray) else ()
-    return shape is not None and len(shape) == 2 and shape[0] == rows
+    """Say whether a value is a table with so many rows."""
+    shape = shape_of(value)
+    return len(shape) == 2 and shape[0] == rows
 
 
 def means_nobody(value):
@@ -197,13 +196,9 @@ def time_of(entry, where):
 
 
 def box_of(person):
-    """Four numbers of a box, None where there is none."""
-    box = next((person[key] for key in BOX_KEYS if person.get(key) is not None), None)
-    try:
-        numbers = np.asarray(to_numpy(box), np.float64).ravel() if box is not None else ()
-    except (TypeError, ValueError, OverflowError):
-        return None  # only used to choose whom to follow
-    return tuple(numbers[:4]) if len(numbers) in (4, 5) else None
+    """Four numbers of a box, None where there is none; only used to choose whom to follow."""
+    numbers = to_numbers(next((person[key] for key in BOX_KEYS if person.get(key) is not None), None))
+    return tuple(numbers.ravel()[:4]) if numbers is not None and numbers.size in (4, 5) else None
 
 
 def image_table(header):
@@ -224,19 +219,17 @@ def image_table(header):
 
 
 def is_list(value):
-    return isinstance(value, list | tuple | np.ndarray) or (hasattr(value, "shape") and np.ndim(to_numpy(value)) > 0)
+    """Say whether a value is a list or array, of whatever."""
+    return isinstance(value, list | tuple) or len(shape_of(value)) > 0
 
 
 def rows_of_boxes(boxes):
-    try:
-        numbers = None if boxes is None else np.asarray(to_numpy(boxes), np.float64)
-    except (TypeError, ValueError):
-        return None
+    """Give a box for each frame of a clip, None where there is no such table."""
+    numbers = to_numbers(boxes)
     return None if numbers is None or numbers.ndim != 2 or numbers.shape[1] < 4 else [tuple(n[:4]) for n in numbers]
 
 
 def flags_of(valid):
-    if valid is None:
-        return None
-    flags = np.asarray(to_numpy(valid))
-    return flags.astype(bool).ravel().tolist() if flags.dtype.kind in "biuf" else None
+    """Give which frames a file calls valid, None where it does not say."""
+    flags = to_numbers(valid)
+    return None if flags is None else flags.astype(bool).ravel().tolist()

@@ -12,7 +12,7 @@ from .pose_facts import FRAME_LISTS, RATE_KEYS, describe, no_pose
 from .pose_folders import FRAME_SUFFIXES, find_frames
 from .pose_parts import PARTS, find_parts, is_pose, plain_name, unread_parts
 from .pose_tree import holds_pose
-from .untrusted import load_numpy, load_pickle, load_torch, to_numpy
+from .untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
 
 __all__ = ["open_source"]
 
@@ -71,7 +71,7 @@ def _folder_format(path, format):
     first = find_frames(path)[0][2]
     if first.suffix.lower() == ".json":
         return PoseFormat("json", "", "camera", suffixes=FRAME_SUFFIXES, folder=True)
-    if "personId" in first.stem:
+    if first.suffix.lower() == ".pkl" and "personId" in first.stem:
         return POSE_FORMATS["aios"]
     number, _, person = first.stem.partition("_")
     if first.suffix.lower() == ".npz" and number.isdecimal() and person.isdecimal() and len(number) == 5:
@@ -179,8 +179,8 @@ def _is_amass(tree):
         return False
     parts = find_parts(tree)
     if "whole" in parts:
-        whole = to_numpy(tree[parts["whole"]])
-        return parts["whole"] == "poses" and np.ndim(whole) == 2 and whole.shape[1] in (165, 156)
+        shape = shape_of(tree[parts["whole"]])
+        return parts["whole"] == "poses" and len(shape) == 2 and shape[1] in (165, 156)
     return parts["body"] == "pose_body" if "body" in parts else False
 
 

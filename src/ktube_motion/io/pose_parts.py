@@ -1,6 +1,7 @@
 """The parts of a pose: what files call them, how many numbers they have, and how those become rotations."""
 
 import functools
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..errors import FormatError
-from .untrusted import to_numpy
+from .untrusted import shape_of
 
 __all__ = ["PARTS", "Column", "find_parts", "is_pose", "measure", "plain_name", "to_rotvecs", "unread_parts"]
 
@@ -109,7 +110,7 @@ _INSIDE_WHOLE = ("root", "body", "jaw", "left eye", "right eye", "eyes", "left h
 
 def _has_fingers(whole, body):
     """Say whether a whole pose is more than twice as long as a body: then it has fingers."""
-    return np.size(to_numpy(whole)) > 2 * np.size(to_numpy(body))
+    return math.prod(shape_of(whole)) > 2 * math.prod(shape_of(body))
 
 
 def is_pose(value, renamed=()) -> bool:
@@ -203,11 +204,8 @@ def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
     FormatError
         If it has another length.
     """
-    try:
-        shape = np.shape(to_numpy(value))
-    except (ValueError, TypeError, RuntimeError):
-        shape = ()
-    size = int(np.prod(shape))
+    shape = shape_of(value)
+    size = math.prod(shape)
     if part in ("betas", "expression"):
         rows = 1 if rows is None else rows
         many = shape[:1] == (rows,) if len(shape) < 3 else rows in shape[:2]

@@ -34,6 +34,7 @@ from .pose_facts import (
     time_of,
 )
 from .pose_parts import find_parts, is_pose, measure
+from .untrusted import shape_of
 
 __all__ = ["FrameReader", "holds_pose", "read_tree"]
 
@@ -153,11 +154,11 @@ class FrameReader:
         elif not means_nobody(value):
             raise no_pose(value, where)
 
-    def _nested(self, value):
+    def _nested(self, value, depth=3):
         """Name the key whose value holds the pose or the people, None if there is none."""
         if self.inside is not None and self.inside in value and value[self.inside] is not None:
             return self.inside
-        return _choose([key for key in value if holds_pose(value[key], self.renamed, 3)])
+        return _choose([key for key in value if holds_pose(value[key], self.renamed, depth)])
 
     def _inside(self, value, key, where, depth, label):
         """Yield the people inside one child of a frame: a person, a list, or an object keyed by track."""
@@ -169,7 +170,7 @@ class FrameReader:
                     yield from self.people(child[name], where, depth + 1, None, str(name))
                 return
         if isinstance(child, list | tuple):
-            labels = next((value[k] for k in LABEL_KEYS if np.ndim(value.get(k)) == 1), None)
+            labels = next((value[k] for k in LABEL_KEYS if len(shape_of(value.get(k))) == 1), None)
             boxes = next((value[k] for k in BOX_KEYS if is_table(value.get(k), len(child))), None)
             for place, person in enumerate(child):
                 name = labels[place] if labels is not None and len(labels) == len(child) else label
@@ -186,6 +187,8 @@ class FrameReader:
     def _is_clip(self, value):
         """Say whether a dict is, or holds, the arrays of more than one frame."""
         for _ in range(_DEPTH):
+            if not isinstance(value, Mapping):
+                return False
             if is_pose(value, self.renamed):
                 parts = find_parts(value, self.renamed)
                 part = next((name for name in ("whole", "body", "root") if name in parts), None)
@@ -196,7 +199,7 @@ class FrameReader:
                 except FormatError:
                     return False
             key = self._nested(value)
-            if key is None or not isinstance(value[key], Mapping):
+            if key is None:
                 return False
             value = value[key]
         return False
@@ -246,39 +249,41 @@ def read_tree(tree, reader: FrameReader, *, label=None, depth=0):
     if is_pose(tree, reader.renamed) and reader.inside not in tree:
         _read_pose(tree, reader, label)
         return
-    key = reader._nested(tree)
+    key = reader._nested(tree, _DEPTH)
+    if key is None:
+        raise no_pose(tree, reader.path)
     if depth and frame_number(key) is None and _aligned(tree, key):
         reader.frame(tree, place=0)
         return
-    numbered = [name for name in tree if frame_number(name) is not None]
-    if numbered and key in numbered:
-        for name in numbered:
+    if frame_number(key) is not None:
+        for name in [name for name in tree if frame_number(name) is not None]:
             reader.keyed(tree[name], name)
         return
+    _read_child(tree, key, reader, label, depth)
+
+
+def _read_child(tree, key, reader, label, depth):
+    """Read the child of a dict that holds the poses: a clip, several clips by name, the people of one frame, or more."""
     child = tree[key]
-    holders = [name for name in tree if holds_pose(tree[name], reader.renamed, _DEPTH)]
-    if (
-        isinstance(child, Mapping)
-        and len(holders) > 1
-        and key not in (*_NESTS, reader.inside)
-        and reader._is_clip(child)
-    ):
-        for name in holders:
-            read_tree(tree[name], reader, label=str(name), depth=depth + 1)
-        return
-    if key in PEOPLE and isinstance(child, Mapping) and not reader._is_clip(next(iter(child.values()), {}) or {}):
-        reader.frame(tree, place=0)
-        return
-    if key == reader.inside and isinstance(child, Mapping) and is_pose(child, reader.renamed):
-        _read_pose(child, reader, label, tree)
-        return
-    if isinstance(child, list | tuple) and key in PEOPLE and not _has_frames(child):
-        reader.frame(tree, place=0)
-        return
     if isinstance(child, Mapping) and is_pose(child, reader.renamed):
-        _read_pose(child, reader, label, tree)
+        others = [name for name in tree if holds_pose(tree[name], reader.renamed, _DEPTH)]
+        if len(others) > 1 and key not in (*_NESTS, reader.inside) and reader._is_clip(child):
+            for name in others:
+                read_tree(tree[name], reader, label=str(name), depth=depth + 1)
+        else:
+            _read_pose(child, reader, label, tree)
+        return
+    if key in PEOPLE and _is_one_frame(child, reader):
+        reader.frame(tree, place=0)
         return
     read_tree(child, reader, label=label, depth=depth + 1)
+
+
+def _is_one_frame(people, reader):
+    """Say whether people, in a list or by name, are those of one frame and not clips or frames."""
+    if isinstance(people, Mapping):
+        return not any(reader._is_clip(person) for person in islice(people.values(), 8))
+    return not _has_frames(people)
 
 
 def _has_frames(items):
@@ -290,7 +295,7 @@ def _has_frames(items):
 def _aligned(tree, key):
     """Say whether lists of people, tracks and boxes lie side by side, as PHALP writes a frame."""
     child = tree.get(key)
-    return isinstance(child, list | tuple) and any(np.ndim(tree.get(name)) == 1 for name in LABEL_KEYS)
+    return isinstance(child, list | tuple) and any(len(shape_of(tree.get(name))) == 1 for name in LABEL_KEYS)
 
 
 def _read_pose(params, reader, label, outer=None):

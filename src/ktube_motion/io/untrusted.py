@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import FormatError
 from .unpickling import SafeUnpickler, load_tensors, plain
 
-__all__ = ["load_numpy", "load_pickle", "load_torch", "to_numpy"]
+__all__ = ["load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
 
 # What a damaged or hostile file can raise inside numpy, pickle and torch.
 _DAMAGED = (
@@ -47,6 +47,26 @@ def to_numpy(value):
         value = value.detach().cpu()
         return value.float().numpy() if value.is_floating_point() else value.numpy()
     return value
+
+
+def to_numbers(value):
+    """Give any array, tensor or nested list of numbers as float64, None where it is none."""
+    if value is None:
+        return None
+    try:
+        array = np.asarray(to_numpy(value))
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64) if array.dtype.kind in "fiubO" else None
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
+
+
+def shape_of(value) -> tuple[int, ...]:
+    """Give the shape of an array, tensor or nested list, ``()`` where the lists are ragged."""
+    try:
+        return np.shape(to_numpy(value))
+    except (TypeError, ValueError, RuntimeError):
+        return ()
 
 
 def load_numpy(path, *, needed=None, objects=False):
