@@ -18,7 +18,7 @@ def speaker(seed=0, frames=FRAMES):
     rng = np.random.default_rng(seed)
     steps = rng.normal(0, 0.02, (frames, 55, 3)).cumsum(0) + rng.normal(0, 0.15, (1, 55, 3))
     steps[:, 23:25] = 0
-    path = rng.normal(0, 0.01, (frames, 3)).cumsum(0) + [0.1, 0.95, -3]
+    path = rng.normal(0, 0.01, (frames, 3)).cumsum(0) + np.array([0.1, 0.95, -3])
     return steps.astype(np.float32), path.astype(np.float32)
 
 
@@ -39,7 +39,9 @@ def arrays(rotvecs, path, names, **more):
 ESTIMATOR = "smplx_root_pose smplx_body_pose smplx_jaw_pose smplx_lhand_pose smplx_rhand_pose cam_trans smplx_shape"
 SMPLX = "global_orient body_pose jaw_pose left_hand_pose right_hand_pose transl betas"
 PLAIN = "root_pose body_pose jaw_pose lhand_pose rhand_pose trans shape"
-BEDLAM = "smplx_root_pose smplx_body_pose smplx_jaw_pose smplx_left_hand_pose smplx_right_hand_pose smplx_transl smplx_betas"
+BEDLAM = (
+    "smplx_root_pose smplx_body_pose smplx_jaw_pose smplx_left_hand_pose smplx_right_hand_pose smplx_transl smplx_betas"
+)
 
 
 def frames_of(clip):
@@ -108,14 +110,15 @@ def array_layouts(rotvecs, path):
         "arrays": (".npz", smplx | {"fps": 30}, "camera"),
         "fullpose": (".npz", {"fullpose": made[0].reshape(count, 1, 55, 3), "transl": made[1]}, "camera"),
         "smpl 72": (".npz", {"poses": smpl(up), "trans": up[1], "fps": 30}, "y up"),
-        "human data": (".npz", {"smplx": np.array({k: v for k, v in smplx.items()}, object), "__data_len__": count}, "camera"),
+        "human data": (".npz", {"smplx": np.array(smplx, object), "__data_len__": count}, "camera"),
         "amass": (".npz", {"poses": depth[0].reshape(count, -1), "trans": depth[1], "mocap_framerate": 30}, "amass"),
         "matrices": (".npz", {"global_orient": matrices(made[0][:, :1]), "body_pose": matrices(made[0][:, 1:22]),
                               "left_hand_pose": made[0][:, 25:40], "right_hand_pose": made[0][:, 40:]}, "camera"),
         "rows 182": (".npy", rows.astype(np.float32), "camera"),
         "prompthmr": (".pkl", {"people": people}, "y up"),
         "wham": (".pkl", wham, "y up"),
-        "aist++": (".pkl", {"smpl_poses": smpl(up), "smpl_trans": up[1] * 90, "smpl_scaling": np.array([90.0])}, "y up"),
+        "aist++": (".pkl", {"smpl_poses": smpl(up), "smpl_trans": up[1] * 90,
+                              "smpl_scaling": np.array([90.0])}, "y up"),
         "gvhmr": (".pt", {"smpl_params_global": gvhmr, "K_fullimg": torch.eye(3)}, "y up"),
         "gvhmr pickled": (".pkl", {"smpl_params_global": gvhmr}, "y up"),
         "wrapper": (".pt", {key: torch.tensor(value) for key, value in arrays(*made, ESTIMATOR).items()} | {

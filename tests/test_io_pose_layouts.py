@@ -107,7 +107,15 @@ def test_lines_and_gzip(tmp_path, suffix):
     assert read_poses(header).poses.fps == 24
 
 
-NAMES = ["{0:06}", "{0:05}_0", "DEVIL_{0:06}_p0", "talk_{0:06}_p0", "talk_2_{0:06}", "img_{0:04}_personId_0", "frame{0}"]
+NAMES = [
+    "{0:06}",
+    "{0:05}_0",
+    "DEVIL_{0:06}_p0",
+    "talk_{0:06}_p0",
+    "talk_2_{0:06}",
+    "img_{0:04}_personId_0",
+    "frame{0}",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,7 +147,12 @@ def test_folders_of_folders_and_of_several_people(tmp_path):
     assert [one.frames for one in list_people(tmp_path / "a")] == [FRAMES, FRAMES]
 
 
-STRAY = {"meta": {"tool": "x", "ok": True}, "score": 0.9, "K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]], "joints": [[0.1, 0.2]] * 4}
+STRAY = {
+    "meta": {"tool": "x", "ok": True},
+    "score": 0.9,
+    "K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+    "joints": [[0.1, 0.2]] * 4,
+}
 PREFIXES = ["", "smplx_", "pred_", "smplx_pred_"]
 
 
@@ -155,7 +168,8 @@ def test_any_layout_renamed_nested_and_turned_is_right_or_told(tmp_path_factory,
     document = copy.deepcopy(tree_layouts(rotvecs, path)[name])
     synonyms = {
         key: data.draw(st.sampled_from(PREFIXES)) + data.draw(st.sampled_from(PARTS[part][0]))
-        for part, keys in (("left hand", SMPLX), ("root", PLAIN)) for key in keys.split() if plain_name(key) in PARTS[part][0]
+        for part, keys in (("left hand", SMPLX), ("root", PLAIN)) for key in keys.split()
+        if plain_name(key) in PARTS[part][0]
     }  # fmt: skip
     document = _renamed(document, synonyms if data.draw(st.booleans()) else {})
     rate = data.draw(st.sampled_from([None, "fps", "video_fps", "FPS", "framerate", "frame_rate", "mocapFrameRate"]))
@@ -174,12 +188,11 @@ def test_any_layout_renamed_nested_and_turned_is_right_or_told(tmp_path_factory,
         return
     told = " ".join(reading.warnings)
     poses = reading.poses
-    assert len(poses) == FRAMES and poses.valid.all() or "gaps" in told
-    true = "y up" if axes == "camera" else None
+    assert (len(poses) == FRAMES and poses.valid.all()) or "gaps" in told
     if not reading.upright:
         assert "does not stand" in told
     body, hands = error_of(poses)
-    assert body < 0.5 or "does not stand" in told or "axes" in told, (body, true)
+    assert body < 0.5 or "does not stand" in told or "axes" in told
     assert hands < 0.5 or name in WITHOUT_HANDS or "not read" in told
     if rate is not None:
         assert not reading.fps_assumed
@@ -218,7 +231,8 @@ def test_axes_are_looked_at_told_and_chosen(tmp_path, caplog):
 
 def test_check_poses_says_what_it_believes():
     check = check_poses(PoseSequence(ROTVECS, PATH, fps=30))
-    assert check.upright and check.likely_axes == "y up" and not check.problems
+    assert check.upright
+    assert (check.likely_axes, check.problems) == ("y up", ())
     assert check.facing[2] > 0.8
     assert check.moving_hands == ("left", "right")
     for axes, name in (("camera", "camera"), ("z up", "z up")):
@@ -325,7 +339,8 @@ RATES = ["fps", "FPS", "frame_rate", "framerate", "frameRate", "video_fps", "moc
 @pytest.mark.parametrize("key", RATES)
 def test_frame_rates_wherever_they_stand(tmp_path, key):
     frames = TREES["list"]
-    places = [{key: 25, "frames": frames}, {"metadata": {key: 25}, "frames": frames}, {"frames": frames, "a": {"b": {key: "25"}}},
+    places = [{key: 25, "frames": frames}, {"metadata": {key: 25}, "frames": frames},
+              {"frames": frames, "a": {"b": {key: "25"}}},
               [{key: 25, **one} for one in frames]]  # fmt: skip
     for place, document in enumerate(places):
         reading = read_poses(write_layout(tmp_path, f"a{place}", document))
@@ -346,7 +361,13 @@ def crowd(boxes):
     frames = []
     for k, one in enumerate(TREES["list"]):
         near = {**one, "cam_trans": [0, 0, 0], "bbox": boxes[0]}
-        far = {**one, "smplx_root_pose": [-3.0, 0, 0], "cam_trans": [0, 0, 0], "smplx_shape": [2.0] * 10, "bbox": boxes[1]}
+        far = {
+            **one,
+            "smplx_root_pose": [-3.0, 0, 0],
+            "cam_trans": [0, 0, 0],
+            "smplx_shape": [2.0] * 10,
+            "bbox": boxes[1],
+        }
         frames.append({"persons": [near, far] if k % 2 else [far, near]})
     return frames
 
@@ -361,7 +382,6 @@ def test_boxes_as_corners_or_sizes(tmp_path, caplog):
                 reading = read_poses(write_layout(tmp_path, "a", document))
                 np.testing.assert_allclose(reading.poses.betas, 0.5)
     assert "corners" in caplog.text
-    assert [one.size for one in list_people(tmp_path / "a.json")] == [400 * 660, 170 * 155] or True
     document = {"frames": crowd(corners), "image_size": [720, 1280]}
     path = write_layout(tmp_path, "b", document)
     np.testing.assert_allclose(load_poses(path, person="largest").betas, 0.5)
@@ -378,8 +398,16 @@ def test_tracks_are_listed_and_kept(tmp_path):
     smplx = turned(ROTVECS, PATH, "camera")
     clips = {"a": arrays(*smplx, SMPLX), "b": {k: v[:10] for k, v in arrays(*smplx, SMPLX).items()}}
     clips["b"]["betas"] = np.ones((10, 10))
-    path = write_layout(tmp_path, "a", {"people": {name: clip | {"frame_ids": np.arange(len(clip["transl"]))} for name, clip in clips.items()}}, ".pkl")
-    assert [(one.id, one.frames, one.first, one.last) for one in list_people(path)] == [("a", 24, 0, 23), ("b", 10, 0, 9)]
+    path = write_layout(
+        tmp_path,
+        "a",
+        {"people": {name: clip | {"frame_ids": np.arange(len(clip["transl"]))} for name, clip in clips.items()}},
+        ".pkl",
+    )
+    assert [(one.id, one.frames, one.first, one.last) for one in list_people(path)] == [
+        ("a", 24, 0, 23),
+        ("b", 10, 0, 9),
+    ]
     assert len(load_poses(path, person="b")) == 10
     with pytest.raises(ConfigError, match="one of a, b"):
         load_poses(path, person="c")
@@ -437,7 +465,7 @@ def test_messages_name_keys_and_the_way_out(tmp_path):
     for name, document in (("a", landmarks), ("b", openpose), ("c", sam)):
         with pytest.raises(FormatError, match=r"keypoints.*Found: the keys .*Fit SMPL-X.*PoseSequence"):
             load_poses(write_layout(tmp_path, name, document))
-    with pytest.raises(FormatError, match=r"the keys first; in them the keys second; in them the keys third.*PoseSequence"):
+    with pytest.raises(FormatError, match=r"keys first; in them the keys second; in them the keys third.*PoseSequence"):
         load_poses(write_layout(tmp_path, "d", {"first": {"second": {"third": 1}}}))
     with pytest.raises(FormatError, match=r"no known layout. Expected: \(T, 322 or 182\)"):
         load_poses(write_layout(tmp_path, "e", np.zeros((4, 100)), ".npy"))
@@ -554,8 +582,9 @@ def mutate_arrays(rng, contents):
                 stack.append(inner[key])
     inner, key = rng.choice(places)
     value = inner[key]
-    odd = [None, "x", -1, [], {}, np.zeros(0), np.array("x"), np.ones((2, 2)), np.full((FRAMES, 3), np.nan), {"a": [1, [2]]},
-           np.ones((FRAMES, 3), complex), [[1], [2, 3]], np.arange(FRAMES), True, 1e300, np.array([{}], object)]  # fmt: skip
+    odd = [None, "x", -1, [], {}, np.zeros(0), np.array("x"), np.ones((2, 2)), np.full((FRAMES, 3), np.nan),
+           {"a": [1, [2]]}, np.ones((FRAMES, 3), complex), [[1], [2, 3]], np.arange(FRAMES), True, 1e300,
+           np.array([{}], object)]  # fmt: skip
     action = rng.randrange(6)
     if action == 0:
         inner[key] = rng.choice(odd)
@@ -564,7 +593,9 @@ def mutate_arrays(rng, contents):
     elif action == 2 and hasattr(value, "reshape"):
         inner[key] = value.reshape(-1)
     elif action == 3 and isinstance(inner, dict):
-        inner[rng.choice(["pose", "body_pose", "frames", "valid", "bbox", "tid", "fps", "x", 7, "betas"])] = inner.pop(key)
+        inner[rng.choice(["pose", "body_pose", "frames", "valid", "bbox", "tid", "fps", "x", 7, "betas"])] = inner.pop(
+            key
+        )
     elif action == 4 and isinstance(inner, dict):
         inner[rng.choice(["poses", "shape", "smplx", "people", "transl", "frame_ids"])] = rng.choice(odd)
     else:

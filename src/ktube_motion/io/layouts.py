@@ -74,9 +74,10 @@ class PoseFormat:
 
 # An estimator's own formats come before the general ones: the first whose marks are all there is taken.
 _TABLE = (
-    PoseFormat("json", "JSON of Hand4Whole, OSX, SMPLer-X, SMPLest-X, Motion-X and their wrappers, also ``.jsonl`` and "
-               "``.json.gz``: frames in a list, keyed by number or image, as COCO annotations, or whole-clip arrays; or a "
-               "folder with a file per frame", "camera", suffixes=(".json", ".jsonl", ".json.gz", ".jsonl.gz")),
+    PoseFormat("json", "JSON of Hand4Whole, OSX, SMPLer-X, SMPLest-X, Motion-X and their wrappers, also "
+               "``.jsonl`` and ``.json.gz``: frames in a list, keyed by number or image, as COCO annotations, or "
+               "whole-clip arrays; or a folder with a file per frame", "camera",
+               suffixes=(".json", ".jsonl", ".json.gz", ".jsonl.gz")),
     PoseFormat("smplerx", "folder of SMPLer-X's ``00012_0.npz``", "camera", suffixes=(".npz",), folder=True),
     PoseFormat("aios", "folder of AiOS's ``12_personId_0.pkl``", "camera", suffixes=(".pkl",), folder=True),
     PoseFormat("frames", "folder with a ``.npz``, ``.pkl``, ``.pt`` or ``.json`` per frame under any usual name, "
@@ -86,11 +87,13 @@ _TABLE = (
     PoseFormat("gvhmr_incam", "the same file, in the camera", "camera", inside="smpl_params_incam"),
     PoseFormat("prompthmr", "PromptHMR ``results.pkl``, world", "y up", True, marks=("people", "smplx_world"),
                inside="smplx_world", longest=True),
-    PoseFormat("wham", "WHAM ``wham_output.pkl``, world; SMPL, hands at rest", "y up", marks=("pose_world", "trans_world"),
+    PoseFormat("wham", "WHAM ``wham_output.pkl``, world; SMPL, hands at rest", "y up",
+               marks=("pose_world", "trans_world"),
                renamed={"pose_world": "whole", "trans_world": "transl", "pose": "", "trans": ""}, longest=True),
     PoseFormat("tram", "TRAM ``hps_track_0.npy``; SMPL", "camera", marks=("pred_rotmat", "pred_shape"),
                renamed={"pred_rotmat": "whole", "pred_pose": ""}, camera_trajectory=True),
-    PoseFormat("romp", "ROMP, BEV ``video_results.npz``; SMPL", "camera", marks=("smpl_thetas",), camera_trajectory=True),
+    PoseFormat("romp", "ROMP, BEV ``video_results.npz``; SMPL", "camera", marks=("smpl_thetas",),
+               camera_trajectory=True),
     PoseFormat("phalp", "PHALP, 4DHumans ``demo_*.pkl``; SMPL, people by track", "camera", marks=("smpl", "tid"),
                inside="smpl", camera_trajectory=True, longest=True),
     PoseFormat("aistpp", "AIST++ ``.pkl``; SMPL", "y up", marks=("smpl_poses", "smpl_trans"), scale="smpl_scaling"),
@@ -100,7 +103,8 @@ _TABLE = (
                camera_trajectory=True),
     PoseFormat("multihmr", "Multi-HMR: ``rotvec`` of 53 joints", "camera", marks=("rotvec",)),
     PoseFormat("humandata", "MMHuman3D HumanData ``.npz``", marks=("__data_len__",), inside="smplx"),
-    PoseFormat("smplifyx", "SMPLify-X ``.pkl``", marks=("camera_rotation", "camera_translation"), camera_trajectory=True),
+    PoseFormat("smplifyx", "SMPLify-X ``.pkl``", marks=("camera_rotation", "camera_translation"),
+               camera_trajectory=True),
     PoseFormat("motionx", "Motion-X ``.npy`` of ``(T, 322)``", "y up", True, (".npy",), columns=(
         ("root", 0, 3), ("body", 3, 66), ("hands", 66, 156), ("jaw", 156, 159), ("expression", 159, 209),
         ("transl", 309, 312), ("betas", 312, 322))),
@@ -111,7 +115,8 @@ _TABLE = (
     PoseFormat("smplx", "``.npz`` of `save_poses`", "y up", True, (".npz",), ("poses", "flat_hand_mean", "valid"),
                own_gaps=True),
     PoseFormat("beat2", "BEAT2 ``.npz``", "y up", True, (".npz",), ("poses", "expressions")),
-    PoseFormat("amass", "AMASS ``.npz``, SMPL-X or SMPL-H, with ``poses`` or in parts (stage II)", "z up", True, (".npz",)),
+    PoseFormat("amass", "AMASS ``.npz``, SMPL-X or SMPL-H, with ``poses`` or in parts (stage II)", "z up", True,
+               (".npz",)),
     PoseFormat("arrays", "``.npz``, ``.pkl``, ``.pt``, ``.npy`` of whole-clip arrays under the usual names"),
 )  # fmt: skip
 
@@ -136,7 +141,8 @@ def register_pose_format(layout) -> PoseFormat:
 
     Examples
     --------
-    >>> mine = PoseFormat("mine", "our own ``.npz``", "z up", marks=("my_rotations",), renamed={"my_rotations": "whole"})
+    >>> names = {"my_rotations": "whole"}
+    >>> mine = PoseFormat("mine", "our own ``.npz``", "z up", marks=("my_rotations",), renamed=names)
     >>> register_pose_format(mine).name
     'mine'
     >>> del POSE_FORMATS["mine"]

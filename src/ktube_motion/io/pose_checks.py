@@ -134,7 +134,7 @@ def check_poses(poses: PoseSequence) -> PoseCheck:
         upright=upright,
         upright_share=share,
         likely_axes=axes,
-        facing=tuple(round(float(x), 2) + 0.0 for x in facing),
+        facing=(_round(facing[0]), _round(facing[1]), _round(facing[2])),
         height=round(float(rest[_HEAD, 1] - rest[:, 1].min()), 3),
         ground=round(float((ankles[..., 1] + poses.transl[rows, None, 1]).min()), 3) + 0.0,
         fps=poses.fps,
@@ -148,6 +148,10 @@ def check_poses(poses: PoseSequence) -> PoseCheck:
         ),
         problems=tuple(problems),
     )
+
+
+def _round(number):
+    return round(float(number), 2) + 0.0
 
 
 def likely_axes(rotvecs, *, only=None) -> str | None:

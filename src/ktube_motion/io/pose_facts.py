@@ -46,7 +46,8 @@ TIME_KEYS = {"time": 1.0, "timestamp": 1.0, "timestamp_ms": 0.001, "time_ms": 0.
 IMAGE_KEYS = ("image_path", "image_name", "img_name", "img_path", "file_name", "filename", "image", "imgname")
 RATE_KEYS = (
     "fps", "frame_rate", "framerate", "frames_per_second", "mocap_frame_rate", "mocap_framerate", "video_fps",
-    "source_fps", "video_frame_rate", "video_framerate", "sampling_rate", "sample_rate", "r_frame_rate", "avg_frame_rate",
+    "source_fps", "video_frame_rate", "video_framerate", "sampling_rate", "sample_rate", "r_frame_rate",
+    "avg_frame_rate",
 )  # fmt: skip
 LABEL_KEYS = ("track_id", "tracking_id", "tracklet_id", "tid")
 BOX_KEYS = ("bbox", "bboxes", "box", "bbox_xyxy", "bbox_xywh", "boxes")
@@ -110,14 +111,10 @@ def describe(value, depth=3) -> str:
         return text + (f"; in them {below}" if below.startswith("the keys") else "")
     if isinstance(value, list | tuple):
         inner = next((item for item in islice(value, 1000) if not is_empty(item)), None)
-        return (
-            describe(inner, depth)
-            if isinstance(inner, Mapping | list | tuple) and depth > 0
-            else f"a list of {type(inner).__name__}"
-        )
-    return (
-        f"{type(value).__name__} {str(value)[:40]!r}" if isinstance(value, str | int | float) else type(value).__name__
-    )
+        goes_on = isinstance(inner, Mapping | list | tuple) and depth > 0
+        return describe(inner, depth) if goes_on else f"a list of {type(inner).__name__}"
+    kind = type(value).__name__
+    return f"{kind} {str(value)[:40]!r}" if isinstance(value, str | int | float) else kind
 
 
 def find_rate(tree, depth=3):
@@ -160,7 +157,7 @@ def _two(values):
 
 @functools.lru_cache(maxsize=1024)
 def numbering(keys):
-    """Tell which keys number a frame: ``(key, key of an image's name, whether a frame may come in several entries)``."""
+    """Tell which keys number a frame: its key, that of an image's name, and whether entries may share a frame."""
     lowered = {str(key).lower(): key for key in keys}
     key = next((lowered[name] for name in FRAME_KEYS if name in lowered), None)
     coco = key is None and "image_id" in lowered

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..errors import FormatError
 from .layouts import POSE_FORMATS, PoseFormat
 from .pose_facts import FRAME_LISTS, RATE_KEYS, describe, no_pose
 from .pose_folders import FRAME_SUFFIXES, find_frames
-from .pose_parts import PARTS, find_parts, is_pose, plain_name, unread_parts
+from .pose_parts import find_parts, is_pose, plain_name, unread_parts
 from .pose_tree import holds_pose
 from .untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
 
@@ -22,7 +23,8 @@ _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results
 _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width", "height",
+    "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width",
+    "height",
     "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
 
@@ -48,9 +50,9 @@ def open_source(path, format) -> tuple:
     wanted = None if format == "auto" else POSE_FORMATS[format]
     if wanted is not None and wanted.read is not None:
         return path, wanted, wanted.read(path)
-    custom = next((one for one in POSE_FORMATS.values() if one.read and suffix in one.suffixes), None)
-    if wanted is None and custom is not None:
-        return path, custom, custom.read(path)
+    for custom in POSE_FORMATS.values():
+        if wanted is None and custom.read is not None and suffix in custom.suffixes:
+            return path, custom, custom.read(path)
     tree = _load(path, suffix, wanted)
     layout = _recognise(tree, path, wanted)
     if layout.columns:
@@ -207,7 +209,4 @@ def _split_rows(tree, layout, path):
             found=getattr(rows, "shape", type(rows).__name__),
         )  # fmt: skip
     parts = {part: rows[:, first:last] for part, first, last in layout.columns}
-    from dataclasses import replace
-
-    assert all(part in PARTS for part in parts)
     return replace(layout, renamed={part: part for part in parts}), parts

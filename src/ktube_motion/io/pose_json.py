@@ -67,8 +67,7 @@ def read_json_frame(path, reader, *, frame) -> dict:
 def _with_stream(path, read):
     try:
         packed = Path(path).suffix.lower() == ".gz"
-        opened = gzip.open(path, "rt", encoding="utf-8-sig") if packed else Path(path).open(encoding="utf-8-sig")
-        with opened as file:
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig") as file:
             stream = JsonStream(file, path)
             found = read(stream)
             stream.end()
@@ -115,7 +114,7 @@ def _list(stream, reader, part=False):
     """Read a list: None if it was a list of frames, which went to the reader, else its values."""
     values = []
     items = enumerate(stream.array())
-    for place, value in items:
+    for _, value in items:
         values.append(value)
         if part or not _may_be_frame(value):
             continue

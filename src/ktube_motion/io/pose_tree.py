@@ -65,9 +65,11 @@ class FrameReader:
     def __init__(self, detections: Detections, *, inside=None):
         self.detections, self.path, self.inside = detections, detections.path, inside
         self.renamed = detections.renamed
-        self.numbered, self.pending, self.images, self.picture = None, [], False, None
+        self.images, self.picture = False, None
+        self.numbered: bool | None = None
+        self.pending: list = []
         self.rate, self._seen = None, False
-        self._flat = set()  # keys of dicts that are poses themselves: most frames of a file have the same
+        self._flat: set = set()  # keys of dicts that are poses themselves: most frames of a file have the same
 
     def number(self, value, key="frame"):
         """Read a frame number; `FormatError` if it is none, or negative."""
@@ -263,7 +265,7 @@ def read_tree(tree, reader: FrameReader, *, label=None, depth=0):
 
 
 def _read_child(tree, key, reader, label, depth):
-    """Read the child of a dict that holds the poses: a clip, several clips by name, the people of one frame, or more."""
+    """Read the child of a dict that holds the poses: a clip, clips by name, the people of one frame, or more."""
     child = tree[key]
     if isinstance(child, Mapping) and is_pose(child, reader.renamed):
         others = [name for name in tree if holds_pose(tree[name], reader.renamed, _DEPTH)]

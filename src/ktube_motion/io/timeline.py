@@ -11,7 +11,8 @@ from ..types import PoseSequence
 from .detections import read_number
 
 __all__ = [
-    "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses", "turn",
+    "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses",
+    "turn",
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)

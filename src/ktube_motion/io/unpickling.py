@@ -217,8 +217,8 @@ for _core in ("numpy.core", "numpy._core"):
     _NAMES[f"{_core}.multiarray", "scalar"] = _scalar
 for _kind in (set, frozenset, list, dict, tuple, complex):
     _NAMES["builtins", _kind.__name__] = _NAMES["__builtin__", _kind.__name__] = _kind
-for _kind in (int, float, str, bool):
-    _NAMES["builtins", _kind.__name__] = _NAMES["__builtin__", _kind.__name__] = _Named(_kind.__name__)
+for _name in ("int", "float", "str", "bool"):
+    _NAMES["builtins", _name] = _NAMES["__builtin__", _name] = _Named(_name)
 _NAMES["builtins", "bytes"] = _NAMES["__builtin__", "bytes"] = lambda: b""  # bytes(10**12) would take the memory
 
 

@@ -166,7 +166,7 @@ class Body(ABC):
         return _place(self.rotations(poses), self._frame_joints(poses), self.root_path(poses))
 
     def root_path(self, poses: PoseSequence) -> np.ndarray:
-        """Where the root goes, float32 ``(T, 3)``: ``poses.transl``, or still above the origin where that is no path."""
+        """Where the root goes, float32 ``(T, 3)``: ``poses.transl``, or still on the spot where that is no path."""
         if poses.trajectory:
             return poses.transl
         height = -float(np.asarray(self.rest_joints(poses.betas))[:, 1].min())
