@@ -96,8 +96,8 @@ class BuildOptions:
             raise ConfigError(
                 "No corpus can be built with these options.",
                 expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
-                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds; axes camera, y up "
-                "or z up",
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds; axes camera, y "
+                "up or z up",
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)

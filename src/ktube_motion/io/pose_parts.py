@@ -253,7 +253,8 @@ def to_rotvecs(column, values, where):
 
 
 def _from_matrices(matrices, count):
-    error = np.abs(matrices @ matrices.transpose(0, 2, 1) - np.eye(3)).max((1, 2))
+    matrices = np.where(np.abs(matrices) < 2, matrices, np.nan)  # else no rotation, and products would overflow
+    error = np.abs(np.einsum("nij,nkj->nik", matrices, matrices) - np.eye(3)).max((1, 2))
     good = (error < 0.1) & (np.linalg.det(np.nan_to_num(matrices)) > 0)  # False for NaN too
     out = np.full((len(matrices), 3), np.nan)
     if good.any():

@@ -21,7 +21,7 @@ from .pose_json import read_json_poses
 from .pose_tree import FrameReader, read_tree
 from .stand_ins import find_stand_ins
 from .timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
-from .untrusted import to_numpy
+from .untrusted import to_numbers, to_numpy
 
 __all__ = ["PoseReading", "list_people", "read_poses"]
 
@@ -252,10 +252,8 @@ def _is_smplh(detections):
 
 
 def _scale(value, where):
-    try:
-        number = float(np.ravel(to_numpy(value))[0])
-    except (TypeError, ValueError, IndexError):
-        number = 1.0 if value is None else np.nan
+    numbers = to_numbers(1.0 if value is None else value)
+    number = float(numbers.ravel()[0]) if numbers is not None and numbers.size else np.nan
     if not (np.isfinite(number) and number > 0):
         raise FormatError("The scale of the translation is impossible.", where=where, found=repr(value)[:60])
     return number

@@ -108,7 +108,7 @@ class FrameReader:
     def _find_number(self, inner, value, place):
         """Give (frame number, whether others may be of the same frame), or None for an empty entry of a list."""
         key, image_key, again = numbering(tuple(inner))
-        if key is None and image_key is None and not value:
+        if key is None and image_key is None and is_empty(value):
             return None, False
         image = inner[image_key] if image_key is not None else None
         image = frame_number(image) if isinstance(image, str) and IMAGE_KEY.fullmatch(image) else None
