@@ -5,7 +5,7 @@
 
 Poses of any estimator, transcripts as SRT, VTT, SBV, Whisper JSON, json3 or
 TextGrid; paired by name, or by a table with the columns poses, transcript and,
-where wanted, name, speaker, offset, fps, format, person. What exists already
+where wanted, name, speaker, offset, fps, format, person, axes. What exists already
 is kept; stopped at any moment, the same command goes on. At the end
 report.html in the corpus shows its quality.
 """
@@ -17,6 +17,7 @@ from pathlib import Path
 from _steps import run
 
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources, read_sources
+from ktube_motion.io.layouts import AXES
 
 
 def read_arguments():
@@ -27,6 +28,7 @@ def read_arguments():
     parser.add_argument("--root", type=Path, default=Path("dataset/KTubeUM"), help="the corpus")
     parser.add_argument("--fps", type=float, default=20.0, help="of the corpus")
     parser.add_argument("--pose-fps", type=float, help="of the poses, where the files do not say it")
+    parser.add_argument("--axes", choices=AXES, help="of the poses, where the files have others than their format")
     parser.add_argument("--offset", type=float, default=0.0, help="seconds to add to all transcripts")
     parser.add_argument(
         "--skeleton", default="smpl_22", choices=["smpl_22", "smplh_52"], help="without or with fingers"
@@ -57,7 +59,7 @@ def main():
     settings = BuildOptions(
         fps=options.fps, skeleton=options.skeleton, root=options.fix_root, cutoff_hz=options.cutoff or None,
         rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror, split_sizes=tuple(options.split),
-        seed=options.seed,
+        seed=options.seed, axes=options.axes,
     )  # fmt: skip
     executor = None
     if options.cluster:

@@ -9,6 +9,7 @@ from _steps import convert, list_files, read_arguments, run
 
 from ktube_motion.filters import clean_poses, rest_lower_body
 from ktube_motion.io import load_poses, save_poses
+from ktube_motion.io.layouts import AXES
 
 
 def add_options(parser):
@@ -16,6 +17,7 @@ def add_options(parser):
     parser.add_argument("--cutoff", type=float, default=3.0, help="of the low-pass filter, in Hz; 0 leaves jitter in")
     parser.add_argument("--max-gap", type=float, default=0.5, help="seconds without a detection that are filled")
     parser.add_argument("--fps", type=float, help="frame rate, where the files do not say it (29.97 is not 30)")
+    parser.add_argument("--axes", choices=AXES, help="of the files, where they are not a camera's")
     parser.add_argument("--rest-lower-body", action="store_true", help="hold the legs at rest")
 
 
@@ -25,7 +27,7 @@ def main():
 
     def make(path):
         poses = clean_poses(
-            load_poses(path, fps=options.fps),
+            load_poses(path, fps=options.fps, axes=options.axes),
             root=options.root,
             cutoff_hz=options.cutoff or None,
             max_gap_seconds=options.max_gap,

@@ -103,6 +103,11 @@ class PoseSequence(_Clip):
         `filters.fill_gaps` fills them.
     source : str
         Where the poses came from, for messages and manifests.
+    trajectory : bool
+        False where `transl` is no path through the world: it belongs to a
+        virtual camera around the person's crop, as ``cam_trans`` does, or
+        there is none. Joints, meshes and exports then stay on the spot, with
+        the body at rest on the ground.
 
     Examples
     --------
@@ -119,6 +124,7 @@ class PoseSequence(_Clip):
     flat_hand_mean: bool = field(default=False, kw_only=True)
     valid: np.ndarray = field(default=FILLED_LATER, kw_only=True)
     source: str = field(default="", kw_only=True)
+    trajectory: bool = field(default=True, kw_only=True)
 
     _per_frame = ("rotvecs", "transl", "expression", "valid")
 

@@ -14,6 +14,7 @@ from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
 from ..io.files import write_json
+from ..io.layouts import AXES
 from ..skeletons import Skeleton
 from .clips import MIRROR_PREFIX
 from .records import finished_record, sweep
@@ -62,6 +63,9 @@ class BuildOptions:
     voice : str
         Whose words to take where a transcript tells speakers apart and has this one; by default of whom the
         source says (`Source.speaker`), else who speaks longest.
+    axes : str or None
+        Axes of all pose files whose source names none, see `io.load_poses`.
+        Without either, a video whose body does not stand is refused.
     """
 
     fps: float = 20.0
@@ -78,6 +82,7 @@ class BuildOptions:
     seed: int = 0
     body_model: str | None = None
     voice: str = ""
+    axes: str | None = None
 
     def __post_init__(self):
         ok = {
@@ -88,13 +93,15 @@ class BuildOptions:
             "cutoff_hz": self.cutoff_hz is None or self.cutoff_hz > 0,
             "min_seconds": 0 < self.min_seconds < self.max_seconds,
             "talk_seconds": self.talk_seconds is None or self.talk_seconds > self.max_seconds,
+            "axes": self.axes in (None, *AXES),
         }
         wrong = {name: getattr(self, name) for name, fine in ok.items() if not fine}
         if wrong:
             raise ConfigError(
                 "No corpus can be built with these options.",
                 expected="root first, median, identity or moving; skeleton smpl_22 or smplh_52; fps and cutoff_hz "
-                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds",
+                "above 0; max_gap_seconds not negative; 0 < min_seconds < max_seconds < talk_seconds; axes camera, y "
+                "up or z up",
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)

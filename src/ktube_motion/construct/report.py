@@ -231,13 +231,20 @@ def _poses(corpus, clips):
 def _videos(manifest):
     columns = {
         "name": "video", "speaker": "speaker", "clips": "clips", "skipped": "skipped", "seconds": "seconds",
-        "words_end": "words end", "fps": "fps", "offset": "offset", "missing": "share missing",
+        "words_end": "words end", "fps": "fps", "offset": "offset", "axes": "axes", "missing": "share missing",
+        "stand_ins": "stand-ins",
         "outliers": "outlier frames", "unfilled": "share unfilled",
     }  # fmt: skip
     sources = manifest.get("sources", ())
-    rows = [[source.get(key, "") for key in columns] for source in sources]
+    rows = [[_figure(source, key) for key in columns] for source in sources]
     warnings = [(warning,) for warning in manifest.get("warnings", ())]
     return (_table(rows, columns.values()) if rows else "") + (_table(warnings, ["warnings"]) if warnings else "")
+
+
+def _figure(source, key):
+    """Give one figure of a video; a frame rate that nobody said is marked."""
+    value = source.get(key, "")
+    return f"{value:g} (assumed)" if key == "fps" and source.get("fps_assumed") else value
 
 
 def _left_out(manifest, excluded):

@@ -18,7 +18,7 @@ SOUNDS = (
     ".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".wma",
     ".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg",
 )  # fmt: skip
-_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "audio"}
+_COLUMNS = {"name", "poses", "transcript", "offset", "fps", "speaker", "format", "person", "axes", "audio"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,9 @@ class Source:
         the words whose times the transcript does not give.
     notes : tuple of str
         What was chosen on the way here; a build repeats it among its warnings.
+    axes : str or None
+        ``camera``, ``y up`` or ``z up``, where the file has other axes than
+        its format; also what lets a speaker who lies pass.
     """
 
     poses: Path
@@ -60,6 +63,7 @@ class Source:
     person: int | str | None = None
     audio: Path | None = None
     notes: tuple[str, ...] = ()
+    axes: str | None = None
 
 
 def find_audio(sources: Iterable[Source], folder) -> list[Source]:
@@ -106,7 +110,7 @@ def read_sources(table) -> list[Source]:
         CSV or TSV with a header. Columns: ``poses`` and ``transcript`` (paths,
         relative ones from the table's folder); and, where wanted, ``name``,
         ``speaker``, ``offset`` (seconds to add to the transcript), ``fps``,
-        ``format``, ``person``, ``audio`` (a path). An empty cell means the default. Lines that
+        ``format``, ``person``, ``axes``, ``audio`` (a path). An empty cell means the default. Lines that
         start with ``#`` are comments.
 
     Returns

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
 from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower_body
 from ..filters.cleaning import lowpass_stretches
-from ..io import Corpus, load_poses
+from ..io import Corpus, read_poses
 from ..io.files import write_json
 from ..kinematics import load_body, pose_to_joints
 from ..skeletons import Skeleton
@@ -22,6 +22,7 @@ from .voices import spoken_cues
 __all__ = ["build_video"]
 
 _HANDS = {"left": slice(25, 40), "right": slice(40, 55)}
+_RATES = (30.0, 25.0, 29.97, 24.0, 23.976, 60.0, 59.94, 50.0, 120.0, 20.0, 15.0)
 _STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really sees
 
 
@@ -42,7 +43,7 @@ def build_video(source, root, options):
     with _one_thread():
         try:
             record["key"] = source_key(source, options)
-            poses, rough, seen, quality = _clean(source, options)
+            poses, rough, seen, quality, looked = _clean(source, options)
             cues, words, told = spoken_cues(source, options)
             cues, confidences, heard, warnings = _listen(source, cues)
             spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
@@ -54,8 +55,9 @@ def build_video(source, root, options):
             record["failed"] = f"{error.filename}: Cannot read this file. Found: {error.strerror}."
         else:
             record["quality"] = quality | words | heard
-            late = _compare_lengths(source.name, quality["seconds"], words["words_end"])
-            record["warnings"] = told + late + warnings
+            late = _compare_lengths(source.name, quality, words["words_end"])
+            looked = [f"{source.name}: {warning}" for warning in looked]
+            record["warnings"] = [*looked, *told, *late, *warnings]
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], cues, confidences)
     write_json(record_path(root, source.name), record)
@@ -76,10 +78,21 @@ def _one_thread():
 
 
 def _clean(source, options):
-    """Give clean poses, the same without the low-pass, which frames were really seen, and figures of quality."""
-    raw = load_poses(
-        source.poses, format=source.format, fps=source.fps, person=source.person, body_model=options.body_model
-    )
+    """Give clean poses, the same without the low-pass, which frames were seen, figures of quality, and warnings."""
+    axes = source.axes or options.axes
+    reading = read_poses(
+        source.poses, format=source.format, fps=source.fps, person=source.person, axes=axes,
+        body_model=options.body_model,
+    )  # fmt: skip
+    if not reading.upright and axes is None:
+        raise DataError(
+            "The body does not stand in most frames.",
+            where=source.poses,
+            expected=f"a head above the feet in the axes of the format ({reading.layout}: {reading.axes})",
+            found=next((text for text in reading.warnings if "does not stand" in text), None),
+            fix="Say axes= for this source: the right ones, or the same where the speaker lies.",
+        )
+    raw = reading.poses
     found = reject_outliers(raw)
     rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
     if options.root != "moving":
@@ -88,16 +101,20 @@ def _clean(source, options):
         rough = rest_lower_body(rough)
     poses = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
     quality = {
+        "format": reading.layout,
+        "axes": reading.axes,
         "fps": round(raw.fps, 4),
+        "fps_assumed": reading.fps_assumed,
         "frames": len(raw),
         "seconds": round(raw.seconds, 3),
         "missing": round(1 - float(raw.valid.mean()), 4),
+        "stand_ins": reading.stand_ins,
         "outliers": int(raw.valid.sum() - found.valid.sum()),
         "unfilled": round(1 - float(rough.valid.mean()), 4),
     }
     poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
     nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
-    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality
+    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, reading.warnings
 
 
 def _listen(source, cues):
@@ -131,14 +148,26 @@ def _note_confidence(clips, cues, confidences):
             clip["confidence"] = round(min(inside), 3)
 
 
-def _compare_lengths(name, seconds, words_end):
+def _compare_lengths(name, quality, words_end):
+    """Warn where poses and words end apart; name the frame rate only where another usual one would fit."""
+    seconds = quality["seconds"]
     if abs(words_end - seconds) <= 1.0:
         return []
-    if words_end > seconds:
-        hint = "are frame rate (29.97 is not 30) and offset right?"
+    fps = quality["fps"]
+    fitting = [rate for rate in _RATES if abs(rate - fps) > 0.01 and _fits(seconds * fps / rate, words_end)]
+    if fitting and (quality["fps_assumed"] or words_end > seconds):
+        said = " (assumed)" if quality["fps_assumed"] else ""
+        hint = f"frame rate? It is {fps:g}{said}, at {fitting[0]:g} they would end together (29.97 is not 30)"
+    elif words_end > seconds:
+        hint = "was the video cut, or is the offset wrong?"
     else:
-        hint = "silence at the end, or a wrong frame rate?"
+        hint = "silence at the end?"
     return [f"{name}: the poses end at {seconds:.1f} s, the words at {words_end:.1f} s; {hint}"]
+
+
+def _fits(seconds, words_end):
+    """Say whether poses of that length end with the words, or after a short silence."""
+    return -1.0 <= seconds - words_end <= max(1.5, 0.01 * seconds)
 
 
 def _cut_clips(corpus, record, poses, rough, seen, spoken, options):

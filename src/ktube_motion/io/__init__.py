@@ -7,6 +7,10 @@ y up, facing +z.
 from .bvh import load_bvh
 from .characters import normalize_text
 from .corpus import Corpus, check_name
+from .layouts import PoseFormat, register_pose_format
+from .people import Person
+from .pose_checks import PoseCheck, check_poses
+from .pose_reading import PoseReading, list_people, read_poses
 from .poses import load_poses, save_poses
 from .text_lines import read_text_file, write_text_file
 from .transcripts import (
@@ -23,17 +27,25 @@ from .transcripts import (
 __all__ = [
     "TRANSCRIPT_FORMATS",
     "Corpus",
+    "Person",
+    "PoseCheck",
+    "PoseFormat",
+    "PoseReading",
     "TranscriptFormat",
     "check_name",
+    "check_poses",
     "clean_cues",
     "clean_text",
+    "list_people",
     "load_bvh",
     "load_poses",
     "load_transcript",
     "normalize_text",
     "read_cues",
+    "read_poses",
     "read_text_file",
     "read_transcript",
+    "register_pose_format",
     "save_poses",
     "save_transcript",
     "write_text_file",

@@ -1,208 +1,131 @@
-"""Detections of people, frame by frame, and the choice of one of them."""
+"""Whom to keep, where there are several people: boxes, tracks, and the choice of one."""
 
-from array import array
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
-from .untrusted import to_numpy
 
-__all__ = ["NUM_POSE", "PARTS", "Detections", "choose_person", "read_number"]
+__all__ = ["Person", "choose_person", "find_people"]
 
-NUM_POSE = 165
-# part: (first number of the row, size, the names estimators give it). The rotations come first, in SMPL-X order.
-PARTS = {
-    "root": (0, 3, ("smplx_root_pose", "root_pose", "global_orient")),
-    "body": (3, 63, ("smplx_body_pose", "body_pose")),
-    "jaw": (66, 3, ("smplx_jaw_pose", "jaw_pose")),
-    "left eye": (69, 3, ("smplx_leye_pose", "leye_pose")),
-    "right eye": (72, 3, ("smplx_reye_pose", "reye_pose")),
-    "left hand": (75, 45, ("smplx_lhand_pose", "lhand_pose", "left_hand_pose")),
-    "right hand": (120, 45, ("smplx_rhand_pose", "rhand_pose", "right_hand_pose")),
-    "transl": (165, 3, ("cam_trans", "trans", "transl", "smplx_transl")),
-    "betas": (168, None, ("smplx_shape", "shape", "betas")),
-    "expression": (None, None, ("smplx_expr", "expr", "expression")),
-}
-_LARGEST = 1e5  # radians or metres: a number beyond it is no measurement
-_MOST_COEFFICIENTS = 500
-_BLOCK = 4096
+logger = logging.getLogger(__name__)
+
 _FORGET = 30  # frames after which somebody who left is no longer waited for
+_MOST_LISTED = 20
 
 
-def read_number(value, *, name, where, whole=False):
-    """Read a number that may be written as text; `FormatError` if it is none."""
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    text = value.strip() if isinstance(value, str) else value
-    try:
-        number = float("nan") if isinstance(text, bool) else float(text)
-    except (TypeError, ValueError, OverflowError):
-        number = float("nan")
-    if not np.isfinite(number) or (whole and number != int(number)):
-        wanted = "a whole number" if whole else "a number"
-        raise FormatError(f"{name} is not {wanted}.", where=where, expected=wanted, found=repr(value)[:60])
-    return int(number) if whole else number
-
-
-class Detections:
-    """All people found in a clip, one row of numbers each, in bounded memory.
-
-    Parameters
-    ----------
-    path : path
-        What errors call the clip.
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a clip.
 
     Attributes
     ----------
-    frames : list of int
-        Frame number of each row.
-    labels : list
-        Track name of each row, or None where the source has none.
-    areas : list of float
-        Size of the person in the picture, NaN where unknown.
-    times : dict of int to float
-        Time stamp in seconds of each frame that has one.
-    numbered : bool
-        False where the source counts frames by their place in a list.
+    id : int or str
+        What `load_poses` takes as ``person=``.
+    frames : int
+        Frames with a usable pose.
+    first, last : int
+        The first and last of them.
+    size : float
+        Median area of the box in the picture, in its unit; NaN where there are no boxes.
+    distance : float
+        Median of the translation's depth in the source's axes; NaN where there is none.
     """
 
-    def __init__(self, path):
-        self.path = path
-        self.frames, self.labels, self.areas = [], [], []
-        self.times, self.numbered = {}, True
-        self._seen, self._schema, self._columns = set(), None, []
-        self._blocks, self._used = [], _BLOCK
+    id: int | str
+    frames: int
+    first: int
+    last: int
+    size: float
+    distance: float
 
-    def start_frame(self, frame, *, time=None):
-        """Announce a frame, with or without people; `FormatError` if it is negative or came before."""
-        if frame < 0:
-            raise FormatError("A frame number is negative.", where=self.path, expected=">= 0", found=frame)
-        if frame in self._seen:
-            raise FormatError(
-                "A frame comes twice.",
-                where=f"{self.path}, frame {frame}",
-                fix="Keep one entry per frame; put several people of a frame in one list.",
-            )
-        self._seen.add(frame)
-        if time is not None:
-            self.times[frame] = time
 
-    def add(self, params, *, frame, label=None, area=np.nan):
-        """Store one person of a frame that was started."""
-        where = f"{self.path}, frame {frame}"
-        if self._schema is None:
-            self._schema = self._read_schema(params, where)
-        row = array("d")
-        for name, size in self._schema:
-            row.extend(_numbers(params.get(name), size, name, where))
-        if self._used == _BLOCK:
-            self._blocks.append(np.zeros((_BLOCK, len(row)), np.float32))
-            self._used = 0
-        with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
-            self._blocks[-1][self._used] = row
-        self._used += 1
-        self.frames.append(frame)
-        self.labels.append(label)
-        self.areas.append(area)
+@dataclass(frozen=True)
+class _People:
+    """Detections in arrays, with the rows of each frame."""
 
-    def _read_schema(self, params, where):
-        """Decide from the first person which keys the source has, and how long they are."""
-        schema = []
-        for part, (first, size, names) in PARTS.items():
-            name = next((name for name in names if params.get(name) is not None), None)
-            if name is None:
-                if part in ("root", "body"):
-                    raise FormatError(
-                        f"The {part} rotation is missing.",
-                        where=where,
-                        expected=f"a key {' or '.join(names)}",
-                        found=", ".join(map(str, list(params)[:12])) or "nothing",
-                    )
-                continue
-            length = size or _length(params[name], name, where)
-            schema.append((name, length))
-            self._columns.append((part, first, length))
-        return schema
+    path: object
+    groups: list
+    labels: list
+    frames: np.ndarray
+    rows: object
+    corners: np.ndarray  # (N, 4): left, top, right, bottom
 
     @property
-    def last_frame(self):
-        """The highest frame number announced, -1 if none."""
-        return max(self._seen, default=-1)
+    def areas(self):
+        return np.prod(self.corners[:, 2:] - self.corners[:, :2], axis=1)
 
     @property
-    def num_frames_seen(self):
-        """How many frames were announced."""
-        return len(self._seen)
-
-    def arrays(self):
-        """Give the rows as ``(rotvecs (N, 55, 3), transl (N, 3), betas (N, B), expression (N, E))``."""
-        count = len(self.frames)
-        out = {"pose": np.zeros((count, NUM_POSE + 3), np.float32)}
-        column = 0
-        for part, first, length in self._columns:
-            target = out["pose"][:, first : first + length] if part not in ("betas", "expression") else None
-            if target is None:
-                target = out[part] = np.zeros((count, length), np.float32)
-            for k, block in enumerate(self._blocks):
-                rows = slice(k * _BLOCK, min((k + 1) * _BLOCK, count))
-                target[rows] = block[: rows.stop - rows.start, column : column + length]
-            column += length
-        rotvecs = out["pose"][:, :NUM_POSE].reshape(count, 55, 3)
-        none = np.zeros((count, 0), np.float32)
-        return rotvecs, out["pose"][:, NUM_POSE:], out.get("betas", none), out.get("expression", none)
-
-    def finite(self):
-        """Tell which rows are numbers throughout, as a bool array ``(N,)``."""
-        good = [(np.abs(block) < _LARGEST).all(1) for block in self._blocks]  # False for NaN too
-        return np.concatenate([*good, np.zeros(0, bool)])[: len(self.frames)]
+    def tracked(self):
+        return all(self.labels[row] is not None for group in self.groups for row in group)
 
 
-def _numbers(value, size, name, where):
-    """Flatten one parameter to `size` doubles."""
-    if type(value) is list and len(value) == size:  # the common case, without NumPy's overhead
-        try:
-            return array("d", value)
-        except (TypeError, OverflowError):
-            pass  # nested, or null for NaN: below; a wrong kind is named there
-    try:
-        flat = np.asarray(to_numpy(value))
-        flat = np.asarray(flat, np.float64).reshape(-1) if flat.dtype.kind in "fiubO" else None
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        flat = None
-    if flat is None or value is None or flat.size != size:
-        found = "nothing" if value is None else "no numbers" if flat is None else f"{flat.size} numbers"
-        raise FormatError(f"{name} has the wrong length.", where=where, expected=f"{size} numbers", found=found)
-    return array("d", flat.tobytes())
+def _gather(detections, picture):
+    """Sort the usable rows by frame; `DataError` if there are none."""
+    rows = detections.rows()
+    usable = np.flatnonzero(rows.finite)
+    if not len(usable):
+        raise DataError(
+            "No frame has a usable pose.",
+            where=detections.path,
+            found=f"{len(detections.frames)} detections in {detections.num_frames_seen} frames, none of them finite"
+            + (f"; {detections.incomplete} are null" if detections.incomplete else ""),
+            fix="Leave this clip out.",
+        )
+    frames = np.array(detections.frames, np.int64)
+    usable = usable[np.argsort(frames[usable], kind="stable")]
+    groups = np.split(usable, np.flatnonzero(np.diff(frames[usable])) + 1)
+    several = len(groups) < len(usable)
+    corners = _corners(detections.boxes, picture, detections.path if several else None)
+    return _People(detections.path, groups, detections.labels, frames, rows, corners)
 
 
-def _length(value, name, where):
-    """Tell how many shape or expression coefficients a source gives."""
-    try:
-        length = int(np.size(to_numpy(value)))
-    except ValueError:
-        length = _MOST_COEFFICIENTS + 1
-    if length > _MOST_COEFFICIENTS:
-        raise FormatError(f"{name} is no list of coefficients.", where=where, expected=f"at most {_MOST_COEFFICIENTS}")
-    return length
+def _corners(boxes, picture, told_for):
+    """Give boxes as corners: decide over all frames whether the last two numbers are a corner or a size."""
+    numbers = np.full((len(boxes), 4), np.nan)
+    for row, box in enumerate(boxes):
+        numbers[row] = np.nan if box is None else box
+    numbers[~(numbers[:, 2:] > 0).all(1)] = np.nan  # zeros stand for nobody
+    known = numbers[np.isfinite(numbers).all(1)]
+    if not len(known):
+        return numbers
+    can_be_corners = (known[:, 2:] > known[:, :2]).all()
+    far = known[:, :2] + known[:, 2:]
+    can_be_sizes = picture is None or (far <= 1.1 * np.max(picture)).all()
+    if can_be_corners and told_for is not None:
+        reason = "" if can_be_sizes else ", because as x, y, width, height they would leave the picture"
+        logger.warning("%s: boxes are taken for corners x1, y1, x2, y2%s", told_for, reason)
+    elif told_for is not None:
+        logger.info("%s: boxes are taken for x, y, width, height", told_for)
+    if not can_be_corners:
+        numbers[:, 2:] += numbers[:, :2]
+    return numbers
 
 
-def choose_person(detections, *, person=None):
+def choose_person(detections, *, person=None, longest=False, picture=None):
     """Choose one row per frame: the same person through the clip.
 
     Where the source tracks people, a track is kept. Elsewhere everybody is
     followed from frame to frame by the nearest translation, root rotation
     and body shape (an optimal assignment, so that nobody is taken twice).
-    The person to follow is the largest in the picture, else the closest to
-    the camera, in the first frame that has anybody.
 
     Parameters
     ----------
     detections : Detections
     person : int or str, optional
         The track to keep; without tracks, the position of the person in the
-        first frame that has so many people.
+        first frame that has so many people. ``"largest"`` and ``"central"``
+        look at everybody over the whole clip. By default the largest in the
+        picture, else the closest to the camera, in the first frame that has
+        anybody.
+    longest : bool
+        By default keep the track that is seen longest instead.
+    picture : (float, float), optional
+        Size of the picture, where known.
 
     Returns
     -------
@@ -216,80 +139,127 @@ def choose_person(detections, *, person=None):
     DataError
         If nobody is in the clip.
     """
-    rows = np.flatnonzero(detections.finite())
-    if not len(rows):
-        raise DataError(
-            "No frame has a usable pose.",
-            where=detections.path,
-            found=f"{len(detections.frames)} detections in {detections.num_frames_seen} frames, none of them finite",
-            fix="Leave this clip out.",
-        )
-    frames = np.array(detections.frames)[rows]
-    order = np.argsort(frames, kind="stable")
-    rows, frames = rows[order], frames[order]
-    groups = np.split(rows, np.flatnonzero(np.diff(frames)) + 1)
-    if all(detections.labels[row] is not None for row in rows):
-        return _keep_track(detections, rows, groups, person)
-    if person is None:
-        first, place = 0, _nearest(detections, groups[0])
-    else:
-        first, place = _find(detections, groups, person)
-    if len(groups) == len(rows):
-        return rows
-    return _follow(detections, groups, first, place)
-
-
-def _keep_track(detections, rows, groups, person):
-    wanted = str(detections.labels[groups[0][_nearest(detections, groups[0])]] if person is None else person)
-    kept = [row for row in rows if str(detections.labels[row]) == wanted]
-    if not kept:
-        known = sorted({str(detections.labels[row]) for row in rows})
+    people = _gather(detections, picture)
+    if person in ("largest", "central") and not (people.tracked and person in map(str, set(people.labels))):
+        everybody = list(_everybody(people))
+        score = _size_score if person == "largest" else _centre_score(people, picture)
+        return max(everybody, key=lambda item: score(people, item[1]))[1]
+    if people.tracked:
+        return _keep_track(people, person, longest)
+    if detections.is_clip and person not in (None, 0, "0"):
         raise ConfigError(
-            "There is no such person.", where=detections.path, expected=f"one of {', '.join(known[:20])}", found=wanted
+            "There is one person in such a file.", where=people.path, expected="person=None", found=repr(person)
         )
-    if len({detections.frames[row] for row in kept}) < len(kept):
-        raise FormatError(f"Track {wanted} is twice in one frame.", where=detections.path)
+    if person is None:
+        first, place = 0, _nearest(people, people.groups[0])
+    else:
+        first, place = _find(people, person)
+    return _follow(people, first, place)
+
+
+def find_people(detections, *, picture=None) -> list[Person]:
+    """List everybody in a clip, the one who is seen longest first."""
+    people = _gather(detections, picture)
+    listed = []
+    for name, rows in _everybody(people):
+        frames, areas = people.frames[rows], people.areas[rows]
+        known = areas[np.isfinite(areas)]
+        depth = people.rows.transl[rows, 2]
+        size = float(np.median(known)) if len(known) else float("nan")
+        distance = float(np.median(depth)) if depth.any() else float("nan")
+        listed.append(Person(name, len(rows), int(frames.min()), int(frames.max()), size, distance))
+    return sorted(listed, key=lambda one: -one.frames)
+
+
+def _everybody(people) -> Iterable[tuple]:
+    """Yield (id, rows) of each person."""
+    if people.tracked:
+        for label in dict.fromkeys(people.labels[row] for group in people.groups for row in group):
+            yield label, np.array([row for group in people.groups for row in group if people.labels[row] == label])
+        return
+    for place in range(min(max(map(len, people.groups)), _MOST_LISTED)):
+        yield place, _follow(people, *_find(people, place))
+
+
+def _size_score(people, rows):
+    areas = people.areas[rows]
+    depth = people.rows.transl[rows, 2]
+    if np.isfinite(areas).any():
+        return float(np.nansum(areas))
+    return len(rows) / max(float(np.median(np.where(depth > 0, depth, 1e3))), 1e-3)
+
+
+def _centre_score(people, picture):
+    """Build the score of standing in the middle: of the picture, of all boxes, or before the camera."""
+    known = people.corners[np.isfinite(people.corners).all(1)]
+    if picture is not None:
+        middle = max(picture) / 2 if len(known) and known[:, 2].max() > min(picture) else picture[0] / 2
+    else:
+        middle = (known[:, 0].min() + known[:, 2].max()) / 2 if len(known) else 0.0
+
+    def score(people, rows):
+        corners = people.corners[rows]
+        if np.isfinite(corners).all(1).any():
+            return -float(np.nanmean(np.abs(corners[:, [0, 2]].mean(1) - middle)))
+        transl = people.rows.transl[rows]
+        return -float(np.mean(np.abs(transl[:, 0]) / np.maximum(np.abs(transl[:, 2]), 0.1)))
+
+    return score
+
+
+def _keep_track(people, person, longest):
+    labels = [str(label) for label in people.labels]
+    rows = [row for group in people.groups for row in group]
+    counts = {}
+    for row in rows:
+        counts[labels[row]] = counts.get(labels[row], 0) + 1
+    if person is not None:
+        wanted = str(person)
+    elif longest:
+        wanted = max(counts, key=counts.__getitem__)
+    else:
+        wanted = labels[people.groups[0][_nearest(people, people.groups[0])]]
+    kept = [row for row in rows if labels[row] == wanted]
+    if not kept:
+        known = ", ".join(sorted(counts)[:_MOST_LISTED])
+        raise ConfigError("There is no such person.", where=people.path, expected=f"one of {known}", found=wanted)
+    if len({people.frames[row] for row in kept}) < len(kept):
+        raise FormatError(f"Track {wanted} is twice in one frame.", where=people.path)
     return np.array(kept)
 
 
-def _find(detections, groups, person):
+def _find(people, person):
     """Find the first frame that has enough people for the `person`-th to be there."""
-    most = max(map(len, groups))
+    most = max(map(len, people.groups))
     place = int(person) if str(person).isdecimal() else most
-    for first, group in enumerate(groups):
+    for first, group in enumerate(people.groups):
         if len(group) > place:
             return first, place
     raise ConfigError(
         "There is no such person.",
-        where=detections.path,
-        expected=f"a number below {most}, the most people in one frame",
+        where=people.path,
+        expected=f"largest, central, or a number below {most}, the most people in one frame",
         found=repr(person),
     )
 
 
-def _nearest(detections, group):
+def _nearest(people, group):
     """Tell which person of a frame is largest in the picture, or else closest to the camera."""
-    areas = np.array([detections.areas[row] for row in group])
+    areas = people.areas[group]
     if np.isfinite(areas).all():
         return int(areas.argmax())
-    depth = np.array([_row(detections, row)[1][2] for row in group])
+    depth = people.rows.transl[group, 2]
     return int(np.where(depth > 0, depth, np.inf).argmin())
 
 
-def _row(detections, row):
-    """Give (root rotation, translation, betas) of one row without copying the clip."""
-    values, found, column = detections._blocks[row // _BLOCK][row % _BLOCK], {}, 0
-    for part, _, length in detections._columns:
-        found[part] = values[column : column + length]
-        column += length
-    return found["root"], found.get("transl", np.zeros(3, np.float32)), found.get("betas", np.zeros(0, np.float32))
-
-
-def _follow(detections, groups, first, place):
+def _follow(people, first, place):
     """Follow everybody forwards and backwards from frame `first`; return one person's rows."""
-    roots, transl, betas = detections.arrays()[:3]
+    groups, rows = people.groups, people.rows
+    if all(len(group) == 1 for group in groups):
+        return np.concatenate(groups)
     # The half turn between two rotations is the angle between their quaternions.
-    quats = Rotation.from_rotvec(roots[:, 0].astype(np.float64)).as_quat()
+    quats = Rotation.from_rotvec(rows.rotvecs[:, 0].astype(np.float64)).as_quat()
+    transl, betas = rows.transl, rows.betas
 
     def distance(a, b):
         apart = np.linalg.norm(transl[a][:, None] - transl[b][None], axis=-1)

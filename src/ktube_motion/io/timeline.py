@@ -1,16 +1,19 @@
 """One person's rows of numbers, put on a uniform time line, y up: a PoseSequence."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
-from .people import read_number
+from .detections import read_number
 
-__all__ = ["CAMERA_TO_Y_UP", "DEFAULT_FPS", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses", "turn"]
+__all__ = [
+    "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses",
+    "turn",
+]  # fmt: skip
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,7 @@ _LARGEST = 1e5
 
 CAMERA_TO_Y_UP = np.diag([1.0, -1.0, -1.0])  # y down, z forward: half a turn about x
 Z_UP_TO_Y_UP = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # a quarter turn back about x
+TO_Y_UP = {"camera": CAMERA_TO_Y_UP, "y up": None, "z up": Z_UP_TO_Y_UP}
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ class Track:
         Place of each row on the time line; None for one after the other.
     length : int
         Frames of the clip, if the source says so; the rows may need more.
+    valid : bool array [shape=(N,)] or None
+        Which rows count as seen.
     """
 
     rotvecs: np.ndarray
@@ -46,6 +52,15 @@ class Track:
     expression: np.ndarray | None = None
     frames: np.ndarray | None = None
     length: int = 0
+    valid: np.ndarray | None = None
+
+    def only(self, rows):
+        """Keep some rows, given as a bool array."""
+        names = ("rotvecs", "transl", "expression", "frames", "valid") + (
+            ("betas",) if np.ndim(self.betas) == 2 else ()
+        )
+        kept = {name: getattr(self, name)[rows] for name in names if getattr(self, name) is not None}
+        return replace(self, **kept)
 
 
 def choose_fps(given, found, *, where):
@@ -61,7 +76,6 @@ def choose_fps(given, found, *, where):
             raise ConfigError("fps cannot work.", expected="a number above 0, up to 1000", found=repr(given))
         return float(given)
     if found is None:
-        logger.info("%s: no frame rate in the file, %s frames per second assumed", where, DEFAULT_FPS)
         return DEFAULT_FPS
     fps = read_number(found, name="The frame rate", where=where)
     if not 0 < fps <= 1000:
@@ -106,7 +120,7 @@ def turn(rotvecs, transl, matrix):
     return rotvecs, np.asarray(transl, np.float64) @ matrix.T
 
 
-def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None):
+def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None):
     """Place one person's frames on the time line and clean them.
 
     Parameters
@@ -120,8 +134,6 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None)
     flat_hand_mean : bool
     axes : array [shape=(3, 3)], optional
         Rotation from the source's axes to y up.
-    valid : bool array [shape=(N,)], optional
-        Which rows the source itself calls valid.
 
     Raises
     ------
@@ -139,7 +151,7 @@ def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None, valid=None)
         per_frame.append(track.betas)
     good = np.all([(np.abs(part) < _LARGEST).all(1) for part in per_frame], axis=0)  # False for NaN too
     slots, length = _slots(track, count, fps, path)
-    seen = good if valid is None else good & np.asarray(valid, bool)
+    seen = good if track.valid is None else good & np.asarray(track.valid, bool)
     if not seen.any():
         raise DataError(
             "No frame has a usable pose.", where=path, found=f"{count} frames, none valid", fix="Leave this clip out."

@@ -1,8 +1,9 @@
 """Opening NumPy, pickle and PyTorch files from strangers: data comes out, code never runs."""
 
-import collections
+import bz2
 import functools
 import io
+import lzma
 import math
 import pickle
 import re
@@ -11,29 +12,33 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
+from .unpickling import SafeUnpickler, load_tensors, plain
 
-__all__ = ["load_numpy", "load_pickle", "load_torch", "to_numpy"]
+__all__ = ["load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
 
 # What a damaged or hostile file can raise inside numpy, pickle and torch.
 _DAMAGED = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, MemoryError, ArithmeticError,
-    RuntimeError, TypeError, ValueError, AssertionError, struct.error, zipfile.BadZipFile, zlib.error,
+    RuntimeError, TypeError, ValueError, AssertionError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     SyntaxError, tokenize.TokenError,
 )  # fmt: skip
-_COMPRESSED = {
-    b"x": "zlib",
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bz2",
-    b"\xfd7zXZ": "xz",
-    b"]\0\0": "lzma",
-    b"\x04\x22M": "lz4",
+_MOST_BYTES = 1 << 31  # unpacked; an hour of poses at 120 frames per second is a quarter of it
+_UNPACKERS: dict[bytes, tuple[str, Callable[[], Any] | None]] = {
+    b"x": ("zlib", lambda: zlib.decompressobj()),
+    b"\x1f\x8b": ("gzip", lambda: zlib.decompressobj(31)),
+    b"BZh": ("bz2", bz2.BZ2Decompressor),
+    b"\xfd7zXZ": ("xz", lzma.LZMADecompressor),
+    b"]\0\0": ("lzma", lzma.LZMADecompressor),
+    b"\x04\x22M": ("lz4", None),
 }
+_PICKLE_STARTS = b"\x80(})]lditcNIFSVXUBCKMJL0.\x8a\x8c\x95"
 
 
 def to_numpy(value):
@@ -44,41 +49,92 @@ def to_numpy(value):
     return value
 
 
-def load_numpy(path):
-    """Read an ``.npy`` array, or an ``.npz`` as a dict, refusing pickled objects.
+def to_numbers(value):
+    """Give any array, tensor or nested list of numbers as float64, None where it is none."""
+    if value is None:
+        return None
+    try:
+        array = np.asarray(to_numpy(value))
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64) if array.dtype.kind in "fiubO" else None
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return None
 
-    Object arrays inside an ``.npz`` (names, camera dicts) are left out: no
-    pose is stored that way.
+
+def shape_of(value) -> tuple[int, ...]:
+    """Give the shape of an array, tensor or nested list, ``()`` where the lists are ragged."""
+    try:
+        return np.shape(to_numpy(value))
+    except (TypeError, ValueError, RuntimeError):
+        return ()
+
+
+def load_numpy(path, *, needed=None, objects=False):
+    """Read an ``.npy`` array, or an ``.npz`` as a dict.
+
+    Parameters
+    ----------
+    path : path
+    needed : callable, optional
+        Says of each name in an ``.npz`` whether it is read; others cost nothing.
+    objects : bool
+        Read pickled objects too, under the rules of `load_pickle`. Else they
+        are left out of an ``.npz``, and refused in an ``.npy``.
 
     Raises
     ------
     FormatError
-        If the file cannot be read or is damaged.
+        If the file cannot be read, is damaged, or unpacks to more than 2 GiB.
     """
     try:
         with Path(path).open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd headers, which either load or raise
             if file.read(2) != b"PK":
                 file.seek(0)
-                return np.lib.format.read_array(file, allow_pickle=False)
+                return _read_array(file, path, objects)
             with zipfile.ZipFile(file) as archive:
-                arrays = {name.removesuffix(".npy"): _read_member(archive.read(name)) for name in archive.namelist()}
-            return {name: array for name, array in arrays.items() if array is not None}
+                return _read_archive(archive, path, needed or (lambda name: True), objects)
+    except FormatError:
+        raise
     except OSError as error:
         raise _unreadable(path, error) from error
     except _DAMAGED as error:
         raise FormatError("This NumPy file is damaged or holds pickled objects.", where=path, found=error) from error
 
 
-def _read_member(data):
-    """Give the array in one member of an archive, None if it holds Python objects."""
+def _read_array(file, path, objects):
+    if objects:
+        data = file.read(_MOST_BYTES)
+        found = _read_member(data, path)
+        return plain(found)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_archive(archive, path, needed, objects):
+    arrays = {}
+    for item in archive.infolist():
+        name = item.filename.removesuffix(".npy")
+        if item.is_dir() or not needed(name):
+            continue
+        if item.file_size > _MOST_BYTES:
+            found = f"{item.file_size / 2**30:.1f} GiB"
+            raise FormatError(f"{name} unpacks to too much.", where=path, expected="at most 2 GiB", found=found)
+        array = _read_member(archive.read(item), path if objects else None)
+        if array is not None:
+            arrays[name] = array
+    return arrays
+
+
+def _read_member(data, path=None):
+    """Give the array in one member of an archive; Python objects only for a `path`, else None."""
     # np.load parses every header with Python's own parser: most of the time of a folder with a file per frame.
     size = (
         10 + int.from_bytes(data[8:10], "little") if data[6:7] == b"\1" else 12 + int.from_bytes(data[8:12], "little")
     )
     shape, fortran, dtype = _read_header(data[:size])
     if dtype.hasobject:
-        return None
+        found = None if path is None else _unpickle(io.BytesIO(data[size:]), path, len(data))
+        return found[()] if isinstance(found, np.ndarray) and found.ndim == 0 else found
     count = math.prod(shape)
     return np.frombuffer(data, dtype, count, offset=size).reshape(shape, order="F" if fortran else "C")
 
@@ -92,7 +148,11 @@ def _read_header(head):
 
 
 def load_torch(path):
-    """Read a ``.pt`` file with ``weights_only=True``: tensors and plain containers.
+    """Read a ``.pt`` file: tensors, arrays and plain containers.
+
+    PyTorch reads it with ``weights_only=True``; what that refuses only
+    because of NumPy arrays or a defaultdict is read under the rules of
+    `load_pickle`, its tensors as arrays.
 
     Raises
     ------
@@ -100,24 +160,52 @@ def load_torch(path):
         If the file cannot be read, is damaged, or holds anything else.
     """
     try:
-        return _load_tensors(path)
+        return load_tensors(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     except _DAMAGED as error:
-        raise FormatError(
-            "This is no PyTorch file of tensors.",
-            where=path,
-            found=str(error).partition("\n")[0],
-            fix="Save only tensors, dicts and lists with torch.save.",
-        ) from error
+        try:
+            return _read_torch_archive(path)
+        except (FormatError, *_DAMAGED) as second:
+            raise FormatError(
+                "This is no PyTorch file of tensors.",
+                where=path,
+                found=_cause(error, second),
+                fix="Save only tensors, arrays, dicts and lists with torch.save.",
+            ) from error
+
+
+def _cause(error, second):
+    """Say in one line what torch refused; its own messages are pages, with colours."""
+    refused = re.search(r"GLOBAL (\S+)", str(error))
+    if isinstance(second, FormatError) and second.found:
+        return second.found
+    return refused[1] if refused else f"damaged data ({type(error).__name__})"
+
+
+def _read_torch_archive(path):
+    """Read the pickle inside a zipped PyTorch file without PyTorch."""
+    with zipfile.ZipFile(path) as archive:
+        main = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
+        if main is None or sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
+            raise ValueError("no data.pkl, or too much data")
+        folder = main.removesuffix("data.pkl")
+
+        @functools.cache
+        def storage(key, dtype):
+            data = archive.read(f"{folder}data/{key}")
+            return np.frombuffer(data, dtype.newbyteorder("<"), len(data) // dtype.itemsize)
+
+        data = archive.read(main)
+        return plain(SafeUnpickler(io.BytesIO(data), path, limit=len(data), storage=storage).load())
 
 
 def load_pickle(path):
-    """Read a pickle, or an uncompressed joblib file, of arrays and plain containers.
+    """Read a pickle or joblib file of arrays and plain containers, compressed or not.
 
     NumPy arrays and scalars, PyTorch tensors, dicts, lists, tuples, sets,
-    strings and numbers come through. Any other class or function is refused
-    before it can be called.
+    strings and numbers come through; a defaultdict becomes a dict. Any other
+    class or function is refused before it can be called.
 
     Parameters
     ----------
@@ -130,8 +218,8 @@ def load_pickle(path):
     Raises
     ------
     FormatError
-        If the file cannot be read, is damaged or compressed, or names
-        anything that is not on the list.
+        If the file cannot be read, is damaged, unpacks to more than 2 GiB, or
+        names anything that is not on the list.
 
     Examples
     --------
@@ -147,184 +235,47 @@ def load_pickle(path):
     """
     try:
         with Path(path).open("rb") as file:
-            start = file.read(5)
-            for magic, name in _COMPRESSED.items():
+            start = file.read(6)
+            if start.startswith(b"PK"):
+                return load_torch(path)
+            for magic, (name, unpacker) in _UNPACKERS.items():
                 if start.startswith(magic):
-                    raise FormatError(
-                        f"This file is compressed ({name}).",
-                        where=path,
-                        fix="Where you trust it, run once: joblib.dump(joblib.load(path), path, compress=0).",
-                    )
+                    data = _unpack(path, name, unpacker)
+                    return _unpickle(io.BytesIO(data), path, len(data))
             file.seek(0)
-            return _plain(_SafeUnpickler(file, path).load(), set())
+            return _unpickle(file, path, Path(path).stat().st_size)
     except FormatError:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
     except _DAMAGED as error:
-        raise FormatError("This pickle is damaged.", where=path, found=repr(error)[:200]) from error
+        what = "This pickle is damaged." if start[:1] and start[:1] in _PICKLE_STARTS else "This is no pickle."
+        raise FormatError(what, where=path, found=repr(error)[:200]) from error
 
 
-def _plain(value, seen):
-    """Make every `_Array` inside plain containers an ordinary array."""
-    if isinstance(value, np.ndarray):
-        return value.view(np.ndarray)
-    if isinstance(value, tuple):
-        return tuple(_plain(item, seen) for item in value)
-    if isinstance(value, dict | list) and id(value) not in seen:  # a list may hold itself
-        seen.add(id(value))
-        for key in value if isinstance(value, dict) else range(len(value)):
-            value[key] = _plain(value[key], seen)
-    return value
+def _unpickle(file, path, limit):
+    return plain(SafeUnpickler(file, path, limit=limit).load())
+
+
+def _unpack(path, name, unpacker):
+    """Unpack a compressed file, as joblib writes it, up to a limit."""
+    if unpacker is None:
+        raise FormatError(
+            f"This file is compressed ({name}).",
+            where=path,
+            fix="Where you trust it, run once: joblib.dump(joblib.load(path), path, compress=0).",
+        )
+    machine = unpacker()
+    try:
+        data = machine.decompress(Path(path).read_bytes(), _MOST_BYTES)
+    except (zlib.error, lzma.LZMAError, EOFError, ValueError, OSError) as error:
+        raise FormatError(f"This compressed file is damaged ({name}).", where=path, found=error) from error
+    if not machine.eof and len(data) < _MOST_BYTES:
+        raise FormatError(f"This compressed file is damaged ({name}).", where=path, found="it was cut off")
+    if len(data) >= _MOST_BYTES:
+        raise FormatError("This file unpacks to too much.", where=path, expected="less than 2 GiB")
+    return data
 
 
 def _unreadable(path, error):
     return FormatError("Cannot read this file.", where=path, found=error.strerror or error)
-
-
-class _Dtype:
-    """Stands for numpy.dtype while unpickling, because NumPy crashes on states that were tampered with."""
-
-    def __init__(self, code, align=False, copy=False):
-        if not re.fullmatch(r"[?bhilqBHILQefdg]|[fiubc]\d{1,2}|[SU]\d{1,6}|O8?", str(code)):
-            raise ValueError(f"arrays of {code!r}")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state):
-        _, order, *fields = state
-        if order not in ("<", ">", "=", "|") or any(field is not None for field in fields[:3]):
-            raise ValueError("arrays with fields")
-        self.dtype = self.dtype.newbyteorder(order)
-
-
-class _Array(np.ndarray):
-    """An array that looks at what it is made from before NumPy does."""
-
-    def __new__(cls, *args):
-        raise ValueError("an array that was not saved by NumPy")
-
-    def __setstate__(self, state):
-        shape, kind, fortran, data = state[-4:]
-        dtype, count = kind.dtype, _count(shape)
-        if not isinstance(data, list if dtype.hasobject else bytes):
-            raise ValueError("array data of the wrong kind")
-        if len(data) != count * (1 if dtype.hasobject else dtype.itemsize):
-            raise ValueError("array data of the wrong length")
-        super().__setstate__((1, shape, dtype, bool(fortran), data))
-
-
-_RECONSTRUCT = np.zeros(1).__reduce__()[0]
-
-
-def _new_array(*_):
-    return _RECONSTRUCT(_Array, (0,), b"b")
-
-
-def _count(shape):
-    if not isinstance(shape, tuple) or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
-        raise ValueError(f"an array of shape {shape!r}")
-    return math.prod(shape)
-
-
-def _from_bytes(data, kind, shape, order="C"):
-    """Build an array from raw numbers, as protocol 5 and joblib store them."""
-    count = _count(shape)
-    if kind.dtype.hasobject or len(data) != count * kind.dtype.itemsize:
-        raise ValueError("array data of the wrong length")
-    return np.frombuffer(data, kind.dtype, count).reshape(shape, order="F" if order == "F" else "C")
-
-
-def _scalar(kind, data=b""):
-    return _from_bytes(data, kind, (1,))[0]
-
-
-def _latin1(text, encoding="latin1"):
-    if encoding not in ("latin1", "latin-1"):
-        raise ValueError(f"bytes encoded as {encoding}")
-    return text.encode("latin1")
-
-
-def _load_tensors(file):
-    import torch
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch warns of what it then refuses, or of its own old formats
-        return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def _storage(data):
-    return _load_tensors(io.BytesIO(data))
-
-
-def _torch_names():
-    import torch
-
-    return {
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        ("torch.storage", "_load_from_bytes"): _storage,  # torch's own would open the inner pickle without any check
-        ("torch", "Size"): torch.Size,
-        ("torch", "device"): torch.device,
-    }
-
-
-class _JoblibArray:
-    """Stands for joblib's NumpyArrayWrapper: the raw numbers follow it in the file."""
-
-
-_NAMES = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("collections", "OrderedDict"): collections.OrderedDict,
-    ("_codecs", "encode"): _latin1,
-    ("joblib.numpy_pickle", "NumpyArrayWrapper"): _JoblibArray,
-}
-for _core in ("numpy.core", "numpy._core"):
-    _NAMES[f"{_core}.multiarray", "_reconstruct"] = _new_array
-    _NAMES[f"{_core}.numeric", "_frombuffer"] = _from_bytes
-    _NAMES[f"{_core}.multiarray", "scalar"] = _scalar
-for _kind in (set, frozenset, list, dict, tuple, complex):
-    _NAMES["builtins", _kind.__name__] = _NAMES["__builtin__", _kind.__name__] = _kind
-_NAMES["builtins", "bytes"] = _NAMES["__builtin__", "bytes"] = lambda: b""  # bytes(10**12) would take the memory
-
-
-# The unpickler written in Python, because joblib's raw arrays have to be read between two of its steps.
-class _SafeUnpickler(pickle._Unpickler):
-    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
-
-    def __init__(self, file, path):
-        super().__init__(file)
-        self.file, self.path = file, path
-
-    def find_class(self, module, name):
-        key = (module, name)
-        if module.partition(".")[0] == "torch" and key not in _NAMES:
-            _NAMES.update(_torch_names())
-        if key not in _NAMES:
-            raise FormatError(
-                "This pickle may not be opened: it could run code.",
-                where=self.path,
-                expected="NumPy arrays, tensors and plain containers",
-                found=f"{module}.{name}",
-                fix="Save the arrays as .npz instead.",
-            )
-        return _NAMES[key]
-
-    def persistent_load(self, key):
-        raise pickle.UnpicklingError("a persistent id")
-
-    def load_build(self):
-        if type(self.stack[-2]) not in (_Array, _Dtype, _JoblibArray):
-            raise pickle.UnpicklingError("a state for something that has none")
-        super().load_build()
-        if isinstance(self.stack[-1], _JoblibArray):
-            self.stack[-1] = self._read_array(vars(self.stack[-1]))
-
-    dispatch[pickle.BUILD[0]] = load_build
-
-    def _read_array(self, wrapper):
-        kind, shape = wrapper["dtype"], wrapper["shape"]
-        if wrapper.get("numpy_array_alignment_bytes") is not None:
-            self.file.read(self.file.read(1)[0])  # one byte says how many bytes of padding follow
-        size = min(_count(shape) * kind.dtype.itemsize, Path(self.path).stat().st_size)
-        return _from_bytes(self.file.read(size), kind, shape, wrapper["order"])

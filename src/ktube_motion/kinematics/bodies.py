@@ -111,7 +111,8 @@ class Body(ABC):
     """A skinned body in SMPL-X order: 55 joints, shape coefficients, a mesh.
 
     The root turns about the pelvis; the pelvis stands at its rest position
-    plus ``poses.transl``, as SMPL-X defines it.
+    plus ``poses.transl``, as SMPL-X defines it. Where that is no trajectory
+    (``poses.trajectory``), it stays above the origin, as high as it stands at rest.
 
     Attributes
     ----------
@@ -162,7 +163,14 @@ class Body(ABC):
 
     def joints(self, poses: PoseSequence) -> np.ndarray:
         """Global joint positions in metres, float32 ``(T, 55, 3)``, without computing a mesh."""
-        return _place(self.rotations(poses), self._frame_joints(poses), poses.transl)
+        return _place(self.rotations(poses), self._frame_joints(poses), self.root_path(poses))
+
+    def root_path(self, poses: PoseSequence) -> np.ndarray:
+        """Where the root goes, float32 ``(T, 3)``: ``poses.transl``, or still on the spot where that is no path."""
+        if poses.trajectory:
+            return poses.transl
+        height = -float(np.asarray(self.rest_joints(poses.betas))[:, 1].min())
+        return np.broadcast_to(np.array([0, height, 0], np.float32), (len(poses), 3))
 
     def vertices(self, poses: PoseSequence) -> np.ndarray:
         """All vertices in metres, float32 ``(T, V, 3)``; see `iter_vertices` for long clips."""
@@ -175,7 +183,7 @@ class Body(ABC):
         for start in range(0, len(poses), chunk_frames):
             part = poses[start : start + chunk_frames]
             local, joints = self.rotations(part), self._frame_joints(part)
-            posed = _place(local, joints, part.transl)
+            posed = _place(local, joints, self.root_path(part))
             turned = global_rotations(local, skeleton=SMPLX_55)
             # Of each joint what it does to a point of the rest pose: (T, 55, 3, 4).
             moves = np.concatenate([turned, (posed - (turned @ joints[..., None])[..., 0])[..., None]], -1)

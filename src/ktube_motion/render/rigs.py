@@ -187,7 +187,7 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
         body = load_body() if body is None else body
         rest = np.asarray(body.rest_joints(clip.betas), np.float32)
         names, parents, rotations = SMPLX_55.joint_names, SMPLX_55.parents, body.rotations(clip)
-        offsets, translation = _bones(rest, parents), rest[0] + clip.transl
+        offsets, translation = _bones(rest, parents), rest[0] + body.root_path(clip)
     else:
         skeleton = clip.skeleton
         names, parents, rotations = skeleton.joint_names, skeleton.parents, clip.rotations
