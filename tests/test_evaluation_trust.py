@@ -145,6 +145,16 @@ def test_labels_are_read_from_the_manifest(corpus, tmp_path):
     assert corpus_labels(Corpus(tmp_path)) == {}
 
 
+def test_a_label_group_has_two_to_a_hundred_values_and_two_clips_each(tmp_path):
+    corpus = Corpus.create(tmp_path)
+    groups = {"one": 1, "two": 2, "hundred": 100, "half": 101, "all": 202}
+    clips = [{"name": f"c{k}", **{g: f"v{k % count}" for g, count in groups.items()}} for k in range(202)]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips}))
+    assert list(corpus_labels(corpus)) == ["two", "hundred"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"clips": clips[:4]}))
+    assert list(corpus_labels(corpus)) == ["two"]  # four names for four clips are no classes
+
+
 def test_labels_that_splits_do_not_share_are_left_out(corpus):
     assert list(corpus_labels(corpus, splits=("train", "val"))) == ["content"]
     manifest = json.loads((corpus.root / "manifest.json").read_text())

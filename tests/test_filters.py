@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import butter, sosfiltfilt
 from scipy.spatial.transform import Rotation
 
 from ktube_motion import filters
@@ -161,6 +162,18 @@ def test_lowpass_halves_the_cutoff_and_keeps_time():
         np.testing.assert_allclose(smooth[50:250], gain * wave[50:250], atol=2e-3)
 
 
+def test_lowpass_goes_on_mirrored_at_the_ends():
+    frames = np.arange(60)
+    transl = np.stack([0.05 * frames, np.where(frames % 7 == 0, 0.3, 0.0), frames**2 / 900], 1).astype(np.float32)
+    poses = PoseSequence(rotvecs=np.zeros((60, 55, 3)), transl=transl, fps=30)
+    sections = butter(2, 3.0, fs=30, output="sos")
+    mirrored = np.pad(transl.astype(np.float64), ((20, 20), (0, 0)), mode="reflect")  # two periods of the cutoff
+    expected = sosfiltfilt(sections, mirrored, axis=0, padtype=None)[20:-20]
+    smooth = filters.lowpass(poses).transl
+    np.testing.assert_allclose(smooth, expected, atol=1e-5)
+    assert smooth[0, 0] > 0.05  # a ramp is drawn inwards; turned about its first frame it would stay at 0
+
+
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 7])
 def test_short_clips(frames):
     poses = moving(frames, speed=0.01) if frames else moving(2)[:0]
@@ -305,6 +318,14 @@ def test_median_root_resists_outliers_at_the_half_turn():
     rotvecs[::10, 0] = [2, 0, 0]
     root = filters.fix_root(PoseSequence(rotvecs=rotvecs, fps=30), to="median").global_orient[0]
     assert angles(root, [0, np.pi, 0])[0] < 0.03
+
+
+def test_median_root_is_the_middle_one_and_no_mean():
+    rotvecs, transl = np.zeros((3, 55, 3)), np.zeros((3, 3))
+    rotvecs[:, 0, 1], transl[:, 0] = [1.4, 0.0, 0.2], [10.0, 0.0, 1.0]
+    fixed = filters.fix_root(PoseSequence(rotvecs=rotvecs, transl=transl, fps=30), to="median")
+    np.testing.assert_allclose(fixed.transl, np.tile([1.0, 0, 0], (3, 1)))
+    np.testing.assert_allclose(fixed.global_orient, np.tile([0, 0.2, 0], (3, 1)), atol=0.01)
 
 
 def test_clean_poses_leaves_long_gaps_for_the_cutter():

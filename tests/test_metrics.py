@@ -102,6 +102,14 @@ def test_r_precision_keeps_every_pair_in_a_full_pool():
     np.testing.assert_allclose(ours * 33, published * 32, atol=1e-12)
 
 
+def test_r_precision_ranks_in_pools_of_32():
+    one_hot = np.tile(np.eye(32), (3, 1))  # in a pool of 64 every motion would have a twin
+    np.testing.assert_array_equal(metrics.r_precision(one_hot, one_hot), [1, 1, 1])
+    np.testing.assert_array_equal(metrics.r_precision(one_hot, one_hot, batch_size=64, drop_last=True), [0.5, 1, 1])
+    np.testing.assert_array_equal(RetrievalAccumulator().update(one_hot, one_hot).compute()["r_precision"], [1, 1, 1])
+    np.testing.assert_allclose(metrics.r_precision_chance(96), [1 / 32, 2 / 32, 3 / 32])
+
+
 def test_r_precision_of_a_collapsed_evaluator_is_chance():
     rng = np.random.default_rng(0)
     same = np.ones((64, 4))
