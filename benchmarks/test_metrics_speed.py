@@ -146,7 +146,7 @@ def test_generation_protocol(tmp_path):
     tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=32, num_codes=512)).eval()
     config = TransformerConfig(num_codes=512, width=256, num_layers=3, num_heads=4, text_dim=64)
     transformer, encoder = MotionTransformer(config).eval(), _Vectors()
-    evaluator = MotionEvaluator(EvaluatorConfig(width=64, embedding_size=64, text_size=64), text_encoder=encoder)
+    evaluator = MotionEvaluator(EvaluatorConfig(width=64, embedding_size=64, text_dim=64), text_encoder=encoder)
     start = time.process_time()
     evaluate_generation(
         (transformer, tokenizer, encoder),

@@ -57,7 +57,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="module")
 def evaluator():
     torch.manual_seed(0)
-    return MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, text_size=8), text_encoder=Encoder())
+    return MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, text_dim=8), text_encoder=Encoder())
 
 
 class HalfTokenizer:
@@ -321,8 +321,8 @@ def test_bad_predictions_are_named(corpus, evaluator, clip, error, words):
 
 
 def test_other_bad_input(corpus, evaluator):
-    kit = MotionEvaluator(EvaluatorConfig(skeleton="kit_21", width=32, embedding_size=16, text_size=8))
-    slow = MotionEvaluator(EvaluatorConfig(fps=30.0, width=32, embedding_size=16, text_size=8))
+    kit = MotionEvaluator(EvaluatorConfig(skeleton="kit_21", width=32, embedding_size=16, text_dim=8))
+    slow = MotionEvaluator(EvaluatorConfig(fps=30.0, width=32, embedding_size=16, text_dim=8))
     for other in (kit, slow):
         with pytest.raises(ConfigError, match="another kind of motion"):
             evaluate_generation(_noise, corpus, evaluator=other, **REPEATS)

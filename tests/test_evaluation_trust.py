@@ -82,7 +82,7 @@ def corpus(tmp_path_factory):
 def evaluator(corpus):
     torch.manual_seed(0)
     model = MotionEvaluator(
-        EvaluatorConfig(width=32, embedding_size=16, text_size=8), corpus.stats, text_encoder=Encoder()
+        EvaluatorConfig(width=32, embedding_size=16, text_dim=8), corpus.stats, text_encoder=Encoder()
     )
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     names = corpus.names("train")

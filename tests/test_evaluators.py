@@ -9,7 +9,7 @@ from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator, contrastiv
 from ktube_motion.metrics import r_precision
 from ktube_motion.types import FeatureStats, Utterance
 
-SMALL = EvaluatorConfig(width=32, embedding_size=16, text_size=8)
+SMALL = EvaluatorConfig(width=32, embedding_size=16, text_dim=8)
 
 
 class Encoder:
@@ -129,7 +129,7 @@ def test_damaged_published_checkpoints_are_refused(golden, tmp_path):
 
 @pytest.mark.parametrize("motion_encoder", ["gru", "transformer"])
 def test_clips_do_not_feel_their_batch(motion_encoder):
-    config = EvaluatorConfig(width=32, embedding_size=16, text_size=8, motion_encoder=motion_encoder)
+    config = EvaluatorConfig(width=32, embedding_size=16, text_dim=8, motion_encoder=motion_encoder)
     evaluator = MotionEvaluator(config)
     rng = np.random.default_rng(0)
     clips = [rng.normal(size=(length, 263)).astype(np.float32) for length in (4, 7, 41, 200, 63)]
@@ -186,9 +186,9 @@ def test_saved_with_everything_it_needs(tmp_path, text_input):
     if text_input == "sentence":
         evaluator = MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, fps=30.0), stats, Encoder())
         texts = ["안녕하세요", "손을 흔든다"]
-        assert (evaluator.config.text_encoder, evaluator.config.text_size) == ("letters", 8)
+        assert (evaluator.config.text_encoder, evaluator.config.text_dim) == ("letters", 8)
     else:
-        config = EvaluatorConfig(width=32, embedding_size=16, fps=30.0, text_size=6, text_input="words")
+        config = EvaluatorConfig(width=32, embedding_size=16, fps=30.0, text_dim=6, text_input="words")
         evaluator = MotionEvaluator(config, stats)
         texts = [np.ones((3, 6)), np.zeros((5, 6))]
     evaluator.save_pretrained(tmp_path / "evaluator")
@@ -240,7 +240,7 @@ def test_it_learns(loss, changes):
     rng = np.random.default_rng(0)
     kinds = rng.normal(size=(16, 263)).astype(np.float32)
     vectors = torch.from_numpy(rng.normal(size=(16, 8)).astype(np.float32))
-    config = EvaluatorConfig(width=64, embedding_size=32, text_size=8, dropout=0.0, **changes)
+    config = EvaluatorConfig(width=64, embedding_size=32, text_dim=8, dropout=0.0, **changes)
     evaluator = MotionEvaluator(config)
     optimizer = torch.optim.AdamW(evaluator.parameters(), lr=3e-3)
     lengths = torch.randint(8, 24, (16,))

@@ -199,6 +199,29 @@ def test_motion_measures_grow_with_their_fault():
     assert metrics.l1_diversity(smooth + 5.0) == pytest.approx(metrics.l1_diversity(smooth))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_kind_that_comes_in_goes_out(dtype):
+    rng = np.random.default_rng(0)
+    rows, clip = rng.normal(size=(40, 8)).astype(dtype), rng.normal(size=(40, 22, 3)).cumsum(0).astype(dtype)
+    measures = {
+        "joint_errors": lambda rows, clip: metrics.joint_errors(clip, 0 * clip),
+        "r_precision": lambda rows, clip: metrics.r_precision(rows, rows + clip[:, :1, 0]),
+        "motion_beats": lambda rows, clip: metrics.motion_beats(clip, fps=20),
+        "motion_beats of rest": lambda rows, clip: metrics.motion_beats(0 * clip, fps=20),
+    }
+    for name, measure in measures.items():
+        array, tensor = measure(rows, clip), measure(torch.from_numpy(rows), torch.from_numpy(clip))
+        assert isinstance(array, np.ndarray), name
+        assert isinstance(tensor, torch.Tensor), name
+        assert array.dtype == dtype, name
+        assert tensor.numpy().dtype == dtype, name
+        np.testing.assert_array_equal(array, tensor.numpy(), err_msg=name)
+    assert len(metrics.motion_beats(clip, fps=20)) > 0
+    np.testing.assert_allclose(metrics.joint_errors(clip, 0 * clip), np.linalg.norm(clip, axis=-1), rtol=1e-6)
+    lists = metrics.r_precision([[0.0], [1.0]], [[0.0], [1.0]])
+    assert isinstance(lists, np.ndarray)
+
+
 def test_foot_skating_needs_feet():
     stick = Skeleton("stick", ("root", "tip"), (-1, 0), ((0, 1),), np.zeros((2, 3), np.float32))
     with pytest.raises(ConfigError, match=r"stick has no known feet"):

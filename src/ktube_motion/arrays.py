@@ -5,20 +5,32 @@ They call `to_torch` once at the start and the returned ``restore`` at the end.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from .errors import DataError, ShapeError
 
-__all__ = ["Array", "check_finite", "check_shape", "to_torch"]
+__all__ = ["Array", "ArrayLike", "check_finite", "check_shape", "to_torch"]
 
 # In a signature: the kind that goes in is the kind that comes out.
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
+# In a signature: numbers of any kind, from which plain numbers or something of our own is made.
+ArrayLike = npt.ArrayLike | torch.Tensor
 
-def to_torch(array: Array, *, name: str = "array") -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]:
+
+@overload
+def to_torch(array: Array, *, name: str = "array") -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]: ...
+
+
+@overload
+def to_torch(array: ArrayLike, *, name: str = "array") -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]: ...
+
+
+def to_torch(array: ArrayLike, *, name: str = "array") -> tuple[torch.Tensor, Callable[[torch.Tensor], Any]]:
     """Give `array` as a floating-point tensor, and the way back.
 
     Parameters
@@ -59,14 +71,16 @@ def to_torch(array: Array, *, name: str = "array") -> tuple[torch.Tensor, Callab
         values = values.copy()  # torch.from_numpy refuses negative strides and warns on read-only memory
     dtype = values.dtype
 
-    def restore(result):
+    def restore(result: torch.Tensor) -> np.ndarray:
         out = result.detach().cpu().numpy()
         return out.astype(dtype, copy=False) if out.dtype.kind == "f" else out
 
     return torch.from_numpy(values), restore
 
 
-def check_shape(array, pattern, *, name, where=None):
+def check_shape(
+    array: np.ndarray | torch.Tensor, pattern: tuple[int | None, ...], *, name: str, where: str | None = None
+) -> None:
     """Raise `ShapeError` unless the trailing axes of `array` fit `pattern`.
 
     Parameters
@@ -97,7 +111,7 @@ def check_shape(array, pattern, *, name, where=None):
         raise ShapeError(f"{name} has the wrong shape.", where=where, expected=f"(..., {text})", found=shape)
 
 
-def check_finite(array, *, name, where=None):
+def check_finite(array: ArrayLike, *, name: str, where: str | None = None) -> None:
     """Raise `DataError` naming the first frame of `array` that is not finite.
 
     Parameters

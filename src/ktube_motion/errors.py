@@ -5,6 +5,9 @@ caller who wants to skip a bad file and go on. Each child also derives from
 the built-in error a Python reader would expect.
 """
 
+from os import PathLike
+from typing import Any
+
 __all__ = [
     "CheckpointError",
     "ConfigError",
@@ -37,7 +40,15 @@ class KtubeError(Exception):
     a.json: Too short. Expected: 2 frames. Found: 1. Skip it.
     """
 
-    def __init__(self, problem, *, where=None, expected=None, found=None, fix=None):
+    def __init__(
+        self,
+        problem: str,
+        *,
+        where: str | PathLike[str] | None = None,
+        expected: object = None,
+        found: object = None,
+        fix: str | None = None,
+    ) -> None:
         self.problem, self.where = problem, where
         self.expected, self.found, self.fix = expected, found, fix
         parts = [problem if where is None else f"{where}: {problem}"]
@@ -49,15 +60,22 @@ class KtubeError(Exception):
             parts.append(fix)
         super().__init__(" ".join(parts))
 
-    def __str__(self):
-        return self.args[0]
+    def __str__(self) -> str:
+        return str(self.args[0])
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         # Keyword-only arguments would be lost on the way back from a worker process.
         return _rebuild, (type(self), self.problem, self.where, self.expected, self.found, self.fix)
 
 
-def _rebuild(kind, problem, where, expected, found, fix):
+def _rebuild(
+    kind: type["KtubeError"],
+    problem: str,
+    where: str | PathLike[str] | None,
+    expected: object,
+    found: object,
+    fix: str | None,
+) -> "KtubeError":
     return kind(problem, where=where, expected=expected, found=found, fix=fix)
 
 

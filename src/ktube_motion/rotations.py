@@ -7,7 +7,7 @@ import torch.nn.functional as F
 __all__ = ["continuous_quat", "quat_to_rot6d", "rot6d_to_rotmat", "rotmat_to_rot6d", "shortest_arc", "yaw_rotmat"]
 
 
-def shortest_arc(source, target):
+def shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Give the smallest rotation that turns one direction into another.
 
     Parameters
@@ -40,7 +40,7 @@ def shortest_arc(source, target):
     return roma.unitquat_to_rotmat(F.normalize(quat, dim=-1))
 
 
-def rotmat_to_rot6d(rotmat):
+def rotmat_to_rot6d(rotmat: torch.Tensor) -> torch.Tensor:
     """Give the first two **columns** of ``(..., 3, 3)`` matrices, concatenated: ``(..., 6)``.
 
     Examples
@@ -51,7 +51,7 @@ def rotmat_to_rot6d(rotmat):
     return rotmat[..., :2].transpose(-1, -2).flatten(-2)
 
 
-def rot6d_to_rotmat(rot6d):
+def rot6d_to_rotmat(rot6d: torch.Tensor) -> torch.Tensor:
     """Invert `rotmat_to_rot6d` by Gram-Schmidt: ``(..., 6)`` to ``(..., 3, 3)``.
 
     Examples
@@ -67,7 +67,7 @@ def rot6d_to_rotmat(rot6d):
     return torch.stack([first, second, torch.linalg.cross(first, second)], -1)
 
 
-def quat_to_rot6d(quat):
+def quat_to_rot6d(quat: torch.Tensor) -> torch.Tensor:
     """Turn unit quaternions xyzw ``(..., 4)`` into 6D ``(..., 6)``.
 
     Examples
@@ -78,7 +78,7 @@ def quat_to_rot6d(quat):
     return rotmat_to_rot6d(roma.unitquat_to_rotmat(quat))
 
 
-def continuous_quat(quat):
+def continuous_quat(quat: torch.Tensor) -> torch.Tensor:
     """Choose the sign of each quaternion so that neighbours in time share a hemisphere.
 
     Parameters
@@ -102,7 +102,7 @@ def continuous_quat(quat):
     return torch.cat([quat[:1], quat[1:] * sign])
 
 
-def yaw_rotmat(angle):
+def yaw_rotmat(angle: torch.Tensor) -> torch.Tensor:
     """Rotation matrices about +y by `angle` radians: ``(...)`` to ``(..., 3, 3)``.
 
     Examples

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
@@ -58,22 +59,22 @@ class Skeleton:
     contact_threshold: float = field(default=0.002, kw_only=True)
     metres_per_unit: float = field(default=1.0, kw_only=True)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.offsets.flags.writeable = False
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Skeleton({self.name!r}, {self.num_joints} joints)"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         if _SKELETONS.get(self.name) is self:
             return Skeleton.named, (self.name,)  # these are shared: a copy in a worker is the same one
         return _rebuild, ({item.name: getattr(self, item.name) for item in fields(self)},)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Skeleton":
         return self
 
     @staticmethod
-    def named(name):
+    def named(name: str) -> "Skeleton":
         """Look a skeleton up by its name.
 
         Raises
@@ -91,7 +92,7 @@ class Skeleton:
         return _SKELETONS[name]
 
     @staticmethod
-    def for_feature_size(size):
+    def for_feature_size(size: int) -> "Skeleton":
         """Find the skeleton whose motion vectors have `size` numbers (263, 251, 623).
 
         Raises
@@ -110,27 +111,27 @@ class Skeleton:
         raise ConfigError("No skeleton has motion vectors of this size.", expected="263, 251 or 623", found=size)
 
     @property
-    def num_joints(self):
+    def num_joints(self) -> int:
         """Number of joints ``J``."""
         return len(self.parents)
 
     @property
-    def feature_size(self):
+    def feature_size(self) -> int:
         """Size of a HumanML3D motion vector: ``12 J - 1``."""
         return 12 * self.num_joints - 1
 
     @cached_property
-    def bone_lengths(self):
+    def bone_lengths(self) -> np.ndarray:
         """Length of the bone that ends in each joint, float32 ``(J,)``; 0 for the root."""
         return np.linalg.norm(self.offsets, axis=-1).astype(np.float32)
 
     @cached_property
-    def bone_directions(self):
+    def bone_directions(self) -> np.ndarray:
         """Unit direction of each bone in the rest pose, float32 ``(J, 3)``; zeros for the root."""
         return (self.offsets / np.maximum(self.bone_lengths, 1e-12)[:, None]).astype(np.float32)
 
     @cached_property
-    def mirror(self):
+    def mirror(self) -> np.ndarray:
         """Index of the joint on the other side, ``(J,)``; middle joints name themselves."""
         swap = {"left": "right", "right": "left"}
         other = [
@@ -139,14 +140,32 @@ class Skeleton:
         ]
         return np.array([self.joint_names.index(name) for name in other])
 
-    def index(self, joint):
+    def pair(self, name: str) -> tuple[int, int]:
+        """Give the two joints of ``"hips"``, ``"shoulders"``, ``"left_foot"``, ``"right_foot"`` or ``"lower_leg"``.
+
+        Raises
+        ------
+        ConfigError
+            If this skeleton does not say which they are.
+
+        Examples
+        --------
+        >>> SMPL_22.pair("hips")
+        (1, 2)
+        """
+        joints: tuple[int, int] | None = getattr(self, name)
+        if joints is None:
+            raise ConfigError(f"{self.name} does not say where its {name} is.", fix=f"Make it with {name}=(…, …).")
+        return joints
+
+    def index(self, joint: str) -> int:
         """Give the index of a joint by its name."""
         if joint not in self.joint_names:
             raise ConfigError(f"{self.name} has no joint {joint!r}.", expected=", ".join(self.joint_names))
         return self.joint_names.index(joint)
 
 
-def _rebuild(values):
+def _rebuild(values: dict[str, Any]) -> Skeleton:
     return Skeleton(**values)
 
 
@@ -167,15 +186,15 @@ _human = partial(Skeleton, hips=(1, 2), shoulders=(16, 17), left_foot=(7, 10), r
 _FINGERS = [f"{finger}{k}" for finger in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)]
 
 
-def _hand(side, wrist, first):
+def _hand(side: str, wrist: int, first: int) -> tuple[list[str], list[int], list[tuple[int, ...]]]:
     """Names, parents and chains of one hand whose joints start at index `first`."""
     names = [f"{side}_{finger}" for finger in _FINGERS]
     parents = [wrist if k % 3 == 0 else first + k - 1 for k in range(15)]
-    chains = [(wrist, first + k, first + k + 1, first + k + 2) for k in range(0, 15, 3)]
+    chains: list[tuple[int, ...]] = [(wrist, first + k, first + k + 1, first + k + 2) for k in range(0, 15, 3)]
     return names, parents, chains
 
 
-def _along_axes(*bones):
+def _along_axes(*bones: tuple[int, float]) -> np.ndarray:
     """Offsets that lie along one axis each, from ``(axis, signed length)`` pairs."""
     offsets = np.zeros((len(bones) + 1, 3), np.float32)
     for joint, (axis, length) in enumerate(bones, start=1):

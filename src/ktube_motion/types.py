@@ -1,17 +1,24 @@
 """The few things that travel from room to room: poses, motion, words, statistics."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from .errors import DataError, ShapeError
 from .skeletons import SMPLX_55, Skeleton
 
+if TYPE_CHECKING:
+    import torch
+
 __all__ = ["Clip", "Cue", "FeatureStats", "Motion", "PoseSequence", "Utterance", "Word"]
 
 
-def _array(value, shape, name, dtype=np.float32):
+def _array(
+    value: npt.ArrayLike, shape: tuple[int | None, ...], name: str, dtype: npt.DTypeLike = np.float32
+) -> np.ndarray:
     """Give `value` as a read-only array of `shape`; ``None`` in `shape` fits any size."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
@@ -24,7 +31,7 @@ def _array(value, shape, name, dtype=np.float32):
     return array
 
 
-def _check_fps(fps):
+def _check_fps(fps: object) -> float:
     if not (isinstance(fps, (int, float, np.integer, np.floating)) and np.isfinite(fps) and fps > 0):
         raise DataError("fps must be a positive number.", found=repr(fps))
     return float(fps)
@@ -33,27 +40,33 @@ def _check_fps(fps):
 # The default of a field that ``__post_init__`` fills: None going in, an array ever after.
 FILLED_LATER: Any = None
 
+_Features = TypeVar("_Features", np.ndarray, "torch.Tensor")
 
-class _Clip:
+
+class _Clip(ABC):
     """What every sequence of frames can do."""
 
-    num_frames: int
     fps: float
     _per_frame: ClassVar[tuple[str, ...]]
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> Self:
         """Give a copy with some fields changed."""
-        return replace(self, **changes)
+        return replace(self, **changes)  # type: ignore[type-var]  # every child is a dataclass
 
-    def __len__(self):
+    @property
+    @abstractmethod
+    def num_frames(self) -> int:
+        """Number of frames."""
+
+    def __len__(self) -> int:
         return self.num_frames
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length in seconds: frames divided by fps."""
         return self.num_frames / self.fps
 
-    def __getitem__(self, frames):
+    def __getitem__(self, frames: slice) -> Self:
         """Cut frames out: ``clip[10:50]`` (a slice, never a single number)."""
         if not isinstance(frames, slice):
             raise TypeError(f"Frames are cut with a slice, as clip[10:50], not with {frames!r}.")
@@ -109,8 +122,10 @@ class PoseSequence(_Clip):
 
     _per_frame = ("rotvecs", "transl", "expression", "valid")
 
-    def __post_init__(self):
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
+            object.__setattr__(self, name, value)
+
         put("rotvecs", _array(self.rotvecs, (None, SMPLX_55.num_joints, 3), "rotvecs"))
         frames = len(self.rotvecs)
         defaults = {"transl": np.zeros((frames, 3)), "expression": np.zeros((frames, 0)), "valid": np.ones(frames)}
@@ -124,37 +139,37 @@ class PoseSequence(_Clip):
         put("fps", _check_fps(self.fps))
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         """Number of frames ``T``."""
         return len(self.rotvecs)
 
     @property
-    def global_orient(self):
+    def global_orient(self) -> np.ndarray:
         """Root rotation, ``(T, 3)``."""
         return self.rotvecs[:, 0]
 
     @property
-    def body_pose(self):
+    def body_pose(self) -> np.ndarray:
         """The 21 body joints, ``(T, 21, 3)``."""
         return self.rotvecs[:, 1:22]
 
     @property
-    def jaw_pose(self):
+    def jaw_pose(self) -> np.ndarray:
         """Jaw rotation, ``(T, 3)``."""
         return self.rotvecs[:, 22]
 
     @property
-    def eye_pose(self):
+    def eye_pose(self) -> np.ndarray:
         """Left and right eye, ``(T, 2, 3)``."""
         return self.rotvecs[:, 23:25]
 
     @property
-    def left_hand_pose(self):
+    def left_hand_pose(self) -> np.ndarray:
         """The 15 joints of the left hand, ``(T, 15, 3)``."""
         return self.rotvecs[:, 25:40]
 
     @property
-    def right_hand_pose(self):
+    def right_hand_pose(self) -> np.ndarray:
         """The 15 joints of the right hand, ``(T, 15, 3)``."""
         return self.rotvecs[:, 40:55]
 
@@ -194,7 +209,7 @@ class Motion(_Clip):
 
     _per_frame = ("positions", "rotations", "translation")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         joints = self.skeleton.num_joints
         if self.positions is None and self.rotations is None:
             raise DataError("A Motion needs positions or rotations.", found="neither")
@@ -208,7 +223,7 @@ class Motion(_Clip):
         object.__setattr__(self, "fps", _check_fps(self.fps))
 
     @property
-    def num_frames(self):
+    def num_frames(self) -> int:
         """Number of frames ``T``."""
         return len(self.positions if self.positions is not None else self.require("rotations"))
 
@@ -222,7 +237,7 @@ class Motion(_Clip):
 
 
 # In a signature: the kind that goes in is the kind that comes out.
-Clip = TypeVar("Clip", bound=PoseSequence | Motion)
+Clip = TypeVar("Clip", PoseSequence, Motion)
 
 
 @dataclass(frozen=True)
@@ -255,7 +270,7 @@ class Cue:
     words: tuple[Word, ...] = ()
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length in seconds."""
         return self.end - self.start
 
@@ -281,7 +296,7 @@ class FeatureStats:
     mean: np.ndarray
     std: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "mean", _array(self.mean, (None,), "mean"))
         object.__setattr__(self, "std", _array(self.std, self.mean.shape, "std"))
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
@@ -291,17 +306,17 @@ class FeatureStats:
                 fix="Recompute them with ktube_motion.features.feature_stats, which sets constant groups to 1.",
             )
 
-    def normalize(self, features):
+    def normalize(self, features: _Features) -> _Features:
         """Map features ``(..., D)`` to zero mean and unit deviation."""
         mean, std = self._like(features)
         return (features - mean) / std
 
-    def denormalize(self, features):
+    def denormalize(self, features: _Features) -> _Features:
         """Invert `normalize`."""
         mean, std = self._like(features)
         return features * std + mean
 
-    def _like(self, features):
+    def _like(self, features: _Features) -> tuple[_Features, _Features]:
         if features.shape[-1:] != self.mean.shape:
             raise ShapeError(
                 "Features and their statistics differ in size.", expected=len(self.mean), found=features.shape

@@ -54,7 +54,7 @@ class EvaluationConfig:
     multimodality_samples: int = 30
     multimodality_pairs: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         least = {"repeats": 1, "min_frames": 1, "batch_size": 1, "multimodality_texts": 0}
         least |= {"multimodality_samples": 1, "multimodality_pairs": 1, "seed": 0, "max_frames": self.min_frames}
         for name, bound in least.items():

@@ -1,6 +1,6 @@
 """Anything that writes motion for a text, behind one call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +8,19 @@ import torch
 
 from ..errors import ConfigError, ShapeError
 from ..evaluators.batching import STEP_FRAMES
+from ..gpt import MotionTransformer
 from ..models import fingerprint, map_rows
 from ..pipeline import UtteranceToMotion
+from ..text import TextEncoder
 from ..types import Utterance
+from ..vq import MotionTokenizer
 
-__all__ = ["TextToFeatures"]
+__all__ = ["TextToFeatures", "TextToMotion"]
+
+# What the protocol can ask for motion: a pipeline, its three parts, or texts (and seed=) to motion features.
+TextToMotion = (
+    UtteranceToMotion | tuple[MotionTransformer, MotionTokenizer, TextEncoder] | Callable[..., Sequence[np.ndarray]]
+)
 
 AT_ONCE = 128  # texts; a text and its seed give the same tokens in any batch
 
@@ -36,7 +44,7 @@ class TextToFeatures:
         If its parts do not belong together.
     """
 
-    def __init__(self, model: Any, max_frames: int, sampling: Mapping[str, Any]):
+    def __init__(self, model: TextToMotion, max_frames: int, sampling: Mapping[str, Any]) -> None:
         if isinstance(model, (tuple, list)) and len(model) == 3:
             transformer, tokenizer, text_encoder = model
             model = UtteranceToMotion(tokenizer, transformer, text_encoder)
@@ -47,7 +55,8 @@ class TextToFeatures:
                 expected="UtteranceToMotion, (transformer, tokenizer, text_encoder) or a callable",
                 found=type(model).__name__,
             )
-        self.model, self.max_frames, self.sampling = model, max_frames, dict(sampling)
+        self.model: Any = model
+        self.max_frames, self.sampling = max_frames, dict(sampling)
         self.tokenizer = None if self.pipeline is None else self.pipeline.tokenizer
         parts = [model] if self.pipeline is None else [self.pipeline.transformer, self.pipeline.tokenizer]
         self.fingerprint = " ".join(fingerprint(part) for part in parts)

@@ -1,5 +1,7 @@
 """How metrics are named and ordered in tables and pictures."""
 
+from collections.abc import Collection
+
 __all__ = ["columns", "label"]
 
 # How a metric is written in tables, and whether a smaller (↓) or larger (↑) number is better.
@@ -24,7 +26,7 @@ COLUMNS = {
 }
 
 
-def columns(present) -> list[str]:
+def columns(present: Collection[str]) -> list[str]:
     """Put the names of metrics in their order."""
     return [name for name in COLUMNS if name in present] + sorted(set(present) - set(COLUMNS))
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import DataError
+from ..evaluators import Evaluator
 from ..evaluators.batching import STEP_FRAMES
-from ..io import load_transcript
+from ..io import Corpus, load_transcript
 from ..io.files import read_json
 from ..metrics.functional import ClassReport, class_accuracy
 from ..types import Word
@@ -18,7 +21,7 @@ __all__ = ["ClassMeasure", "corpus_labels", "corpus_words"]
 _NO_LABELS = ("name", "split", "source", "text")
 
 
-def corpus_labels(corpus, *, splits: Sequence[str] = ()) -> dict[str, dict[str, str]]:
+def corpus_labels(corpus: Corpus, *, splits: Sequence[str] = ()) -> dict[str, dict[str, str]]:
     """Read the labels that a corpus's ``manifest.json`` gives its clips.
 
     Parameters
@@ -56,9 +59,9 @@ def corpus_labels(corpus, *, splits: Sequence[str] = ()) -> dict[str, dict[str, 
     sizes = {group: len(set(found.values())) for group, found in groups.items()}
     names = [set(corpus.names(split)) for split in splits]
 
-    def shared(labels):
+    def shared(labels: Mapping[str, str]) -> bool:
         found = [{label for name, label in labels.items() if name in part} for part in names]
-        return not found or set.intersection(*found)
+        return not found or bool(set.intersection(*found))
 
     return {
         group: labels
@@ -67,7 +70,7 @@ def corpus_labels(corpus, *, splits: Sequence[str] = ()) -> dict[str, dict[str, 
     }
 
 
-def corpus_words(corpus) -> dict[str, tuple[Word, ...]]:
+def corpus_words(corpus: Corpus) -> dict[str, tuple[Word, ...]]:
     """Read the words spoken in each clip from the transcripts its corpus was built from.
 
     Parameters
@@ -102,7 +105,7 @@ def corpus_words(corpus) -> dict[str, tuple[Word, ...]]:
     return found
 
 
-def _manifest(corpus):
+def _manifest(corpus: Corpus) -> dict[str, Any]:
     path = corpus.root / "manifest.json"
     return read_json(path) if path.exists() else {}
 
@@ -134,14 +137,14 @@ class ClassMeasure:
 
     def __init__(
         self,
-        evaluator,
-        corpus,
+        evaluator: Evaluator,
+        corpus: Corpus,
         labels: Mapping[str, Mapping[str, str]],
         names: Sequence[str],
         *,
         max_frames: int,
         split: str = "train",
-    ):
+    ) -> None:
         known = [name for name in corpus.names(split) if any(name in group for group in labels.values())]
         clips = [np.asarray(corpus.features(name)[:max_frames], np.float32) for name in known]
         usable = [len(clip) >= STEP_FRAMES and bool(np.isfinite(clip).all()) for clip in clips]
@@ -160,7 +163,7 @@ class ClassMeasure:
                 )
             self._groups[group] = (centres, wanted)
 
-    def __call__(self, embeddings) -> dict[str, ClassReport]:
+    def __call__(self, embeddings: torch.Tensor) -> dict[str, ClassReport]:
         """Give the report of each group for motions in the order of `names`."""
         return {
             group: class_accuracy(

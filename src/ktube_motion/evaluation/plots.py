@@ -2,10 +2,11 @@
 
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +15,10 @@ from ..errors import MissingDependencyError
 from ..io.files import atomic_path
 from ..metrics.functional import ClassReport
 from .headings import columns, label
+
+if TYPE_CHECKING:
+    from .report import Interval
+    from .trust import Curve
 
 __all__ = ["can_draw", "plot_confusion", "plot_report", "plot_trust"]
 
@@ -28,7 +33,7 @@ def can_draw() -> bool:
     return found
 
 
-def _style():
+def _style() -> dict[Any, Any]:
     """Give matplotlib's settings for all pictures: Korean letters, few lines."""
     # Importing koreanize_matplotlib would change the user's settings, so only its font is taken.
     package = find_spec("koreanize_matplotlib")
@@ -51,7 +56,7 @@ def _style():
 
 
 @contextmanager
-def _figure(path, rows, columns, size):
+def _figure(path: Path, rows: int, columns: int, size: tuple[float, float]) -> Iterator[tuple[Any, Any]]:
     """Give a grid of axes; write the picture at the end. The user's own settings stay as they are."""
     settings = _style()
     import matplotlib
@@ -66,7 +71,7 @@ def _figure(path, rows, columns, size):
             figure.savefig(part, format="png", facecolor="white")
 
 
-def plot_report(table: Mapping[str, Mapping], path, *, title: str = "") -> Path:
+def plot_report(table: Mapping[str, Mapping[str, "Interval"]], path: str | Path, *, title: str = "") -> Path:
     """Draw one small chart per metric: a bar per row, with its 95 % interval.
 
     Parameters
@@ -106,7 +111,7 @@ def plot_report(table: Mapping[str, Mapping], path, *, title: str = "") -> Path:
     return path
 
 
-def _bars(axis, cells):
+def _bars(axis: Any, cells: Mapping[str, "Interval"]) -> None:
     """Draw named intervals as bars from zero."""
     for place, (row, cell) in enumerate(cells.items()):
         half = 0.0 if math.isnan(cell.half_width) else cell.half_width
@@ -122,7 +127,7 @@ def _bars(axis, cells):
     axis.locator_params(axis="y", nbins=4)
 
 
-def plot_confusion(report: ClassReport, path, *, title: str = "") -> Path:
+def plot_confusion(report: ClassReport, path: str | Path, *, title: str = "") -> Path:
     """Draw which class was taken for which, as shares of each true class.
 
     Parameters
@@ -167,12 +172,12 @@ def plot_confusion(report: ClassReport, path, *, title: str = "") -> Path:
     return path
 
 
-def _cells(table):
+def _cells(table: np.ndarray) -> list[tuple[tuple[int, int], int]]:
     """Give place and number of all cells that are not zero."""
     return [((i, j), int(value)) for i, row in enumerate(table) for j, value in enumerate(row) if value]
 
 
-def plot_trust(curves: Mapping, path) -> Path:
+def plot_trust(curves: Mapping[str, "Curve"], path: str | Path) -> Path:
     """Draw how FID and R-precision answer to growing faults.
 
     Parameters

@@ -7,14 +7,22 @@ from the repeats already in its folder and ends with the same numbers.
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import torch
+
+from ..evaluators import Evaluator
+from ..io import Corpus
 from ..metrics import multimodality
 from ..models import fingerprint
+from ..vq import MotionTokenizer
 from .config import EvaluationConfig
-from .generation import TextToFeatures
+from .generation import TextToFeatures, TextToMotion
 from .labels import ClassMeasure
 from .report import Report
-from .runs import Rebuilt, Run
+from .runs import Rebuilt, Rows, Run
 from .samples import collect_samples
 
 __all__ = ["evaluate_generation", "evaluate_tokenizer"]
@@ -23,12 +31,12 @@ HUMANML3D = EvaluationConfig.humanml3d()
 
 
 def evaluate_tokenizer(
-    tokenizer,
-    corpus,
+    tokenizer: MotionTokenizer,
+    corpus: Corpus,
     *,
-    evaluator=None,
+    evaluator: Evaluator | None = None,
     config: EvaluationConfig = HUMANML3D,
-    folder=None,
+    folder: str | Path | None = None,
     save_predictions: bool = False,
     progress: bool = True,
 ) -> Report:
@@ -72,7 +80,7 @@ def evaluate_tokenizer(
     if run.predictions_missing(save_predictions):
         run.save_predictions(rebuilt.clips)
 
-    def repeat(rng, order, number):
+    def repeat(rng: np.random.Generator, order: np.ndarray, number: int) -> Rows:
         rows = {"real": dict(run.real), "reconstructed": dict(rebuilt.measures)}
         return rows if evaluator is None else run.with_text(rows, rng, order, {"reconstructed": rebuilt.embedded})
 
@@ -80,14 +88,14 @@ def evaluate_tokenizer(
 
 
 def evaluate_generation(
-    model,
-    corpus,
+    model: TextToMotion,
+    corpus: Corpus,
     *,
-    evaluator,
+    evaluator: Evaluator,
     config: EvaluationConfig = HUMANML3D,
-    sampling: Mapping | None = None,
+    sampling: Mapping[str, Any] | None = None,
     labels: Mapping[str, Mapping[str, str]] | None = None,
-    folder=None,
+    folder: str | Path | None = None,
     save_predictions: bool = False,
     progress: bool = True,
 ) -> Report:
@@ -138,14 +146,14 @@ def evaluate_generation(
     classes = cache(lambda: ClassMeasure(evaluator, corpus, labels or {}, samples.names, max_frames=config.max_frames))
     unsaved = run.predictions_missing(save_predictions)
 
-    def spread(rng):
+    def spread(rng: np.random.Generator) -> float:
         """Generate many motions of a few texts and give how much they differ."""
         few, each = rng.permutation(len(samples.texts))[: config.multimodality_texts], config.multimodality_samples
         texts = [samples.texts[k] for k in few for _ in range(each)]
         groups = evaluator.embed_motion(writer(texts, int(rng.integers(2**31))))
         return multimodality(groups.reshape(len(few), each, -1), num_pairs=config.multimodality_pairs, rng=rng)
 
-    def repeat(rng, order, number):
+    def repeat(rng: np.random.Generator, order: np.ndarray, number: int) -> Rows:
         chosen = run.choose_texts(rng)
         made = writer([samples.texts[k] for k in chosen], int(rng.integers(2**31)))
         run.check(made)
@@ -162,7 +170,7 @@ def evaluate_generation(
     return run.finish("generation", repeat, again=(0,) if unsaved else ())
 
 
-def _with_classes(rows, measure, embedded):
+def _with_classes(rows: Rows, measure: ClassMeasure, embedded: Mapping[str, torch.Tensor]) -> Rows:
     """Add the accuracy of each label group to the rows, and the confusions of what was generated."""
     for name, motions in embedded.items():
         found = measure(motions)

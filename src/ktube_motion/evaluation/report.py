@@ -4,8 +4,10 @@ import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import DataError, FormatError
 from ..io.corpus import check_name
@@ -39,7 +41,7 @@ class Interval:
     repeats: int
 
     @classmethod
-    def of(cls, values) -> "Interval":
+    def of(cls, values: npt.ArrayLike) -> Self:
         """Summarise measurements; raises `DataError` if one is not finite."""
         values = np.asarray(values, dtype=np.float64)
         if not len(values) or not np.isfinite(values).all():
@@ -47,7 +49,7 @@ class Interval:
         half = 1.96 * values.std() / math.sqrt(len(values)) if len(values) > 1 else math.nan
         return cls(float(values.mean()), float(half), len(values))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.mean:.3f}" if math.isnan(self.half_width) else f"{self.mean:.3f} ± {self.half_width:.3f}"
 
 
@@ -82,11 +84,11 @@ class Report:
     kind: str
     table: dict[str, dict[str, Interval]]
     counts: dict[str, int] = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     classes: dict[str, ClassReport] = field(default_factory=dict)
 
-    def __getitem__(self, place) -> Interval:
+    def __getitem__(self, place: tuple[str, str]) -> Interval:
         row, metric = place
         return self.table[row][metric]
 
@@ -106,7 +108,7 @@ class Report:
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
     @classmethod
-    def load(cls, folder) -> "Report":
+    def load(cls, folder: str | Path) -> Self:
         """Read the ``report.json`` of a folder written by `save`; raises `FormatError` if it is not one."""
         path = Path(folder) / "report.json"
         written = read_json(path)
@@ -136,7 +138,7 @@ class Report:
         lines += [f"- {name}: {value}" for name, value in self.settings.items() if name != "seeds"]  # JSON has them
         return "\n".join([*lines, *(f"- {note}" for note in self.notes)]) + "\n"
 
-    def save(self, folder, *, pictures: bool | None = None) -> Path:
+    def save(self, folder: str | Path, *, pictures: bool | None = None) -> Path:
         """Write ``report.json``, ``report.md`` and pictures into `folder`, each atomically.
 
         Parameters
@@ -166,11 +168,11 @@ class Report:
         return folder
 
 
-def _written(cell):
+def _written(cell: Interval) -> dict[str, Any]:
     half = None if math.isnan(cell.half_width) else cell.half_width
     return {"mean": cell.mean, "half_width": half, "repeats": cell.repeats}
 
 
-def _read(cell):
+def _read(cell: dict[str, Any]) -> Interval:
     half = math.nan if cell["half_width"] is None else cell["half_width"]
     return Interval(cell["mean"], half, cell["repeats"])

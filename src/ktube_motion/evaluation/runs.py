@@ -1,14 +1,17 @@
 """The repeats of one evaluation: what they share, what each measures, and the folder that keeps them."""
 
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import torch
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..evaluators import Evaluator
 from ..evaluators.batching import STEP_FRAMES
 from ..features import features_to_joints
 from ..io.files import read_json, save_array, write_json
@@ -27,6 +30,7 @@ from ..metrics.functional import (
     symmetric_jerk_error,
 )
 from ..models import equal_lengths
+from ..vq import MotionTokenizer
 from .config import EvaluationConfig
 from .report import Interval, Report
 from .samples import Samples
@@ -37,6 +41,10 @@ ROWS = ("real", "reconstructed", "generated", "shuffled", "chance")
 _MULTIMODALITY = ("multimodality_texts", "multimodality_samples", "multimodality_pairs")
 _AT_ONCE = 64  # clips through a tokenizer
 
+# One repeat: rows of the table, and the confusions of its label groups.
+Rows = dict[str, dict[str, Any]]
+Item = TypeVar("Item")
+
 
 class Run:
     """Samples, settings and folder of one evaluation.
@@ -45,7 +53,15 @@ class Run:
     pairs of diversity from ``(seed, repeat)`` alone.
     """
 
-    def __init__(self, samples: Samples, evaluator, config: EvaluationConfig, *, folder, progress):
+    def __init__(
+        self,
+        samples: Samples,
+        evaluator: Evaluator | None,
+        config: EvaluationConfig,
+        *,
+        folder: str | Path | None,
+        progress: bool,
+    ) -> None:
         self.samples, self.evaluator, self.config, self.progress = samples, evaluator, config, progress
         self.folder = None if folder is None else Path(folder)
         self.skeleton, self.fps = samples.skeleton, samples.fps
@@ -57,10 +73,17 @@ class Run:
                 fix="Use drop_last=False or a smaller batch_size.",
             )
         if evaluator is not None:
-            self._check_evaluator()
+            self._check(evaluator)
 
-    def _check_evaluator(self):
-        size, fps = self.evaluator.feature_size, getattr(self.evaluator, "fps", self.fps)
+    @property
+    def judge(self) -> Evaluator:
+        """The evaluator; `ConfigError` where there is none."""
+        if self.evaluator is None:
+            raise ConfigError("This needs an evaluator.", fix="Give evaluator=…")
+        return self.evaluator
+
+    def _check(self, evaluator: Evaluator) -> None:
+        size, fps = evaluator.feature_size, getattr(evaluator, "fps", self.fps)
         if size != self.skeleton.feature_size or abs(fps - self.fps) > 1e-3:
             raise ConfigError(
                 "The evaluator reads another kind of motion.",
@@ -69,14 +92,14 @@ class Run:
                 fix="Use an evaluator trained on this corpus.",
             )
 
-    def bar(self, items, name):
+    def bar(self, items: Iterable[Item], name: str) -> Iterable[Item]:
         from tqdm import tqdm
 
         return tqdm(items, desc=name, disable=None if self.progress else True)
 
     # -- the folder --------------------------------------------------------
 
-    def start(self, kind: str, settings: dict) -> None:
+    def start(self, kind: str, settings: dict[str, Any]) -> None:
         """Record the settings, or make sure that the folder's are the same."""
         free = ("repeats",) if kind == "generation" else ("repeats", *_MULTIMODALITY)  # more repeats may follow
         shared = {name: value for name, value in asdict(self.config).items() if name not in free}
@@ -101,18 +124,20 @@ class Run:
         """Tell whether predictions are wanted and one of them is not in the folder."""
         return wanted and not all(self._place(f"{key}_pred.npy").exists() for key in self.samples.keys)
 
-    def save_predictions(self, clips) -> None:
+    def save_predictions(self, clips: Sequence[np.ndarray]) -> None:
         """Write joints of truth and predictions as ``NAME_gt.npy`` and ``NAME_pred.npy``."""
         for suffix, joints in (("gt", self.joints(self.samples.features)), ("pred", self.joints(clips))):
             for key, clip in zip(self.samples.keys, joints, strict=True):
                 save_array(self._place(f"{key}_{suffix}.npy"), clip)
 
-    def _place(self, name) -> Path:
+    def _place(self, name: str) -> Path:
         if self.folder is None:
             raise ConfigError("Predictions need a place.", fix="Give folder=...")
         return self.folder / name
 
-    def finish(self, kind: str, repeat: Callable, *, again: Collection[int] = ()) -> Report:
+    def finish(
+        self, kind: str, repeat: Callable[[np.random.Generator, np.ndarray, int], Rows], *, again: Collection[int] = ()
+    ) -> Report:
         """Run the repeats that are not in the folder yet, and those of `again`; sum up."""
         found = []
         for number in self.bar(range(self.config.repeats), "repeats"):
@@ -136,7 +161,7 @@ class Run:
             report.save(self.folder)
         return report
 
-    def _notes(self):
+    def _notes(self) -> tuple[str, ...]:
         notes, count = [], len(self.samples)
         if count < self.config.batch_size:
             notes.append(f"Only {count} samples: R-precision ranks {count} motions, not {self.config.batch_size}.")
@@ -150,7 +175,7 @@ class Run:
 
     # -- measures ----------------------------------------------------------
 
-    def check(self, clips) -> None:
+    def check(self, clips: Sequence[np.ndarray]) -> None:
         """Raise for predictions that cannot be measured, naming the clips."""
         size, keys = self.skeleton.feature_size, self.samples.keys
         for key, clip in zip(keys, clips, strict=True):
@@ -165,10 +190,10 @@ class Run:
                 fix="The model is broken or the statistics do not fit: nothing was measured.",
             )
 
-    def joints(self, clips):
+    def joints(self, clips: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [features_to_joints(np.asarray(clip, np.float32), skeleton=self.skeleton) for clip in clips]
 
-    def look(self, clips) -> dict[str, float]:
+    def look(self, clips: Sequence[np.ndarray]) -> dict[str, float]:
         """Measures of a motion by itself, averaged over clips."""
         metres, joints = self.skeleton.metres_per_unit, self.joints(clips)
         return {
@@ -181,7 +206,7 @@ class Run:
         """`look` at the real motions."""
         return self.look(self.samples.features)
 
-    def errors(self, clips) -> dict[str, float]:
+    def errors(self, clips: Sequence[np.ndarray]) -> dict[str, float]:
         """Errors of clips against the real ones, frame by frame."""
         metres = self.skeleton.metres_per_unit
         errors, acceleration, jerks = JointErrorAccumulator(), [], []
@@ -197,20 +222,27 @@ class Run:
             "symmetric_jerk_error": float(np.mean(jerks)),
         }
 
-    def choose_texts(self, rng) -> np.ndarray:
+    def choose_texts(self, rng: np.random.Generator) -> np.ndarray:
         """Draw one text for each sample: indices into all texts."""
         return np.array([rng.choice(choices) for choices in self.samples.choices])
 
     @cached_property
-    def embedded(self):
+    def embedded(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Embeddings of the real motions and of all texts."""
-        real = self.evaluator.embed_motion(self.samples.features)
-        texts = self.evaluator.embed_text(self.samples.texts)
+        real = self.judge.embed_motion(self.samples.features)
+        texts = self.judge.embed_text(self.samples.texts)
         if real.shape[1] != texts.shape[1]:
             raise ConfigError("The evaluator's two sides differ in size.", expected=real.shape[1], found=texts.shape[1])
         return real, texts
 
-    def with_text(self, rows, rng, order, embedded, chosen=None) -> dict:
+    def with_text(
+        self,
+        rows: Rows,
+        rng: np.random.Generator,
+        order: np.ndarray,
+        embedded: Mapping[str, torch.Tensor],
+        chosen: np.ndarray | None = None,
+    ) -> Rows:
         """Add the evaluator's measures of one repeat to the rows."""
         real, texts = self.embedded
         text = texts[self.choose_texts(rng) if chosen is None else chosen][order]
@@ -224,8 +256,10 @@ class Run:
         rows["chance"] = {f"r_precision_top{k + 1}": float(value) for k, value in enumerate(chance)}
         return rows
 
-    def _measures(self, text, motion, real, rng):
-        precision = r_precision(text, motion, batch_size=self.config.batch_size)
+    def _measures(
+        self, text: torch.Tensor, motion: torch.Tensor, real: torch.Tensor | None, rng: np.random.Generator
+    ) -> dict[str, float]:
+        precision = r_precision(text.double(), motion, batch_size=self.config.batch_size)
         found = {f"r_precision_top{k + 1}": float(value) for k, value in enumerate(precision)}
         found |= {"matching_score": matching_score(text, motion), "diversity": diversity(motion, rng=rng)}
         if real is not None:
@@ -238,16 +272,16 @@ class Run:
 class Rebuilt:
     """What a tokenizer makes of the samples, made when first asked for: a finished run costs nothing."""
 
-    def __init__(self, run: Run, tokenizer):
+    def __init__(self, run: Run, tokenizer: MotionTokenizer) -> None:
         self.run, self.tokenizer = run, tokenizer
-        self._tokens: list = []
+        self._tokens: list[np.ndarray] = []
 
     @cached_property
     def clips(self) -> list[np.ndarray]:
         """Reconstructions ``(T, D)``, in the order of the samples."""
         features = self.run.samples.features
         parts = list(equal_lengths([len(clip) for clip in features], _AT_ONCE))
-        rebuilt: list = [None] * len(features)
+        rebuilt: list[Any] = [None] * len(features)
         for part in self.run.bar(parts, "reconstruct"):
             tokens = np.asarray(self.tokenizer.encode(np.stack([features[k] for k in part])))
             self._tokens.append(tokens.reshape(-1, *tokens.shape[2:]))
@@ -257,23 +291,23 @@ class Rebuilt:
         return rebuilt
 
     @cached_property
-    def embedded(self):
+    def embedded(self) -> torch.Tensor:
         """Embeddings of the reconstructions."""
-        return self.run.evaluator.embed_motion(self.clips)
+        return self.run.judge.embed_motion(self.clips)
 
     @cached_property
     def measures(self) -> dict[str, float]:
         """Errors, smoothness and use of the codes."""
         found = {**self.run.errors(self.clips), **self.run.look(self.clips)}
-        return {**found, **codebook_use(np.concatenate(self._tokens))}
+        return {**found, **code_statistics(np.concatenate(self._tokens))}
 
 
-def codebook_use(tokens: np.ndarray) -> dict[str, float]:
+def code_statistics(tokens: np.ndarray) -> dict[str, float]:
     """Give how many codes tokens ``(N,)`` or ``(N, Q)`` use, and the perplexity of their use, averaged over books.
 
     Examples
     --------
-    >>> codebook_use(np.array([[0, 5], [1, 5]]))
+    >>> code_statistics(np.array([[0, 5], [1, 5]]))
     {'codes_used': 1.5, 'perplexity': 1.5}
     """
     used, perplexity = [], []
@@ -285,7 +319,7 @@ def codebook_use(tokens: np.ndarray) -> dict[str, float]:
     return {"codes_used": float(np.mean(used)), "perplexity": round(float(np.mean(perplexity)), 12)}
 
 
-def _add_up(found):
+def _add_up(found: Sequence[Rows]) -> dict[str, ClassReport]:
     """Add the confusion tables of all repeats, group by group."""
     tables = [one.get("classes", {}) for one in found]
     return {

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..evaluators.batching import STEP_FRAMES
+from ..io import Corpus
 from ..skeletons import Skeleton
 from ..text.utterances import caption_entries
 from ..types import Utterance
@@ -48,11 +49,11 @@ class Samples:
     skeleton: Skeleton
     fps: float
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.keys)
 
     @property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Short hash of all motions and texts."""
         digest = hashlib.sha256()
         for key, features in zip(self.keys, self.features, strict=True):
@@ -63,7 +64,7 @@ class Samples:
         return digest.hexdigest()[:16]
 
 
-def collect_samples(corpus, config: EvaluationConfig) -> Samples:
+def collect_samples(corpus: Corpus, config: EvaluationConfig) -> Samples:
     """Read the clips of a split, cut them by the times of their texts, and count what does not fit.
 
     Parameters

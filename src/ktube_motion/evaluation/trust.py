@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 from ..errors import ConfigError, DataError
+from ..evaluators import Evaluator
 from ..features import features_to_joints
+from ..io import Corpus
 from ..io.files import write_text
 from ..metrics.functional import (
     ClassReport,
@@ -27,7 +31,7 @@ from ..metrics.functional import (
 )
 from ..types import Word
 from .config import EvaluationConfig
-from .generation import TextToFeatures
+from .generation import TextToFeatures, TextToMotion
 from .labels import ClassMeasure, corpus_labels, corpus_words
 from .perturb import FAULTS, perturb
 from .plots import can_draw, plot_confusion, plot_report, plot_trust
@@ -109,7 +113,7 @@ class TrustReport:
     preference: dict[str, float] = field(default_factory=dict)
     beats: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    settings: dict = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def orders(self) -> dict[str, bool]:
@@ -165,7 +169,7 @@ class TrustReport:
         }
         return json.dumps(whole, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    def plot(self, folder) -> list[Path]:
+    def plot(self, folder: str | Path) -> list[Path]:
         """Draw ``trust.png``, ``order.png`` and a confusion per row and label group; give their paths."""
         folder = Path(folder)
         made = [plot_trust(self.curves, folder / "trust.png")]
@@ -176,7 +180,7 @@ class TrustReport:
                 made.append(plot_confusion(found, folder / f"confusion_{group}_{row}.png", title=f"{group}, {row}"))
         return made
 
-    def save(self, folder, *, pictures: bool | None = None) -> Path:
+    def save(self, folder: str | Path, *, pictures: bool | None = None) -> Path:
         """Write ``trust.json``, ``trust.md`` and the pictures into `folder`, as `Report.save` does."""
         folder = Path(folder)
         write_text(folder / "trust.md", self.to_markdown())
@@ -186,22 +190,22 @@ class TrustReport:
         return folder
 
 
-def _yes(value):
+def _yes(value: bool) -> str:
     return "yes" if value else "**NO**"
 
 
 def trust_report(
-    evaluator,
-    corpus,
+    evaluator: Evaluator,
+    corpus: Corpus,
     *,
-    model=None,
+    model: TextToMotion | None = None,
     config: EvaluationConfig = VALIDATION,
     train_split: str = "train",
     labels: Mapping[str, Mapping[str, str]] | None = None,
     words: Mapping[str, Sequence[Word]] | None = None,
     amounts: Mapping[str, Sequence[float]] = AMOUNTS,
     noise: float = 0.1,
-    sampling: Mapping | None = None,
+    sampling: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> TrustReport:
     """Measure whether an evaluator orders what it must, and notices motions spoiled on purpose.
@@ -281,19 +285,21 @@ def trust_report(
 class _Study:
     """The measurements of one trust report."""
 
-    def __init__(self, run: Run, rng):
+    def __init__(self, run: Run, rng: np.random.Generator) -> None:
         self.run, self.rng, self.samples = run, rng, run.samples
         self.chosen = run.choose_texts(rng)
         self.order = rng.permutation(len(run.samples))
 
-    def generate(self, model, sampling):
+    def generate(self, model: TextToMotion, sampling: Mapping[str, Any] | None) -> list[np.ndarray]:
         made = TextToFeatures(model, self.run.config.max_frames, dict(sampling or {}))(
             [self.samples.texts[k] for k in self.chosen], int(self.rng.integers(2**31))
         )
         self.run.check(made)
         return made
 
-    def table(self, embedded, gestures):
+    def table(
+        self, embedded: Mapping[str, torch.Tensor], gestures: Mapping[str, float]
+    ) -> dict[str, dict[str, Interval]]:
         """Rows with intervals over draws of texts and batches."""
         found = []
         for number in range(self.run.config.repeats):
@@ -306,9 +312,9 @@ class _Study:
         rows = [row for row in (*_ORDER, "chance") if row in found[0]]
         return {row: {m: Interval.of([one[row][m] for one in found]) for m in sorted(found[0][row])} for row in rows}
 
-    def curves(self, amounts, strangers):
+    def curves(self, amounts: Mapping[str, Sequence[float]], strangers: Sequence[np.ndarray]) -> dict[str, Curve]:
         real, texts = self.run.embedded
-        text, evaluator = texts[self.chosen][self.order], self.run.evaluator
+        text, evaluator = texts[self.chosen][self.order], self.run.judge
         floor = self._floor(strangers, real)
         size, curves = self.run.config.batch_size, {}
         for fault, steps in self.run.bar(amounts.items(), "faults"):
@@ -318,19 +324,19 @@ class _Study:
                 clips = perturb(self.samples.features, fault, amount, rng=rng, skeleton=self.run.skeleton)
                 motions = evaluator.embed_motion(clips)
                 fid.append(frechet_distance(motions, real))
-                top3.append(float(r_precision(text, motions[self.order], batch_size=size)[2]))
+                top3.append(float(r_precision(text.double(), motions[self.order], batch_size=size)[2]))
             curves[fault] = Curve(FAULTS[fault], tuple(steps), tuple(fid), tuple(top3), floor)
         return curves
 
-    def _floor(self, strangers, real):
+    def _floor(self, strangers: Sequence[np.ndarray], real: torch.Tensor) -> float:
         """Mean FID of a few draws of as many other real motions."""
         rng = np.random.default_rng(self.run.config.seed)
         draws = [rng.permutation(len(strangers))[: len(real)] for _ in range(_DRAWS)]
         rows = {k: place for place, k in enumerate(np.unique(np.concatenate(draws)))}
-        embedded = self.run.evaluator.embed_motion([strangers[k] for k in rows])
+        embedded = self.run.judge.embed_motion([strangers[k] for k in rows])
         return float(np.mean([frechet_distance(embedded[[rows[k] for k in some]], real) for some in draws]))
 
-    def gesture_distance(self, clips):
+    def gesture_distance(self, clips: Sequence[np.ndarray]) -> float:
         """Fréchet gesture distance, over clips that hold a window."""
         real, clips = ([clip for clip in part if len(clip) >= WINDOW] for part in (self.samples.features, clips))
         if not real or not clips:
@@ -338,19 +344,19 @@ class _Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FewSamplesWarning)
             return frechet_gesture_distance(
-                real, clips, embed=self.run.evaluator.embed_motion, window=WINDOW, hop=WINDOW // 2
+                real, clips, embed=self.run.judge.embed_motion, window=WINDOW, hop=WINDOW // 2
             )
 
-    def preference(self, motions):
+    def preference(self, motions: torch.Tensor) -> float:
         return matched_preference(self.run.embedded[1][self.chosen], motions)
 
-    def beats(self, words):
+    def beats(self, words: Mapping[str, Sequence[Word]]) -> tuple[dict[str, float], dict[str, float]]:
         """Give beat consistency with the own words, and how often they beat another's."""
         rows = [k for k, key in enumerate(self.samples.keys) if len(words.get(key, ()))]
         if len(rows) < 2:
             return {}, {}
         joints = [features_to_joints(self.samples.features[k], skeleton=self.run.skeleton) for k in rows]
-        moved = [motion_beats(clip, fps=self.run.fps, skeleton=self.run.skeleton) for clip in joints]
+        moved = [motion_beats(clip.astype(np.float64), fps=self.run.fps, skeleton=self.run.skeleton) for clip in joints]
         spoken = [speech_beats(words[self.samples.keys[k]]) for k in rows]
         own = float(np.mean([beat_consistency(m, s) for m, s in zip(moved, spoken, strict=True)]))
         return {"real motion": own}, {"beats of words, real motion": beat_preference(moved, spoken)}

@@ -7,12 +7,14 @@ transformer.
 """
 
 from .aligned import AlignedTextEncoder
+from .batching import Evaluator
 from .evaluator import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
 from .losses import contrastive_loss, false_negatives, margin_loss
 from .published import T2MEvaluator, load_t2m_evaluator
 
 __all__ = [
     "AlignedTextEncoder",
+    "Evaluator",
     "EvaluatorConfig",
     "EvaluatorOutput",
     "MotionEvaluator",

@@ -41,7 +41,7 @@ class AlignedTextEncoder:
 
     recipe: ClassVar = {"kind": "aligned"}
 
-    def __init__(self, evaluator: MotionEvaluator):
+    def __init__(self, evaluator: MotionEvaluator) -> None:
         self.evaluator, self.dim = evaluator, evaluator.embedding_size
         self.identity = f"aligned/{evaluator.config.text_encoder}/{fingerprint(evaluator)}"
 
@@ -81,7 +81,7 @@ class AlignedTextEncoder:
         return self.evaluator.embed_text(texts) if texts else torch.zeros(0, self.dim)
 
 
-def _load(*, folder, device="cpu"):
+def _load(*, folder: Path, device: str | torch.device = "cpu") -> AlignedTextEncoder:
     encoder = AlignedTextEncoder.from_pretrained(folder)
     encoder.evaluator.to(device)
     return encoder

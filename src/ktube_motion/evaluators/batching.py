@@ -1,18 +1,51 @@
 """Clips of any length and number through an encoder, in batches of like length, back in input order."""
 
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
 import numpy as np
 import torch
 
 from ..arrays import to_torch
 from ..errors import DataError, ShapeError
+from ..types import Utterance
 
-__all__ = ["as_clips", "in_batches"]
+__all__ = ["Clips", "Evaluator", "Lengths", "as_clips", "in_batches"]
+
+Item = TypeVar("Item")
+
+# Clips of motion features (T, D), or one padded batch of them (B, T, D).
+Clips = Sequence[np.ndarray] | Sequence[torch.Tensor] | np.ndarray | torch.Tensor
+
+Lengths = Sequence[int] | np.ndarray | torch.Tensor
+
+
+class Evaluator(Protocol):
+    """What the protocol asks of whoever judges: motions and texts to vectors of one space.
+
+    `MotionEvaluator` and the published `T2MEvaluator` are such; a judge of
+    your own needs no more than this.
+    """
+
+    @property
+    def feature_size(self) -> int:
+        """Numbers to a frame that it reads."""
+        ...
+
+    def embed_motion(self, features: Clips, /) -> torch.Tensor:
+        """Give the vectors ``(B, E)`` of clips of raw motion features."""
+        ...
+
+    def embed_text(self, texts: Sequence[Utterance], /) -> torch.Tensor:
+        """Give the vectors ``(B, E)`` of texts."""
+        ...
+
 
 # What an evaluator halves twice to one step: no clip can be shorter.
 STEP_FRAMES = 4
 
 
-def as_clips(features, lengths, feature_size):
+def as_clips(features: Clips, lengths: Lengths | None, feature_size: int) -> list[torch.Tensor]:
     """Give a list of checked float32 clips ``(T, D)`` from a list, or from ``(B, T, D)`` with lengths.
 
     Raises
@@ -23,6 +56,8 @@ def as_clips(features, lengths, feature_size):
         If a clip has NaN; the message counts them and names the first.
     """
     if lengths is not None:
+        if isinstance(features, Sequence):
+            raise ShapeError("Lengths go with one padded batch.", expected="(B, T, D)", found=f"{len(features)} clips")
         if len(lengths) != len(features) or max(map(int, lengths), default=0) > features.shape[1]:
             raise ShapeError(
                 "Lengths do not fit the padded features.",
@@ -51,7 +86,14 @@ def as_clips(features, lengths, feature_size):
     return clips
 
 
-def in_batches(encode, items, lengths, *, batch_size, size):
+def in_batches(
+    encode: Callable[[list[Item]], torch.Tensor],
+    items: Sequence[Item],
+    lengths: Lengths,
+    *,
+    batch_size: int,
+    size: int,
+) -> torch.Tensor:
     """Call ``encode(list of items)`` on batches of similar length; rows come back in input order, on the CPU.
 
     An empty list gives ``(0, size)``.

@@ -10,7 +10,7 @@ from ..models import sinusoids
 __all__ = ["AttentionPool", "BiGRU", "Halving", "Transformer"]
 
 
-def valid(lengths, size):
+def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
     """Mask ``(B, size)`` of the first `lengths` steps."""
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
@@ -18,12 +18,12 @@ def valid(lengths, size):
 class Halving(nn.Module):
     """Two stride-2 convolutions; padding stays silent, so a clip does not feel its batch."""
 
-    def __init__(self, size, width, dropout):
+    def __init__(self, size: int, width: int, dropout: float) -> None:
         super().__init__()
         self.first, self.second = nn.Conv1d(size, width, 4, 2, 1), nn.Conv1d(width, width, 4, 2, 1)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, features, lengths):
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = F.pad(features, (0, 0, 0, -features.shape[1] % 4))
         x = (features * valid(lengths, features.shape[1])[..., None]).mT
         x = self.dropout(F.gelu(self.first(x)))
@@ -34,13 +34,13 @@ class Halving(nn.Module):
 class BiGRU(nn.Module):
     """A bidirectional GRU over valid steps."""
 
-    def __init__(self, size, width, num_layers, dropout):
+    def __init__(self, size: int, width: int, num_layers: int, dropout: float) -> None:
         super().__init__()
         between = dropout if num_layers > 1 else 0.0
         self.gru = nn.GRU(size, width, num_layers, batch_first=True, bidirectional=True, dropout=between)
         self.join = nn.Linear(2 * width, width)
 
-    def forward(self, steps, lengths):
+    def forward(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         packed = pack_padded_sequence(steps, lengths.cpu(), batch_first=True, enforce_sorted=False)
         output, _ = pad_packed_sequence(self.gru(packed)[0], batch_first=True, total_length=steps.shape[1])
         return self.join(output)
@@ -49,14 +49,14 @@ class BiGRU(nn.Module):
 class Transformer(nn.Module):
     """Self-attention over valid steps, with sine and cosine places."""
 
-    def __init__(self, width, num_layers, num_heads, dropout):
+    def __init__(self, width: int, num_layers: int, num_heads: int, dropout: float) -> None:
         super().__init__()
         layer = nn.TransformerEncoderLayer(
             width, num_heads, 2 * width, dropout, activation="gelu", batch_first=True, norm_first=True
         )
         self.layers = nn.TransformerEncoder(layer, num_layers, enable_nested_tensor=False)
 
-    def forward(self, steps, lengths):
+    def forward(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         places = sinusoids(steps.shape[1], steps.shape[2]).to(steps)
         return self.layers(steps + places, src_key_padding_mask=~valid(lengths, steps.shape[1]))
 
@@ -64,10 +64,10 @@ class Transformer(nn.Module):
 class AttentionPool(nn.Module):
     """Attention over valid steps, then a linear map to the shared space."""
 
-    def __init__(self, width, size):
+    def __init__(self, width: int, size: int) -> None:
         super().__init__()
         self.score, self.norm, self.out = nn.Linear(width, 1), nn.LayerNorm(width), nn.Linear(width, size)
 
-    def forward(self, steps, lengths):
+    def forward(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         score = self.score(steps)[..., 0].masked_fill(~valid(lengths, steps.shape[1]), -torch.inf)
         return self.out(self.norm((score.softmax(-1)[..., None] * steps).sum(1)))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from ..models import HubModel, StandardizedModel, evaluating
 from ..skeletons import Skeleton
 from ..text import load_text_encoder, save_text_encoder, vectors_per_text
 from ..types import FeatureStats
-from .batching import as_clips, in_batches
+from .batching import Clips, Lengths, as_clips, in_batches
 from .encoders import AttentionPool, BiGRU, Halving, Transformer
 
 __all__ = ["EvaluatorConfig", "EvaluatorOutput", "MotionEvaluator"]
@@ -40,7 +40,7 @@ class EvaluatorConfig:
     text_input : {"sentence", "sequence", "words"}
         One vector per text from a `TextEncoder`, several from a `text.SequenceTextEncoder`, or the
         original's word vectors with parts of speech.
-    text_size : int
+    text_dim : int
         Size of those vectors; taken from the text encoder when one is given.
     text_encoder : str
         ``identity`` of the text encoder; likewise.
@@ -66,7 +66,7 @@ class EvaluatorConfig:
     fps: float = 20.0
     motion_encoder: str = "gru"
     text_input: str = "sentence"
-    text_size: int = 512
+    text_dim: int = 512
     text_encoder: str = ""
     width: int = 256
     embedding_size: int = 256
@@ -75,12 +75,12 @@ class EvaluatorConfig:
     dropout: float = 0.1
     normalize: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         Skeleton.named(self.skeleton)
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ConfigError(f"Unknown {name}.", expected=" or ".join(choices), found=repr(getattr(self, name)))
-        for name in ("text_size", "width", "embedding_size", "num_layers", "num_heads", "fps"):
+        for name in ("text_dim", "width", "embedding_size", "num_layers", "num_heads", "fps"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive.", found=getattr(self, name))
         if not 0 <= self.dropout < 1:
@@ -89,7 +89,7 @@ class EvaluatorConfig:
             raise ConfigError("width must be a multiple of num_heads.", found=f"{self.width} and {self.num_heads}")
 
     @property
-    def feature_size(self):
+    def feature_size(self) -> int:
         """Size of a motion vector."""
         return Skeleton.named(self.skeleton).feature_size
 
@@ -127,7 +127,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
 
     Examples
     --------
-    >>> evaluator = MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, text_size=8))
+    >>> evaluator = MotionEvaluator(EvaluatorConfig(width=32, embedding_size=16, text_dim=8))
     >>> evaluator.embed_motion([np.zeros((40, 263)), np.zeros((87, 263))]).shape
     torch.Size([2, 16])
     >>> evaluator.embed_text(np.zeros((3, 8))).shape
@@ -137,8 +137,9 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     kind = "motion_evaluator"
     config_type = EvaluatorConfig
     config: EvaluatorConfig
+    text_encoder: Any
 
-    def __init__(self, config: EvaluatorConfig, stats: FeatureStats | None = None, text_encoder=None):
+    def __init__(self, config: EvaluatorConfig, stats: FeatureStats | None = None, text_encoder: Any = None) -> None:
         super().__init__()
         self.config = config = _named_encoder(config, text_encoder)
         self.__dict__["text_encoder"] = text_encoder  # an attribute, not a part: its weights are not ours to save
@@ -152,29 +153,29 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
             self.motion = Transformer(width, config.num_layers, config.num_heads, dropout)
         self.motion_pool = AttentionPool(width, config.embedding_size)
         if config.text_input == "words":
-            self.words = BiGRU(config.text_size, width, 1, dropout)
+            self.words = BiGRU(config.text_dim, width, 1, dropout)
             self.text_pool = AttentionPool(width, config.embedding_size)
         elif config.text_input == "sequence":
-            self.parts = nn.Linear(config.text_size, width)
+            self.parts = nn.Linear(config.text_dim, width)
             self.text_layers = Transformer(width, 2, config.num_heads, dropout)
             self.text_pool = AttentionPool(width, config.embedding_size)
         else:
             self.text_head = nn.Sequential(
-                nn.LayerNorm(config.text_size),
-                nn.Linear(config.text_size, width),
+                nn.LayerNorm(config.text_dim),
+                nn.Linear(config.text_dim, width),
                 nn.GELU(),
                 nn.Dropout(dropout),
                 nn.Linear(width, config.embedding_size),
             )
         self.log_temperature = nn.Parameter(torch.tensor(np.log(0.1), dtype=torch.float32))
 
-    def _save_pretrained(self, save_directory):
+    def _save_pretrained(self, save_directory: str | Path) -> None:
         super()._save_pretrained(save_directory)
         if hasattr(self.text_encoder, "identity"):
             save_text_encoder(self.text_encoder, Path(save_directory) / TEXT_ENCODER)
 
     @classmethod
-    def _saved_parts(cls, source):
+    def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
         folder = Path(source) / TEXT_ENCODER
         if not folder.is_dir():
             return {}
@@ -212,7 +213,15 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         """Give the parts that read motion."""
         return nn.ModuleList([self.halving, self.motion, self.motion_pool])
 
-    def forward(self, features, lengths, text, text_lengths=None, *, motion=None) -> EvaluatorOutput:
+    def forward(
+        self,
+        features: torch.Tensor,
+        lengths: torch.Tensor,
+        text: torch.Tensor,
+        text_lengths: torch.Tensor | None = None,
+        *,
+        motion: torch.Tensor | None = None,
+    ) -> EvaluatorOutput:
         """Embed a training batch of pairs.
 
         Parameters
@@ -221,7 +230,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
             Raw, padded at the end with anything finite.
         lengths : int tensor [shape=(B,)]
             Valid frames, at least 4.
-        text : tensor [shape=(B, text_size)] or [shape=(B, L, text_size)]
+        text : tensor [shape=(B, text_dim)] or [shape=(B, L, text_dim)]
             Vectors of sentences, of their parts, or of words.
         text_lengths : int tensor [shape=(B,)], optional
             Valid words.
@@ -235,26 +244,28 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         motion = self._motion(features, lengths) if motion is None else motion
         return EvaluatorOutput(motion, self._text(text, text_lengths))
 
-    def _finish(self, embeddings):
+    def _finish(self, embeddings: torch.Tensor) -> torch.Tensor:
         return F.normalize(embeddings, dim=-1) if self.config.normalize else embeddings
 
-    def _motion(self, features, lengths):
+    def _motion(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         features = ((features.to(self.mean) - self.mean) / self.std)[..., :-_CONTACTS]
         steps, lengths = self.halving(features, lengths.to(features.device))
         return self._finish(self.motion_pool(self.motion(steps, lengths), lengths))
 
-    def _text(self, text, lengths=None):
+    def _text(self, text: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         text = text.to(self.mean)
         if self.config.text_input == "sentence":
             return self._finish(self.text_head(text))
         if self.config.text_input == "sequence":
             filled = text.any(-1).sum(-1).clamp_min(1)
             return self._finish(self.text_pool(self.text_layers(self.parts(text), filled), filled))
+        if lengths is None:
+            raise ConfigError("Words come with their numbers.", fix="Give text_lengths=…")
         lengths = lengths.to(text.device)
         return self._finish(self.text_pool(self.words(text, lengths), lengths))
 
     @torch.no_grad()
-    def embed_motion(self, features, lengths=None, *, batch_size: int = 256) -> torch.Tensor:
+    def embed_motion(self, features: Clips, lengths: Lengths | None = None, *, batch_size: int = 256) -> torch.Tensor:
         """Embed raw motion features.
 
         Parameters
@@ -279,7 +290,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         clips = as_clips(features, lengths, self.feature_size)
         sizes = [len(clip) for clip in clips]
 
-        def encode(batch):
+        def encode(batch: list[torch.Tensor]) -> torch.Tensor:
             lengths = torch.tensor([len(clip) for clip in batch])
             return self._motion(pad_sequence([clip.to(self.mean) for clip in batch], batch_first=True), lengths)
 
@@ -287,14 +298,14 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
             return in_batches(encode, clips, sizes, batch_size=batch_size, size=self.embedding_size)
 
     @torch.no_grad()
-    def embed_text(self, texts, *, batch_size: int = 1024) -> torch.Tensor:
+    def embed_text(self, texts: Any, *, batch_size: int = 1024) -> torch.Tensor:
         """Embed sentences, or their vectors.
 
         Parameters
         ----------
-        texts : sequence of str or Utterance, or array or tensor [shape=(B, text_size)]
+        texts : sequence of str or Utterance, or array or tensor [shape=(B, text_dim)]
             With ``text_input="words"``: token lists, Utterances with tokens,
-            or a list of arrays ``(L, text_size)``.
+            or a list of arrays ``(L, text_dim)``.
         batch_size : int
 
         Returns
@@ -312,16 +323,16 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         vectors = [torch.as_tensor(np.asarray(vector)) for vector in self._vectors(texts)]
         ndim = 1 if self.config.text_input == "sentence" else 2
         for index, vector in enumerate(vectors):
-            if vector.ndim != ndim or vector.shape[-1] != self.config.text_size or not vector.numel():
+            if vector.ndim != ndim or vector.shape[-1] != self.config.text_dim or not vector.numel():
                 raise ShapeError(
                     f"Text {index} does not fit this evaluator.",
-                    expected=f"{self.config.text_input} vectors of size {self.config.text_size}",
+                    expected=f"{self.config.text_input} vectors of size {self.config.text_dim}",
                     found=tuple(vector.shape),
                 )
             if not torch.isfinite(vector).all():
                 raise DataError(f"The vector of text {index} has NaN or infinity.")
 
-        def encode(batch):
+        def encode(batch: list[torch.Tensor]) -> torch.Tensor:
             lengths = torch.tensor([len(vector) for vector in batch])
             return self._text(pad_sequence([vector.to(self.mean) for vector in batch], batch_first=True), lengths)
 
@@ -329,7 +340,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         with evaluating(self):
             return in_batches(encode, vectors, sizes, batch_size=batch_size, size=self.embedding_size)
 
-    def _vectors(self, texts):
+    def _vectors(self, texts: Any) -> Any:
         """Turn sentences or tokens into vectors; pass vectors on."""
         if not len(texts) or not (isinstance(texts[0], str) or hasattr(texts[0], "text") or _is_tokens(texts[0])):
             return texts
@@ -345,11 +356,11 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         return [np.concatenate([words, pos], -1)[:length] for words, pos, length in encoded]
 
 
-def _is_tokens(text):
+def _is_tokens(text: object) -> bool:
     return isinstance(text, (list, tuple)) and len(text) > 0 and isinstance(text[0], (str, tuple))
 
 
-def _named_encoder(config, text_encoder):
+def _named_encoder(config: EvaluatorConfig, text_encoder: Any) -> EvaluatorConfig:
     """Write the text encoder's identity and size into a config that has none; refuse another one."""
     if text_encoder is None:
         return config
@@ -368,6 +379,6 @@ def _named_encoder(config, text_encoder):
             expected="text_input='sequence' with a SequenceTextEncoder, and only with it",
             found=f"{config.text_input!r} with {identity}",
         )
-    if config.text_encoder and config.text_size != size:
-        raise CheckpointError("The text encoder has another size.", expected=config.text_size, found=size)
-    return replace(config, text_encoder=identity, text_size=size)
+    if config.text_encoder and config.text_dim != size:
+        raise CheckpointError("The text encoder has another size.", expected=config.text_dim, found=size)
+    return replace(config, text_encoder=identity, text_dim=size)

@@ -1,5 +1,7 @@
 """What an evaluator learns from: pairs near, strangers far, and look-alikes left in peace."""
 
+from collections.abc import Sequence
+
 import torch
 from torch.nn import functional as F
 
@@ -8,7 +10,13 @@ from ..errors import ShapeError
 __all__ = ["contrastive_loss", "false_negatives", "margin_loss"]
 
 
-def false_negatives(texts=None, text_vectors: torch.Tensor | None = None, *, threshold: float = 0.9, size=None):
+def false_negatives(
+    texts: Sequence[str] | None = None,
+    text_vectors: torch.Tensor | None = None,
+    *,
+    threshold: float = 0.9,
+    size: int | None = None,
+) -> torch.Tensor:
     """Mark pairs of a batch that must not count as strangers.
 
     Parameters
@@ -33,7 +41,8 @@ def false_negatives(texts=None, text_vectors: torch.Tensor | None = None, *, thr
             [0, 0, 0],
             [1, 0, 0]], dtype=torch.int32)
     """
-    count = len(texts) if texts is not None else len(text_vectors) if text_vectors is not None else size
+    known = texts if texts is not None else text_vectors
+    count = len(known) if known is not None else size or 0
     device = text_vectors.device if text_vectors is not None else "cpu"
     mask = torch.zeros(count, count, dtype=torch.bool, device=device)
     if texts is not None:
@@ -50,7 +59,7 @@ def false_negatives(texts=None, text_vectors: torch.Tensor | None = None, *, thr
     return mask.fill_diagonal_(False)
 
 
-def _check_pairs(motion, text):
+def _check_pairs(motion: torch.Tensor, text: torch.Tensor) -> None:
     if motion.shape != text.shape or motion.ndim != 2 or len(motion) < 2:
         raise ShapeError(
             "A contrast needs two pairs at least.",
@@ -64,7 +73,7 @@ def contrastive_loss(
     text: torch.Tensor,
     *,
     temperature: torch.Tensor | float = 0.1,
-    texts=None,
+    texts: Sequence[str] | None = None,
     text_vectors: torch.Tensor | None = None,
     threshold: float = 0.9,
 ) -> torch.Tensor:
@@ -114,7 +123,7 @@ def margin_loss(
     text: torch.Tensor,
     *,
     margin: float = 10.0,
-    texts=None,
+    texts: Sequence[str] | None = None,
     text_vectors: torch.Tensor | None = None,
     threshold: float = 0.9,
     generator: torch.Generator | None = None,

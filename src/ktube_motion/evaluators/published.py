@@ -5,9 +5,12 @@ encoder (convolutions, four frames to one step), a motion encoder and a text
 encoder (bidirectional GRUs). Its statistics lie in a ``meta`` folder beside.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
@@ -15,7 +18,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
 from ..models import StandardizedModel, evaluating, read_stats, read_torch_file
 from ..skeletons import Skeleton
-from .batching import as_clips, in_batches
+from ..types import FeatureStats
+from .batching import Clips, Lengths, as_clips, in_batches
 
 __all__ = ["T2MEvaluator", "load_t2m_evaluator"]
 
@@ -27,7 +31,7 @@ PADDED_FRAMES = 196
 class _Movement(nn.Module):
     """Convolutions that turn ``(B, T, D - 4)`` into ``(B, T // 4, H)``."""
 
-    def __init__(self, size, hidden, output):
+    def __init__(self, size: int, hidden: int, output: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
             nn.Conv1d(size, hidden, 4, 2, 1),
@@ -39,14 +43,14 @@ class _Movement(nn.Module):
         )
         self.out_net = nn.Linear(output, output)
 
-    def forward(self, features):
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.out_net(self.main(features.mT).mT)
 
 
-class _BiGRU(nn.Module):
+class _GRU(nn.Module):
     """Linear, bidirectional GRU with a learned first state, and a two-layer head."""
 
-    def __init__(self, size, hidden, output):
+    def __init__(self, size: int, hidden: int, output: int) -> None:
         super().__init__()
         self.input_emb = nn.Linear(size, hidden)
         self.gru = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
@@ -55,19 +59,24 @@ class _BiGRU(nn.Module):
         )
         self.hidden = nn.Parameter(torch.zeros(2, 1, hidden))
 
-    def forward(self, steps, lengths):
+    def read(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         packed = pack_padded_sequence(self.input_emb(steps), lengths.cpu(), batch_first=True, enforce_sorted=False)
         _, last = self.gru(packed, self.hidden.expand(-1, len(steps), -1).contiguous())
         return self.output_net(torch.cat([last[0], last[1]], -1))
 
 
-class _TextBiGRU(_BiGRU):
-    def __init__(self, word_size, pos_size, hidden, output):
+class _MotionBiGRU(_GRU):
+    def forward(self, steps: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.read(steps, lengths)
+
+
+class _TextBiGRU(_GRU):
+    def __init__(self, word_size: int, pos_size: int, hidden: int, output: int) -> None:
         super().__init__(word_size, hidden, output)
         self.pos_emb = nn.Linear(pos_size, word_size)
 
-    def forward(self, words, pos, lengths):
-        return super().forward(words + self.pos_emb(pos), lengths)
+    def forward(self, words: torch.Tensor, pos: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return self.read(words + self.pos_emb(pos), lengths)
 
 
 class T2MEvaluator(StandardizedModel):
@@ -83,14 +92,20 @@ class T2MEvaluator(StandardizedModel):
         The evaluator's own; zeros and ones when none were given.
     """
 
-    def __init__(self, weights, stats=None, word_vectorizer=None):
+    def __init__(
+        self,
+        weights: Mapping[str, Mapping[str, torch.Tensor]],
+        stats: FeatureStats | None = None,
+        word_vectorizer: Any = None,
+    ) -> None:
         super().__init__()
         movement, text, motion = (weights[name] for name in _PARTS)
         hidden, size, _ = movement["main.0.weight"].shape
         output = len(movement["out_net.weight"])
         self.movement_encoder = _Movement(size, hidden, output)
-        self.motion_encoder = _BiGRU(output, *_gru_sizes(motion))
-        self.text_encoder = _TextBiGRU(*text["pos_emb.weight"].shape, *_gru_sizes(text))
+        self.motion_encoder = _MotionBiGRU(output, *_gru_sizes(motion))
+        word_size, pos_size = text["pos_emb.weight"].shape
+        self.text_encoder = _TextBiGRU(word_size, pos_size, *_gru_sizes(text))
         self.feature_size, self.embedding_size = size + 4, len(motion["output_net.3.weight"])
         self.skeleton = Skeleton.for_feature_size(self.feature_size)
         self.fps = 12.5 if self.skeleton.name == "kit_21" else 20.0
@@ -105,7 +120,7 @@ class T2MEvaluator(StandardizedModel):
         self.eval()
 
     @torch.no_grad()
-    def embed_motion(self, features, lengths=None, *, batch_size: int = 256) -> torch.Tensor:
+    def embed_motion(self, features: Clips, lengths: Lengths | None = None, *, batch_size: int = 256) -> torch.Tensor:
         """Embed raw motion features.
 
         Parameters
@@ -137,7 +152,7 @@ class T2MEvaluator(StandardizedModel):
                 result[torch.from_numpy(part)] = rows
         return result
 
-    def _motions(self, clips):
+    def _motions(self, clips: list[torch.Tensor]) -> torch.Tensor:
         clips = [(clip.to(self.mean) - self.mean) / self.std for clip in clips]
         longest = max(len(clip) for clip in clips)
         # The convolutions see the padding: what was published to 196 frames, and enough zeros beyond,
@@ -149,7 +164,7 @@ class T2MEvaluator(StandardizedModel):
         return self.motion_encoder(steps, torch.tensor([len(clip) // 4 for clip in clips]))
 
     @torch.no_grad()
-    def embed_text(self, texts, *, batch_size: int = 256) -> torch.Tensor:
+    def embed_text(self, texts: Any, *, batch_size: int = 256) -> torch.Tensor:
         """Embed texts given as word vectors or as tagged words.
 
         Parameters
@@ -186,11 +201,11 @@ class T2MEvaluator(StandardizedModel):
         with evaluating(self):
             return in_batches(self._texts, items, lengths, batch_size=batch_size, size=self.embedding_size)
 
-    def _texts(self, items):
+    def _texts(self, items: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> torch.Tensor:
         words, pos, lengths = zip(*items, strict=True)
         return self.text_encoder(torch.stack(words), torch.stack(pos), torch.tensor(lengths))
 
-    def _vectorize(self, texts):
+    def _vectorize(self, texts: Sequence[Any]) -> tuple[np.ndarray, ...]:
         if self.word_vectorizer is None:
             raise ConfigError(
                 "This evaluator reads word vectors, not sentences.",
@@ -208,15 +223,21 @@ class T2MEvaluator(StandardizedModel):
         return tuple(np.stack([np.asarray(row[k]) for row in rows]) for k in range(3))
 
 
-def _gru_sizes(weights):
+def _gru_sizes(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:
     return weights["input_emb.weight"].shape[0], weights["output_net.3.weight"].shape[0]
 
 
-def _is_arrays(texts):
+def _is_arrays(texts: object) -> bool:
     return isinstance(texts, tuple) and len(texts) == 3 and getattr(texts[0], "ndim", 0) == 3
 
 
-def load_t2m_evaluator(path, *, mean=None, std=None, word_vectorizer=None) -> T2MEvaluator:
+def load_t2m_evaluator(
+    path: str | Path,
+    *,
+    mean: npt.ArrayLike | Path | None = None,
+    std: npt.ArrayLike | Path | None = None,
+    word_vectorizer: Any = None,
+) -> T2MEvaluator:
     """Load the published evaluator of HumanML3D (263) or KIT-ML (251).
 
     Parameters
@@ -265,7 +286,7 @@ def load_t2m_evaluator(path, *, mean=None, std=None, word_vectorizer=None) -> T2
         ) from error
 
 
-def _find(path):
+def _find(path: Path) -> Path:
     for candidate in (path, path / "finest.tar", path / "model" / "finest.tar"):
         if candidate.is_file():
             return candidate

@@ -4,6 +4,7 @@ Inside this room positions are **planes**, ``(3, B, T, J)``: with x, y and z
 apart every step is a few operations on long rows.
 """
 
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from ..arrays import Array, check_finite, check_shape, to_torch
+from ..arrays import Array, ArrayLike, check_finite, check_shape, to_torch
 from ..errors import DataError, ShapeError
 from ..skeletons import SMPL_22, Skeleton
 
@@ -22,8 +23,8 @@ def rebone(
     positions: Array,
     *,
     skeleton: Skeleton = SMPL_22,
-    target_offsets: Array | None = None,
-    source_offsets: Array | None = None,
+    target_offsets: ArrayLike | None = None,
+    source_offsets: ArrayLike | None = None,
 ) -> Array:
     """Give a clip the bone lengths of the target skeleton; every bone keeps its direction.
 
@@ -72,7 +73,7 @@ def rebone(
     return restore(planes.movedim(0, -1))
 
 
-def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=None) -> Array:
+def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets: ArrayLike | None = None) -> Array:
     """Re-bone a clip, put it on the floor, and start it at the origin facing +z.
 
     These positions are what the motion vectors hold: `features_to_joints`
@@ -109,7 +110,9 @@ def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offse
     return restore(planes.movedim(0, -1))
 
 
-def to_planes(positions, skeleton, *, least=2):
+def to_planes(
+    positions: Array, skeleton: Skeleton, *, least: int = 2
+) -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]:
     """Check `positions`; give planes ``(3, B, T, J)`` and the way back for results ``(B, ...)``."""
     tensor, restore = to_torch(positions, name="positions")
     check_shape(tensor, (None, skeleton.num_joints, 3), name="positions", where=skeleton.name)
@@ -139,28 +142,30 @@ class _Tables(NamedTuple):
 
 
 @lru_cache(maxsize=32)
-def tables(skeleton, dtype, device):
+def tables(skeleton: Skeleton, dtype: torch.dtype, device: torch.device) -> _Tables:
     """Give `skeleton` as tensors, made once."""
     previous = [0] * skeleton.num_joints
     for chain in skeleton.chains:
         for before, joint in pairwise(chain[1:]):
             previous[joint] = before
-    index = [torch.tensor([max(parent, 0) for parent in row]) for row in (skeleton.parents, previous)]
+    tree, before_it = (torch.tensor([max(parent, 0) for parent in row]) for row in (skeleton.parents, previous))
     rest = torch.tensor(skeleton.offsets[1:].T.copy(), dtype=dtype)[:, None, None]
     return _Tables(
-        *(row.to(device) for row in index),
-        *(tuple(jump.to(device) for jump in _jumps(row)) for row in index),
+        tree.to(device),
+        before_it.to(device),
+        tuple(jump.to(device) for jump in _jumps(tree)),
+        tuple(jump.to(device) for jump in _jumps(before_it)),
         F.normalize(rest, dim=0).to(device),
     )
 
 
-def _jumps(ancestor):
+def _jumps(ancestor: torch.Tensor) -> Iterator[torch.Tensor]:
     while int(ancestor.max()) > 0:
         yield ancestor
         ancestor = ancestor[ancestor]
 
 
-def bone_lengths(target_offsets, skeleton, like):
+def bone_lengths(target_offsets: ArrayLike | None, skeleton: Skeleton, like: torch.Tensor) -> torch.Tensor:
     """Length of every bone of the target body, ``(J-1,)``."""
     offsets = skeleton.offsets.copy() if target_offsets is None else target_offsets
     offsets, _ = to_torch(offsets, name="target_offsets")
@@ -172,7 +177,7 @@ def bone_lengths(target_offsets, skeleton, like):
     return offsets.to(like).norm(dim=-1)[1:]
 
 
-def along_tree(bones, skeleton):
+def along_tree(bones: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Sum ``(3, B, T, J-1)`` bones from the root outwards: positions relative to the root, ``(3, B, T, J)``."""
     total = F.pad(bones, (1, 0))
     for jump in tables(skeleton, bones.dtype, bones.device).tree_jumps:
@@ -180,7 +185,7 @@ def along_tree(bones, skeleton):
     return total
 
 
-def unit_bones(planes, skeleton):
+def unit_bones(planes: torch.Tensor, skeleton: Skeleton) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the direction ``(3, B, T, J-1)`` and length ``(B, T, J-1)`` of every bone; rest direction for no length."""
     table = tables(skeleton, planes.dtype, planes.device)
     bones = planes[..., 1:] - planes.index_select(-1, table.parents[1:])
@@ -190,16 +195,22 @@ def unit_bones(planes, skeleton):
     return torch.where(missing, table.rest, bones / safe), torch.where(missing, 0.0, safe)
 
 
-def rebone_planes(planes, skeleton, target_offsets, source_offsets=None):
+def rebone_planes(
+    planes: torch.Tensor,
+    skeleton: Skeleton,
+    target_offsets: ArrayLike | None,
+    source_offsets: ArrayLike | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Stretch the bones of `planes`; give the new planes and the unit bones ``(3, B, T, J-1)``."""
     unit, lengths = unit_bones(planes, skeleton)
     target = bone_lengths(target_offsets, skeleton, planes)
     own = lengths[:, 0] if source_offsets is None else bone_lengths(source_offsets, skeleton, planes)[None]
-    leg = [joint - 1 for joint in skeleton.lower_leg]
+    shins = skeleton.pair("lower_leg")
+    leg = [joint - 1 for joint in shins]
     share = tables(skeleton, planes.dtype, planes.device).rest[:, 0, 0, leg].abs().amax(0)
     source_leg = (own[:, leg] * share).sum(-1)
     if not bool((source_leg > 0).all()):
-        names = " and ".join(skeleton.joint_names[joint] for joint in skeleton.lower_leg)
+        names = " and ".join(skeleton.joint_names[joint] for joint in shins)
         raise DataError(
             f"The legs have no length in frame 0, so the size of the body is unknown ({names}).", where=skeleton.name
         )
@@ -208,7 +219,9 @@ def rebone_planes(planes, skeleton, target_offsets, source_offsets=None):
     return along_tree(unit * target, skeleton) + root, unit
 
 
-def canonical_planes(planes, skeleton, target_offsets):
+def canonical_planes(
+    planes: torch.Tensor, skeleton: Skeleton, target_offsets: ArrayLike | None
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Steps 1 to 4 of the recipe on planes; also gives the unit bones."""
     planes, unit = rebone_planes(planes, skeleton, target_offsets)
     origin = torch.stack([planes[0, :, 0, 0], planes[1].amin((-1, -2)), planes[2, :, 0, 0]])
@@ -217,21 +230,21 @@ def canonical_planes(planes, skeleton, target_offsets):
     return turn(planes, facing), turn(unit, facing)
 
 
-def forward(planes, skeleton, *, hips):
+def forward(planes: torch.Tensor, skeleton: Skeleton, *, hips: int) -> torch.Tensor:
     """Give where the body faces, as x and z, ``(2, B, T)``; not unit where the body leans.
 
     ``hips=1`` adds the hips' right-minus-left to the shoulders' (the true
     heading, of frame 0); ``hips=-1`` subtracts it, as the published data does
     everywhere else.
     """
-    left, right = skeleton.shoulders
-    left_hip, right_hip = skeleton.hips
+    left, right = skeleton.pair("shoulders")
+    left_hip, right_hip = skeleton.pair("hips")
     across = planes[..., right] - planes[..., left] + hips * (planes[..., right_hip] - planes[..., left_hip])
     across = to_unit(across)
     return torch.stack([across[2], -across[0]])
 
 
-def to_unit(vectors):
+def to_unit(vectors: torch.Tensor) -> torch.Tensor:
     """Make ``(C, ...)`` vectors unit; where there is no direction, take the last axis (+z)."""
     squared = vectors.square().sum(0)
     missing = squared <= 1e-24
@@ -240,7 +253,7 @@ def to_unit(vectors):
     return torch.where(missing, fallback.reshape(-1, *[1] * squared.ndim), unit)
 
 
-def turn(planes, facing):
+def turn(planes: torch.Tensor, facing: torch.Tensor) -> torch.Tensor:
     """Turn ``(3, B, T, J)`` about y so that `facing` ``(2, B, T)`` becomes +z."""
     sine, cosine = facing[..., None]
     x, y, z = planes

@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 import torch.nn.functional as F
 
-from ..arrays import Array, check_shape, to_torch
+from ..arrays import Array, ArrayLike, check_shape, to_torch
 from ..kinematics.chains import check_root
 from ..rotations import rot6d_to_rotmat
 from ..skeletons import SMPL_22, Skeleton
@@ -64,7 +64,7 @@ def joints_to_rotations(positions: Array, *, skeleton: Skeleton = SMPL_22, smoot
 
 
 def rotations_to_joints(
-    rotations: Array, root_position: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=None
+    rotations: Array, root_position: ArrayLike, *, skeleton: Skeleton = SMPL_22, target_offsets: ArrayLike | None = None
 ) -> Array:
     """Pose the skeleton by rotations of the format: the inverse of `joints_to_rotations`.
 
@@ -113,7 +113,7 @@ def rotations_to_joints(
     return restore(positions.reshape(*root.shape[:-1], joints, 3) + root[..., None, :])
 
 
-def headings(planes, skeleton, *, smooth):
+def headings(planes: torch.Tensor, skeleton: Skeleton, *, smooth: bool) -> torch.Tensor:
     """Unit heading of every frame as x and z, ``(2, B, T)``; +z in frame 0, as the format has it."""
     facing = forward(planes, skeleton, hips=-1)
     if smooth:
@@ -123,7 +123,7 @@ def headings(planes, skeleton, *, smooth):
     return torch.cat([first, facing[..., 1:]], -1)
 
 
-def _gaussian(rows):
+def _gaussian(rows: torch.Tensor) -> torch.Tensor:
     """Smooth ``(2, B, T)`` along time, the ends held. In float64: GPUs convolve float32 with 10 bits."""
     kernel = _kernel(rows.device)
     long = rows.double().reshape(-1, 1, rows.shape[-1])
@@ -132,13 +132,13 @@ def _gaussian(rows):
 
 
 @lru_cache(maxsize=8)
-def _kernel(device):
+def _kernel(device: torch.device) -> torch.Tensor:
     steps = torch.arange(-4 * SMOOTHING_FRAMES, 4 * SMOOTHING_FRAMES + 1, dtype=torch.float64, device=device)
     weights = torch.exp(-0.5 * (steps / SMOOTHING_FRAMES) ** 2)
     return (weights / weights.sum())[None, None]
 
 
-def chain_rotations(unit, heading, skeleton):
+def chain_rotations(unit: torch.Tensor, heading: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Give the local rotation of every bone as 6D planes ``(6, B, T, J-1)``.
 
     `unit` are unit bones ``(3, B, T, J-1)``, `heading` is ``(2, B, T)``.
@@ -160,7 +160,7 @@ def chain_rotations(unit, heading, skeleton):
     return torch.cat([first - one[0], second - one[1]])
 
 
-def _shortest_arc(source, target):
+def _shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Quaternion planes xyzw ``(4, B, T, J-1)`` that turn unit `source` ``(3, 1, 1, J-1)`` into unit `target`."""
     cosine = (source * target).sum(0)
     axis = torch.linalg.cross(source, target, dim=0)

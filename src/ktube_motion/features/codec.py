@@ -1,10 +1,11 @@
 """The codec: joints to motion vectors and back."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 
-from ..arrays import Array, to_torch
+from ..arrays import Array, ArrayLike, to_torch
 from ..errors import ConfigError, ShapeError
 from ..rotations import rot6d_to_rotmat
 from ..skeletons import KIT_21, SMPL_22, SMPLH_52, Skeleton
@@ -15,7 +16,11 @@ __all__ = ["features_to_joints", "joints_to_features", "root_trajectory"]
 
 
 def joints_to_features(
-    positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets=None, feet_threshold: float | None = None
+    positions: Array,
+    *,
+    skeleton: Skeleton = SMPL_22,
+    target_offsets: ArrayLike | None = None,
+    feet_threshold: float | None = None,
 ) -> Array:
     """Encode joint positions as HumanML3D motion vectors.
 
@@ -92,7 +97,7 @@ def features_to_joints(
     *,
     skeleton: Skeleton = SMPL_22,
     source: Literal["positions", "rotations"] = "positions",
-    target_offsets=None,
+    target_offsets: ArrayLike | None = None,
 ) -> Array:
     """Decode motion vectors to joint positions; differentiable.
 
@@ -179,7 +184,7 @@ def root_trajectory(features: Array) -> tuple[Array, Array]:
     return restore(yaw), restore(position)
 
 
-def _trajectory(vectors):
+def _trajectory(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     before = torch.cat([torch.zeros_like(vectors[..., :1, :3]), vectors[..., :-1, :3]], -2)
     yaw = -2 * before[..., 0].cumsum(-1)
     cosine, sine = yaw.cos(), yaw.sin()
@@ -188,7 +193,7 @@ def _trajectory(vectors):
     return yaw, torch.stack([x, vectors[..., 3], z], -1)
 
 
-def _vectors(features, skeleton):
+def _vectors(features: Array, skeleton: Skeleton) -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]:
     vectors, restore = to_torch(features, name="features")
     if vectors.ndim < 2 or vectors.shape[-1] != skeleton.feature_size:
         fits = [s.name.upper() for s in (SMPL_22, KIT_21, SMPLH_52) if vectors.shape[-1:] == (s.feature_size,)]
@@ -203,15 +208,15 @@ def _vectors(features, skeleton):
     return vectors.float() if vectors.dtype in (torch.float16, torch.bfloat16) else vectors, restore
 
 
-def _yaw_velocity(now, then):
+def _yaw_velocity(now: torch.Tensor, then: torch.Tensor) -> torch.Tensor:
     """Half the turn from one heading to the next, ``(1, B, T-1, 1)``; by atan2, so never a break at 180°."""
     sine = then[0] * now[1] - then[1] * now[0]
     cosine = then[0] * now[0] + then[1] * now[1]
     return -torch.atan2(sine, cosine)[None, ..., None] / 2
 
 
-def _contacts(step, skeleton, threshold):
+def _contacts(step: torch.Tensor, skeleton: Skeleton, threshold: float | None) -> torch.Tensor:
     """1 where a foot stands still, ``(1, B, T-1, 4)``."""
     threshold = skeleton.contact_threshold if threshold is None else threshold
-    feet = [*skeleton.left_foot, *skeleton.right_foot]
+    feet = [*skeleton.pair("left_foot"), *skeleton.pair("right_foot")]
     return (step[..., feet].square().sum(0) < threshold).to(step.dtype)[None]

@@ -1,13 +1,18 @@
 """Mean and standard deviation of motion vectors over a data set."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import DataError, ShapeError
 from ..skeletons import Skeleton
 from ..types import FeatureStats
+
+if TYPE_CHECKING:
+    from ..io import Corpus
 
 __all__ = ["feature_groups", "feature_stats"]
 
@@ -47,7 +52,7 @@ def feature_groups(skeleton: Skeleton) -> dict[str, slice]:
     return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
 
 
-def feature_stats(source: Iterable, *, skeleton: Skeleton | None = None) -> FeatureStats:
+def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skeleton | None = None) -> FeatureStats:
     """Compute the statistics that normalise motion vectors (``Mean.npy``, ``Std.npy``).
 
     Parameters
@@ -122,14 +127,14 @@ def feature_stats(source: Iterable, *, skeleton: Skeleton | None = None) -> Feat
     return FeatureStats(mean=mean, std=_grouped(np.sqrt(scatter / count), skeleton))
 
 
-def _clips(source):
+def _clips(source: "Iterable[npt.ArrayLike] | Corpus") -> Iterator[tuple[str, npt.ArrayLike]]:
     """Give (name, clip) pairs of a corpus or of plain arrays."""
     if hasattr(source, "names") and hasattr(source, "features"):
         return ((name, source.features(name)) for name in source.names())
     return ((f"clip {number}", clip) for number, clip in enumerate(source))
 
 
-def _grouped(std, skeleton):
+def _grouped(std: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     grouped = np.empty_like(std)
     for part in feature_groups(skeleton).values():
         shared = std[part].mean()

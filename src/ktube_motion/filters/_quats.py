@@ -1,5 +1,7 @@
 """Quaternions in time, for the filters: float64, xyzw, each near its neighbour."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import roma
 import torch
@@ -8,9 +10,10 @@ import torch.nn.functional as F
 from ..arrays import check_finite
 from ..errors import DataError
 from ..rotations import continuous_quat
+from ..types import PoseSequence
 
 
-def valid_frames(poses):
+def valid_frames(poses: PoseSequence) -> np.ndarray:
     """Indices of the valid frames; `DataError` if there is none."""
     frames = np.flatnonzero(poses.valid)
     if not len(frames):
@@ -18,24 +21,24 @@ def valid_frames(poses):
     return frames
 
 
-def to_quats(rotvecs):
+def to_quats(rotvecs: np.ndarray) -> torch.Tensor:
     """Axis-angle array ``(T, J, 3)`` to continuous quaternions, a float64 tensor ``(T, J, 4)``."""
     check_finite(rotvecs, name="rotvecs")
     return continuous_quat(roma.rotvec_to_unitquat(torch.tensor(rotvecs, dtype=torch.float64)))
 
 
-def to_rotvecs(quats):
+def to_rotvecs(quats: torch.Tensor) -> np.ndarray:
     """Quaternions of any length above zero to a float32 axis-angle array."""
     return roma.unitquat_to_rotvec(F.normalize(quats, dim=-1)).numpy().astype(np.float32)
 
 
-def slerp(first, second, weight):
+def slerp(first: torch.Tensor, second: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Go from one rotation to another the short way; `weight` has the shape without the last axis."""
     step = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(first), second))
     return roma.quat_product(first, roma.rotvec_to_unitquat(step * weight[..., None]))
 
 
-def between(poses, before, after, weight):
+def between(poses: PoseSequence, before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
     """Blend frames `before` and `after` of `poses`: rotvecs by slerp, transl and expression linearly."""
     turned = np.empty((len(weight), *poses.rotvecs.shape[1:]), np.float32)
     for rows in blocks(len(weight)):
@@ -43,16 +46,19 @@ def between(poses, before, after, weight):
         turned[rows] = to_rotvecs(
             slerp(first, second, torch.from_numpy(weight[rows])[:, None].expand(first.shape[:-1]))
         )
-    blend = lambda values: values[before] + weight[:, None] * (values[after] - values[before])  # noqa: E731
+
+    def blend(values: np.ndarray) -> np.ndarray:
+        return values[before] + weight[:, None] * (values[after] - values[before])
+
     return {"rotvecs": turned, "transl": blend(poses.transl), "expression": blend(poses.expression)}
 
 
-def blocks(frames):
+def blocks(frames: int) -> Iterator[slice]:
     """Go through frames some at a time: an hour of video at once would fill gigabytes."""
     return (slice(start, min(start + 4096, frames)) for start in range(0, frames, 4096))
 
 
-def median_quat(quats, *, steps=30):
+def median_quat(quats: torch.Tensor, *, steps: int = 30) -> torch.Tensor:
     """Geometric median over time by Weiszfeld's iteration: ``(T, J, 4)`` to ``(J, 4)``."""
     middle = quats[len(quats) // 2]
     for _ in range(steps):
@@ -62,7 +68,7 @@ def median_quat(quats, *, steps=30):
     return middle
 
 
-def running_median_angle(quats, reach):
+def running_median_angle(quats: torch.Tensor, reach: int) -> torch.Tensor:
     """Radians from each rotation to the median over `reach` frames to both sides: ``(T, J)``.
 
     The clip goes on mirrored beyond its ends, so that a bad first frame does not vote for itself.
@@ -77,7 +83,7 @@ def running_median_angle(quats, reach):
     return torch.cat(angles)
 
 
-def runs(mask):
+def runs(mask: np.ndarray) -> np.ndarray:
     """Stretches of true values as ``(start, stop)`` pairs."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return edges.reshape(-1, 2)

@@ -59,7 +59,7 @@ def clean_poses(
     return poses if cutoff_hz is None else lowpass_stretches(poses, cutoff_hz=cutoff_hz, order=order)
 
 
-def lowpass_stretches(poses, *, cutoff_hz, order=2):
+def lowpass_stretches(poses: PoseSequence, *, cutoff_hz: float, order: int = 2) -> PoseSequence:
     """Smooth every valid stretch by itself; invalid frames stay as they are."""
     parts = {name: getattr(poses, name).copy() for name in ("rotvecs", "transl", "expression")}
     for start, stretch in split_at_gaps(poses):

@@ -1,5 +1,7 @@
 """Another frame rate, by time."""
 
+from typing import Any
+
 import numpy as np
 import roma
 import torch
@@ -8,7 +10,7 @@ from scipy.interpolate import CubicSpline
 from ..arrays import check_finite
 from ..errors import ConfigError, DataError, ShapeError
 from ..rotations import continuous_quat
-from ..types import Clip, PoseSequence
+from ..types import Clip, Motion, PoseSequence
 from ._quats import between, slerp
 
 __all__ = ["resample"]
@@ -73,11 +75,14 @@ def resample(poses_or_motion: Clip, *, fps: float, timestamps: np.ndarray | None
     after = np.minimum(before + 1, len(clip) - 1)
     weight = np.clip((now - times[before]) / np.where(after > before, times[after] - times[before], 1), 0, 1)
     weight[weight < 1e-5] = 0  # on a frame, as far as time stamps can tell: the next one has no say
-    parts = _resample_poses if isinstance(clip, PoseSequence) else _resample_motion
-    return clip.replace(fps=float(fps), **parts(clip, before, after, weight, times, now))
+    if isinstance(clip, PoseSequence):
+        parts = _resample_poses(clip, before, after, weight)
+    else:
+        parts = _resample_motion(clip, before, after, weight, times, now)
+    return poses_or_motion.replace(fps=float(fps), **parts)
 
 
-def _checked(timestamps, frames):
+def _checked(timestamps: np.ndarray, frames: int) -> np.ndarray:
     times = np.asarray(timestamps, dtype=np.float64)
     if times.shape != (frames,):
         raise ShapeError("timestamps has the wrong shape.", expected=(frames,), found=times.shape)
@@ -88,12 +93,14 @@ def _checked(timestamps, frames):
     return times - times[0]
 
 
-def _resample_poses(poses, before, after, weight, times, now):
+def _resample_poses(poses: PoseSequence, before: np.ndarray, after: np.ndarray, weight: np.ndarray) -> dict[str, Any]:
     valid = poses.valid[before] & (poses.valid[after] | (weight == 0))
     return {"valid": valid, **between(poses, before, after, weight)}
 
 
-def _resample_motion(motion, before, after, weight, times, now):
+def _resample_motion(
+    motion: Motion, before: np.ndarray, after: np.ndarray, weight: np.ndarray, times: np.ndarray, now: np.ndarray
+) -> dict[str, Any]:
     parts = {}
     for name in ("positions", "translation"):
         values = getattr(motion, name)

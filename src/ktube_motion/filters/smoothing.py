@@ -1,6 +1,8 @@
 """Less jitter: a low-pass without delay, and a causal filter for live input."""
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import roma
@@ -12,6 +14,10 @@ from ..types import PoseSequence
 from ._quats import slerp, to_quats, to_rotvecs
 
 __all__ = ["lowpass", "one_euro"]
+
+_Number = TypeVar("_Number", float, torch.Tensor)
+_Distance = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+_Step = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def lowpass(poses: PoseSequence, *, cutoff_hz: float = 3.0, order: int = 2) -> PoseSequence:
@@ -76,7 +82,7 @@ def lowpass(poses: PoseSequence, *, cutoff_hz: float = 3.0, order: int = 2) -> P
     # (even) leave less jitter at the ends than frames turned about the last one (odd), which pins its jitter down.
     padding = min(len(poses) - 1, int(np.ceil(2 * poses.fps / cutoff_hz)))
 
-    def smooth(values):
+    def smooth(values: np.ndarray) -> np.ndarray:
         return sosfiltfilt(sections, values, axis=0, padtype="even", padlen=padding) if values.size else values
 
     rotvecs = np.empty_like(poses.rotvecs)
@@ -127,16 +133,15 @@ def one_euro(poses: PoseSequence, *, min_cutoff_hz: float = 1.0, beta: float = 2
     if not (min_cutoff_hz > 0 and beta >= 0):
         raise ConfigError("One-Euro needs min_cutoff_hz > 0 and beta >= 0.", found=f"{min_cutoff_hz}, {beta}")
 
-    def smooth(values, distance, step):
-        filtered, speed = list(values[:1]), 0.0
+    def smooth(values: torch.Tensor, distance: _Distance, step: _Step) -> torch.Tensor:
+        filtered, speed = list(values[:1]), torch.zeros((), dtype=torch.float64)
         for past, now in pairwise(values):
             speed = speed + _one_pole(1.0, poses.fps) * (distance(past, now) * poses.fps - speed)
             filtered.append(step(filtered[-1], now, _one_pole(min_cutoff_hz + beta * speed, poses.fps)))
         return torch.stack(filtered) if filtered else values
 
-    def smooth_numbers(values):
-        values = torch.tensor(values, dtype=torch.float64)
-        return smooth(values, _length_between, _step_towards).numpy()
+    def smooth_numbers(values: np.ndarray) -> np.ndarray:
+        return smooth(torch.tensor(values, dtype=torch.float64), _length_between, _step_towards).numpy()
 
     return poses.replace(
         rotvecs=to_rotvecs(smooth(to_quats(poses.rotvecs), roma.unitquat_geodesic_distance, slerp)),
@@ -145,20 +150,20 @@ def one_euro(poses: PoseSequence, *, min_cutoff_hz: float = 1.0, beta: float = 2
     )
 
 
-def _length_between(past, now):
+def _length_between(past: torch.Tensor, now: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(now - past, dim=-1)
 
 
-def _step_towards(past, now, weight):
+def _step_towards(past: torch.Tensor, now: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return past + weight[..., None] * (now - past)
 
 
-def _one_pole(cutoff_hz, fps):
+def _one_pole(cutoff_hz: _Number, fps: float) -> _Number:
     """Weight of the newest value in a first-order low-pass."""
     return 1 / (1 + fps / (2 * torch.pi * cutoff_hz))
 
 
-def _check_filled(poses, what):
+def _check_filled(poses: PoseSequence, what: str) -> None:
     if not poses.valid.all():
         raise DataError(
             f"{what} needs every frame; {int((~poses.valid).sum())} of {len(poses)} are invalid.",

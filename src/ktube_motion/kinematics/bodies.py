@@ -27,7 +27,7 @@ _IN_SMPLX = {SMPL_22: list(range(22)), SMPLH_52: [*range(22), *range(25, 55)], S
 _IN_MANNEQUIN = [*range(22), 20, 21, *range(25, 55)]
 
 
-def load_body(path: str | PathLike | None = None, *, gender: str = "neutral") -> "Body":
+def load_body(path: str | PathLike[str] | None = None, *, gender: str = "neutral") -> "Body":
     """Load the body that joints and meshes are computed with.
 
     Parameters
@@ -184,11 +184,11 @@ class Body(ABC):
             shaped = self._frame_vertices(rest, part, local)
             yield (blended[..., :3] @ shaped[..., None])[..., 0] + blended[..., 3]
 
-    def _frame_joints(self, poses):
+    def _frame_joints(self, poses: PoseSequence) -> np.ndarray:
         """Rest joints of each frame, ``(1, 55, 3)`` or ``(T, 55, 3)``."""
         return self.rest_joints(poses.betas)[None]
 
-    def _frame_vertices(self, rest, poses, rotations):
+    def _frame_vertices(self, rest: np.ndarray, poses: PoseSequence, rotations: np.ndarray) -> np.ndarray:
         """Rest vertices of each frame, ``(1, V, 3)`` or ``(T, V, 3)``."""
         return rest[None]
 
@@ -206,7 +206,7 @@ class EmbeddedBody(Body):
 
     num_betas = 10
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             from mannequin import Mannequin
         except ImportError as error:
@@ -219,7 +219,7 @@ class EmbeddedBody(Body):
         self.weights = self._skin_weights()
         self._rest_vertices = lru_cache(4)(self._shaped_vertices)
 
-    def rest_joints(self, betas):
+    def rest_joints(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_joints`."""
         pose = self._figure.rest_pose() | {"shape": _fit(betas, self.num_betas)}
         joints = np.zeros((55, 3), np.float32)
@@ -227,25 +227,25 @@ class EmbeddedBody(Body):
         joints[22:25] = joints[15] + SMPLX_55.offsets[22:25]
         return joints
 
-    def rest_vertices(self, betas):
+    def rest_vertices(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_vertices`."""
         return self._rest_vertices(tuple(_fit(betas, self.num_betas).tolist()))
 
-    def _relaxed_hands(self):
+    def _relaxed_hands(self) -> np.ndarray:
         relaxed = self._kind("wooden")
         turned = relaxed.joint_transforms(relaxed.rest_pose())[:, :3, :3]
         above = turned[list(relaxed.parents)]
         local = np.swapaxes(above, -1, -2)[24:] @ turned[24:]
         return roma.rotmat_to_rotvec(torch.from_numpy(local)).numpy().astype(np.float32)
 
-    def _skin_weights(self):
+    def _skin_weights(self) -> np.ndarray:
         # mannequin-x 0.3 has no public way to its skinning; a test compares the result with its own vertices.
         joints = np.array(_IN_MANNEQUIN)[self._figure._skin_joint_indices]
         weights = np.zeros((len(joints), 55), np.float32)
         np.add.at(weights, (np.arange(len(joints))[:, None], joints), self._figure._skin_weights)
         return weights
 
-    def _shaped_vertices(self, betas):
+    def _shaped_vertices(self, betas: tuple[float, ...]) -> np.ndarray:
         figure = self._kind("wooden", flat_hand_mean=True, shape=np.array(betas, np.float32))
         vertices = np.asarray(figure.vertices(figure.rest_pose()), np.float32)
         vertices.flags.writeable = False  # shared by the cache
@@ -269,9 +269,12 @@ class SmplxBody(Body):
         If the file is not an SMPL-X model.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         data = _read_model(path)
-        number = lambda key: np.asarray(data[key], np.float32)  # noqa: E731
+
+        def number(key: str) -> np.ndarray:
+            return np.asarray(data[key], np.float32)
+
         self.faces, self.weights = np.asarray(data["f"], np.int64), number("weights")
         self.hand_mean = np.concatenate([number("hands_meanl").reshape(15, 3), number("hands_meanr").reshape(15, 3)])
         directions = number("shapedirs")
@@ -285,36 +288,36 @@ class SmplxBody(Body):
         self._joint_shape = np.einsum("jv,vck->jck", regressor, self._shape, optimize=True)
         self._joint_expression = np.einsum("jv,vck->jck", regressor, self._expression, optimize=True)
 
-    def rest_joints(self, betas):
+    def rest_joints(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_joints`."""
         return self._joint_template + self._joint_shape @ _fit(betas, self.num_betas)
 
-    def rest_vertices(self, betas):
+    def rest_vertices(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_vertices`."""
         return self._template + self._shape @ _fit(betas, self.num_betas)
 
-    def _frame_joints(self, poses):
+    def _frame_joints(self, poses: PoseSequence) -> np.ndarray:
         face = _fit(poses.expression, self._expression.shape[-1])
         return self.rest_joints(poses.betas) + np.einsum("jck,tk->tjc", self._joint_expression, face)
 
-    def _frame_vertices(self, rest, poses, rotations):
+    def _frame_vertices(self, rest: np.ndarray, poses: PoseSequence, rotations: np.ndarray) -> np.ndarray:
         face = _fit(poses.expression, self._expression.shape[-1])
         bent = (rotations[:, 1:] - np.eye(3, dtype=np.float32)).reshape(len(poses), -1)
         return rest + np.tensordot(face, self._expression, (1, 2)) + np.tensordot(bent, self._posedirs, (1, 2))
 
 
 @lru_cache(1)
-def _embedded():
+def _embedded() -> EmbeddedBody:
     return EmbeddedBody()
 
 
-def _place(rotations, joints, transl):
+def _place(rotations: np.ndarray, joints: np.ndarray, transl: np.ndarray) -> np.ndarray:
     """Posed joints ``(T, 55, 3)`` of rest joints ``(1 or T, 55, 3)``."""
     offsets = joints - joints[:, [max(parent, 0) for parent in SMPLX_55.parents]]
     return forward_kinematics(rotations, joints[:, 0] + transl, skeleton=SMPLX_55, offsets=offsets)
 
 
-def _fit(coefficients, size):
+def _fit(coefficients: np.ndarray, size: int) -> np.ndarray:
     """Cut or pad the last axis to `size`."""
     fitted = np.zeros((*np.shape(coefficients)[:-1], size), np.float32)
     known = min(size, np.shape(coefficients)[-1])
@@ -322,7 +325,7 @@ def _fit(coefficients, size):
     return fitted
 
 
-def _model_file(path, gender):
+def _model_file(path: Path, gender: str) -> Path:
     name = f"SMPLX_{gender.upper()}.npz"
     candidates = [path / name, path / "smplx" / name] if path.is_dir() else [path]
     for file in candidates:
@@ -344,7 +347,7 @@ _MODEL_SHAPES = {
 }
 
 
-def _read_model(path):
+def _read_model(path: Path) -> dict[str, np.ndarray]:
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             missing = sorted(_MODEL_SHAPES.keys() - set(file.files))

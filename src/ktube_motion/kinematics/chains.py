@@ -6,7 +6,7 @@ import numpy as np
 import roma
 import torch
 
-from ..arrays import Array, check_shape, to_torch
+from ..arrays import Array, ArrayLike, check_shape, to_torch
 from ..errors import ShapeError
 from ..rotations import shortest_arc
 from ..skeletons import Skeleton
@@ -15,7 +15,7 @@ __all__ = ["bone_offsets", "check_root", "forward_kinematics", "global_rotations
 
 
 def forward_kinematics(
-    rotations: Array, translation: Array, *, skeleton: Skeleton, offsets: Array | None = None
+    rotations: Array, translation: ArrayLike, *, skeleton: Skeleton, offsets: ArrayLike | None = None
 ) -> Array:
     """Give the joint positions of local rotations.
 
@@ -96,7 +96,7 @@ def global_rotations(rotations: Array, *, skeleton: Skeleton) -> Array:
     return restore(torch.cat(turned, -3)[..., _from_levels(skeleton.parents), :, :])
 
 
-def inverse_kinematics(positions: Array, *, skeleton: Skeleton, offsets: Array | None = None) -> Array:
+def inverse_kinematics(positions: Array, *, skeleton: Skeleton, offsets: ArrayLike | None = None) -> Array:
     """Find local rotations that point every bone where the joints are.
 
     A joint with one child turns by the smallest rotation, seen from its
@@ -186,21 +186,21 @@ def bone_offsets(positions: Array, *, skeleton: Skeleton) -> Array:
     return restore(torch.from_numpy(skeleton.bone_directions.copy()).to(points) * lengths)
 
 
-def check_root(root, rotations, *, name):
+def check_root(root: torch.Tensor, rotations: torch.Tensor, *, name: str) -> None:
     """Raise `ShapeError` unless there is one root position to every frame of `rotations`."""
     expected = (*rotations.shape[:-3], 3)
     if root.shape != expected:
         raise ShapeError(f"rotations and {name} differ.", expected=expected, found=tuple(root.shape))
 
 
-def _rest_bones(offsets, skeleton):
+def _rest_bones(offsets: ArrayLike | None, skeleton: Skeleton) -> torch.Tensor:
     """The bone vectors given, or the skeleton's own, as a tensor."""
     bones, _ = to_torch(skeleton.offsets if offsets is None else offsets, name="offsets")
     check_shape(bones, (skeleton.num_joints, 3), name="offsets")
     return bones
 
 
-def _turn(rest, seen):
+def _turn(rest: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     """Rotation that takes the rest directions of some bones ``(n, 3)`` to the seen ones ``(..., n, 3)``."""
     if len(rest) == 1:
         return shortest_arc(rest[0], seen[..., 0, :])
@@ -210,7 +210,7 @@ def _turn(rest, seen):
 
 
 @lru_cache
-def _levels(parents):
+def _levels(parents: tuple[int, ...]) -> tuple[tuple[list[int], list[int]], ...]:
     """Joints of equal depth, and where their parents stand in the level before, from depth 1 down."""
     levels, place = [[0]], {0: 0}
     while len(place) < len(parents):
@@ -221,11 +221,11 @@ def _levels(parents):
 
 
 @lru_cache
-def _from_levels(parents):
+def _from_levels(parents: tuple[int, ...]) -> list[int]:
     """Where each joint stands when the levels are joined."""
     return np.argsort([0, *(joint for level, _ in _levels(parents) for joint in level)]).tolist()
 
 
 @lru_cache
-def _children(parents):
+def _children(parents: tuple[int, ...]) -> tuple[list[int], ...]:
     return tuple([child for child, parent in enumerate(parents) if parent == joint] for joint in range(len(parents)))

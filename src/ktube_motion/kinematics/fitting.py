@@ -8,7 +8,7 @@ import torch
 
 from ..arrays import check_finite
 from ..errors import ConfigError, DataError, ShapeError
-from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from .bodies import Body, load_body
 from .chains import forward_kinematics, inverse_kinematics
@@ -142,7 +142,7 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
     return betas.astype(np.float32)
 
 
-def _observed(motion):
+def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:
     """Give positions ``(T, 22 or 52, 3)`` and their skeleton."""
     if motion.skeleton not in (SMPL_22, SMPLH_52, SMPLX_55):
         raise ConfigError(
@@ -161,14 +161,16 @@ def _observed(motion):
     return motion.positions.copy(), motion.skeleton
 
 
-def _offsets(rest, skeleton):
+def _offsets(rest: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     return rest - rest[[max(parent, 0) for parent in skeleton.parents]]
 
 
 # ---- the analytic start ----
 
 
-def _analytic_start(target, offsets, skeleton, mean, *, fps):
+def _analytic_start(
+    target: torch.Tensor, offsets: torch.Tensor, skeleton: Skeleton, mean: torch.Tensor, *, fps: float
+) -> torch.Tensor:
     """Local rotations ``(T, J, 3, 3)`` from bone directions, with twists put where joints can turn."""
     local = inverse_kinematics(target, skeleton=skeleton, offsets=offsets)
     tips = sorted(set(range(skeleton.num_joints)) - set(skeleton.parents))
@@ -184,11 +186,13 @@ def _analytic_start(target, offsets, skeleton, mean, *, fps):
     return local
 
 
-def _unit(vector):
+def _unit(vector: torch.Tensor) -> torch.Tensor:
     return vector / vector.norm().clamp_min(1e-9)
 
 
-def _hinge_angle(local, offsets, hinge, tip, forward, fps):
+def _hinge_angle(
+    local: torch.Tensor, offsets: torch.Tensor, hinge: int, tip: int, forward: float, fps: float
+) -> torch.Tensor:
     """Turn of the upper bone ``(T,)`` that lets its hinge bend the way it is built.
 
     The bend says it, the more the sharper it is. For a leg the foot says it too:
@@ -208,28 +212,28 @@ def _hinge_angle(local, offsets, hinge, tip, forward, fps):
     return torch.atan2(says[:, 1], says[:, 0] + 0.03)
 
 
-def _bearing(direction, axis):
+def _bearing(direction: torch.Tensor, axis: torch.Tensor) -> torch.Tensor:
     """Where `direction` points around `axis`, as a complex number as long as the sine between the two."""
     ahead = torch.tensor([0.0, 0.0, 1.0])
     ahead = _unit(ahead - (ahead @ axis) * axis)
     return torch.complex(direction @ ahead, direction @ torch.linalg.cross(axis, ahead))
 
 
-def _pass_twist(local, joint, children, axis, angle):
+def _pass_twist(local: torch.Tensor, joint: int, children: list[int], axis: torch.Tensor, angle: torch.Tensor) -> None:
     """Turn `joint` about its bone by `angle` ``(T,)`` and its children back, so that no joint moves."""
     turn = roma.rotvec_to_rotmat(axis * angle[:, None])
     local[:, joint] = local[:, joint] @ turn
     local[:, children] = turn.transpose(-1, -2)[:, None] @ local[:, children]
 
 
-def _twist(local, axis):
+def _twist(local: torch.Tensor, axis: torch.Tensor) -> torch.Tensor:
     """Angle of a rotation about `axis` (swing-twist)."""
     quat = roma.rotmat_to_unitquat(local)
     angle = 2 * torch.atan2(quat[:, :3] @ axis, quat[:, 3])
     return torch.remainder(angle + math.pi, 2 * math.pi) - math.pi
 
 
-def _share_spine(local, offsets):
+def _share_spine(local: torch.Tensor, offsets: torch.Tensor) -> None:
     """Spread the turn between pelvis and chest over the three spine joints."""
     low, middle, chest = _SPINE
     axis = _unit(offsets[chest])
@@ -239,13 +243,13 @@ def _share_spine(local, offsets):
     _pass_twist(local, low, [middle], axis, _twist(local[:, middle], axis) / 2)
 
 
-def _blur(values, fps):
+def _blur(values: torch.Tensor, fps: float) -> torch.Tensor:
     from scipy.ndimage import gaussian_filter1d
 
     return torch.from_numpy(gaussian_filter1d(values.numpy(), 0.08 * fps, axis=0, mode="nearest"))
 
 
-def _smooth_angle(angle, fps):
+def _smooth_angle(angle: torch.Tensor, fps: float) -> torch.Tensor:
     circle = _blur(torch.stack([angle.cos(), angle.sin()], -1), fps)
     return torch.atan2(circle[:, 1], circle[:, 0])
 
@@ -253,7 +257,16 @@ def _smooth_angle(angle, fps):
 # ---- the fit ----
 
 
-def _refine(rotations, target, offsets, skeleton, mean, *, fps, iterations):
+def _refine(
+    rotations: torch.Tensor,
+    target: torch.Tensor,
+    offsets: torch.Tensor,
+    skeleton: Skeleton,
+    mean: torch.Tensor,
+    *,
+    fps: float,
+    iterations: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until joints fit, rotations stay small and smooth."""
     root = target[:, 0].clone()
     if iterations <= 0:
@@ -266,10 +279,10 @@ def _refine(rotations, target, offsets, skeleton, mean, *, fps, iterations):
     # Frames closer in time are more alike: the penalty is on acceleration per (1/20 s)^2.
     smooth = (fps / 20) ** 2 / _SMOOTH_SIGMA
 
-    def turned():
+    def turned() -> torch.Tensor:
         return rotations @ roma.rotvec_to_rotmat(0.1 * step)
 
-    def loss():
+    def loss() -> torch.Tensor:
         optimizer.zero_grad()
         local = turned()
         joints = forward_kinematics(local, root + 0.01 * shift, skeleton=skeleton, offsets=offsets)
@@ -286,7 +299,7 @@ def _refine(rotations, target, offsets, skeleton, mean, *, fps, iterations):
         return roma.special_procrustes(turned()), root + 0.01 * shift
 
 
-def _continuous_rotvecs(rotations):
+def _continuous_rotvecs(rotations: torch.Tensor) -> np.ndarray:
     """Axis-angle ``(T, J, 3)``; a rotation that swings to and fro across a half turn keeps its axis."""
     near = roma.rotmat_to_rotvec(rotations).numpy()
     angle = np.linalg.norm(near, axis=-1, keepdims=True)

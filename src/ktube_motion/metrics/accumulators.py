@@ -5,14 +5,16 @@ another and `merge` them: `gather` does so under ``torch.distributed``.
 """
 
 import copy
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 
+from ..arrays import ArrayLike
 from ..errors import ConfigError, DataError, ShapeError
-from .functional import diversity, frechet_distance_from_moments, joint_errors
+from .functional import diversity, frechet_distance_from_moments
 from .functional.distribution import check_rows, scatter, warn_few_samples
-from .functional.kinematic import ALIGNMENTS
+from .functional.kinematic import ALIGNMENTS, distances
 from .functional.retrieval import _pairs, check_pool, hits
 
 __all__ = ["DiversityAccumulator", "FrechetAccumulator", "JointErrorAccumulator", "RetrievalAccumulator", "gather"]
@@ -21,10 +23,11 @@ __all__ = ["DiversityAccumulator", "FrechetAccumulator", "JointErrorAccumulator"
 class _Moments:
     """Count, mean and scatter of rows seen so far, in float64."""
 
-    def __init__(self):
-        self.count, self.mean, self.scatter = 0, None, None
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = self.scatter = torch.zeros(0)
 
-    def add(self, count, mean, scatter):
+    def add(self, count: int, mean: torch.Tensor, scatter: torch.Tensor) -> None:
         if not count:
             return
         if not self.count:
@@ -51,30 +54,30 @@ class FrechetAccumulator:
     4.0
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sets = {"real": _Moments(), "generated": _Moments()}
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"FrechetAccumulator(real={self._sets['real'].count}, generated={self._sets['generated'].count})"
 
-    def update(self, *, real=None, generated=None) -> "FrechetAccumulator":
+    def update(self, *, real: ArrayLike | None = None, generated: ArrayLike | None = None) -> Self:
         """Add rows ``(N, E)`` to one or both sets; either may be absent."""
         for name, rows in (("real", real), ("generated", generated)):
             if rows is None:
                 continue
-            rows = check_rows(rows, name=name).cpu()
-            known = self._size
-            if known is not None and rows.shape[1] != known:
-                raise ShapeError(f"{name} differs in dimension from earlier rows.", expected=known, found=rows.shape[1])
-            mean = rows.mean(0, dtype=torch.float64)
-            self._sets[name].add(len(rows), mean, scatter(rows, mean))
+            checked = check_rows(rows, name=name).cpu()
+            known, size = self._size, checked.shape[1]
+            if known not in (0, size):
+                raise ShapeError(f"{name} differs in dimension from earlier rows.", expected=known, found=size)
+            mean = checked.mean(0, dtype=torch.float64)
+            self._sets[name].add(len(checked), mean, scatter(checked, mean))
         return self
 
     @property
-    def _size(self):
-        return next((len(part.mean) for part in self._sets.values() if part.count), None)
+    def _size(self) -> int:
+        return max(len(part.mean) for part in self._sets.values())
 
-    def merge(self, other: "FrechetAccumulator") -> "FrechetAccumulator":
+    def merge(self, other: Self) -> Self:
         """Add what another process has seen."""
         for name, part in self._sets.items():
             theirs = other._sets[name]
@@ -111,7 +114,7 @@ class RetrievalAccumulator:
     (array([1., 1., 1.]), 0.0, 6)
     """
 
-    def __init__(self, *, batch_size: int = 32, top_k: int = 3, drop_last: bool = False):
+    def __init__(self, *, batch_size: int = 32, top_k: int = 3, drop_last: bool = False) -> None:
         if batch_size < 2 or top_k < 1:
             raise ConfigError("R-precision needs a pool.", expected="batch_size >= 2 and top_k >= 1", found=batch_size)
         self.batch_size, self.top_k, self.drop_last = batch_size, top_k, drop_last
@@ -120,7 +123,7 @@ class RetrievalAccumulator:
         self._rest: list[torch.Tensor] = []  # texts and motions not ranked yet
         self._last: torch.Tensor | None = None  # motions of the last full batch, the rest of the leftover pool
 
-    def update(self, text, motion) -> "RetrievalAccumulator":
+    def update(self, text: ArrayLike, motion: ArrayLike) -> Self:
         """Add paired embeddings ``(N, E)``, ``(N, E)``."""
         text, motion = (x.cpu() for x in _pairs(text, motion))
         self.pairs += len(text)
@@ -128,7 +131,7 @@ class RetrievalAccumulator:
         self._push(text, motion)
         return self
 
-    def _push(self, text, motion):
+    def _push(self, text: torch.Tensor, motion: torch.Tensor) -> None:
         if self._rest:
             dim = self._rest[0].shape[1]
             if text.shape[1] != dim:
@@ -137,14 +140,14 @@ class RetrievalAccumulator:
         size = self.batch_size
         full = len(text) // size * size
         if full:
-            pools = [x[:full].reshape(-1, size, x.shape[1]) for x in (text, motion)]
+            texts, pools = (x[:full].reshape(-1, size, x.shape[1]) for x in (text, motion))
             target = torch.arange(size).expand(full // size, size)
-            self._found += hits(*pools, target, self.top_k).sum((0, 1)).numpy()
+            self._found += hits(texts, pools, target, self.top_k).sum((0, 1)).numpy()
             self._ranked += full
             self._last = motion[full - size : full].clone()
         self._rest = [text[full:].clone(), motion[full:].clone()]
 
-    def merge(self, other: "RetrievalAccumulator") -> "RetrievalAccumulator":
+    def merge(self, other: Self) -> Self:
         """Add what another process has seen; its options must be the same."""
         options = [(x.batch_size, x.top_k, x.drop_last) for x in (self, other)]
         if options[0] != options[1]:
@@ -159,7 +162,7 @@ class RetrievalAccumulator:
         self._push(*other._rest)
         return self
 
-    def compute(self) -> dict:
+    def compute(self) -> dict[str, Any]:
         """Give ``r_precision`` ``(top_k,)``, ``matching_score`` and the number of ``pairs``."""
         if self.pairs < 2:
             raise DataError("Retrieval needs two pairs at least.", found=self.pairs)
@@ -197,23 +200,24 @@ class DiversityAccumulator:
     5.0
     """
 
-    def __init__(self, *, rng: np.random.Generator, capacity: int = 2048, num_pairs: int = 300):
+    def __init__(self, *, rng: np.random.Generator, capacity: int = 2048, num_pairs: int = 300) -> None:
         self.rng, self.capacity, self.num_pairs = rng, capacity, num_pairs
-        self._keys, self._rows = np.zeros(0), None
+        self._keys = np.zeros(0)
+        self._rows: torch.Tensor | None = None
 
-    def update(self, embeddings) -> "DiversityAccumulator":
+    def update(self, embeddings: ArrayLike) -> Self:
         """Add rows ``(N, E)``."""
         rows = check_rows(embeddings, name="embeddings").cpu()
         self._keep(self.rng.random(len(rows)), rows)
         return self
 
-    def _keep(self, keys, rows):
+    def _keep(self, keys: np.ndarray, rows: torch.Tensor) -> None:
         if self._rows is not None:
             keys, rows = np.concatenate([self._keys, keys]), torch.cat([self._rows, rows])
         chosen = np.argsort(keys, kind="stable")[: self.capacity]
         self._keys, self._rows = keys[chosen], rows[chosen]
 
-    def merge(self, other: "DiversityAccumulator") -> "DiversityAccumulator":
+    def merge(self, other: Self) -> Self:
         """Add the sample of another process."""
         if other._rows is not None:
             self._keep(other._keys, other._rows)
@@ -238,19 +242,19 @@ class JointErrorAccumulator:
     (1.1547, 0.0, 15)
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._sums, self._joints, self.frames = dict.fromkeys(ALIGNMENTS, 0.0), 0, 0
 
-    def update(self, predicted, target) -> "JointErrorAccumulator":
+    def update(self, predicted: ArrayLike, target: ArrayLike) -> Self:
         """Add one clip or batch ``(..., T, J, 3)`` and its truth."""
-        errors = {align: joint_errors(predicted, target, align=align) for align in ALIGNMENTS}
+        errors = {align: distances(predicted, target, align=align) for align in ALIGNMENTS}
         for align, error in errors.items():
             self._sums[align] += float(error.sum())
         self._joints += errors["none"].numel()
         self.frames += errors["none"].numel() // errors["none"].shape[-1]
         return self
 
-    def merge(self, other: "JointErrorAccumulator") -> "JointErrorAccumulator":
+    def merge(self, other: Self) -> Self:
         """Add what another process has seen."""
         for align in self._sums:
             self._sums[align] += other._sums[align]
@@ -258,14 +262,19 @@ class JointErrorAccumulator:
         self.frames += other.frames
         return self
 
-    def compute(self) -> dict:
+    def compute(self) -> dict[str, float]:
         """Give `mpjpe` for ``none``, ``root`` and ``procrustes``, in the positions' unit, and ``frames``."""
         if not self._joints:
             raise DataError("No clip was measured.", found=0)
         return {**{align: total / self._joints for align, total in self._sums.items()}, "frames": self.frames}
 
 
-def gather(accumulator):
+Accumulator = TypeVar(
+    "Accumulator", FrechetAccumulator, RetrievalAccumulator, DiversityAccumulator, JointErrorAccumulator
+)
+
+
+def gather(accumulator: Accumulator) -> Accumulator:
     """Merge the accumulators of all processes; every process gets the whole.
 
     Parameters
@@ -285,9 +294,9 @@ def gather(accumulator):
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return copy.deepcopy(accumulator)
-    parts = [None] * torch.distributed.get_world_size()
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
     torch.distributed.all_gather_object(parts, accumulator)
-    merged = parts[0]
+    merged: Accumulator = parts[0]
     for part in parts[1:]:
         merged.merge(part)
     return merged

@@ -5,12 +5,15 @@ kind of model it belongs to, so that a folder of another kind is refused
 before any weight is read. Those of others are files that ``torch.save`` wrote.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
@@ -23,10 +26,15 @@ from ..types import FeatureStats
 
 __all__ = ["load_state", "read_checkpoint", "read_stats", "read_torch_file", "write_checkpoint"]
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
 CONFIG, WEIGHTS = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE
 
 
-def write_checkpoint(folder, *, kind, config, state):
+def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mapping[str, torch.Tensor]) -> None:
     """Write ``model.safetensors``, then ``config.json`` with its `kind`; each file atomically.
 
     Parameters
@@ -44,7 +52,9 @@ def write_checkpoint(folder, *, kind, config, state):
     write_json(Path(folder) / CONFIG, {"kind": kind, **asdict(config)})
 
 
-def read_checkpoint(source, *, kind, config_type, **hub):
+def read_checkpoint(
+    source: str | Path, *, kind: str, config_type: type[Config], **hub: Any
+) -> tuple[Config, dict[str, torch.Tensor]]:
     """Read a checkpoint folder, or one on the hub.
 
     Parameters
@@ -100,7 +110,7 @@ def read_checkpoint(source, *, kind, config_type, **hub):
         raise CheckpointError("The weights are damaged.", where=weights, found=error) from error
 
 
-def _find(source, name, hub):
+def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
     """Give the local path of one file of a checkpoint."""
     folder = Path(source)
     if folder.is_dir():
@@ -120,7 +130,7 @@ def _find(source, name, hub):
         ) from error
 
 
-def load_state(module, state, *, where):
+def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, where: str | Path) -> None:
     """Load `state` into `module`; every key and shape must fit.
 
     Parameters
@@ -161,7 +171,7 @@ def load_state(module, state, *, where):
         module.load_state_dict(state)
 
 
-def read_torch_file(path, *, parts):
+def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
     """Read a file of weights that ``torch.save`` wrote; nothing in it is executed.
 
     Parameters
@@ -187,7 +197,7 @@ def read_torch_file(path, *, parts):
     except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError("This is no checkpoint of weights alone.", where=path, found=reason) from error
-    states = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
+    states: list[Any] = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
     if not all(isinstance(state, dict) and _are_tensors(state.values()) for state in states):
         raise CheckpointError(
             "This is another kind of checkpoint.",
@@ -198,11 +208,11 @@ def read_torch_file(path, *, parts):
     return states
 
 
-def _are_tensors(values):
+def _are_tensors(values: Iterable[object]) -> bool:
     return all(isinstance(value, torch.Tensor) for value in values)
 
 
-def read_stats(mean, std) -> FeatureStats | None:
+def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | None) -> FeatureStats | None:
     """Give statistics from two arrays or ``.npy`` files; ``None`` when both are ``None``.
 
     Raises
@@ -220,4 +230,4 @@ def read_stats(mean, std) -> FeatureStats | None:
         mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
     except (OSError, ValueError) as error:
         raise CheckpointError("Cannot read the statistics.", found=error) from error
-    return FeatureStats(mean=mean, std=std)
+    return FeatureStats(mean=np.asarray(mean), std=np.asarray(std))

@@ -1,5 +1,7 @@
 """What the models of the library share: one folder each, and statistics that live inside it."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
@@ -20,24 +22,24 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
     """
 
     kind: ClassVar[str]
-    config_type: ClassVar[type]
+    config_type: ClassVar[type[Any]]
     config: Any
 
-    def _save_pretrained(self, save_directory):
+    def _save_pretrained(self, save_directory: str | Path) -> None:
         write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
 
     @classmethod
     def from_pretrained(
         cls,
-        pretrained_model_name_or_path,
+        pretrained_model_name_or_path: str | Path,
         *,
-        map_location="cpu",
+        map_location: str | torch.device = "cpu",
         revision: str | None = None,
         token: str | bool | None = None,
-        cache_dir=None,
+        cache_dir: str | Path | None = None,
         force_download: bool = False,
         local_files_only: bool = False,
-        **parts,
+        **parts: Any,
     ) -> Self:
         """Load what `save_pretrained` wrote, from a folder or the hub; in evaluation mode.
 
@@ -81,11 +83,11 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
         return model.to(map_location).eval()
 
     @classmethod
-    def _saved_parts(cls, source) -> dict[str, Any]:
+    def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
         """Give the parts that a folder has beside the weights; a child that saves such parts reads them here."""
         return {}
 
-    def _receive(self, state):
+    def _receive(self, state: Mapping[str, torch.Tensor]) -> None:
         """Get ready for the weights `state`; a child may take over their precision here."""
 
 
@@ -95,7 +97,7 @@ class StandardizedModel(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def hold_stats(self, stats: FeatureStats | None, size: int):
+    def hold_stats(self, stats: FeatureStats | None, size: int) -> None:
         """Take statistics of `size` numbers; without them features stay as they are.
 
         Raises

@@ -1,8 +1,8 @@
 """How models are run: in evaluation mode, and on rows of different length without padding."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
@@ -41,7 +41,9 @@ def equal_lengths(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]
             yield places[start : start + batch_size]
 
 
-def map_rows(run: Callable, rows: Sequence, *, batch_size: int) -> list:
+def map_rows(
+    run: Callable[[torch.Tensor], Iterable[Any]], rows: Sequence[torch.Tensor], *, batch_size: int
+) -> list[Any]:
     """Call ``run(tensor of stacked rows)`` on rows of one length at a time; give the results row by row, in order.
 
     Examples
@@ -49,7 +51,7 @@ def map_rows(run: Callable, rows: Sequence, *, batch_size: int) -> list:
     >>> [row.tolist() for row in map_rows(lambda x: 2 * x, [torch.ones(2), torch.ones(1)], batch_size=8)]
     [[2.0, 2.0], [2.0]]
     """
-    results: list = [None] * len(rows)
+    results: list[Any] = [None] * len(rows)
     for places in equal_lengths([len(row) for row in rows], batch_size):
         found = run(torch.stack([torch.as_tensor(rows[place]) for place in places]))
         for place, result in zip(places, found, strict=True):

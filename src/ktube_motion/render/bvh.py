@@ -1,5 +1,6 @@
 """Writing BVH: joint angles that any animation program reads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from ..errors import ConfigError
 from ..io.files import write_text
 from ..kinematics import Body
 from ..types import Motion, PoseSequence
-from .rigs import make_rig
+from .rigs import Rig, make_rig
 
 __all__ = ["euler_angles", "save_bvh"]
 
@@ -63,7 +64,9 @@ def euler_angles(rotations: np.ndarray, order: str) -> np.ndarray:
     return angles
 
 
-def _third_given_first(r, chosen, last, axes, sign):
+def _third_given_first(
+    r: np.ndarray, chosen: np.ndarray, last: np.ndarray, axes: tuple[int, int, int], sign: float
+) -> np.ndarray:
     i, j, k = axes
     first, middle = last[..., 0], chosen[..., 1]
     # Row i..k of Rj(-b) Ri(-a) R is that of Rk(c); its (j, i) and (j, j) entries do not depend on b.
@@ -137,7 +140,7 @@ def save_bvh(
     return path
 
 
-def _angles(rotations):
+def _angles(rotations: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """Give angles ``(T, J, 3)`` and for each joint the order that stays clear of gimbal lock."""
     orders = [_ORDERS[0]] * rotations.shape[1]
     angles = euler_angles(rotations, _ORDERS[0])
@@ -151,7 +154,9 @@ def _angles(rotations):
     return angles, orders
 
 
-def _hierarchy(lines, rig, offsets, orders, joint, depth):
+def _hierarchy(
+    lines: list[str], rig: Rig, offsets: np.ndarray, orders: Sequence[str], joint: int, depth: int
+) -> list[int]:
     """Write one joint and what hangs on it; give the joints in the order of the file."""
     tab = "  " * depth
     numbers = lambda offset: " ".join(f"{number:.6f}" for number in offset)  # noqa: E731

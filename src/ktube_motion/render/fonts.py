@@ -3,8 +3,10 @@
 import base64
 import io
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -30,7 +32,16 @@ _KNOWN = "pretendard notosanscjk notosanskr nanumgothic nanumbarungothic malgun 
 _PROBE = "가나다라힣한국어 ABCxyz 0123?!.,"
 
 
-def need(module, extra="render"):
+class Named(Protocol):
+    """What has a name to be shown."""
+
+    @property
+    def name(self) -> str:
+        """Empty for none."""
+        ...
+
+
+def need(module: str, extra: str = "render") -> Any:
     """Import an optional module or say how to install it."""
     from importlib import import_module
 
@@ -43,7 +54,7 @@ def need(module, extra="render"):
 
 
 @lru_cache(maxsize=32)
-def _characters(path):
+def _characters(path: str) -> frozenset[int]:
     """Give the code points a font file has glyphs for."""
     fonts = need("fontTools.ttLib")
     with fonts.TTFont(path, fontNumber=0, lazy=True) as font:
@@ -106,13 +117,15 @@ def find_korean_font() -> Path:
     )
 
 
-def _free_font():
+def _free_font() -> Path | None:
     """Give the NanumGothic (Open Font License) of koreanize-matplotlib, or None."""
     from importlib.util import find_spec
 
     # The package changes matplotlib's settings when imported, so only its folder is looked up.
     package = find_spec("koreanize_matplotlib")
-    font = None if package is None else Path(package.origin).parent / "fonts" / "NanumGothic.ttf"
+    font = (
+        None if package is None or package.origin is None else Path(package.origin).parent / "fonts" / "NanumGothic.ttf"
+    )
     return font if font is not None and font.is_file() else None
 
 
@@ -152,7 +165,7 @@ def embed_font(text: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _font(path, size):
+def _font(path: str | Path, size: int) -> Any:
     return need("PIL.ImageFont").truetype(str(path), size)
 
 
@@ -208,8 +221,8 @@ def draw_text(
     width: int,
     *,
     font_size: int,
-    color: tuple[int, int, int] = _INK,
-    plate: tuple[int, int, int, int] | None = None,
+    color: tuple[int, ...] = _INK,
+    plate: tuple[int, ...] | None = None,
     max_lines: int = 4,
     font: str | Path | None = None,
 ) -> np.ndarray:
@@ -273,7 +286,7 @@ def draw_subtitle(text: str, width: int, writing: int) -> np.ndarray:
     return draw_text(text, width, font_size=round(writing * 1.2), color=(255, 255, 255), plate=(*_PLATE, 205))
 
 
-def paste(pixels, picture, top):
+def paste(pixels: np.ndarray, picture: np.ndarray, top: int) -> None:
     """Lay an RGBA picture of full width over `pixels` at row `top`."""
     columns = np.flatnonzero(picture[..., 3].any(0))
     if len(columns) == 0:
@@ -285,7 +298,7 @@ def paste(pixels, picture, top):
     under[:] = (under * (255 - share) + picture[..., :3] * share) // 255
 
 
-def titles_for(titles, clips) -> list[str]:
+def titles_for(titles: str | Sequence[str] | None, clips: Sequence[Named]) -> list[str]:
     """Give one title for each motion: those given, else the motions' names."""
     if titles is None:
         return [clip.name for clip in clips]

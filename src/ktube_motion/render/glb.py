@@ -3,6 +3,7 @@
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import roma
@@ -13,7 +14,7 @@ from ..io.files import atomic_path
 from ..kinematics import Body, load_body
 from ..rotations import continuous_quat
 from ..types import Motion, PoseSequence
-from .rigs import as_poses, make_rig
+from .rigs import Rig, as_poses, make_rig
 
 __all__ = ["save_glb"]
 
@@ -25,10 +26,13 @@ _SHAPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 class _Buffer:
     """Collects arrays and describes them as glTF buffer views and accessors."""
 
-    def __init__(self):
-        self.chunks, self.views, self.accessors, self.size = [], [], [], 0
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+        self.size = 0
 
-    def add(self, array, kind, *, target=None, limits=False):
+    def add(self, array: np.ndarray, kind: int, *, target: int | None = None, limits: bool = False) -> int:
         """Append an array ``(N, columns)``; give the number of its accessor."""
         data = np.ascontiguousarray(array).tobytes()
         view = {"buffer": 0, "byteOffset": self.size, "byteLength": len(data)}
@@ -124,7 +128,7 @@ _MATERIAL = {
 }
 
 
-def _nodes(rig, root):
+def _nodes(rig: Rig, root: np.ndarray) -> list[dict[str, Any]]:
     nodes = []
     for joint, name in enumerate(rig.names):
         node = {"name": name, "translation": (root if joint == 0 else rig.offsets[joint]).tolist()}
@@ -133,7 +137,7 @@ def _nodes(rig, root):
     return [*nodes, {"name": "body", "mesh": 0, "skin": 0}]
 
 
-def _primitive(buffer, body, betas):
+def _primitive(buffer: _Buffer, body: Body, betas: np.ndarray) -> dict[str, Any]:
     vertices = np.asarray(body.rest_vertices(betas), np.float32)
     joints, weights = _strongest(body.weights)
     small = len(vertices) <= 65535
@@ -165,7 +169,7 @@ class NormalSum:
     array([0.577, 0.577, 0.577], dtype=float32)
     """
 
-    def __init__(self, faces):
+    def __init__(self, faces: np.ndarray) -> None:
         from scipy.sparse import csr_array
 
         self.faces = np.asarray(faces)
@@ -173,7 +177,7 @@ class NormalSum:
         # From faces to the vertices they touch.
         self.sum = csr_array((np.ones(len(rows)), (rows, columns)), (self.faces.max() + 1, len(faces)))
 
-    def __call__(self, vertices):
+    def __call__(self, vertices: np.ndarray) -> np.ndarray:
         a, b, c = (vertices[self.faces[:, k]].astype(np.float64) for k in range(3))
         normals = np.zeros((len(vertices), 3))
         normals[: self.sum.shape[0]] = self.sum @ np.cross(b - a, c - a)
@@ -183,7 +187,7 @@ class NormalSum:
         return normals.astype(np.float32)
 
 
-def _strongest(weights):
+def _strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give the four strongest joints of each vertex and their weights, which sum to one."""
     joints = np.argsort(-weights, axis=1)[:, :4]
     values = np.take_along_axis(weights.astype(np.float64), joints, 1)
@@ -192,14 +196,14 @@ def _strongest(weights):
     return joints.astype(np.uint8), values
 
 
-def _skin(buffer, rest):
+def _skin(buffer: _Buffer, rest: np.ndarray) -> dict[str, Any]:
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(rest), 1, 1))
     inverse[:, 3, :3] = -rest  # glTF stores columns first
     matrices = buffer.add(inverse.reshape(-1, 16), _FLOAT)
     return {"name": "skeleton", "joints": list(range(len(rest))), "skeleton": 0, "inverseBindMatrices": matrices}
 
 
-def _animation(buffer, rig, name):
+def _animation(buffer: _Buffer, rig: Rig, name: str) -> dict[str, Any]:
     times = (np.arange(len(rig.rotations), dtype=np.float64) / rig.fps).astype(np.float32)[:, None]
     clock = buffer.add(times, _FLOAT, limits=True)
     quats = continuous_quat(roma.rotmat_to_unitquat(torch.from_numpy(rig.rotations.astype(np.float64)))).numpy()
@@ -217,7 +221,7 @@ def _animation(buffer, rig, name):
     return {"name": name, "samplers": samplers, "channels": channels}
 
 
-def _write(path, document, data):
+def _write(path: Path, document: dict[str, Any], data: bytes) -> None:
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
     text += b" " * (-len(text) % 4)
     total = 12 + 8 + len(text) + 8 + len(data)

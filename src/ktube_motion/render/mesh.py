@@ -1,17 +1,19 @@
 """Video of the body itself: any clip through the embedded mannequin or SMPL-X."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..filters import resample
 from ..kinematics import Body, load_body
 from ..types import Motion, PoseSequence
 from .fonts import draw_subtitle, draw_text, paste, titles_for
-from .raster import make_renderer
+from .raster import Renderer, make_renderer
 from .rigs import as_poses
-from .scene import as_cues, cue_at, follow_path, frame_camera, on_floor, reach
+from .scene import Camera, Clips, Subtitles, as_cues, cue_at, follow_path, frame_camera, on_floor, reach
 from .video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_mesh_video"]
@@ -26,22 +28,25 @@ class _Actor:
     targets: np.ndarray
     floor: float
     title: np.ndarray
-    vertices: object
+    vertices: Iterator[np.ndarray]
     last: np.ndarray | None = None
 
-    def step(self):
+    def step(self) -> np.ndarray:
         """Give the vertices of the next frame; the last ones again when the clip is over."""
-        self.last = next(self.vertices, self.last)
-        return self.last
+        now = next(self.vertices, self.last)
+        if now is None:
+            raise ShapeError("The clip has no frames.", expected="1 or more", found=0)
+        self.last = now
+        return now
 
 
 def save_mesh_video(
-    motions: Motion | PoseSequence | list,
+    motions: Clips,
     path: str | Path,
     *,
     body: Body | None = None,
     titles: str | list[str] | None = None,
-    subtitles=None,
+    subtitles: Subtitles = None,
     fps: float | None = None,
     size: tuple[int, int] = (720, 720),
     azimuth: float = 0.0,
@@ -125,7 +130,7 @@ class _Named:
     name: str
 
 
-def _actor(poses, body, fps, title):
+def _actor(poses: PoseSequence, body: Body, fps: float, title: np.ndarray) -> _Actor:
     if poses.fps != fps and len(poses) > 1:
         poses = resample(poses, fps=fps)
     joints = body.joints(poses)
@@ -134,7 +139,7 @@ def _actor(poses, body, fps, title):
     return _Actor(poses, joints, follow_path(joints, fps=fps), floor, title, vertices)
 
 
-def _one_camera(actors, size, top, bottom, azimuth):
+def _one_camera(actors: Sequence[_Actor], size: tuple[int, int], top: float, bottom: float, azimuth: float) -> Camera:
     """Give all actors one camera at one height above their ground, so that sizes can be compared."""
     height = max(actor.targets[0, 1] - actor.floor for actor in actors)
     cameras = []
@@ -145,7 +150,7 @@ def _one_camera(actors, size, top, bottom, azimuth):
     return max(cameras, key=lambda camera: camera.distance)
 
 
-def _draw(painter, actor, camera, frame):
+def _draw(painter: Renderer, actor: _Actor, camera: Camera, frame: int) -> np.ndarray:
     target = actor.targets[min(frame, len(actor.targets) - 1)]
     picture = np.array(painter.draw(actor.step(), camera, target, actor.floor))
     paste(picture, actor.title, len(picture) // 64)

@@ -5,15 +5,17 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ..errors import ConfigError, MissingDependencyError
 from .fonts import need
 from .glb import NormalSum
 from .scene import Camera, on_floor
 
-__all__ = ["make_renderer"]
+__all__ = ["Renderer", "make_renderer"]
 
 SKY, FLOOR, TILE = (0.945, 0.952, 0.965), (0.90, 0.91, 0.93), (0.84, 0.86, 0.89)
 SKIN, SHADE = (0.80, 0.66, 0.50), (0.60, 0.63, 0.69)
@@ -26,7 +28,18 @@ _ADVICE = (
 )
 
 
-def make_renderer(kind: str, faces, *, size: tuple[int, int]):
+class Renderer(Protocol):
+    """Draws one body above a floor, from one camera."""
+
+    def draw(self, vertices: np.ndarray, camera: Camera, target: np.ndarray, floor: float) -> np.ndarray:
+        """Give the picture, uint8 ``(height, width, 3)``."""
+        ...
+
+    def close(self) -> None:
+        """Give back what the renderer holds."""
+
+
+def make_renderer(kind: str, faces: np.ndarray, *, size: tuple[int, int]) -> Renderer:
     """Give the renderer `kind` asks for.
 
     Parameters
@@ -68,7 +81,7 @@ def make_renderer(kind: str, faces, *, size: tuple[int, int]):
         return RayRenderer(faces, size)
 
 
-def _platform(kind):
+def _platform(kind: str) -> str | None:
     """Choose how OpenGL draws without a screen; None where no library is there."""
     chosen = os.environ.get("PYOPENGL_PLATFORM")
     if chosen and (kind == "auto" or "OpenGL" in sys.modules):
@@ -86,7 +99,7 @@ class GLRenderer:
 
     samples = 2  # software OpenGL smooths no edges, so the picture is drawn larger and averaged
 
-    def __init__(self, faces, size, platform):
+    def __init__(self, faces: np.ndarray, size: tuple[int, int], platform: str) -> None:
         os.environ["PYOPENGL_PLATFORM"] = platform  # read once, when OpenGL is first imported
         try:
             with warnings.catch_warnings():
@@ -107,9 +120,11 @@ class GLRenderer:
             baseColorFactor=(*_linear(color), 1.0), metallicFactor=0.0, roughnessFactor=rough, doubleSided=True
         )
         self.skin, self.shade = paint(SKIN, 0.7), paint(SHADE, 1.0)
-        self.nodes, self.camera, self.ground = [], None, None
+        self.nodes: list[Any] = []
+        self.camera: Any = None
+        self.ground: tuple[Any, Any] | None = None
 
-    def draw(self, vertices, camera, target, floor):
+    def draw(self, vertices: np.ndarray, camera: Camera, target: np.ndarray, floor: float) -> np.ndarray:
         """Draw one frame."""
         self._look(camera, target)
         self._lay_ground(target, floor)
@@ -117,16 +132,25 @@ class GLRenderer:
             self.scene.remove_node(node)
         shadow = _cast_shadow(vertices, floor)
         body = self._mesh(vertices, self.normals(vertices), self.faces, self.skin)
-        shade = self._mesh(shadow, np.broadcast_to(np.float32([0, 1, 0]), shadow.shape), self.faces, self.shade)
+        shade = self._mesh(
+            shadow, np.broadcast_to(np.array([0, 1, 0], np.float32), shadow.shape), self.faces, self.shade
+        )
         self.nodes = [self.scene.add(body), self.scene.add(shade)]
         color, _ = self.renderer.render(self.scene)
         return _average(color[..., :3].astype(np.float32) / 255, self.samples)
 
-    def close(self):
+    def close(self) -> None:
         """Free the OpenGL context."""
         self.renderer.delete()
 
-    def _mesh(self, vertices, normals, faces, material=None, colors=None):
+    def _mesh(
+        self,
+        vertices: np.ndarray,
+        normals: np.ndarray,
+        faces: np.ndarray,
+        material: Any = None,
+        colors: np.ndarray | None = None,
+    ) -> Any:
         primitive = self.pyrender.Primitive(
             positions=np.asarray(vertices, np.float32),
             normals=np.asarray(normals, np.float32),
@@ -137,7 +161,7 @@ class GLRenderer:
         )
         return self.pyrender.Mesh([primitive])
 
-    def _look(self, camera, target):
+    def _look(self, camera: Camera, target: np.ndarray) -> None:
         pose = np.eye(4)
         pose[:3, :3] = camera.axes.T
         pose[:3, 3] = target + camera.distance * camera.axes[2]
@@ -147,24 +171,24 @@ class GLRenderer:
             self.camera = self.scene.add(lens, pose=pose)
         self.scene.set_pose(self.camera, pose)
 
-    def _lay_ground(self, target, floor):
+    def _lay_ground(self, target: np.ndarray, floor: float) -> None:
         middle = tuple(np.round(np.asarray(target)[[0, 2]] / (2 * _TILE_SIZE)).tolist())
         if self.ground is not None and self.ground[0] == (middle, floor):
             return
         if self.ground is not None:
             self.scene.remove_node(self.ground[1])
         points, faces, colors = _tiles(np.array(middle) * 2 * _TILE_SIZE, floor)
-        up = np.broadcast_to(np.float32([0, 1, 0]), points.shape)
+        up = np.broadcast_to(np.array([0, 1, 0], np.float32), points.shape)
         matte = self.pyrender.MetallicRoughnessMaterial(metallicFactor=0.0, roughnessFactor=1.0)
         self.ground = (middle, floor), self.scene.add(self._mesh(points, up, faces, matte, colors))
 
 
-def _linear(color):
+def _linear(color: npt.ArrayLike) -> np.ndarray:
     """Undo the screen's gamma: pyrender computes with light, and applies the gamma itself."""
     return np.asarray(color) ** 2.2
 
 
-def _facing(direction):
+def _facing(direction: np.ndarray) -> np.ndarray:
     """Pose of a light that shines from `direction`: its z axis points back to the source."""
     side = np.cross([0.0, 1.0, 0.0], direction)
     side /= np.linalg.norm(side)
@@ -173,13 +197,13 @@ def _facing(direction):
     return pose
 
 
-def _cast_shadow(vertices, floor):
+def _cast_shadow(vertices: np.ndarray, floor: float) -> np.ndarray:
     """Lay the body flat on the ground along the light; a hair above it, and never behind the floor."""
     height = np.maximum(vertices[:, 1:2] - floor, 0)
     return on_floor(vertices - height * (_LIGHT / _LIGHT[1]), floor + 0.002).astype(np.float32)
 
 
-def _tiles(middle, floor):
+def _tiles(middle: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give points, faces and colours of a chequered floor around `middle`."""
     steps = np.arange(-_REACH, _REACH, _TILE_SIZE)
     x, z = np.meshgrid(steps + middle[0], steps + middle[1], indexing="ij")
@@ -198,13 +222,13 @@ class RayRenderer:
 
     samples = 2  # rays along each side of a pixel
 
-    def __init__(self, faces, size):
+    def __init__(self, faces: np.ndarray, size: tuple[int, int]) -> None:
         scene, construction = need("embreex.rtcore_scene"), need("embreex.mesh_construction")
         self._scene, self._mesh = scene.EmbreeScene, construction.TriangleMesh
         self.faces, self.size, self.normals = np.asarray(faces), size, NormalSum(faces)
-        self.ground = None
+        self.ground: tuple[Any, np.ndarray] | None = None
 
-    def draw(self, vertices, camera: Camera, target, floor):
+    def draw(self, vertices: np.ndarray, camera: Camera, target: np.ndarray, floor: float) -> np.ndarray:
         """Draw one frame."""
         vertices = np.asarray(vertices, np.float32)
         picture = self._ground(camera, target, floor).copy()
@@ -220,18 +244,20 @@ class RayRenderer:
         picture[low[1] : high[1], low[0] : high[0]] = colors
         return picture
 
-    def close(self):
+    def close(self) -> None:
         """Nothing to free."""
 
-    def _rays(self, camera, target, low, high, samples):
+    def _rays(
+        self, camera: Camera, target: np.ndarray, low: np.ndarray, high: np.ndarray, samples: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Origin ``(3,)`` and directions ``(rows, columns, 3)`` through the pixels from `low` to `high`."""
         x = (np.arange((high[0] - low[0]) * samples) + 0.5) / samples + low[0]
         y = (np.arange((high[1] - low[1]) * samples) + 0.5) / samples + low[1]
         across, down = np.meshgrid((x - camera.center[0]) / camera.focal, (y - camera.center[1]) / camera.focal)
         local = np.stack([across, -down, -np.ones_like(across)], -1).astype(np.float32)
-        return np.float32(target + camera.distance * camera.axes[2]), local @ camera.axes.astype(np.float32)
+        return np.asarray(target + camera.distance * camera.axes[2], np.float32), local @ camera.axes.astype(np.float32)
 
-    def _ground(self, camera, target, floor):
+    def _ground(self, camera: Camera, target: np.ndarray, floor: float) -> np.ndarray:
         key = (camera, *np.round(target, 5), floor)
         if self.ground is None or self.ground[0] != key:
             eye, rays = self._rays(camera, target, np.zeros(2, int), np.array(self.size), self.samples)
@@ -239,7 +265,16 @@ class RayRenderer:
             self.ground = key, _average(colors, self.samples)
         return self.ground[1]
 
-    def _shade(self, scene, vertices, camera, target, floor, low, high):
+    def _shade(
+        self,
+        scene: Any,
+        vertices: np.ndarray,
+        camera: Camera,
+        target: np.ndarray,
+        floor: float,
+        low: np.ndarray,
+        high: np.ndarray,
+    ) -> np.ndarray:
         eye, rays = self._rays(camera, target, low, high, self.samples)
         colors, place = _floor_colors(eye, rays, target, floor)
         flat = np.ascontiguousarray(rays.reshape(-1, 3), np.float32)
@@ -265,18 +300,18 @@ class RayRenderer:
         return _average(shaded.reshape(rays.shape), self.samples)
 
 
-def _floor_colors(eye, rays, target, floor):
+def _floor_colors(eye: np.ndarray, rays: np.ndarray, target: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray]:
     """Colours where rays meet the chequered floor or the sky, and where that is (NaN for the sky)."""
     with np.errstate(divide="ignore", invalid="ignore"):
         away = (floor - eye[1]) / rays[..., 1]
         place = eye + rays * np.where(away > 0, away, np.nan)[..., None]
         near = np.abs(place[..., [0, 2]] - np.asarray(target)[[0, 2]]).max(-1) < _REACH
         even = np.floor(place[..., 0] / _TILE_SIZE) % 2 == np.floor(place[..., 2] / _TILE_SIZE) % 2
-    colors = np.where(even[..., None], np.float32(FLOOR), np.float32(TILE))
-    return np.where(near[..., None], colors, np.float32(SKY)), np.where(near[..., None], place, np.nan)
+    colors = np.where(even[..., None], np.array(FLOOR, np.float32), np.array(TILE, np.float32))
+    return np.where(near[..., None], colors, np.array(SKY, np.float32)), np.where(near[..., None], place, np.nan)
 
 
-def _average(colors, samples):
+def _average(colors: np.ndarray, samples: int) -> np.ndarray:
     height, width = colors.shape[0] // samples, colors.shape[1] // samples
-    total = sum(colors[i::samples, j::samples] for i in range(samples) for j in range(samples))
+    total = np.sum([colors[i::samples, j::samples] for i in range(samples) for j in range(samples)], 0)
     return (total[:height, :width] * (255 / samples**2) + 0.5).astype(np.uint8)

@@ -1,5 +1,6 @@
 """A motion as animators need it: a rest pose, local rotations, a root path, bone names engines know."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from ..errors import ConfigError, ShapeError
 from ..kinematics import Body, fit_poses, forward_kinematics, global_rotations, inverse_kinematics, load_body
 from ..kinematics.fitting import fit_betas
-from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from .scene import as_motion, check_clip
 
@@ -52,7 +53,7 @@ class Rig:
     fps: float
 
 
-def bone_names(joint_names, style: str = "smplx") -> tuple[str, ...]:
+def bone_names(joint_names: Iterable[str], style: str = "smplx") -> tuple[str, ...]:
     """Rename SMPL-X joints so that an engine maps them by itself.
 
     Parameters
@@ -92,7 +93,7 @@ def bone_names(joint_names, style: str = "smplx") -> tuple[str, ...]:
     return tuple(table.get(name, name) for name in joint_names)
 
 
-def _vrm_finger(name):
+def _vrm_finger(name: str) -> str:
     side, finger = name.split("_")
     kind, number = finger[:-1], int(finger[-1]) - 1
     kind = "little" if kind == "pinky" else kind
@@ -214,17 +215,17 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
     )
 
 
-def _bones(points, parents):
+def _bones(points: np.ndarray, parents: Sequence[int]) -> np.ndarray:
     return points - points[..., [max(parent, 0) for parent in parents], :]
 
 
-def _implied_offsets(positions, rotations, skeleton):
+def _implied_offsets(positions: np.ndarray, rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Bones in the frames of their parents, averaged over time: the rest pose that rotations speak of."""
     turned = global_rotations(np.asarray(rotations), skeleton=skeleton)[:, [max(p, 0) for p in skeleton.parents]]
     return np.einsum("tjba,tjb->tja", turned, _bones(positions, skeleton.parents)).mean(0)
 
 
-def _rigid_fit(positions, skeleton, rounds=4):
+def _rigid_fit(positions: np.ndarray, skeleton: Skeleton, rounds: int = 4) -> tuple[np.ndarray, np.ndarray]:
     """Rotations and rest bones of a motion that has only positions."""
     offsets = skeleton.offsets if skeleton is not SMPL_22 else SMPLX_55.offsets[:22]
     lengths = np.linalg.norm(_bones(positions, skeleton.parents), axis=-1).mean(0)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -14,8 +15,13 @@ from ..types import Cue, Motion, PoseSequence
 
 _FINE = ("index", "middle", "ring", "pinky", "little", "thumb", "eye", "jaw")
 
+Clips: TypeAlias = Motion | PoseSequence | Sequence[Motion | PoseSequence]
+Subtitles: TypeAlias = str | Cue | Sequence[Cue] | None
+
 __all__ = [
     "Camera",
+    "Clips",
+    "Subtitles",
     "as_clips",
     "as_cues",
     "as_motion",
@@ -62,7 +68,7 @@ class Camera:
     elevation: float = 0.0
 
     @property
-    def axes(self):
+    def axes(self) -> np.ndarray:
         """Rows: right, up, and towards the camera."""
         a, e = self.azimuth, self.elevation
         right = (np.cos(a), 0.0, -np.sin(a))
@@ -70,7 +76,7 @@ class Camera:
         back = (np.sin(a) * np.cos(e), np.sin(e), np.cos(a) * np.cos(e))
         return np.array([right, up, back])
 
-    def project(self, points, target):
+    def project(self, points: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Give pixels ``(..., 2)``, x right and y down, and depths ``(...)`` in metres."""
         seen = (points - target) @ self.axes.T
         depth = np.maximum(self.distance - seen[..., 2], 1e-3)
@@ -78,7 +84,17 @@ class Camera:
         return pixels, depth
 
 
-def frame_camera(points, targets, *, size, top=0.0, bottom=0.0, azimuth=0.0, elevation=0.2, zoom=1.0) -> Camera:
+def frame_camera(
+    points: np.ndarray,
+    targets: np.ndarray,
+    *,
+    size: tuple[int, int],
+    top: float = 0.0,
+    bottom: float = 0.0,
+    azimuth: float = 0.0,
+    elevation: float = 0.2,
+    zoom: float = 1.0,
+) -> Camera:
     """Place a camera so that all `points` stay in the picture.
 
     Parameters
@@ -116,17 +132,17 @@ def frame_camera(points, targets, *, size, top=0.0, bottom=0.0, azimuth=0.0, ele
     return Camera(max(float(needed.max()), 0.5) / zoom, focal, camera.center, azimuth, elevation)
 
 
-def on_floor(points, floor) -> np.ndarray:
+def on_floor(points: np.ndarray, floor: float) -> np.ndarray:
     """Drop points ``(..., 3)`` to the height `floor`."""
     return np.multiply(points, [1, 0, 1]) + np.array([0, floor, 0])
 
 
-def reach(positions, floor) -> np.ndarray:
+def reach(positions: np.ndarray, floor: float) -> np.ndarray:
     """Give what a camera must frame ``(T, 2 J, 3)``: joints with room for a head, and their shadow."""
     return np.concatenate([np.add(positions, [0, 0.12, 0]), on_floor(positions, floor)], 1)
 
 
-def follow_path(positions, *, fps) -> np.ndarray:
+def follow_path(positions: np.ndarray, *, fps: float) -> np.ndarray:
     """Choose where the camera looks: one point for a speaker who stays, a smooth path for one who walks.
 
     Parameters
@@ -156,7 +172,7 @@ def follow_path(positions, *, fps) -> np.ndarray:
     return path
 
 
-def as_motion(item) -> Motion:
+def as_motion(item: Motion | PoseSequence) -> Motion:
     """Give any clip as a Motion with positions in metres.
 
     Parameters
@@ -189,11 +205,11 @@ def as_motion(item) -> Motion:
         item = pose_to_joints(item, skeleton=SMPLH_52)
     if item.positions is None:
         root = np.zeros((len(item), 3), np.float32) if item.translation is None else item.translation
-        item = item.replace(positions=forward_kinematics(item.rotations, root, skeleton=item.skeleton))
-    return item.replace(positions=item.positions * item.skeleton.metres_per_unit)
+        item = item.replace(positions=forward_kinematics(item.require("rotations"), root, skeleton=item.skeleton))
+    return item.replace(positions=item.require("positions") * item.skeleton.metres_per_unit)
 
 
-def check_clip(item):
+def check_clip(item: Motion | PoseSequence) -> None:
     """Raise unless `item` is a Motion or PoseSequence with at least one frame and only finite numbers.
 
     Examples
@@ -212,7 +228,7 @@ def check_clip(item):
             check_finite(getattr(item, name), name=name, where=where)
 
 
-def as_clips(items) -> list[Motion]:
+def as_clips(items: Clips) -> list[Motion]:
     """Give one clip or several as a list of Motions in metres; see `as_motion`."""
     if isinstance(items, Motion | PoseSequence):
         items = [items]
@@ -222,7 +238,7 @@ def as_clips(items) -> list[Motion]:
     return clips
 
 
-def resample_positions(positions, *, source_fps, fps, frames) -> np.ndarray:
+def resample_positions(positions: np.ndarray, *, source_fps: float, fps: float, frames: int) -> np.ndarray:
     """Give positions at ``frames`` moments ``0, 1/fps, …``; the last one is held.
 
     Examples
@@ -236,7 +252,7 @@ def resample_positions(positions, *, source_fps, fps, frames) -> np.ndarray:
     return positions[first] * (1 - share) + positions[np.minimum(first + 1, len(positions) - 1)] * share
 
 
-def as_cues(words) -> list[Cue]:
+def as_cues(words: Subtitles) -> list[Cue]:
     """Give a sentence or a list of cues as cues; a sentence is shown all the time.
 
     Parameters
@@ -258,15 +274,16 @@ def as_cues(words) -> list[Cue]:
     >>> as_cues("안녕하세요")
     [Cue(start=0.0, end=0.0, text='안녕하세요', words=())]
     """
-    if words is None or (isinstance(words, str) and not words.strip()):
+    if words is None:
         return []
     if isinstance(words, str):
-        return [Cue(0.0, 0.0, words)]
+        return [Cue(0.0, 0.0, words)] if words.strip() else []
     if isinstance(words, Cue):
         return [words]
-    if not isinstance(words, Sequence) or not all(isinstance(cue, Cue) for cue in words):
+    cues = [cue for cue in words if isinstance(cue, Cue)] if isinstance(words, Sequence) else None
+    if cues is None or len(cues) < len(words):
         raise ConfigError("Subtitles are not understood.", expected="text or a list of Cue", found=repr(words)[:80])
-    return list(words)
+    return cues
 
 
 def side_of(name: str) -> str:
@@ -288,7 +305,7 @@ def is_fine(name: str) -> bool:
     return any(part in name.lower() for part in _FINE)
 
 
-def head_of(names) -> int | None:
+def head_of(names: Sequence[str]) -> int | None:
     """Give the joint that carries the head, or None.
 
     Examples
@@ -300,7 +317,7 @@ def head_of(names) -> int | None:
     return found[0] if found else None
 
 
-def cue_at(cues, time) -> str:
+def cue_at(cues: Sequence[Cue], time: float) -> str:
     """Give the text shown at `time` seconds; empty between cues.
 
     Examples

@@ -1,16 +1,20 @@
 """Stick-figure video: numpy projects, Agg draws antialiased lines, ffmpeg encodes beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import palette
 from ..palette import rgb
-from ..types import Motion, PoseSequence
+from ..types import FILLED_LATER, Motion
 from .fonts import draw_subtitle, draw_text, need, paste, titles_for
 from .scene import (
     Camera,
+    Clips,
+    Subtitles,
     as_clips,
     as_cues,
     cue_at,
@@ -44,11 +48,11 @@ class _Panel:
     widths: np.ndarray
     head: int | None
     title: np.ndarray
-    camera: Camera | None = None
+    camera: Camera = FILLED_LATER
 
 
-def _panel(clip, title, fps, frames):
-    positions = resample_positions(clip.positions, source_fps=clip.fps, fps=fps, frames=frames)
+def _panel(clip: Motion, title: np.ndarray, fps: float, frames: int) -> _Panel:
+    positions = resample_positions(clip.require("positions"), source_fps=clip.fps, fps=fps, frames=frames)
     names, parents = clip.skeleton.joint_names, clip.skeleton.parents
     bones = np.array([(parent, joint) for joint, parent in enumerate(parents) if parent >= 0])
     ends = [names[joint] for _, joint in bones]
@@ -68,16 +72,18 @@ def _panel(clip, title, fps, frames):
 class _Painter:
     """Draws one panel after another into the same pixels."""
 
-    def __init__(self, size):
+    def __init__(self, size: tuple[int, int]) -> None:
         agg = need("matplotlib.backends.backend_agg")
         self.size = size
         self.renderer = agg.RendererAgg(*size, 72)  # 72 dpi: one point is one pixel
         self.pixels = np.asarray(self.renderer.buffer_rgba())
         self.identity = need("matplotlib.transforms").IdentityTransform()
         self.path = need("matplotlib.path").Path
-        self.grids = {}
+        self.grids: dict[int, tuple[Any, np.ndarray]] = {}
 
-    def line(self, points, width, color, *, starts=None):
+    def line(
+        self, points: np.ndarray, width: float, color: tuple[float, ...], *, starts: np.ndarray | None = None
+    ) -> None:
         """Draw a line through pixels ``(N, 2)``; `starts` marks where new strokes begin."""
         pen = self.renderer.new_gc()
         pen.set_linewidth(width)
@@ -93,11 +99,11 @@ class _Painter:
         self.renderer.draw_path(pen, self.path(upright, codes), self.identity)
         pen.restore()
 
-    def segments(self, pairs, width, color):
+    def segments(self, pairs: np.ndarray, width: float, color: tuple[float, ...]) -> None:
         """Draw pixels pairs ``(N, 2, 2)`` as separate strokes of one colour."""
         self.line(pairs.reshape(-1, 2), width, color, starts=np.tile([True, False], len(pairs)))
 
-    def paper(self, panel, target):
+    def paper(self, panel: _Panel, target: np.ndarray) -> None:
         """Lay down the ground grid and the title; drawn anew only when the camera moved."""
         key = np.round(target, 4).tolist()
         if self.grids.get(id(panel), (None,))[0] != key:
@@ -108,7 +114,7 @@ class _Painter:
         else:
             self.pixels[:] = self.grids[id(panel)][1]
 
-    def _grid(self, panel, target, step=0.5, reach=3.0):
+    def _grid(self, panel: _Panel, target: np.ndarray, step: float = 0.5, reach: float = 3.0) -> None:
         middle = np.round(target[[0, 2]] / step) * step
         across = np.arange(-reach, reach + step / 2, step)
         ends = np.array([-reach, reach])
@@ -117,7 +123,7 @@ class _Painter:
         pixels, depth = panel.camera.project(lines, target)
         self.segments(pixels[(depth > 0.2).all(1)], 1.2, _GRID)
 
-    def draw(self, panel, frame, *, trail):
+    def draw(self, panel: _Panel, frame: int, *, trail: bool) -> None:
         """Draw one frame of one motion."""
         target, joints = panel.targets[frame], panel.positions[frame]
         self.paper(panel, target)
@@ -131,7 +137,7 @@ class _Painter:
             self.line(panel.camera.project(path, target)[0], 0.014 * scale, _TRAIL)
         self._body(panel, joints, target)
 
-    def _body(self, panel, joints, target):
+    def _body(self, panel: _Panel, joints: np.ndarray, target: np.ndarray) -> None:
         pixels, depth = panel.camera.project(joints, target)
         near = panel.camera.focal / depth
         items = []
@@ -150,11 +156,11 @@ class _Painter:
 
 
 def save_skeleton_video(
-    motions: Motion | PoseSequence | list,
+    motions: Clips,
     path: str | Path,
     *,
     titles: str | list[str] | None = None,
-    subtitles=None,
+    subtitles: Subtitles = None,
     fps: float | None = None,
     size: tuple[int, int] = (960, 960),
     trail: bool = True,
@@ -248,7 +254,9 @@ def save_skeleton_video(
     return path
 
 
-def _place_cameras(panels, size, top, bottom, azimuth):
+def _place_cameras(
+    panels: Sequence[_Panel], size: tuple[int, int], top: float, bottom: float, azimuth: float
+) -> list[_Panel]:
     """Give every panel a camera at one distance and height above the ground, so that sizes can be compared."""
     height = max(panel.targets[0, 1] - panel.floor for panel in panels)
     level = [on_floor(panel.targets, panel.floor + height) for panel in panels]

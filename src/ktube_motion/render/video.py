@@ -4,22 +4,26 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any, cast
 
 import numpy as np
 
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io.files import atomic_path
+from ..types import Motion, PoseSequence
 from .fonts import need
 
 __all__ = ["check_fps", "check_size", "check_target", "open_video", "progress_bar", "read_and_hold", "read_video"]
 
+Write = Callable[[np.ndarray], None]
 _VIDEO = (".mp4", ".mov", ".mkv")
 
 
-def check_target(path, *, audio=None) -> Path:
+def check_target(path: str | Path, *, audio: str | Path | None = None) -> Path:
     """Check that `path` is a kind of picture file this room can write.
 
     Parameters
@@ -60,7 +64,7 @@ def check_target(path, *, audio=None) -> Path:
     return path
 
 
-def _ffmpeg():
+def _ffmpeg() -> str:
     """Find the ffmpeg that imageio-ffmpeg brings, or the system's."""
     imageio_ffmpeg = need("imageio_ffmpeg")
     try:
@@ -70,7 +74,9 @@ def _ffmpeg():
 
 
 @contextmanager
-def open_video(path, *, fps: float, size: tuple[int, int], audio=None):
+def open_video(
+    path: str | Path, *, fps: float, size: tuple[int, int], audio: str | Path | None = None
+) -> Iterator[Write]:
     """Open a picture file; call what it gives once per frame.
 
     Parameters
@@ -116,7 +122,7 @@ def open_video(path, *, fps: float, size: tuple[int, int], audio=None):
 
 
 @contextmanager
-def _open_folder(path):
+def _open_folder(path: Path) -> Iterator[Write]:
     """Write frame_00000.png and so on; they replace older frames in the folder when all are there."""
     image = need("PIL.Image")
     if path.exists() and not path.is_dir():
@@ -128,7 +134,7 @@ def _open_folder(path):
         raise KtubeError("Cannot write here.", where=path, found=error.strerror) from error
     count = 0
 
-    def write(frame):
+    def write(frame: np.ndarray) -> None:
         nonlocal count
         image.fromarray(np.ascontiguousarray(frame[..., :3])).save(working / f"frame_{count:05}.png", compress_level=1)
         count += 1
@@ -144,7 +150,7 @@ def _open_folder(path):
         shutil.rmtree(working, ignore_errors=True)
 
 
-def _command(target, suffix, fps, size, audio):
+def _command(target: Path, suffix: str, fps: float, size: tuple[int, int], audio: str | Path | None) -> list[str]:
     width, height = size
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb0", "-s", f"{width}x{height}", "-r", f"{fps:.6f}", "-i", "-"]
     command = [_ffmpeg(), "-y", "-loglevel", "error", *raw]
@@ -160,12 +166,16 @@ def _command(target, suffix, fps, size, audio):
 class _Pipe:
     """A running ffmpeg; while it takes one frame the caller may draw the next."""
 
-    def __init__(self, command, size, log):
+    def __init__(self, command: list[str], size: tuple[int, int], log: IO[bytes]) -> None:
         self.size, self.log = size, log
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=log, pipesize=2**20)
-        self.writer, self.pending = ThreadPoolExecutor(1), None
+        self.process: subprocess.Popen[bytes] = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=log, pipesize=2**20
+        )
+        self.stdin = cast(IO[bytes], self.process.stdin)
+        self.writer = ThreadPoolExecutor(1)
+        self.pending: Future[int] | None = None
 
-    def write(self, frame):
+    def write(self, frame: np.ndarray) -> None:
         if frame.shape[:2] != (self.size[1], self.size[0]):
             raise ConfigError("A frame has the wrong size.", expected=self.size, found=frame.shape[1::-1])
         self.settle()
@@ -174,37 +184,39 @@ class _Pipe:
         else:
             own = np.zeros((*frame.shape[:2], 4), np.uint8)
             own[..., :3] = frame
-        self.pending = self.writer.submit(self.process.stdin.write, memoryview(own).cast("B"))
+        self.pending = self.writer.submit(self.stdin.write, own.data.cast("B"))
 
-    def settle(self):
+    def settle(self) -> None:
         """Wait until the last frame is taken."""
         if self.pending is not None:
             self.pending.result()
 
-    def finish(self):
+    def finish(self) -> None:
         self.settle()
-        self.process.stdin.close()
+        self.stdin.close()
         if self.process.wait() != 0:
             raise BrokenPipeError
 
-    def words(self):
+    def words(self) -> str:
         """Give the last line ffmpeg said."""
         self.process.wait()
         self.log.seek(0)
         lines = self.log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "no message"
 
-    def stop(self):
+    def stop(self) -> None:
         self.process.kill()
         self.writer.shutdown()
         # Bytes still buffered break the pipe once more when it closes.
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.stdin.close()
         self.process.wait()
 
 
 @contextmanager
-def _open_ffmpeg(temporary, path, fps, size, audio):
+def _open_ffmpeg(
+    temporary: Path, path: Path, fps: float, size: tuple[int, int], audio: str | Path | None
+) -> Iterator[Write]:
     with tempfile.TemporaryFile() as log:
         pipe = _Pipe(_command(temporary, path.suffix.lower(), fps, size, audio), size, log)
         try:
@@ -216,7 +228,7 @@ def _open_ffmpeg(temporary, path, fps, size, audio):
             pipe.stop()
 
 
-def read_video(path, *, fps: float, height: int):
+def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndarray]:
     """Read a video at another rate and height.
 
     Parameters
@@ -252,7 +264,7 @@ def read_video(path, *, fps: float, height: int):
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
         try:
             count = 0
-            for picture in _pictures(process.stdout):
+            for picture in _pictures(cast(IO[bytes], process.stdout)):
                 yield picture
                 count += 1
             if count == 0:
@@ -263,14 +275,14 @@ def read_video(path, *, fps: float, height: int):
             process.kill()
 
 
-def _pictures(stream):
+def _pictures(stream: IO[bytes]) -> Iterator[np.ndarray]:
     while stream.readline().strip() == b"P6":
         width, rows = (int(number) for number in stream.readline().split())
         stream.readline()
         yield np.frombuffer(stream.read(width * rows * 3), np.uint8).reshape(rows, width, 3)
 
 
-def read_and_hold(source_video, *, fps: float, height: int):
+def read_and_hold(source_video: str | Path, *, fps: float, height: int) -> Iterator[Any]:
     """Give the width of the source video, then its frames; the last one is held for ever."""
     frames = read_video(source_video, fps=fps, height=height)
     last = next(frames)
@@ -282,14 +294,14 @@ def read_and_hold(source_video, *, fps: float, height: int):
         yield last
 
 
-def check_size(size) -> tuple[int, int]:
+def check_size(size: Sequence[int]) -> tuple[int, int]:
     """Check that a picture size is two whole numbers a screen can show."""
     if len(size) != 2 or not all(isinstance(side, int | np.integer) and 64 <= side <= 8192 for side in size):
         raise ConfigError("The picture size is not usable.", expected="two whole numbers from 64 to 8192", found=size)
     return int(size[0]), int(size[1])
 
 
-def check_fps(fps, clips) -> float:
+def check_fps(fps: float | None, clips: Sequence[Motion | PoseSequence]) -> float:
     """Give the frame rate asked for, or the highest of the clips."""
     fps = max(clip.fps for clip in clips) if fps is None else fps
     if not (isinstance(fps, int | float | np.integer | np.floating) and np.isfinite(fps) and 0 < fps <= 1000):
@@ -297,7 +309,7 @@ def check_fps(fps, clips) -> float:
     return float(fps)
 
 
-def progress_bar(frames: int, show: bool | None):
+def progress_bar(frames: int, show: bool | None) -> Any:
     """Count frames, with a bar on a terminal or where asked for."""
     from tqdm import tqdm
 

@@ -5,15 +5,29 @@ import html
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import palette
 from ..errors import ConfigError, KtubeError
+from ..io import Corpus
 from ..io.files import write_text
-from ..types import Motion, PoseSequence
+from ..types import Motion
 from .fonts import embed_font, titles_for
-from .scene import as_clips, as_cues, follow_path, frame_camera, head_of, is_fine, reach, resample_positions, side_of
+from .scene import (
+    Clips,
+    Subtitles,
+    as_clips,
+    as_cues,
+    follow_path,
+    frame_camera,
+    head_of,
+    is_fine,
+    reach,
+    resample_positions,
+    side_of,
+)
 from .video import progress_bar
 
 __all__ = ["save_gallery", "save_html"]
@@ -21,9 +35,9 @@ __all__ = ["save_gallery", "save_html"]
 COLOURS = {name.lower(): getattr(palette, name) for name in "LEFT RIGHT MIDDLE INK SOFT PAPER GRID PLATE TRAIL".split()}
 
 
-def _clip(clip, *, name, distance=None):
+def _clip(clip: Motion, *, name: str, distance: float | None = None) -> dict[str, Any]:
     """Give one motion as the viewer reads it; the camera's target rides along as one more point."""
-    positions = clip.positions.astype(np.float64)
+    positions = clip.require("positions").astype(np.float64)
     targets = follow_path(positions, fps=clip.fps)
     floor = float(positions[..., 1].min())
     if distance is None:
@@ -49,7 +63,7 @@ def _clip(clip, *, name, distance=None):
     }
 
 
-def _page(data, title):
+def _page(data: dict[str, Any], title: str | None) -> str:
     """Put data and script into the page; nothing in a text can end the script element it stands in."""
     room = files(__package__)
     safe = (
@@ -71,22 +85,22 @@ def _page(data, title):
     return "".join(parts[piece] if k % 2 else piece for k, piece in enumerate(pieces))
 
 
-def _check_page(path):
+def _check_page(path: str | Path) -> Path:
     path = Path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ConfigError("A web page ends in .html.", where=path, expected=".html", found=path.suffix or "no suffix")
     return path
 
 
-def _cue_list(words):
+def _cue_list(words: Subtitles) -> list[list[Any]]:
     return [[float(cue.start), float(cue.end), cue.text] for cue in as_cues(words)]
 
 
 def save_html(
-    motions: Motion | PoseSequence | list,
+    motions: Clips,
     path: str | Path,
     *,
-    utterance=None,
+    utterance: Subtitles = None,
     title: str | None = None,
     titles: str | list[str] | None = None,
     trail: bool = True,
@@ -149,7 +163,7 @@ def save_html(
 
 
 def save_gallery(
-    corpus,
+    corpus: Corpus,
     path: str | Path,
     *,
     split: str = "all",
@@ -218,9 +232,9 @@ def save_gallery(
     return skipped
 
 
-def _thin(clip, fps):
+def _thin(clip: Motion, fps: float) -> Motion:
     if clip.fps <= fps:
         return clip
     frames = max(round(clip.seconds * fps), 1)
-    positions = resample_positions(clip.positions, source_fps=clip.fps, fps=fps, frames=frames)
+    positions = resample_positions(clip.require("positions"), source_fps=clip.fps, fps=fps, frames=frames)
     return Motion(skeleton=clip.skeleton, positions=positions, fps=fps, name=clip.name)

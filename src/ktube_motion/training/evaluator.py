@@ -214,7 +214,7 @@ def train_evaluator(
     from_parts = {
         "skeleton": corpus.skeleton.name,
         "fps": corpus.fps,
-        "text_size": text_encoder.dim,
+        "text_dim": text_encoder.dim,
         "text_encoder": text_encoder.identity,
         "normalize": config.loss == "contrastive",
     }

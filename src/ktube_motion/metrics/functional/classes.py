@@ -1,10 +1,14 @@
 """What kind of motion is it? A measure that no text encoder takes part in."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
+from ...arrays import ArrayLike
 from ...errors import DataError, ShapeError
 from .distribution import rows_in_float64
 
@@ -35,7 +39,7 @@ class ClassReport:
     chance: float
 
     @classmethod
-    def of(cls, classes, confusion) -> "ClassReport":
+    def of(cls, classes: Iterable[str], confusion: npt.ArrayLike) -> Self:
         """Sum up a confusion table, or several added together.
 
         Examples
@@ -51,7 +55,7 @@ class ClassReport:
         return cls(float(np.trace(confusion) / totals.sum()), classes, recall, confusion, 1 / len(classes))
 
 
-def _labelled(embeddings, labels, name):
+def _labelled(embeddings: ArrayLike, labels: Iterable[str], name: str) -> tuple[torch.Tensor, list[str]]:
     rows = rows_in_float64(embeddings, name=name)
     labels = [str(label) for label in labels]
     if len(rows) != len(labels):
@@ -59,7 +63,7 @@ def _labelled(embeddings, labels, name):
     return rows, labels
 
 
-def nearest_centroid(embeddings, train_embeddings, train_labels) -> list[str]:
+def nearest_centroid(embeddings: ArrayLike, train_embeddings: ArrayLike, train_labels: Iterable[str]) -> list[str]:
     """Label each motion by the nearest class mean of labelled motions.
 
     Parameters
@@ -93,7 +97,9 @@ def nearest_centroid(embeddings, train_embeddings, train_labels) -> list[str]:
     return [str(classes[k]) for k in torch.cdist(rows, centroids.to(rows.device)).argmin(-1).tolist()]
 
 
-def class_accuracy(embeddings, labels, train_embeddings, train_labels) -> ClassReport:
+def class_accuracy(
+    embeddings: ArrayLike, labels: Iterable[str], train_embeddings: ArrayLike, train_labels: Iterable[str]
+) -> ClassReport:
     """How often the nearest class mean names a motion's class rightly.
 
     Parameters

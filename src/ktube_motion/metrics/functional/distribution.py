@@ -1,12 +1,14 @@
 """How two sets of embeddings differ, and how varied one set is."""
 
 import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 import torch
 
-from ...arrays import to_torch
+from ...arrays import ArrayLike, to_torch
 from ...errors import ConfigError, DataError, ShapeError
 
 __all__ = [
@@ -23,7 +25,7 @@ class FewSamplesWarning(UserWarning):
     """Fewer samples than dimensions: a Fréchet distance is then biased upwards."""
 
 
-def check_rows(array, *, name, ndim=2, minimum=1):
+def check_rows(array: ArrayLike, *, name: str, ndim: int = 2, minimum: int = 1) -> torch.Tensor:
     """Give `array` as a finite tensor of `ndim` axes and at least `minimum` rows."""
     tensor, _ = to_torch(array, name=name)
     if tensor.ndim != ndim or len(tensor) < minimum:
@@ -43,12 +45,12 @@ def check_rows(array, *, name, ndim=2, minimum=1):
     return tensor
 
 
-def rows_in_float64(array, **checks):
+def rows_in_float64(array: ArrayLike, **checks: Any) -> torch.Tensor:
     """Give `array` as `check_rows` does, in float64."""
     return check_rows(array, **checks).to(torch.float64)
 
 
-def scatter(rows, mean):
+def scatter(rows: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
     """Sum of outer products ``(E, E)`` of rows about `mean`, in float64 and block by block."""
     total = torch.zeros(len(mean), len(mean), dtype=torch.float64, device=rows.device)
     for block in rows.split(2048):
@@ -61,28 +63,28 @@ def scatter(rows, mean):
     return total
 
 
-def moments(rows: torch.Tensor):
+def moments(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Give mean ``(E,)`` and covariance ``(E, E)`` (divided by N - 1) of rows, in float64."""
     mean = rows.sum(0, dtype=torch.float64) / len(rows)
     return mean, scatter(rows, mean) / (len(rows) - 1)
 
 
-def _same_rows(a, b):
+def _same_rows(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Tell whether two sets hold the same rows, in whatever order."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return False
-    sums = [x.sum(dtype=torch.float64) for x in (a, b)]
-    if not torch.isclose(*sums, rtol=1e-6, atol=1e-6):
+    first, second = (x.sum(dtype=torch.float64) for x in (a, b))
+    if not torch.isclose(first, second, rtol=1e-6, atol=1e-6):
         return False
 
-    def ordered(rows):
+    def ordered(rows: torch.Tensor) -> np.ndarray:
         values = np.ascontiguousarray(rows.cpu().numpy())
         return np.sort(values.view(f"V{values.itemsize * values.shape[1]}").ravel())
 
     return bool((ordered(a) == ordered(b)).all())
 
 
-def frechet_distance(a, b) -> float:
+def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Fréchet distance (FID) of two sets of embeddings, as if both were Gaussian.
 
     Parameters
@@ -131,7 +133,7 @@ def frechet_distance(a, b) -> float:
     return frechet_distance_from_moments(*moments(a), *moments(b))
 
 
-def warn_few_samples(samples, dimensions):
+def warn_few_samples(samples: int, dimensions: int) -> None:
     """Warn when `samples` rows cannot fill a covariance of `dimensions`."""
     if samples < dimensions:
         warnings.warn(
@@ -142,7 +144,7 @@ def warn_few_samples(samples, dimensions):
         )
 
 
-def frechet_distance_from_moments(mean_a, cov_a, mean_b, cov_b) -> float:
+def frechet_distance_from_moments(mean_a: ArrayLike, cov_a: ArrayLike, mean_b: ArrayLike, cov_b: ArrayLike) -> float:
     """Fréchet distance of two Gaussians given by mean and covariance.
 
     Parameters
@@ -190,7 +192,7 @@ def frechet_distance_from_moments(mean_a, cov_a, mean_b, cov_b) -> float:
     return max(float(distance), 0.0)
 
 
-def _product_eigenvalues(a, b):
+def _product_eigenvalues(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Eigenvalues of ``a @ b``, both symmetric and positive semidefinite."""
     try:
         return scipy.linalg.eigh(b, a, type=2, eigvals_only=True, check_finite=False, driver="gv")
@@ -200,7 +202,14 @@ def _product_eigenvalues(a, b):
         return np.linalg.eigvalsh(root.T @ b @ root)
 
 
-def frechet_gesture_distance(real, generated, *, embed, window: int = 34, hop: int = 17) -> float:
+def frechet_gesture_distance(
+    real: Sequence[np.ndarray | torch.Tensor],
+    generated: Sequence[np.ndarray | torch.Tensor],
+    *,
+    embed: Callable[[np.ndarray], ArrayLike],
+    window: int = 34,
+    hop: int = 17,
+) -> float:
     """Fréchet distance of short windows of gesture (FGD).
 
     Parameters
@@ -233,7 +242,7 @@ def frechet_gesture_distance(real, generated, *, embed, window: int = 34, hop: i
     0.0
     """
 
-    def windows(clips, name):
+    def windows(clips: Sequence[np.ndarray | torch.Tensor], name: str) -> np.ndarray:
         short = [i for i, clip in enumerate(clips) if len(clip) < window]
         if short or not len(clips):
             raise DataError(
@@ -247,7 +256,7 @@ def frechet_gesture_distance(real, generated, *, embed, window: int = 34, hop: i
     return frechet_distance(embed(windows(real, "real")), embed(windows(generated, "generated")))
 
 
-def diversity(embeddings, *, rng: np.random.Generator, num_pairs: int = 300) -> float:
+def diversity(embeddings: ArrayLike, *, rng: np.random.Generator, num_pairs: int = 300) -> float:
     """Mean Euclidean distance of random pairs of embeddings.
 
     Parameters
@@ -279,7 +288,12 @@ def diversity(embeddings, *, rng: np.random.Generator, num_pairs: int = 300) -> 
 
 
 def multimodality(
-    embeddings, *, num_pairs: int = 10, rng: np.random.Generator | None = None, pairs=None, reference_quirks=False
+    embeddings: ArrayLike,
+    *,
+    num_pairs: int = 10,
+    rng: np.random.Generator | None = None,
+    pairs: tuple[ArrayLike, ArrayLike] | None = None,
+    reference_quirks: bool = False,
 ) -> float:
     """Mean distance between motions generated from the same text.
 

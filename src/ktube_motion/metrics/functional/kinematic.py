@@ -3,7 +3,7 @@
 import roma
 import torch
 
-from ...arrays import check_finite, check_shape, to_torch
+from ...arrays import Array, ArrayLike, check_finite, check_shape, to_torch
 from ...errors import ConfigError, ShapeError
 from ...skeletons import SMPL_22, Skeleton
 
@@ -20,7 +20,7 @@ __all__ = [
 ALIGNMENTS = ("none", "root", "procrustes")
 
 
-def _positions(array, name, minimum=1):
+def _positions(array: ArrayLike, name: str, minimum: int = 1) -> torch.Tensor:
     tensor, _ = to_torch(array, name=name)
     check_shape(tensor, (None, None, 3), name=name)
     if tensor.shape[-3] < minimum:
@@ -29,7 +29,7 @@ def _positions(array, name, minimum=1):
     return tensor.detach().to(torch.float64)
 
 
-def _couple(predicted, target, minimum=1):
+def _couple(predicted: ArrayLike, target: ArrayLike, minimum: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     predicted, target = _positions(predicted, "predicted", minimum), _positions(target, "target", minimum)
     if predicted.shape != target.shape:
         raise ShapeError(
@@ -38,7 +38,7 @@ def _couple(predicted, target, minimum=1):
     return predicted, target
 
 
-def _procrustes(predicted, target):
+def _procrustes(predicted: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Bring each frame of `predicted` onto `target` by the best similarity transform."""
     shape = predicted.shape
     p, t = predicted.reshape(-1, *shape[-2:]), target.reshape(-1, *shape[-2:])
@@ -47,7 +47,7 @@ def _procrustes(predicted, target):
     return aligned.reshape(shape)
 
 
-def joint_errors(predicted, target, *, align: str = "none") -> torch.Tensor:
+def joint_errors(predicted: Array, target: ArrayLike, *, align: str = "none") -> Array:
     """Distance of every predicted joint from its target.
 
     Parameters
@@ -60,7 +60,7 @@ def joint_errors(predicted, target, *, align: str = "none") -> torch.Tensor:
 
     Returns
     -------
-    errors : float64 tensor [shape=(..., T, J)]
+    errors : same kind as `predicted` [shape=(..., T, J)]
         In the unit of the positions.
 
     Raises
@@ -74,8 +74,14 @@ def joint_errors(predicted, target, *, align: str = "none") -> torch.Tensor:
     --------
     >>> x = np.zeros((1, 2, 3))
     >>> joint_errors(x + [3.0, 4, 0], x)
-    tensor([[5., 5.]], dtype=torch.float64)
+    array([[5., 5.]])
     """
+    _, restore = to_torch(predicted, name="predicted")
+    return restore(distances(predicted, target, align=align))
+
+
+def distances(predicted: ArrayLike, target: ArrayLike, *, align: str) -> torch.Tensor:
+    """Give `joint_errors` as a float64 tensor, whatever the kind of the positions."""
     predicted, target = _couple(predicted, target)
     if align == "root":
         predicted, target = predicted - predicted[..., :1, :], target - target[..., :1, :]
@@ -86,7 +92,7 @@ def joint_errors(predicted, target, *, align: str = "none") -> torch.Tensor:
     return (predicted - target).norm(dim=-1)
 
 
-def mpjpe(predicted, target, *, align: str = "none") -> float:
+def mpjpe(predicted: ArrayLike, target: ArrayLike, *, align: str = "none") -> float:
     """Mean per-joint position error.
 
     Parameters
@@ -115,16 +121,16 @@ def mpjpe(predicted, target, *, align: str = "none") -> float:
     >>> [round(mpjpe(2 * pose + 1, pose + 1, align=align), 3) for align in ("root", "procrustes")][1]
     0.0
     """
-    return float(joint_errors(predicted, target, align=align).mean())
+    return float(distances(predicted, target, align=align).mean())
 
 
-def _derivative(positions, order, fps):
+def _derivative(positions: torch.Tensor, order: int, fps: float) -> torch.Tensor:
     for _ in range(order):
         positions = positions.diff(dim=-3)
     return positions * float(fps) ** order
 
 
-def acceleration_error(predicted, target, *, fps: float) -> float:
+def acceleration_error(predicted: ArrayLike, target: ArrayLike, *, fps: float) -> float:
     """Mean distance between predicted and true joint accelerations.
 
     Parameters
@@ -155,7 +161,7 @@ def acceleration_error(predicted, target, *, fps: float) -> float:
     return float((_derivative(predicted, 2, fps) - _derivative(target, 2, fps)).norm(dim=-1).mean())
 
 
-def jerk(positions, *, fps: float) -> float:
+def jerk(positions: ArrayLike, *, fps: float) -> float:
     """Mean size of the third derivative of joint positions: how shaky a motion is.
 
     Parameters
@@ -184,7 +190,7 @@ def jerk(positions, *, fps: float) -> float:
     return float(_derivative(_positions(positions, "positions", 4), 3, fps).norm(dim=-1).mean())
 
 
-def symmetric_jerk_error(predicted, target) -> float:
+def symmetric_jerk_error(predicted: ArrayLike, target: ArrayLike) -> float:
     """How far the jerk of a motion is from the truth's, too shaky and too smooth alike.
 
     Per frame, with the mean jerk ``p`` of the prediction's joints and ``t`` of
@@ -217,7 +223,13 @@ def symmetric_jerk_error(predicted, target) -> float:
 
 
 def foot_skating(
-    positions, *, fps: float, skeleton: Skeleton = SMPL_22, height: float = 0.05, speed: float = 0.5, floor: float = 0.0
+    positions: ArrayLike,
+    *,
+    fps: float,
+    skeleton: Skeleton = SMPL_22,
+    height: float = 0.05,
+    speed: float = 0.5,
+    floor: float = 0.0,
 ) -> float:
     """Share of frames in which a foot slides while it is on the ground.
 
@@ -266,7 +278,7 @@ def foot_skating(
     return float((sliding & low[..., 1:, :] & low[..., :-1, :]).any(-1).double().mean())
 
 
-def l1_diversity(positions, *, root_relative: bool = True) -> float:
+def l1_diversity(positions: ArrayLike, *, root_relative: bool = True) -> float:
     """Mean L1 distance of poses from their mean pose: how much a clip moves about.
 
     Parameters

@@ -3,13 +3,14 @@
 import numpy as np
 import torch
 
+from ...arrays import Array, ArrayLike, to_torch
 from ...errors import ConfigError, DataError, ShapeError
 from .distribution import rows_in_float64
 
 __all__ = ["matched_preference", "matching_score", "r_precision", "r_precision_chance"]
 
 
-def _pairs(text, motion, minimum=1):
+def _pairs(text: ArrayLike, motion: ArrayLike, minimum: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     text = rows_in_float64(text, name="text", minimum=minimum)
     motion = rows_in_float64(motion, name="motion", minimum=minimum).to(text.device)
     if text.shape != motion.shape:
@@ -21,12 +22,12 @@ def _pairs(text, motion, minimum=1):
     return text, motion
 
 
-def distances(a, b):
+def distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """Euclidean distances ``(..., N, M)``, without the shortcut that blurs equal rows."""
     return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")
 
 
-def hits(text, pool, target, top_k):
+def hits(text: torch.Tensor, pool: torch.Tensor, target: torch.Tensor, top_k: int) -> torch.Tensor:
     """Chance that the true motion is among the `top_k` nearest, ties broken by lot.
 
     text ``(..., N, E)``, pool ``(..., M, E)``, target ``(..., N)`` index into the pool; gives ``(..., N, top_k)``.
@@ -39,7 +40,7 @@ def hits(text, pool, target, top_k):
     return (places / tied).clamp(0, 1).to(torch.float64)
 
 
-def check_pool(count, batch_size, top_k, drop_last):
+def check_pool(count: int, batch_size: int, top_k: int, drop_last: bool) -> None:
     """Raise `ConfigError` or `DataError` for a pool in which R-precision means nothing."""
     if batch_size < 2 or top_k < 1:
         raise ConfigError("R-precision needs a pool.", expected="batch_size >= 2 and top_k >= 1", found=batch_size)
@@ -52,7 +53,9 @@ def check_pool(count, batch_size, top_k, drop_last):
         )
 
 
-def r_precision(text, motion, *, batch_size: int = 32, top_k: int = 3, drop_last: bool = False) -> np.ndarray:
+def r_precision(
+    text: Array, motion: ArrayLike, *, batch_size: int = 32, top_k: int = 3, drop_last: bool = False
+) -> Array:
     """How often a text finds its own motion among the nearest of a batch.
 
     Parameters
@@ -70,7 +73,7 @@ def r_precision(text, motion, *, batch_size: int = 32, top_k: int = 3, drop_last
 
     Returns
     -------
-    precision : float64 array [shape=(top_k,)]
+    precision : same kind as `text` [shape=(top_k,)]
         Top 1, top 2, … With fewer than `batch_size` pairs the pool is all of
         them and chance is higher: see `r_precision_chance`.
 
@@ -97,19 +100,20 @@ def r_precision(text, motion, *, batch_size: int = 32, top_k: int = 3, drop_last
     >>> r_precision(x, x), r_precision(x, np.zeros((4, 4)))
     (array([1., 1., 1.]), array([0.25, 0.5 , 0.75]))
     """
-    text, motion = _pairs(text, motion, minimum=2)
-    count = len(text)
+    _, restore = to_torch(text, name="text")
+    texts, motions = _pairs(text, motion, minimum=2)
+    count = len(texts)
     check_pool(count, batch_size, top_k, drop_last)
     pool = min(batch_size, count)
     full = count // pool * pool
-    target = torch.arange(pool, device=text.device)
-    texts, motions = (x[:full].reshape(-1, pool, x.shape[1]) for x in (text, motion))
-    found = hits(texts, motions, target.expand(full // pool, pool), top_k).sum((0, 1))
+    target = torch.arange(pool, device=texts.device)
+    batches, pools = (x[:full].reshape(-1, pool, x.shape[1]) for x in (texts, motions))
+    found = hits(batches, pools, target.expand(full // pool, pool), top_k).sum((0, 1))
     if full < count and not drop_last:
         rest = count - full
-        found += hits(text[full:], motion[-pool:], target[-rest:], top_k).sum(0)
+        found += hits(texts[full:], motions[-pool:], target[-rest:], top_k).sum(0)
         full = count
-    return (found / full).cpu().numpy()
+    return restore(found / full)
 
 
 def r_precision_chance(num_pairs: int, *, batch_size: int = 32, top_k: int = 3) -> np.ndarray:
@@ -134,7 +138,7 @@ def r_precision_chance(num_pairs: int, *, batch_size: int = 32, top_k: int = 3) 
     return np.minimum(np.arange(1, top_k + 1) / min(batch_size, num_pairs), 1.0)
 
 
-def matching_score(text, motion) -> float:
+def matching_score(text: ArrayLike, motion: ArrayLike) -> float:
     """Mean Euclidean distance between the embeddings of true pairs; lower is better.
 
     Parameters
@@ -159,7 +163,7 @@ def matching_score(text, motion) -> float:
     return float((text - motion).norm(dim=-1).mean())
 
 
-def matched_preference(text, motion) -> float:
+def matched_preference(text: ArrayLike, motion: ArrayLike) -> float:
     """How often a text is nearer to its own motion than to another's; chance is 0.5.
 
     Parameters

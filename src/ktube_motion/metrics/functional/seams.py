@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ...arrays import check_finite, check_shape, to_torch
+from ...arrays import ArrayLike, check_finite, check_shape, to_torch
 from ...errors import DataError
 
 __all__ = ["SeamReport", "seam_report"]
@@ -30,7 +30,7 @@ class SeamReport:
     jerk_inside: tuple[float, float]
 
 
-def seam_report(positions, seams: Sequence[int], *, fps: float) -> SeamReport:
+def seam_report(positions: ArrayLike, seams: Sequence[int], *, fps: float) -> SeamReport:
     """Compare how joints move at seams with how they move inside the pieces.
 
     Parameters

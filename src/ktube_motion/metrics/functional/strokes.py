@@ -3,10 +3,12 @@
 from itertools import pairwise
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 from scipy.spatial import cKDTree
 
+from ...arrays import Array, ArrayLike, to_torch
 from ...errors import ConfigError, DataError, ShapeError
 from ...skeletons import SMPL_22, Skeleton
 from .kinematic import _positions
@@ -18,14 +20,14 @@ _ARRIVED = 0.9  # of the way: the rest of it is slow, so its end is vague
 
 
 def gesture_strokes(
-    positions,
+    positions: Array,
     *,
     fps: float,
     skeleton: Skeleton = SMPL_22,
     least: float = 0.12,
     gap: float = 0.3,
     smooth: float = 0.05,
-) -> np.ndarray:
+) -> Array:
     """Find the moments at which a hand arrives where a gesture takes it.
 
     Parameters
@@ -44,7 +46,7 @@ def gesture_strokes(
 
     Returns
     -------
-    times : float64 array [shape=(S,)]
+    times : same kind as `positions` [shape=(S,)]
         Seconds, ascending.
 
     Raises
@@ -71,6 +73,7 @@ def gesture_strokes(
     """
     if not least > 0:
         raise ConfigError("least must be positive.", found=least)
+    tensor, restore = to_torch(positions, name="positions")
     clip = _positions(positions, "positions", 4).cpu().numpy()
     if clip.ndim != 3 or clip.shape[1] != skeleton.num_joints:
         raise ShapeError(
@@ -78,12 +81,13 @@ def gesture_strokes(
         )
     hands = _seen_from_hips(clip, skeleton)
     arrivals = np.sort(np.concatenate([_arrivals(hands[:, k], fps, least, smooth) for k in range(hands.shape[1])]))
-    return arrivals[np.diff(arrivals, prepend=-np.inf) > gap]
+    times = arrivals[np.diff(arrivals, prepend=-np.inf) > gap]
+    return restore(torch.from_numpy(times).to(tensor.device))
 
 
-def _seen_from_hips(clip, skeleton):
+def _seen_from_hips(clip: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Give the paths of the wrists ``(T, 2, 3)`` in metres, from the root and turned with the hips."""
-    left, right = skeleton.hips
+    left, right = skeleton.pair("hips")
     across = (clip[:, left] - clip[:, right])[:, None, [0, 2]]
     cosine, sine = np.moveaxis(across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9), -1, 0)
     wrists = [j for j, name in enumerate(skeleton.joint_names) if name.endswith("wrist")]
@@ -91,7 +95,7 @@ def _seen_from_hips(clip, skeleton):
     return np.stack((cosine * x + sine * z, y, cosine * z - sine * x), -1)
 
 
-def _arrivals(path, fps, least, smooth):
+def _arrivals(path: np.ndarray, fps: float, least: float, smooth: float) -> np.ndarray:
     """Give when one hand has come somewhere away from its rest, in seconds."""
     path = gaussian_filter1d(path, smooth * fps, axis=0)
     away = np.linalg.norm(path - _resting_place(path), axis=1)
@@ -107,7 +111,7 @@ def _arrivals(path, fps, least, smooth):
     return np.array(found, np.float64) / fps
 
 
-def _resting_place(path):
+def _resting_place(path: np.ndarray) -> np.ndarray:
     """Give the lowest of the places at which a hand often is: gestures may be held longer than a rest, but higher."""
     some = path[:: max(len(path) // 2000, 1)]
     tree = cKDTree(some)
@@ -117,7 +121,7 @@ def _resting_place(path):
     return some[tree.query_ball_point(some[lowest], _NEAR)].mean(0)
 
 
-def stroke_lags(strokes, expected, *, reach: float = 1.0) -> np.ndarray:
+def stroke_lags(strokes: ArrayLike, expected: Array, *, reach: float = 1.0) -> Array:
     """How late each expected gesture is: the time from its moment to the nearest stroke.
 
     Parameters
@@ -131,7 +135,7 @@ def stroke_lags(strokes, expected, *, reach: float = 1.0) -> np.ndarray:
 
     Returns
     -------
-    lags : float64 array [shape=(G,)]
+    lags : same kind as `expected` [shape=(G,)]
         Seconds, negative for a stroke before its time; NaN where there is none within reach.
 
     Raises
@@ -146,13 +150,18 @@ def stroke_lags(strokes, expected, *, reach: float = 1.0) -> np.ndarray:
     >>> stroke_lags([1.1, 4.0], [1.0, 2.5, 4.25])
     array([ 0.1 ,   nan, -0.25])
     """
-    strokes, expected = (np.asarray(times, np.float64).reshape(-1) for times in (strokes, expected))
+    tensor, restore = to_torch(expected, name="expected")
+    moments, places = (
+        to_torch(times, name="times")[0].detach().cpu().numpy().astype(np.float64).reshape(-1)
+        for times in (strokes, tensor)
+    )
     if not reach > 0:
         raise ConfigError("reach must be positive.", found=reach)
-    if not (np.isfinite(strokes).all() and np.isfinite(expected).all()):
+    if not (np.isfinite(moments).all() and np.isfinite(places).all()):
         raise DataError("Strokes and their expected moments must be finite.")
-    if not len(strokes):
-        return np.full(len(expected), np.nan)
-    lags = strokes - expected[:, None]
-    nearest = np.take_along_axis(lags, np.abs(lags).argmin(1)[:, None], 1)[:, 0]
-    return np.where(np.abs(nearest) <= reach, nearest, np.nan)
+    found = np.full(len(places), np.nan)
+    if len(moments):
+        lags = moments - places[:, None]
+        nearest = np.take_along_axis(lags, np.abs(lags).argmin(1)[:, None], 1)[:, 0]
+        found = np.where(np.abs(nearest) <= reach, nearest, np.nan)
+    return restore(torch.from_numpy(found).to(tensor.device))

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
+from ...arrays import Array, ArrayLike, to_torch
 from ...errors import ConfigError, DataError, ShapeError
 from ...skeletons import SMPL_22, Skeleton
 from ...types import Word
@@ -16,7 +18,9 @@ __all__ = ["beat_consistency", "beat_preference", "motion_beats", "speech_beats"
 _ARMS = ("elbow", "wrist")
 
 
-def motion_beats(positions, *, fps: float, skeleton: Skeleton = SMPL_22, smooth: float = 0.05, prominence: float = 0.2):
+def motion_beats(
+    positions: Array, *, fps: float, skeleton: Skeleton = SMPL_22, smooth: float = 0.05, prominence: float = 0.2
+) -> Array:
     """Times at which the arms come to rest or turn: local minima of their speed.
 
     Parameters
@@ -33,7 +37,7 @@ def motion_beats(positions, *, fps: float, skeleton: Skeleton = SMPL_22, smooth:
 
     Returns
     -------
-    times : float64 array [shape=(B,)]
+    times : same kind as `positions` [shape=(B,)]
         Seconds, ascending; empty for a motion without beats.
 
     Raises
@@ -48,6 +52,7 @@ def motion_beats(positions, *, fps: float, skeleton: Skeleton = SMPL_22, smooth:
     >>> motion_beats(x, fps=20).round(1)
     array([0.5, 1.5, 2.5, 3.5])
     """
+    tensor, restore = to_torch(positions, name="positions")
     clip = _positions(positions, "positions", 4).cpu().numpy()
     if clip.ndim != 3 or clip.shape[1] != skeleton.num_joints:
         raise ShapeError(
@@ -56,10 +61,11 @@ def motion_beats(positions, *, fps: float, skeleton: Skeleton = SMPL_22, smooth:
     arms = [j for j, name in enumerate(skeleton.joint_names) if name.endswith(_ARMS)]
     speed = np.linalg.norm(np.diff(clip[:, arms] - clip[:, :1], axis=0), axis=-1).mean(-1) * fps
     if speed.mean() < 1e-9 / skeleton.metres_per_unit:
-        return np.zeros(0)
+        return restore(tensor.new_zeros(0))
     speed = gaussian_filter1d(speed, smooth * fps)
     minima, _ = find_peaks(-speed, prominence=prominence * speed.mean())
-    return (minima + 0.5) / fps  # speed lies between two frames
+    times = (minima + 0.5) / fps  # speed lies between two frames
+    return restore(torch.from_numpy(times).to(tensor.device))
 
 
 def speech_beats(words: Sequence[Word], *, unit: str = "word") -> np.ndarray:
@@ -96,7 +102,7 @@ def speech_beats(words: Sequence[Word], *, unit: str = "word") -> np.ndarray:
     return np.sort(np.asarray(times, dtype=np.float64))
 
 
-def beat_consistency(motion_times, speech_times, *, sigma: float = 0.1) -> float:
+def beat_consistency(motion_times: ArrayLike, speech_times: ArrayLike, *, sigma: float = 0.1) -> float:
     """How close each motion beat is to the nearest speech beat.
 
     Parameters
@@ -142,7 +148,9 @@ def beat_consistency(motion_times, speech_times, *, sigma: float = 0.1) -> float
     return float(np.exp(-(nearest**2) / (2 * sigma**2)).mean())
 
 
-def beat_preference(motion_times: Sequence, speech_times: Sequence, *, sigma: float = 0.1) -> float:
+def beat_preference(
+    motion_times: Sequence[ArrayLike], speech_times: Sequence[ArrayLike], *, sigma: float = 0.1
+) -> float:
     """How often a motion keeps time with its own words better than with another's; chance is 0.5.
 
     Parameters
