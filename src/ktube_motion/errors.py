@@ -40,6 +40,12 @@ class KtubeError(Exception):
     a.json: Too short. Expected: 2 frames. Found: 1. Skip it.
     """
 
+    problem: str
+    where: str | PathLike[str] | None
+    expected: object
+    found: object
+    fix: str | None
+
     def __init__(
         self,
         problem: str,

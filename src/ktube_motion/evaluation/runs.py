@@ -30,6 +30,7 @@ from ..metrics.functional import (
     symmetric_jerk_error,
 )
 from ..models import equal_lengths
+from ..skeletons import Skeleton
 from ..vq import MotionTokenizer
 from .config import EvaluationConfig
 from .report import Interval, Report
@@ -53,6 +54,13 @@ class Run:
     pairs of diversity from ``(seed, repeat)`` alone.
     """
 
+    samples: Samples
+    evaluator: Evaluator | None
+    config: EvaluationConfig
+    progress: bool
+    skeleton: Skeleton
+    fps: float
+
     def __init__(
         self,
         samples: Samples,
@@ -63,7 +71,7 @@ class Run:
         progress: bool,
     ) -> None:
         self.samples, self.evaluator, self.config, self.progress = samples, evaluator, config, progress
-        self.folder = None if folder is None else Path(folder)
+        self.folder: Path | None = None if folder is None else Path(folder)
         self.skeleton, self.fps = samples.skeleton, samples.fps
         if config.drop_last and len(samples) < config.batch_size:
             raise DataError(
@@ -103,7 +111,7 @@ class Run:
         """Record the settings, or make sure that the folder's are the same."""
         free = ("repeats",) if kind == "generation" else ("repeats", *_MULTIMODALITY)  # more repeats may follow
         shared = {name: value for name, value in asdict(self.config).items() if name not in free}
-        self.settings = {"kind": kind, **shared, "data": self.samples.fingerprint, **settings}
+        self.settings: dict[str, Any] = {"kind": kind, **shared, "data": self.samples.fingerprint, **settings}
         if self.folder is None:
             return
         path = self.folder / "run.json"
@@ -271,6 +279,9 @@ class Run:
 
 class Rebuilt:
     """What a tokenizer makes of the samples, made when first asked for: a finished run costs nothing."""
+
+    run: Run
+    tokenizer: MotionTokenizer
 
     def __init__(self, run: Run, tokenizer: MotionTokenizer) -> None:
         self.run, self.tokenizer = run, tokenizer

@@ -39,11 +39,14 @@ class AlignedTextEncoder:
     torch.Size([1, 16])
     """
 
+    evaluator: MotionEvaluator
+    dim: int
+
     recipe: ClassVar = {"kind": "aligned"}
 
     def __init__(self, evaluator: MotionEvaluator) -> None:
         self.evaluator, self.dim = evaluator, evaluator.embedding_size
-        self.identity = f"aligned/{evaluator.config.text_encoder}/{fingerprint(evaluator)}"
+        self.identity: str = f"aligned/{evaluator.config.text_encoder}/{fingerprint(evaluator)}"
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, *, text_encoder: TextEncoder | None = None) -> "AlignedTextEncoder":

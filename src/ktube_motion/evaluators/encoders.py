@@ -18,6 +18,9 @@ def valid(lengths: torch.Tensor, size: int) -> torch.Tensor:
 class Halving(nn.Module):
     """Two stride-2 convolutions; padding stays silent, so a clip does not feel its batch."""
 
+    first: nn.Conv1d
+    second: nn.Conv1d
+
     def __init__(self, size: int, width: int, dropout: float) -> None:
         super().__init__()
         self.first, self.second = nn.Conv1d(size, width, 4, 2, 1), nn.Conv1d(width, width, 4, 2, 1)
@@ -63,6 +66,10 @@ class Transformer(nn.Module):
 
 class AttentionPool(nn.Module):
     """Attention over valid steps, then a linear map to the shared space."""
+
+    score: nn.Linear
+    norm: nn.LayerNorm
+    out: nn.Linear
 
     def __init__(self, width: int, size: int) -> None:
         super().__init__()

@@ -92,6 +92,9 @@ class T2MEvaluator(StandardizedModel):
         The evaluator's own; zeros and ones when none were given.
     """
 
+    feature_size: int
+    embedding_size: int
+
     def __init__(
         self,
         weights: Mapping[str, Mapping[str, torch.Tensor]],
@@ -107,8 +110,8 @@ class T2MEvaluator(StandardizedModel):
         word_size, pos_size = text["pos_emb.weight"].shape
         self.text_encoder = _TextBiGRU(word_size, pos_size, *_gru_sizes(text))
         self.feature_size, self.embedding_size = size + 4, len(motion["output_net.3.weight"])
-        self.skeleton = Skeleton.for_feature_size(self.feature_size)
-        self.fps = 12.5 if self.skeleton.name == "kit_21" else 20.0
+        self.skeleton: Skeleton = Skeleton.for_feature_size(self.feature_size)
+        self.fps: float = 12.5 if self.skeleton.name == "kit_21" else 20.0
         if stats is not None and len(stats.mean) != self.feature_size:
             raise CheckpointError(
                 "The statistics are of another data set.", expected=self.feature_size, found=len(stats.mean)

@@ -133,7 +133,7 @@ class Body(ABC):
     (3, 55, 3)
     """
 
-    parents = SMPLX_55.parents
+    parents: tuple[int, ...] = SMPLX_55.parents
     faces: np.ndarray
     weights: np.ndarray
     hand_mean: np.ndarray

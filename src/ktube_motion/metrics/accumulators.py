@@ -114,6 +114,10 @@ class RetrievalAccumulator:
     (array([1., 1., 1.]), 0.0, 6)
     """
 
+    batch_size: int
+    top_k: int
+    drop_last: bool
+
     def __init__(self, *, batch_size: int = 32, top_k: int = 3, drop_last: bool = False) -> None:
         if batch_size < 2 or top_k < 1:
             raise ConfigError("R-precision needs a pool.", expected="batch_size >= 2 and top_k >= 1", found=batch_size)
@@ -199,6 +203,10 @@ class DiversityAccumulator:
     >>> spread.update([[0.0, 0.0]]).update([[3.0, 4.0]]).compute()
     5.0
     """
+
+    rng: np.random.Generator
+    capacity: int
+    num_pairs: int
 
     def __init__(self, *, rng: np.random.Generator, capacity: int = 2048, num_pairs: int = 300) -> None:
         self.rng, self.capacity, self.num_pairs = rng, capacity, num_pairs

@@ -172,7 +172,7 @@ class NormalSum:
     def __init__(self, faces: np.ndarray) -> None:
         from scipy.sparse import csr_array
 
-        self.faces = np.asarray(faces)
+        self.faces: np.ndarray = np.asarray(faces)
         rows, columns = self.faces.T.ravel(), np.tile(np.arange(len(faces)), 3)
         # From faces to the vertices they touch.
         self.sum = csr_array((np.ones(len(rows)), (rows, columns)), (self.faces.max() + 1, len(faces)))

@@ -97,6 +97,12 @@ def _platform(kind: str) -> str | None:
 class GLRenderer:
     """One pyrender renderer and one scene for all frames; only the body's numbers change."""
 
+    faces: np.ndarray
+    size: tuple[int, int]
+    normals: NormalSum
+    skin: Any
+    shade: Any
+
     samples = 2  # software OpenGL smooths no edges, so the picture is drawn larger and averaged
 
     def __init__(self, faces: np.ndarray, size: tuple[int, int], platform: str) -> None:
@@ -106,12 +112,12 @@ class GLRenderer:
                 warnings.simplefilter("ignore", DeprecationWarning)  # of pyrender's own imports
                 import pyrender
             self.pyrender = pyrender
-            self.renderer = pyrender.OffscreenRenderer(*(self.samples * side for side in size))
+            self.renderer: Any = pyrender.OffscreenRenderer(*(self.samples * side for side in size))
         # pyrender and PyOpenGL fail in many ways where a driver is missing: by import, attribute or GL error.
         except (ImportError, AttributeError, RuntimeError, OSError, ValueError, TypeError) as error:
             raise MissingDependencyError(f"OpenGL ({platform}) does not start: {error}.", fix=_ADVICE) from error
         self.faces, self.size, self.normals = np.asarray(faces, np.uint32), size, NormalSum(faces)
-        self.scene = pyrender.Scene(bg_color=(*SKY, 1.0), ambient_light=(0.34, 0.35, 0.37))
+        self.scene: Any = pyrender.Scene(bg_color=(*SKY, 1.0), ambient_light=(0.34, 0.35, 0.37))
         # Strengths that leave the floor its own colour, and the body room for highlights.
         for direction, strength in ((_LIGHT, 2.2), (_FILL, 1.0)):
             light = pyrender.DirectionalLight(color=(1.0, 1.0, 1.0), intensity=strength)
@@ -219,6 +225,10 @@ def _tiles(middle: np.ndarray, floor: float) -> tuple[np.ndarray, np.ndarray, np
 
 class RayRenderer:
     """Casts a ray through every pixel near the body; the ground is computed directly."""
+
+    faces: np.ndarray
+    size: tuple[int, int]
+    normals: NormalSum
 
     samples = 2  # rays along each side of a pixel
 
