@@ -10,7 +10,15 @@ import torch
 from test_evaluators import Encoder
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError, FormatError, ShapeError
-from ktube_motion.evaluation import EvaluationConfig, Interval, Report, evaluate_generation, evaluate_tokenizer
+from ktube_motion.evaluation import (
+    METRICS,
+    EvaluationConfig,
+    Interval,
+    Report,
+    evaluate_generation,
+    evaluate_tokenizer,
+    register_metric,
+)
 from ktube_motion.evaluation.generation import TextToFeatures
 from ktube_motion.evaluation.samples import collect_samples
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
@@ -111,6 +119,47 @@ def test_tokenizer_without_evaluator(corpus):
     assert set(report.table) == {"real", "reconstructed"}
     assert math.isnan(report["reconstructed", "mpjpe_mm"].half_width)
     assert json.loads(report.to_json())["table"]["reconstructed"]["mpjpe_mm"]["half_width"] is None
+
+
+def test_a_metric_is_one_function_and_one_line(corpus, evaluator, tmp_path):
+    before = dict(METRICS)
+
+    def hand_height_m(positions, *, fps, skeleton):
+        assert (fps, positions.shape[1:]) == (20, (22, 3))
+        return float(positions[:, skeleton.index("left_wrist"), 1].mean())
+
+    def first_frame_error_m(predicted, target, *, fps, skeleton):
+        return float(np.linalg.norm(predicted[0] - target[0], axis=-1).mean())
+
+    def cosine(text, motion):
+        return float(torch.nn.functional.cosine_similarity(text, motion).mean())
+
+    try:
+        register_metric("hand_height_m", hand_height_m, heading="Hand height m →")
+        register_metric("first_frame_error_m", first_frame_error_m, of="reconstruction")
+        register_metric("cosine", cosine, heading="Cosine ↑", of="embeddings")
+        report = evaluate_tokenizer(HalfTokenizer(), corpus, evaluator=evaluator, folder=tmp_path, **REPEATS)
+        with pytest.raises(ConfigError, match=r"such a metric already.*fid"):
+            register_metric("fid", cosine, of="embeddings")
+        with pytest.raises(ConfigError, match="motion, reconstruction or embeddings"):
+            register_metric("other", cosine, of="text")
+        written = report.to_markdown()
+    finally:
+        METRICS.clear()
+        METRICS.update(before)
+    samples = collect_samples(corpus, EvaluationConfig())
+    wrists = [features_to_joints(clip)[:, 20, 1].mean() for clip in samples.features]
+    assert report["real", "hand_height_m"].mean == pytest.approx(np.mean(wrists), rel=1e-5)
+    assert report["reconstructed", "first_frame_error_m"].mean > 0
+    assert "first_frame_error_m" not in report.table["real"]
+    assert {"real", "reconstructed", "shuffled"} == {row for row in report.table if "cosine" in report.table[row]}
+    assert report["real", "cosine"].half_width > 0
+    assert "| Hand height m → | first_frame_error_m | Cosine ↑ |" in written.replace("  ", " ")
+    assert report.settings["metrics"] == ["cosine", "first_frame_error_m", "hand_height_m"]
+    with pytest.raises(
+        ConfigError, match="other settings"
+    ):  # the folder holds more than is asked
+        evaluate_tokenizer(HalfTokenizer(), corpus, evaluator=evaluator, folder=tmp_path, **REPEATS)
 
 
 TINY = {"width": 32, "code_dim": 16, "num_codes": 8}

@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__` gives
     from . import arrays as arrays
     from . import construct as construct
+    from . import deprecation as deprecation
     from . import errors as errors
     from . import evaluation as evaluation
     from . import evaluators as evaluators
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__`
     from . import kinematics as kinematics
     from . import metrics as metrics
     from . import models as models
+    from . import palette as palette
     from . import pipeline as pipeline
     from . import render as render
     from . import rotations as rotations
@@ -50,7 +52,7 @@ _HOME = {
     "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays construct errors evaluation evaluators features filters gpt io kinematics metrics models palette pipeline "
+    "arrays construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics models palette pipeline "
     "render rotations samples skeletons text training types vq"
 ).split()
 

@@ -3,7 +3,7 @@
 `evaluate_tokenizer` and `evaluate_generation` run the field's repeated protocol,
 as an `EvaluationConfig` sets it, and give a `Report`; `corpus_labels` turns names of clips into classes;
 `trust_report` asks whether an evaluator orders what it must, on motion that
-`perturb` spoils step by step.
+`perturb` spoils step by step. `register_metric` adds a figure of your own to every report.
 """
 
 from .config import EvaluationConfig
@@ -11,13 +11,16 @@ from .labels import corpus_labels, corpus_words
 from .perturb import freeze, jitter, perturb, reverse
 from .plots import plot_confusion, plot_report, plot_trust
 from .protocol import evaluate_generation, evaluate_tokenizer
+from .registry import METRICS, Metric, register_metric
 from .report import Interval, Report
 from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
+    "METRICS",
     "Curve",
     "EvaluationConfig",
     "Interval",
+    "Metric",
     "Report",
     "TrustReport",
     "corpus_labels",
@@ -30,6 +33,7 @@ __all__ = [
     "plot_confusion",
     "plot_report",
     "plot_trust",
+    "register_metric",
     "reverse",
     "trust_report",
 ]

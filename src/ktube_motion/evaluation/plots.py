@@ -14,7 +14,7 @@ from .. import palette
 from ..errors import MissingDependencyError
 from ..io.files import atomic_path
 from ..metrics.functional import ClassReport
-from .headings import columns, label
+from .registry import columns, label
 
 if TYPE_CHECKING:
     from .report import Interval

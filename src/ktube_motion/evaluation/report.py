@@ -13,8 +13,8 @@ from ..errors import DataError, FormatError
 from ..io.corpus import check_name
 from ..io.files import read_json, write_text
 from ..metrics.functional import ClassReport
-from .headings import columns, label
 from .plots import can_draw, plot_confusion, plot_report
+from .registry import columns, label
 
 __all__ = ["Interval", "Report"]
 

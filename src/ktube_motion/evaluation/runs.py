@@ -19,20 +19,16 @@ from ..metrics.accumulators import JointErrorAccumulator
 from ..metrics.functional import (
     ClassReport,
     FewSamplesWarning,
-    acceleration_error,
     diversity,
-    foot_skating,
     frechet_distance,
-    jerk,
-    matching_score,
     r_precision,
     r_precision_chance,
-    symmetric_jerk_error,
 )
 from ..models import equal_lengths
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer
 from .config import EvaluationConfig
+from .registry import METRICS, own_metrics
 from .report import Interval, Report
 from .samples import Samples
 
@@ -112,6 +108,8 @@ class Run:
         free = ("repeats",) if kind == "generation" else ("repeats", *_MULTIMODALITY)  # more repeats may follow
         shared = {name: value for name, value in asdict(self.config).items() if name not in free}
         self.settings: dict[str, Any] = {"kind": kind, **shared, "data": self.samples.fingerprint, **settings}
+        if own_metrics():  # a repeat in the folder must have them too
+            self.settings["metrics"] = own_metrics()
         if self.folder is None:
             return
         path = self.folder / "run.json"
@@ -203,10 +201,15 @@ class Run:
 
     def look(self, clips: Sequence[np.ndarray]) -> dict[str, float]:
         """Measures of a motion by itself, averaged over clips."""
-        metres, joints = self.skeleton.metres_per_unit, self.joints(clips)
+        return self._averages("motion", self.joints(clips))
+
+    def _averages(self, of: str, *motions: list[np.ndarray]) -> dict[str, float]:
+        """Averages over clips of the registered measures of one kind."""
+        known = {"fps": self.fps, "skeleton": self.skeleton}
         return {
-            "jerk": float(np.mean([jerk(clip, fps=self.fps) for clip in joints])) * metres,
-            "foot_skating": float(np.mean([foot_skating(x, fps=self.fps, skeleton=self.skeleton) for x in joints])),
+            name: float(np.mean([metric.measure(*clips, **known) for clips in zip(*motions, strict=True)]))
+            for name, metric in METRICS.items()
+            if metric.of == of and metric.measure is not None
         }
 
     @cached_property
@@ -216,19 +219,13 @@ class Run:
 
     def errors(self, clips: Sequence[np.ndarray]) -> dict[str, float]:
         """Errors of clips against the real ones, frame by frame."""
-        metres = self.skeleton.metres_per_unit
-        errors, acceleration, jerks = JointErrorAccumulator(), [], []
-        for predicted, target in zip(self.joints(clips), self.joints(self.samples.features), strict=True):
-            errors.update(predicted, target)
-            acceleration.append(acceleration_error(predicted, target, fps=self.fps) * metres)
-            jerks.append(symmetric_jerk_error(predicted, target))
-        found = errors.compute()
+        errors, predicted, target = JointErrorAccumulator(), self.joints(clips), self.joints(self.samples.features)
+        for pair in zip(predicted, target, strict=True):
+            errors.update(*pair)
+        found, metres = errors.compute(), self.skeleton.metres_per_unit
         names = {"none": "mpjpe_mm", "root": "root_mpjpe_mm", "procrustes": "pa_mpjpe_mm"}
-        return {
-            **{name: found[align] * metres * 1000 for align, name in names.items()},
-            "acceleration_error": float(np.mean(acceleration)),
-            "symmetric_jerk_error": float(np.mean(jerks)),
-        }
+        measured = {name: found[align] * metres * 1000 for align, name in names.items()}
+        return measured | self._averages("reconstruction", predicted, target)
 
     def choose_texts(self, rng: np.random.Generator) -> np.ndarray:
         """Draw one text for each sample: indices into all texts."""
@@ -269,7 +266,10 @@ class Run:
     ) -> dict[str, float]:
         precision = r_precision(text.double(), motion, batch_size=self.config.batch_size)
         found = {f"r_precision_top{k + 1}": float(value) for k, value in enumerate(precision)}
-        found |= {"matching_score": matching_score(text, motion), "diversity": diversity(motion, rng=rng)}
+        found["diversity"] = diversity(motion, rng=rng)
+        for name, metric in METRICS.items():
+            if metric.of == "embeddings" and metric.measure is not None:
+                found[name] = float(metric.measure(text, motion))
         if real is not None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", FewSamplesWarning)  # the report says it in its notes
