@@ -13,7 +13,7 @@ def smooth(values, *, cutoff_hz=3.0):
 
 
 def test_an_option_under_its_old_name():
-    with pytest.warns(DeprecationWarning, match=r"smooth\(cutoff=…\) is smooth\(cutoff_hz=…\) since 0\.3") as told:
+    with pytest.warns(DeprecationWarning, match=r"smooth\(cutoff=…\) is smooth\(cutoff_hz=…\) ") as told:
         assert smooth(1, cutoff=2.0) == (1, 2.0)
     assert told[0].filename == __file__
     assert smooth(1, cutoff_hz=2.0) == (1, 2.0)  # and no warning, which would be an error here

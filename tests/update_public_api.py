@@ -90,4 +90,4 @@ def _signature(thing) -> str:
 if __name__ == "__main__":
     lines = public_api()
     SNAPSHOT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print(f"{len(lines)} lines in {SNAPSHOT}")  # noqa: T201
+    print(f"{len(lines)} lines in {SNAPSHOT}")
