@@ -281,6 +281,9 @@ def test_quick_gestures_are_no_outliers():
     rotvecs[:, 20] = circling * 0.9
     assert filters.reject_outliers(poses.replace(rotvecs=rotvecs)).valid[2:-2].all()
     assert filters.reject_outliers(poses[:3]).valid.all()
+    jump = np.zeros((4, 55, 3))
+    jump[1, 18] = [0, 2, 0]  # four frames are fewer than the median looks at
+    assert filters.reject_outliers(PoseSequence(rotvecs=jump, fps=30)).valid.all()
     with pytest.raises(ConfigError, match="positive"):
         filters.reject_outliers(poses, max_frames=0)
 
@@ -364,6 +367,8 @@ def test_resample_is_exact_on_steady_turns(fps):
     assert angles(result.rotvecs[:, 7], (2.0 * time)[:, None] * [0, 1, 0]).max() < 1e-5
     np.testing.assert_allclose(result.transl[:, 0], time, atol=1e-5)
     assert result.fps == 20
+    even = poses.replace(fps=20.0)
+    assert filters.resample(even, fps=20) is even
 
 
 @few

@@ -1,6 +1,8 @@
 """Checkpoints of T2M-GPT's transformer: read them, write them."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,14 +28,16 @@ _UNUSED = "trans_base.pos_embedding.weight"  # trained by nothing, read by nothi
 _MASK = "attn.mask"
 
 
-def _blocks(num_layers):
+def _blocks(num_layers: int) -> Iterator[tuple[str, str]]:
     """Yield (T2M-GPT's prefix, our prefix) of each block."""
     for index in range(2 * num_layers):
         stack = "trans_base" if index < num_layers else "trans_head"
         yield f"{stack}.blocks.{index % num_layers}", f"blocks.{index}"
 
 
-def _config(state, path, heads, hints):
+def _config(
+    state: Mapping[str, torch.Tensor], path: str | Path, heads: int, hints: Mapping[str, Any]
+) -> TransformerConfig:
     needed = ["trans_base.blocks.0.mlp.0.weight", _POSITIONS, *_OUTSIDE]
     missing = [name for name in needed if name not in state]
     if missing:
@@ -54,7 +58,7 @@ def _config(state, path, heads, hints):
     )
 
 
-def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints) -> MotionTransformer:
+def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints: Any) -> MotionTransformer:
     """Load a transformer trained by T2M-GPT's code (``{'trans': state_dict}``).
 
     Sizes are read from the weights. What they do not show is given as a hint.

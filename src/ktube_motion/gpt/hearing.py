@@ -1,10 +1,14 @@
 """The rows of words that a model hears while it writes: known from the start, or as they come."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from ..errors import ConfigError, DataError, ShapeError
+
+if TYPE_CHECKING:
+    from .transformer import MotionTransformer, TransformerConfig
 
 __all__ = ["Heard", "check_words", "heard_live", "heard_together"]
 
@@ -24,7 +28,9 @@ class Heard:
         More rows, for a batch of one; asked for no earlier than a token needs them.
     """
 
-    def __init__(self, config, rows: torch.Tensor, coming: Iterator[torch.Tensor] | None = None):
+    def __init__(
+        self, config: "TransformerConfig", rows: torch.Tensor, coming: Iterator[torch.Tensor] | None = None
+    ) -> None:
         self.past, self.ahead = config.word_past, config.word_ahead
         self.most = config.max_tokens + config.hears  # rows that a model which reads its whole block afresh can hear
         self.rows, self.coming, self.first = rows, coming, 0
@@ -45,14 +51,14 @@ class Heard:
         self._listen(token + 1)
         return token < self.first + self.rows.shape[1]
 
-    def keep(self, samples: torch.Tensor):
+    def keep(self, samples: torch.Tensor) -> None:
         """Go on with these sequences of the batch only."""
         self.rows = self.rows[samples]
 
-    def _listen(self, stop):
+    def _listen(self, stop: int) -> None:
         if self.coming is None:
             return
-        new = []
+        new: list[torch.Tensor] = []
         while self.first + self.rows.shape[1] + len(new) < stop:
             row = next(self.coming, None)
             if row is None:
@@ -65,7 +71,7 @@ class Heard:
             self.rows, self.first = rows[:, gone:].clone(), self.first + gone
 
 
-def _row(row, like):
+def _row(row: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     row = torch.as_tensor(row)
     if tuple(row.shape) != (like.shape[2],):
         raise ShapeError("A row of words does not fit the model.", expected=(like.shape[2],), found=tuple(row.shape))
@@ -74,7 +80,9 @@ def _row(row, like):
     return row.to(like)
 
 
-def check_words(model, words: Sequence[torch.Tensor] | None, count: int) -> list[torch.Tensor] | None:
+def check_words(
+    model: "MotionTransformer", words: Sequence[torch.Tensor] | None, count: int
+) -> list[torch.Tensor] | None:
     """Give the rows ``(N_i, word_dim)`` of each text.
 
     Raises
@@ -103,7 +111,7 @@ def check_words(model, words: Sequence[torch.Tensor] | None, count: int) -> list
     return rows
 
 
-def heard_together(model, rows: Sequence[torch.Tensor]) -> Heard:
+def heard_together(model: "MotionTransformer", rows: Sequence[torch.Tensor]) -> Heard:
     """Put the rows of a batch side by side; behind the end of the shorter ones nothing is known."""
     like = model.head.weight
     return Heard(
@@ -111,7 +119,7 @@ def heard_together(model, rows: Sequence[torch.Tensor]) -> Heard:
     )
 
 
-def heard_live(model, rows: Iterable[torch.Tensor]) -> Heard:
+def heard_live(model: "MotionTransformer", rows: Iterable[torch.Tensor]) -> Heard:
     """Listen to rows ``(word_dim,)`` as they come."""
     if not model.config.word_dim:
         raise ConfigError("This model hears no words.", fix="Train one with a word_encoder, or leave words out.")

@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
+from .transformer import MotionTransformer, TransformerConfig
 
 __all__ = ["TransformerLoss", "corrupt_tokens", "transformer_loss"]
 
@@ -17,7 +18,7 @@ class TransformerLoss(NamedTuple):
     accuracy: torch.Tensor
 
 
-def _rand(shape, generator, device):
+def _rand(shape: tuple[int, ...], generator: torch.Generator | None, device: torch.device) -> torch.Tensor:
     home = generator.device if generator is not None else device
     return torch.rand(shape, generator=generator, device=home).to(device)
 
@@ -66,7 +67,7 @@ def corrupt_tokens(
     return torch.where(keep, tokens, random)
 
 
-def _targets(tokens, lengths, config, ends):
+def _targets(tokens: torch.Tensor, lengths: torch.Tensor, config: TransformerConfig, ends: bool) -> torch.Tensor:
     """Give ``(B, L + 1)`` targets: the tokens, the end token or none, padding."""
     if tokens.ndim != 2 or tuple(lengths.shape) != (len(tokens),):
         raise ShapeError(
@@ -85,7 +86,7 @@ def _targets(tokens, lengths, config, ends):
     return torch.where(place == lengths, config.end_token, targets) if ends else targets
 
 
-def _dropped(rows, share, generator):
+def _dropped(rows: torch.Tensor, share: float, generator: torch.Generator | None) -> torch.Tensor:
     """Zero a share of the samples ``(B, ...)`` whole."""
     if not share:
         return rows
@@ -94,7 +95,7 @@ def _dropped(rows, share, generator):
 
 
 def transformer_loss(
-    model,
+    model: MotionTransformer,
     tokens: torch.Tensor,
     lengths: torch.Tensor,
     text_features: torch.Tensor,

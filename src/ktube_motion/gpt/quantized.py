@@ -2,6 +2,7 @@
 
 import copy
 import functools
+from typing import Any, NoReturn, Self
 
 import torch
 from torch import nn
@@ -19,7 +20,11 @@ class Int8Linear(nn.Module):
     that a row's result does not depend on the rows beside it.
     """
 
-    def __init__(self, linear: nn.Linear):
+    codes: torch.Tensor
+    scale: torch.Tensor
+    bias: torch.Tensor | None
+
+    def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach().float()
         scale = weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _largest()
@@ -28,7 +33,7 @@ class Int8Linear(nn.Module):
         self.register_buffer("scale", scale)
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1]).float()
         scale = rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127
         y = torch._int_mm((rows / scale).round_().to(torch.int8), self.codes).float().mul_(self.scale).mul_(scale)
@@ -38,7 +43,7 @@ class Int8Linear(nn.Module):
 
 
 @functools.cache
-def _largest():
+def _largest() -> int:
     """Largest weight that this processor multiplies right: without VNNI, pairs of larger products overflow."""
     ones = torch.full((64, 64), 127, dtype=torch.int8)
     return 127 if (torch._int_mm(ones, ones.t()) == 64 * 127**2).all() else 63
@@ -47,15 +52,15 @@ def _largest():
 class QuantizedTransformer(MotionTransformer):
     """What `quantize` makes: a `MotionTransformer` that writes tokens and does nothing else."""
 
-    def train(self, mode: bool = True):
+    def train(self, mode: bool = True) -> Self:
         if mode:
             raise ConfigError("Int8 weights cannot be trained.", fix="Train the model that quantize was given.")
         return super().train(mode)
 
-    def state_dict(self, *args, **kwargs):
+    def state_dict(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ConfigError("Int8 weights are not saved.", fix="Save the model that quantize was given.")
 
-    def _apply(self, fn, recurse=True):
+    def _apply(self, fn: Any, recurse: bool = True) -> NoReturn:
         raise ConfigError("Int8 weights stay on the CPU as they are.", fix="Move the model before quantize, or not.")
 
 

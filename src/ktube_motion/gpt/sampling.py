@@ -10,7 +10,8 @@ import torch
 
 from ..errors import ConfigError, DataError, ShapeError
 from ..models import equal_lengths
-from .hearing import check_words, heard_live, heard_together
+from .hearing import Heard, check_words, heard_live, heard_together
+from .transformer import MotionTransformer
 
 __all__ = ["generate", "stream"]
 
@@ -19,7 +20,7 @@ _NOISE_BLOCK = 32  # steps of noise drawn at once; fixed, so that no other optio
 
 
 def generate(
-    model,
+    model: MotionTransformer,
     text_features: torch.Tensor | None,
     *,
     words: Sequence[torch.Tensor] | None = None,
@@ -141,7 +142,7 @@ def generate(
 
 
 def stream(
-    model,
+    model: MotionTransformer,
     text_features: torch.Tensor | None,
     *,
     words: Iterable[torch.Tensor] | None = None,
@@ -195,8 +196,8 @@ def stream(
     if words is not None:
         heard = heard_live(model, islice(words, len(before) - len(seen), None))
         num_tokens = _ENDLESS if num_tokens is None else num_tokens
-    num_tokens = _spoken_lengths(model, None, [before], num_tokens)
-    least, most = _lengths(num_tokens, min_tokens, max_tokens, 1)
+    lengths = _spoken_lengths(model, None, [before], num_tokens)
+    least, most = _lengths(lengths, min_tokens, max_tokens, 1)
     seeds = _seeds(None if seed is None else [seed], generator, 1)
     steps = _write(model, text_features, seen[None], least, most, seeds, options, heard)
     return (tokens[0] for _, tokens in steps)
@@ -209,7 +210,7 @@ class _Options:
     top_p: float | None
     guidance_scale: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ConfigError("temperature must be zero or positive.", found=self.temperature)
         if self.top_k is not None and self.top_k < 1:
@@ -219,7 +220,7 @@ class _Options:
         if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):
             raise ConfigError("guidance_scale must be zero or positive.", found=self.guidance_scale)
 
-    def choose(self, logits, noise):
+    def choose(self, logits: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
         """Pick one token per row of ``(B, V)``."""
         if self.temperature == 0:
             return logits.argmax(-1)
@@ -232,17 +233,17 @@ class _Options:
             # A token stays while those before it have not yet reached top_p: so the first always does.
             beyond = ordered.cumsum(-1) - ordered >= self.top_p
             logits = logits.masked_fill(beyond.gather(-1, order.argsort(-1)), -torch.inf)
-        return (logits + noise).argmax(-1)
+        return (logits if noise is None else logits + noise).argmax(-1)
 
 
 class _Noise:
     """Gumbel noise from one generator per sample."""
 
-    def __init__(self, seeds, size, device):
+    def __init__(self, seeds: Sequence[int], size: int, device: torch.device) -> None:
         self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self.size, self.device, self.step = size, device, 0
 
-    def next(self):
+    def next(self) -> torch.Tensor:
         place = self.step % _NOISE_BLOCK
         if place == 0:
             shape = (_NOISE_BLOCK, self.size)
@@ -251,7 +252,7 @@ class _Noise:
         self.step += 1
         return self.block[:, place]
 
-    def keep(self, rows):
+    def keep(self, rows: torch.Tensor) -> None:
         self.generators = [self.generators[row] for row in rows.tolist()]
         self.block = self.block[rows]
 
@@ -259,7 +260,14 @@ class _Noise:
 class _Context:
     """What the model has read: the text, the last tokens and their words, sliding on when the block is full."""
 
-    def __init__(self, model, text_features, prefix, guidance_scale, heard):
+    def __init__(
+        self,
+        model: MotionTransformer,
+        text_features: torch.Tensor,
+        prefix: torch.Tensor,
+        guidance_scale: float,
+        heard: Heard | None,
+    ) -> None:
         self.model, self.scale, self.heard = model, guidance_scale, heard
         self.first = 0  # the place of the first of the tokens, the prefix counted
         self.guided = guidance_scale != 1
@@ -267,7 +275,7 @@ class _Context:
         self.tokens = torch.cat((prefix, prefix)) if self.guided else prefix
         self.logits = self._read_afresh()
 
-    def _read_afresh(self):
+    def _read_afresh(self) -> torch.Tensor:
         count = self.tokens.shape[1]
         logits, self.cache = self.model.start(self.tokens, self.text, *self._words(self.first, self.first + count + 1))
         # Memory for the tokens to come, laid out once like the cache.
@@ -276,19 +284,19 @@ class _Context:
         self.tokens = room
         return self._guide(logits)
 
-    def _words(self, first, stop):
+    def _words(self, first: int, stop: int) -> tuple[torch.Tensor, ...]:
         if self.heard is None:
             return ()
         rows = self.heard.around(first, stop)
         return (torch.cat((rows, torch.zeros_like(rows))) if self.guided else rows,)
 
-    def _guide(self, logits):
+    def _guide(self, logits: torch.Tensor) -> torch.Tensor:
         if not self.guided:
             return logits
         with_text, without = logits.chunk(2)
         return without + self.scale * (with_text - without)
 
-    def append(self, tokens):
+    def append(self, tokens: torch.Tensor) -> None:
         tokens = torch.cat((tokens, tokens)) if self.guided else tokens
         config = self.model.config
         filled = self.cache.length - config.text_tokens
@@ -301,7 +309,7 @@ class _Context:
             self.tokens, self.first = self.tokens[:, gone : filled + 1], self.first + gone
             self.logits = self._read_afresh()
 
-    def keep(self, rows):
+    def keep(self, rows: torch.Tensor) -> None:
         self.logits = self.logits[rows]
         if self.heard is not None:
             self.heard.keep(rows)
@@ -311,7 +319,16 @@ class _Context:
         self.cache.keep(rows)
 
 
-def _write(model, text_features, prefix, least, most, seeds, options, heard=None):
+def _write(
+    model: MotionTransformer,
+    text_features: torch.Tensor,
+    prefix: torch.Tensor,
+    least: torch.Tensor,
+    most: torch.Tensor,
+    seeds: Sequence[int],
+    options: _Options,
+    heard: Heard | None = None,
+) -> Iterator[tuple[list[int], list[int]]]:
     """Yield (places in the batch, their tokens) step by step, until every sample has ended."""
     device = model.head.weight.device
     end = model.config.end_token
@@ -352,7 +369,7 @@ def _write(model, text_features, prefix, least, most, seeds, options, heard=None
             context.append(chosen.clamp(max=end - 1))
 
 
-def _check_text(model, text_features, count):
+def _check_text(model: MotionTransformer, text_features: torch.Tensor | None, count: int) -> torch.Tensor:
     if text_features is None:
         if not count:
             raise ConfigError("Neither texts nor words are given.", fix="Pass text_features, words, or both.")
@@ -365,7 +382,12 @@ def _check_text(model, text_features, count):
     return text_features
 
 
-def _spoken_lengths(model, words, prefixes, num_tokens):
+def _spoken_lengths(
+    model: MotionTransformer,
+    words: Sequence[torch.Tensor] | None,
+    prefixes: Sequence[torch.Tensor],
+    num_tokens: int | Sequence[int] | None,
+) -> int | Sequence[int] | None:
     """Give the wanted lengths, by default those of the words behind the prefixes."""
     if num_tokens is not None or not model.config.word_dim:
         return num_tokens
@@ -380,7 +402,9 @@ def _spoken_lengths(model, words, prefixes, num_tokens):
     return lengths
 
 
-def _lengths(num_tokens, min_tokens, max_tokens, count):
+def _lengths(
+    num_tokens: int | Sequence[int] | None, min_tokens: int, max_tokens: int, count: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the least and most tokens of each text, ``(B,)``."""
     if num_tokens is None:
         if not 0 <= min_tokens <= max_tokens:
@@ -395,7 +419,9 @@ def _lengths(num_tokens, min_tokens, max_tokens, count):
     return exact, exact
 
 
-def _prefixes(model, prefix, count):
+def _prefixes(
+    model: MotionTransformer, prefix: torch.Tensor | Sequence[torch.Tensor] | None, count: int
+) -> list[torch.Tensor]:
     """Give one 1-D CPU tensor of motion codes per text."""
     if prefix is None:
         return [torch.zeros(0, dtype=torch.int64)] * count
@@ -416,7 +442,7 @@ def _prefixes(model, prefix, count):
     return [tokens.long() for tokens in prefix]
 
 
-def _seeds(seeds, generator, count):
+def _seeds(seeds: Sequence[int] | None, generator: torch.Generator | None, count: int) -> list[int]:
     if seeds is not None:
         if len(seeds) != count:
             raise ConfigError("seeds does not fit the texts.", expected=count, found=len(seeds))

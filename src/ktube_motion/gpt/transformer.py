@@ -1,5 +1,6 @@
 """MotionTransformer: from the text and the motion tokens so far to the next token."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -80,7 +81,7 @@ class TransformerConfig:
     word_ahead: int = 6
     word_encoder: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in _SIZES:
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be a positive whole number.", found=repr(getattr(self, name)))
@@ -98,27 +99,27 @@ class TransformerConfig:
             raise ConfigError("dropout must lie in [0, 1).", found=self.dropout)
 
     @property
-    def end_token(self):
+    def end_token(self) -> int:
         """The token that ends a motion."""
         return self.num_codes
 
     @property
-    def pad_token(self):
+    def pad_token(self) -> int:
         """The token that fills a batch behind the end."""
         return self.num_codes + 1
 
     @property
-    def max_tokens(self):
+    def max_tokens(self) -> int:
         """Motion tokens that fit beside the text."""
         return self.block_size - self.text_tokens
 
     @property
-    def hears(self):
+    def hears(self) -> int:
         """Rows of the words that one token hears: its own, and those around it."""
         return self.word_past + 1 + self.word_ahead
 
     @property
-    def text_shape(self):
+    def text_shape(self) -> tuple[int, ...]:
         """Shape of one text's vectors: ``(text_dim,)``, or ``(text_tokens, text_dim)`` when there are several."""
         return (self.text_dim,) if self.text_tokens == 1 else (self.text_tokens, self.text_dim)
 
@@ -142,18 +143,18 @@ class KeyValueCache:
         Positions filled.
     """
 
-    def __init__(self, model, batch):
+    def __init__(self, model: "MotionTransformer", batch: int) -> None:
         config, like = model.config, model.head.weight
         head_size = config.width // config.num_heads
         shape = (len(model.blocks), batch, config.num_heads, config.block_size, head_size)
         self.keys, self.values = like.new_empty(shape), like.new_empty(shape)
         self.length = 0
 
-    def keep(self, rows):
+    def keep(self, rows: torch.Tensor) -> None:
         """Go on with these sequences of the batch only."""
         self.keys, self.values = self.keys[:, rows], self.values[:, rows]
 
-    def extend(self, block, keys, values):
+    def extend(self, block: int, keys: torch.Tensor, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Write new positions of one block; give all its keys and values."""
         stop = self.length + keys.shape[2]
         self.keys[block, :, :, self.length : stop] = keys
@@ -167,7 +168,7 @@ class Block(nn.Module):
     The attention is causal, unless a mask ``(B, 1, 1, L)`` tells which positions all others may look at.
     """
 
-    def __init__(self, config, index):
+    def __init__(self, config: TransformerConfig, index: int) -> None:
         super().__init__()
         self.index, self.num_heads, self.dropout = index, config.num_heads, config.dropout
         self.norm1 = nn.LayerNorm(config.width)
@@ -177,7 +178,9 @@ class Block(nn.Module):
         self.expand = nn.Linear(config.width, config.ff_rate * config.width)
         self.contract = nn.Linear(config.ff_rate * config.width, config.width)
 
-    def forward(self, x, cache=None, mask=None):
+    def forward(
+        self, x: torch.Tensor, cache: KeyValueCache | None = None, mask: torch.Tensor | None = None
+    ) -> torch.Tensor:
         batch, length, width = x.shape
         # Reading with a cache is never training, whatever mode the module is in.
         dropout = self.dropout if self.training and cache is None else 0.0
@@ -195,14 +198,14 @@ class Block(nn.Module):
 class WordReader(nn.Module):
     """What is said around each token, as one vector to add to its input: a small network over time."""
 
-    def __init__(self, config):
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         size = config.width // 3
         self.words = nn.Linear(config.word_dim, size)
         self.around = nn.Conv1d(size, config.width, config.hears)
         self.out = nn.Linear(config.width, config.width)
 
-    def forward(self, track, dropout=0.0):
+    def forward(self, track: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:
         """Read rows ``(B, word_past + N + word_ahead, word_dim)``; give ``(B, N, width)``."""
         rows = self.words(track)
         rows = F.dropout(rows, dropout) if dropout else rows
@@ -239,7 +242,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
     config: TransformerConfig
     positions: torch.Tensor
 
-    def __init__(self, config: TransformerConfig):
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
         self.tokens = nn.Embedding(config.num_codes + 2, config.width)
@@ -253,7 +256,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         self.apply(self._init)
 
     @staticmethod
-    def _init(module):
+    def _init(module: nn.Module) -> None:
         if isinstance(module, (nn.Linear, nn.Embedding)):
             nn.init.normal_(module.weight, std=0.02)
         if isinstance(module, nn.Linear) and module.bias is not None:
@@ -328,7 +331,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         return self._read(self.embed(tokens, text_features, words), cache), cache
 
     def step(self, tokens: torch.Tensor, cache: KeyValueCache, words: torch.Tensor | None = None) -> torch.Tensor:
-        """Read one more token ``(B,)`` of each sequence, and the rows that the next one hears, ``(B, hears, word_dim)``.
+        """Read one more token ``(B,)`` of each sequence, and the rows the next one hears, ``(B, hears, word_dim)``.
 
         Gives the next logits ``(B, V)`` in float32.
         """
@@ -339,13 +342,13 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
             x = x + self.hearing(words.to(x))
         return self._read(x, cache)
 
-    def _read(self, x, cache):
+    def _read(self, x: torch.Tensor, cache: KeyValueCache) -> torch.Tensor:
         for block in self.blocks:
             x = block(x, cache)
         cache.length += x.shape[1]
         return self.head(self.norm(x[:, -1])).float()
 
-    def check(self, tokens: torch.Tensor, text_features: torch.Tensor, words: torch.Tensor | None = None):
+    def check(self, tokens: torch.Tensor, text_features: torch.Tensor, words: torch.Tensor | None = None) -> None:
         """Raise unless tokens ``(B, L)``, text vectors ``(B, *text_shape)`` and words fit this model."""
         config = self.config
         self.check_text(text_features)
@@ -377,7 +380,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
                 fix="Were these tokens made by another tokenizer?",
             )
 
-    def check_text(self, text_features: torch.Tensor):
+    def check_text(self, text_features: torch.Tensor) -> None:
         """Raise `ShapeError` unless text vectors ``(B, *text_shape)`` fit this model."""
         if text_features.ndim < 2 or tuple(text_features.shape[1:]) != self.config.text_shape:
             raise ShapeError(
@@ -387,6 +390,6 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
                 fix=f"It was trained with the text encoder {self.config.text_encoder or '(not recorded)'!r}.",
             )
 
-    def _receive(self, state):
+    def _receive(self, state: Mapping[str, torch.Tensor]) -> None:
         if "head.weight" in state:
             self.to(state["head.weight"].dtype)  # a model saved in half precision comes back in it

@@ -51,7 +51,7 @@ class SoundReader:
     (4000, 4000, 1.0)
     """
 
-    def __init__(self, audio, *, sample_rate: int):
+    def __init__(self, audio: str | Path | tuple[np.ndarray, int], *, sample_rate: int) -> None:
         self.sample_rate, self._start, self._ended = sample_rate, 0, False
         self._kept = np.zeros(0, np.float32)
         self._stack = ExitStack()

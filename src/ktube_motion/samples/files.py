@@ -1,16 +1,19 @@
 """The made-up speaker's files: poses as estimators write them, subtitles, words in time."""
 
 import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+
+from ..types import Cue, PoseSequence, Word
 
 __all__ = ["CAMERA", "TRANSCRIPTS", "pose_json"]
 
 CAMERA = Rotation.from_rotvec([np.pi, 0, 0])  # y down, z forward
 
 
-def pose_json(poses):
+def pose_json(poses: PoseSequence) -> str:
     """The raw dictionary of Hand4Whole and OSX, frame by frame, in a camera frame."""
     root = (CAMERA * Rotation.from_rotvec(poses.rotvecs[:, 0])).as_rotvec()
     camera = CAMERA.apply(poses.transl)
@@ -31,23 +34,23 @@ def pose_json(poses):
     return f'{{"fps":{poses.fps},"frames":[\n' + ",\n".join(rows) + "\n]}\n"
 
 
-def _srt(cues):
+def _srt(cues: Sequence[Cue]) -> str:
     blocks = (
         f"{number}\n{_clock(cue.start)} --> {_clock(cue.end)}\n{cue.text}\n" for number, cue in enumerate(cues, 1)
     )
     return "\n".join(blocks)
 
 
-def _clock(seconds):
+def _clock(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d},{rest % 1000:03d}"
 
 
-def _textgrid(cues):
+def _textgrid(cues: Sequence[Cue]) -> str:
     """Praat's long format: a tier of utterances, a tier of words."""
     end = cues[-1].end
-    tiers = {"utterances": cues, "words": [word for cue in cues for word in cue.words]}
+    tiers: dict[str, Sequence[Cue | Word]] = {"utterances": cues, "words": [word for cue in cues for word in cue.words]}
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0", f"xmax = {end:.3f}"]
     lines += ["tiers? <exists>", f"size = {len(tiers)}", "item []:"]
     for number, (name, spoken) in enumerate(tiers.items(), 1):
@@ -60,7 +63,7 @@ def _textgrid(cues):
     return "\n".join(lines) + "\n"
 
 
-def _with_silence(spoken):
+def _with_silence(spoken: Sequence[Cue | Word]) -> Iterator[tuple[float, float, str]]:
     """Give (start, end, text) without holes: silence has no text."""
     clock = 0.0
     for part in spoken:

@@ -13,8 +13,8 @@ from ..io.files import write_text
 from ..types import Cue, PoseSequence
 from .faults import FAULTS, spoil
 from .files import CAMERA, TRANSCRIPTS, pose_json
-from .gestures import HANGING, Arm, Style, gesture, reach
-from .speech import choose, open_some, schedule
+from .gestures import HANGING, Arm, Pose, Style, gesture, reach
+from .speech import Moment, choose, open_some, schedule
 from .tracks import Tracks, enliven
 from .wordings import Sentence, sentences
 
@@ -82,7 +82,7 @@ class Speaker:
 
 
 def make_speaker(
-    folder: str | PathLike | None = None,
+    folder: str | PathLike[str] | None = None,
     *,
     seed: int = 0,
     person: int | None = None,
@@ -183,7 +183,9 @@ def make_speaker(
     return Speaker(name, poses, truth, cues, said, _until_next(labels))
 
 
-def _check(num_utterances, fps, faults, name, wordings):
+def _check(
+    num_utterances: int, fps: float, faults: Collection[str], name: str | None, wordings: Sequence[Sentence]
+) -> None:
     if num_utterances < 1 or not fps > 0:
         raise ConfigError(
             "A speaker needs sentences and frames.",
@@ -199,17 +201,17 @@ def _check(num_utterances, fps, faults, name, wordings):
         raise ConfigError("There is no wording to say.", expected="sentences from ktube_motion.samples.sentences()")
 
 
-def _check_choices(seed, transcript):
+def _check_choices(seed: int, transcript: str) -> None:
     if seed < 0:
         raise ConfigError("A seed counts from 0.", expected="seed >= 0", found=seed)
     if transcript not in TRANSCRIPTS:
         raise ConfigError("Unknown transcript format.", expected=", ".join(TRANSCRIPTS), found=repr(transcript))
 
 
-def _style(rng):
+def _style(rng: np.random.Generator) -> Style:
     """One person's way of moving."""
     clasped = rng.random() < 0.25
-    rest = {}
+    rest: dict[str, Pose] = {}
     for part in ("left", "right"):
         base = reach((0.05, -0.42, 0.19), (-0.3, 0, -1), elbow=(1, -0.6, -0.3)) if clasped else HANGING
         change = rng.normal(0, 0.03, (2, 3)) * (0.4 if clasped else 1)
@@ -219,18 +221,18 @@ def _style(rng):
     return Style(side, rng.uniform(0.88, 1.15), rng.uniform(0.88, 1.12), rng.uniform(0.0, 0.12), rest)
 
 
-def _gesticulate(tracks, moment, style, rng):
+def _gesticulate(tracks: Tracks, moment: Moment, style: Style, rng: np.random.Generator) -> Label:
     """Play the gesture of some words, and say when it came."""
     keys = gesture(moment.concept, style, rng, moment.end - moment.start)
     due = moment.centre - style.lead + rng.normal(0, 0.025)
     onset, stroke, release = tracks.add(keys, due, style.speed)
     arms = sorted({key.part for key in keys} & {"left", "right"})
     hand = "both" if len(arms) == 2 else arms[0] if arms else "none"
-    times = (round(time, 3) for time in (moment.start, moment.end, onset, stroke, release))
-    return Label(moment.concept, moment.cue, moment.text, *times, hand)
+    start, end, onset, stroke, release = (round(time, 3) for time in (moment.start, moment.end, onset, stroke, release))
+    return Label(moment.concept, moment.cue, moment.text, start, end, onset, stroke, release, hand)
 
 
-def _until_next(labels):
+def _until_next(labels: list[Label]) -> list[Label]:
     """A gesture lets go where the next one begins."""
     cut = [replace(label, release=min(label.release, later.onset)) for label, later in pairwise(labels)]
     return cut + labels[-1:]

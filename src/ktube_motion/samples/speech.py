@@ -52,7 +52,7 @@ def choose(wordings: Sequence[Sentence], count: int, liking: np.ndarray, rng: np
     return said
 
 
-def _some_or_many(places, wordings, rng):
+def _some_or_many(places: Sequence[int], wordings: Sequence[Sentence], rng: np.random.Generator) -> list[int]:
     """Keep the sentences with at most one gesture, or in two of five draws those with more."""
     many = [place for place in places if len(wordings[place].marks) > 1]
     few = [place for place in places if len(wordings[place].marks) < 2]
@@ -73,7 +73,9 @@ def open_some(said: Sequence[Sentence], rng: np.random.Generator, *, plainly: bo
 
 def schedule(said: Sequence[Sentence], rate: float, rng: np.random.Generator) -> tuple[list[Cue], list[Moment]]:
     """Say sentences at `rate` syllables a second, unevenly as people do: cues with word times, and their gestures."""
-    cues, moments, start = [], [], 1.0
+    cues: list[Cue] = []
+    moments: list[Moment] = []
+    start = 1.0
     for number, sentence in enumerate(said):
         lengths = np.array([_length(sentence.text, place) for place in range(len(sentence.text))])
         lengths *= rng.lognormal(0, 0.16, len(lengths)) / (rate * rng.uniform(0.92, 1.08))
@@ -88,7 +90,7 @@ def schedule(said: Sequence[Sentence], rate: float, rng: np.random.Generator) ->
     return cues, moments
 
 
-def _length(text, place):
+def _length(text: str, place: int) -> float:
     """How long a character lasts, in syllables: a pause at punctuation, a longer syllable before it."""
     character, following = text[place], text[place + 1 : place + 2]
     if character in ",.!?":
@@ -98,9 +100,9 @@ def _length(text, place):
     return 1.35 if following in ("", ",", ".", "!", "?") else 1.0
 
 
-def _moments(number, sentence, clock):
+def _moments(number: int, sentence: Sentence, clock: np.ndarray) -> list[Moment]:
     """Find the words of the gestures; moves `clock` on where two strokes would come too close."""
-    moments = []
+    moments: list[Moment] = []
     for concept, first, last in sentence.marks:
         moment = Moment(number, concept, sentence.text[first:last], float(clock[first]), float(clock[last]))
         if moments and (wait := moments[-1].centre + _APART - moment.centre) > 0:
@@ -110,11 +112,11 @@ def _moments(number, sentence, clock):
     return moments
 
 
-def _last_sound(text):
+def _last_sound(text: str) -> int:
     return len(text.rstrip(" ,.!?"))
 
 
-def _cue(text, clock, end):
+def _cue(text: str, clock: np.ndarray, end: float) -> Cue:
     words, place = [], 0
     for word in text.split(" "):
         start, stop = clock[place], clock[place + _last_sound(word)]

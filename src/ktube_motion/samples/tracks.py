@@ -1,5 +1,6 @@
 """Key poses in time become joint rotations."""
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ..types import Cue
-from .gestures import JOINTS, Key, Style, part_rotvecs
+from .gestures import JOINTS, Key, Pose, Style, part_rotvecs
 
 __all__ = ["Tracks", "enliven"]
 
@@ -24,7 +25,7 @@ class _Pose(NamedTuple):
 class Tracks:
     """Key poses in time for torso, head and both arms."""
 
-    def __init__(self, style: Style):
+    def __init__(self, style: Style) -> None:
         self.rest = {part: _quat(part, style.rest.get(part, (0, 0, 0))) for part in JOINTS}
         self.keys = {part: [_Pose(0.0, rest)] for part, rest in self.rest.items()}
         self.stroke = -10.0
@@ -55,7 +56,7 @@ class Tracks:
         self.stroke = stroke
         return begin, stroke, stroke + max(key.time for key in keys)
 
-    def _take_over(self, part, start):
+    def _take_over(self, part: str, start: float) -> list[_Pose]:
         """Drop what a part would do after `start`; until then it keeps its last pose."""
         track = self.keys[part]
         while len(track) > 1 and track[-1].time > start:
@@ -83,11 +84,11 @@ class Tracks:
         return quats
 
 
-def _quat(part, pose):
+def _quat(part: str, pose: Pose) -> np.ndarray:
     return Rotation.from_rotvec(part_rotvecs(part, pose)).as_quat()
 
 
-def _ease(s, leaving, arriving):
+def _ease(s: np.ndarray, leaving: bool, arriving: bool) -> np.ndarray:
     """Progress from 0 to 1 without a jolt: a stop at both ends (minimum jerk), or even speed where one goes on."""
     stops = s**3 * (10 - 15 * s + 6 * s**2)
     leaves = s - s**3 * (6 - 8 * s + 3 * s**2)
@@ -95,7 +96,7 @@ def _ease(s, leaving, arriving):
     return stops + leaving * leaves + arriving * arrives
 
 
-def _slerp(a, b, s):
+def _slerp(a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:
     """Turn the shorter way from `a` to `b` ``(..., 4)``."""
     cosine = (a * b).sum(-1, keepdims=True)
     b, cosine = np.where(cosine < 0, -b, b), np.abs(cosine)
@@ -109,7 +110,7 @@ def _slerp(a, b, s):
 def enliven(quats: np.ndarray, times: np.ndarray, cues: list[Cue], rng: np.random.Generator) -> np.ndarray:
     """Add what never stops: swaying, breathing, small looks, and the jaw while he talks."""
 
-    def wander(size, slowest, fastest):
+    def wander(size: float, slowest: float, fastest: float) -> np.ndarray:
         rates, phases = rng.uniform(slowest, fastest, 4), rng.uniform(0, 2 * np.pi, 4)
         return size / 2 * np.sin(2 * np.pi * rates * times[:, None] + phases).sum(1)
 
@@ -133,7 +134,7 @@ def enliven(quats: np.ndarray, times: np.ndarray, cues: list[Cue], rng: np.rando
     return rotvecs
 
 
-def _talking(cues):
+def _talking(cues: Sequence[Cue]) -> Iterator[tuple[float, float]]:
     """Give the stretches of speech between pauses."""
     words = [word for cue in cues for word in cue.words]
     start = words[0].start

@@ -250,6 +250,7 @@ def train_transformer(
     check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
     tokenizer = tokenizer.eval()
+    task: _TransformerTask | SpeakingTask
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
     else:

@@ -6,9 +6,9 @@ import numpy as np
 
 from . import doing, feeling, measuring, meeting, pointing
 from .keys import OTHER, Key
-from .poses import HANGING, JOINTS, Arm, part_rotvecs, reach
+from .poses import HANGING, JOINTS, Arm, Pose, part_rotvecs, reach
 
-__all__ = ["CONCEPTS", "HANGING", "JOINTS", "Arm", "Key", "Style", "gesture", "part_rotvecs", "reach"]
+__all__ = ["CONCEPTS", "HANGING", "JOINTS", "Arm", "Key", "Pose", "Style", "gesture", "part_rotvecs", "reach"]
 
 _TABLE = meeting.PLAYS | pointing.PLAYS | measuring.PLAYS | doing.PLAYS | feeling.PLAYS
 CONCEPTS = {concept: seen for concept, (seen, _) in _TABLE.items()}
@@ -22,7 +22,7 @@ class Style:
     speed: float = 1.0
     size: float = 1.0
     lead: float = 0.0
-    rest: dict = field(default_factory=lambda: dict.fromkeys(("left", "right"), HANGING))
+    rest: dict[str, Pose] = field(default_factory=lambda: dict.fromkeys(("left", "right"), HANGING))
 
 
 def gesture(concept: str, style: Style, rng: np.random.Generator, span: float = 0.5) -> list[Key]:
@@ -51,7 +51,7 @@ def gesture(concept: str, style: Style, rng: np.random.Generator, span: float = 
     hanging, reaching = np.array([HANGING.upper, HANGING.fore]), 0.5 + 0.5 * size
     stretch = 1.0 if concept == "count" else 1 / tempo  # fingers keep time with the words
 
-    def vary(part, pose):
+    def vary(part: str, pose: Pose) -> Pose:
         if not isinstance(pose, Arm):
             return tuple(size * angle for angle in pose)
         arm = np.array([pose.upper, pose.fore])

@@ -1,6 +1,8 @@
 """What one does with one's hands, and what one's senses do."""
 
-from .keys import OTHER, both, hold, move, swing, turned
+import numpy as np
+
+from .keys import OTHER, Key, both, hold, move, swing, turned
 from .poses import reach
 
 __all__ = ["PLAYS"]
@@ -8,33 +10,33 @@ __all__ = ["PLAYS"]
 _BOARD = reach((0.04, -0.27, 0.29), (-0.1, 1, 0), "open", elbow=(1, -1, 0), fingers=(-0.8, 0, 0.6), touches=True)
 
 
-def _open(side, size, span, rng):
+def _open(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     shut = reach((0.05, 0.10, 0.32), (0, 0, 1), "open", fingers=(0, 1, 0.1))
     ajar = reach((0.46, 0.14, 0.22), (-0.3, 0, 1), "open", fingers=(0.3, 1, 0.1))
     return [*both((-0.34, shut), (0.0, ajar), (0.8, ajar)), *hold("head", (-0.06, 0, 0), 0.0, 0.7)]
 
 
-def _close(side, size, span, rng):
+def _close(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     ajar = reach((0.46, 0.08, 0.24), (-1, 0, 0.2), "open", fingers=(0.2, 1, 0.2))
     shut = reach((0.07, 0.06, 0.33), (-0.3, 0, -1), "open", fingers=(0, 1, 0.1), touches=True)
     return [*both((-0.36, ajar), (0.0, shut), (0.8, shut)), *hold("head", (0.14, 0, 0), 0.0, 0.7)]
 
 
-def _cut(side, size, span, rng):
+def _cut(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     high = reach((0.12, 0.10, 0.34), (-1, 0, 0), "open", fingers=(-0.4, 0.7, 0.7))
     low = reach((0.08, -0.18, 0.35), (-1, 0, 0), "open", fingers=(-0.6, -0.1, 0.8), touches=True)
     keys = move(side, (-0.24, high), (0.0, low), (0.26, high), (0.5, low), (0.8, low))
     return [*keys, *hold(OTHER[side], _BOARD, -0.24, 0.75), *hold("head", (0.24, 0, 0), 0.0, 0.7)]
 
 
-def _phone(side, size, span, rng):
+def _phone(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     ear = reach((0.16, 0.15, 0.07), (-1, 0.1, 0.1), "call", elbow=(0.3, -1, 0.5), fingers=(-0.1, 1, -0.1), touches=True)
     turn = turned(side)
     tilts = move("head", (0.0, (0.05, 0, -0.20 * turn)), (0.5, (0.12, 0, -0.20 * turn)), (1.0, (0.05, 0, -0.20 * turn)))
     return [*hold(side, ear, 0.0, 1.0), *tilts]
 
 
-def _write(side, size, span, rng):
+def _write(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     pen = reach(
         (0.09, -0.15, 0.31), (-0.7, -0.6, 0), "pinch", elbow=(1, -0.8, 0), fingers=(-0.7, -0.2, 0.6), touches=True
     )
@@ -42,7 +44,7 @@ def _write(side, size, span, rng):
     return [*keys, *hold(OTHER[side], _BOARD, 0.0, 0.9), *hold("head", (0.32, 0, 0), 0.0, 0.85)]
 
 
-def _eat(side, size, span, rng):
+def _eat(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     bowl = reach((0.06, -0.20, 0.30), (-0.3, 0.6, -0.5), "pinch", fingers=(-0.9, 0.1, 0.2))
     mouth = reach(
         (0.11, 0.10, 0.20), (-0.2, 0.2, -1), "pinch", elbow=(0.6, -1, 0), fingers=(-0.8, 0.5, -0.2), touches=True
@@ -53,7 +55,7 @@ def _eat(side, size, span, rng):
     return [*keys, *hold(OTHER[side], holder, -0.3, 0.75), *bites]
 
 
-def _drink(side, size, span, rng):
+def _drink(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     glass = reach((0.13, -0.06, 0.24), (-1, 0, 0), "grip", fingers=(-0.5, 0.2, 0.8))
     lips = reach(
         (0.11, 0.12, 0.20), (-1, -0.1, -0.2), "grip", elbow=(1, -0.5, 0.3), fingers=(-0.8, 0.3, 0.1), touches=True
@@ -68,7 +70,7 @@ def _drink(side, size, span, rng):
     ]
 
 
-def _sleep(side, size, span, rng):
+def _sleep(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     turn = turned(side)
     cheek = reach((0.14, 0.06, 0.13), (-1, 0.2, 0), "open", elbow=(0.7, -1, 0), fingers=(-0.1, 1, 0.1), touches=True)
     other = reach(
@@ -83,7 +85,7 @@ def _sleep(side, size, span, rng):
     ]
 
 
-def _hear(side, size, span, rng):
+def _hear(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     turn = turned(side)
     ear = reach((0.20, 0.20, 0.03), (-0.2, 0, 1), "grip", elbow=(1, 0.1, -0.1), fingers=(-0.3, 1, -0.1), touches=True)
     return [
@@ -93,7 +95,7 @@ def _hear(side, size, span, rng):
     ]
 
 
-def _look(side, size, span, rng):
+def _look(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     turn = turned(side)
     brow = reach(
         (0.17, 0.26, 0.14), (-0.1, -1, 0.1), "open", elbow=(1, -0.3, 0.2), fingers=(-1, 0.1, 0.2), touches=True

@@ -1,12 +1,14 @@
 """How one is: thoughtful, strong, tired, cold."""
 
+import numpy as np
+
 from .keys import OTHER, Key, both, hold, move, turned
 from .poses import Arm, reach
 
 __all__ = ["PLAYS"]
 
 
-def _thinking(side, size, span, rng):
+def _thinking(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     chin = Arm((0.06, -0.72, 0.66), (-0.42, 0.88, -0.12), (-0.5, -0.1, -0.9), "curled", 0.2, touches=True)
     other = Arm((0.16, -0.95, 0.30), (-0.88, 0.02, 0.50), (0, 0.3, -1))
     tilt = 0.16 * turned(side)
@@ -14,7 +16,7 @@ def _thinking(side, size, span, rng):
     return [*keys, *move("head", (0.1, (0.10, 0.1 * tilt, -tilt)), (0.8, (-0.10, tilt, -tilt)), (1.5, (0.1, 0, -tilt)))]
 
 
-def _strong(side, size, span, rng):
+def _strong(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     flexed = Arm((0.95, 0.02, 0.20), (-0.42, 1, 0.12), (-1, 0, -0.2), "fist")
     eased = Arm((0.95, -0.10, 0.22), (0.15, 1, 0.20), (-1, 0, -0.2), "fist")
     return [
@@ -23,7 +25,7 @@ def _strong(side, size, span, rng):
     ]
 
 
-def _heavy(side, size, span, rng):
+def _heavy(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     low = reach((0.17, -0.46, 0.24), (-0.2, 1, 0), "grip", fingers=(-0.3, -0.1, 1))
     lifted = reach((0.16, -0.27, 0.27), (-0.2, 1, 0), "grip", fingers=(-0.3, 0.1, 1))
     slipped = reach((0.16, -0.36, 0.26), (-0.2, 1, 0), "grip", fingers=(-0.3, 0.1, 1))
@@ -34,7 +36,7 @@ def _heavy(side, size, span, rng):
     ]
 
 
-def _tired(side, size, span, rng):
+def _tired(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     brow = reach((0.08, 0.26, 0.17), (0, 0.5, 0.9), elbow=(1, -0.4, 0.3), fingers=(-1, 0, 0), touches=True)
     wiped = reach((0.26, 0.22, 0.15), (0, 0.5, 0.9), elbow=(1, -0.5, 0.2), fingers=(-1, 0.2, 0), touches=True)
     dropped = reach((0.26, -0.42, 0.14), (-1, 0, 0))
@@ -45,7 +47,7 @@ def _tired(side, size, span, rng):
     ]
 
 
-def _cold(side, size, span, rng):
+def _cold(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     keys = []
     for part, height in ((side, -0.10), (OTHER[side], -0.16)):
         outer = reach((0.10, height - 0.02, 0.32), (0, 0, -1), elbow=(1, -0.8, 0.2), fingers=(-1, 0.1, 0))
@@ -64,7 +66,7 @@ def _cold(side, size, span, rng):
     return [*keys, *move("torso", *shiver), *hold("head", (0.20, 0, 0), 0.0, 1.0)]
 
 
-def _hot(side, size, span, rng):
+def _hot(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     fan = reach((0.20, 0.07, 0.24), (-0.8, 0, -0.5), "open", fingers=(-0.1, 1, 0.1))
     flap = reach((0.15, 0.09, 0.15), (-0.8, 0, -0.5), "open", fingers=(-0.3, 1, -0.1))
     steps = [(0.17 * beat, flap if beat % 2 else fan) for beat in range(7)]

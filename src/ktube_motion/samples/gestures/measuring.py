@@ -1,26 +1,28 @@
 """How much, how fast, how many: size, amount, trend and stress."""
 
+import numpy as np
+
 from .keys import Key, both, circle, hold, move, nod, turned
 from .poses import Arm, reach
 
 __all__ = ["PLAYS"]
 
 
-def _big(side, size, span, rng):
+def _big(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     near = Arm((0.30, -0.85, 0.42), (-0.30, 0.20, 0.90), (-1, 0, 0.2), "open")
     wide = Arm((0.85, -0.45 + 0.1 * size, 0.35), (0.72, 0.32, 0.62), (-0.8, 0, 0.6), "open")
     keys = both((-0.3, near), (0.1, wide), (1.0, wide))
     return [*keys, *move("torso", (0.1, (-0.08, 0, 0)), (0.9, (-0.06, 0, 0))), Key("head", 0.1, (-0.10, 0, 0))]
 
 
-def _small(side, size, span, rng):
+def _small(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     apart = reach((0.21, -0.15, 0.32), (-1, -0.1, 0.1), "pinch", fingers=(-0.2, 0.3, 1))
     close = reach((0.08, -0.15, 0.34), (-1, -0.1, 0.1), "pinch", fingers=(-0.2, 0.3, 1), touches=True)
     keys = both((-0.25, apart), (0.05, close), (0.35, apart), (0.6, close), (1.1, close))
     return [*keys, *hold("torso", (0.10, 0, 0), 0.1, 0.9), Key("head", 0.1, (0.2, 0, 0.06))]
 
 
-def _count(side, size, span, rng):
+def _count(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     keys, beat = [], max(span, 1.2) / 3  # fingers need their time
     for number, hand in enumerate(("one", "two", "three")):
         start = number * beat
@@ -31,13 +33,13 @@ def _count(side, size, span, rng):
     return [*keys, Key(side, 3 * beat + 0.3, front), *nods]
 
 
-def _beat(side, size, span, rng):
+def _beat(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     above = reach((0.17, -0.11, 0.32), (-1, 0, 0), "open", fingers=(-0.2, 0.3, 1))
     below = reach((0.16, -0.26, 0.38), (-1, 0, 0), "open", fingers=(-0.2, -0.1, 1))
     return [*move(side, (-0.2, above), (0.0, below), (0.2, above), (0.38, below)), *nod(0.14, count=1)]
 
 
-def _rise(side, size, span, rng):
+def _rise(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     low = reach((-0.06, -0.30, 0.28), (0, -1, 0.2), "open", elbow=(1, -0.7, 0))
     high = reach((0.44, 0.24, 0.26), (-0.2, -0.6, 0.6), "open")
     turn = turned(side)
@@ -47,7 +49,7 @@ def _rise(side, size, span, rng):
     ]
 
 
-def _fall(side, size, span, rng):
+def _fall(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     high = reach((0.02, 0.20, 0.30), (0, -1, 0.3), "open", elbow=(1, -0.5, 0.2))
     low = reach((0.42, -0.34, 0.22), (0, -1, 0), "open")
     turn = turned(side)
@@ -57,7 +59,7 @@ def _fall(side, size, span, rng):
     ]
 
 
-def _more(side, size, span, rng):
+def _more(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     heights = ((-0.22, -0.32), (0.0, -0.18), (0.17, -0.23), (0.38, -0.05), (0.55, -0.10), (0.78, 0.09), (1.0, 0.09))
     steps = (
         (time, reach((0.24, height, 0.33), (0, 1, 0.1), "open", fingers=(-0.3, 0.1, 1))) for time, height in heights
@@ -65,7 +67,7 @@ def _more(side, size, span, rng):
     return move(side, *steps)
 
 
-def _less(side, size, span, rng):
+def _less(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     heights = ((-0.26, 0.02), (0.0, -0.13), (0.2, -0.08), (0.45, -0.30), (0.9, -0.30))
     steps = (
         (time, reach((0.21, height, 0.34), (0, -1, 0), "open", fingers=(-0.2, 0.1, 1))) for time, height in heights
@@ -73,7 +75,7 @@ def _less(side, size, span, rng):
     return [*both(*steps), *hold("torso", (0.08, 0, 0), 0.45, 0.85), *hold("head", (0.22, 0, 0), 0.45, 0.85)]
 
 
-def _fast(side, size, span, rng):
+def _fast(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     keys = []
     for part, phase in (("left", 0.0), ("right", 0.5)):
         keys += circle(
@@ -83,7 +85,7 @@ def _fast(side, size, span, rng):
     return [*keys, *hold("torso", (0.08, 0, 0), 0.0, 1.0)]
 
 
-def _slow(side, size, span, rng):
+def _slow(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     inner = reach((-0.10, -0.12, 0.30), (0, -1, 0), "open", elbow=(1, -0.4, 0))
     outer = reach((0.46, -0.16, 0.30), (0, -1, 0), "open", elbow=(1, -0.8, 0))
     turn = turned(side)

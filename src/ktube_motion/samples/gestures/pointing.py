@@ -1,8 +1,10 @@
 """What one points out: people, places, ways and times."""
 
+from collections.abc import Callable
+
 import numpy as np
 
-from .keys import both, circle, hold, move, nod, turned
+from .keys import Key, both, circle, hold, move, nod, turned
 from .poses import Arm, reach
 
 __all__ = ["PLAYS"]
@@ -10,23 +12,23 @@ __all__ = ["PLAYS"]
 _FRONT = Arm((0.55, -0.45, 0.6), (0.35, 0.35, 0.9), (-0.6, 0, 0.4))  # on the way to a raised arm
 
 
-def _here(side, size, span, rng):
+def _here(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     high = Arm((0.22, -0.90, 0.30), (-0.15, 0.10, 0.95), (-0.4, -1, 0), "point")
     low = Arm((0.18, -0.92, 0.36), (-0.15, -0.62, 0.75), (-0.4, -1, 0), "point")
     keys = both((-0.22, high), (0.0, low), (0.25, high), (0.48, low), (1.0, low))
     return [*keys, *hold("head", (0.28, 0, 0), 0.0, 0.9)]
 
 
-def _there(side, size, span, rng):
+def _there(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     arm = Arm((0.30, -0.05, 0.95), (0.18, 0.12, 1.0), (-0.5, -1, 0), "point")
     bent = Arm((0.35, -0.75, 0.45), (-0.05, 0.55, 0.80), (-0.6, -0.6, 0.3), "point")
     return [*move(side, (0.0, arm, bent), (1.1, arm)), *hold("head", (-0.06, 0.18 * turned(side), 0), 0.0, 1.1)]
 
 
-def _aside(part):
+def _aside(part: str) -> Callable[[str, float, float, np.random.Generator], list[Key]]:
     turn = turned(part)
 
-    def play(side, size, span, rng):
+    def play(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
         bent = Arm((0.55, -0.75, 0.40), (0.10, 0.55, 0.80), (-0.4, -0.3, 0.8), "point")
         arm = Arm((0.95, -0.18, 0.28), (1.0, 0.06, 0.34), (-0.15, -0.5, 0.8), "point")
         keys = move(part, (0.0, arm, bent), (1.2, arm))
@@ -35,27 +37,27 @@ def _aside(part):
     return play
 
 
-def _up(side, size, span, rng):
+def _up(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     arm = Arm((0.42, 0.85, 0.40), (0.10, 1, 0.12), (-0.4, 0, 1), "point")
     low = Arm((0.42, 0.78, 0.44), (0.12, 1, 0.3), arm.palm, "point")
     keys = move(side, (0.0, arm, _FRONT), (0.28, low), (0.55, arm), (1.0, arm))
     return [*keys, *hold("head", (-0.42, 0, 0), 0.0, 0.95)]
 
 
-def _down(side, size, span, rng):
+def _down(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     high = Arm((0.40, -0.80, 0.35), (0.05, 0.40, 0.90), (0, -1, 0.1), "open", -0.2)
     low = Arm((0.38, -0.88, 0.30), (0.22, -0.80, 0.48), (0, -0.5, -0.6), "open", -0.9)
     keys = move(side, (-0.25, high), (0.1, low), (0.9, low))
     return [*keys, *hold("head", (0.38, 0, 0), 0.1, 0.9), *hold("torso", (0.14, 0, 0), 0.1, 0.9)]
 
 
-def _me(side, size, span, rng):
+def _me(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     off = reach((0.10, -0.10, 0.27), (0, 0, -1), "open", elbow=(1, -1, 0), fingers=(-1, 0.25, 0))
     on = reach((0.08, -0.10, 0.16), (0, 0, -1), "open", elbow=(1, -1, 0), fingers=(-1, 0.25, 0), touches=True)
     return [*move(side, (-0.22, off), (0.0, on), (0.22, off), (0.42, on), (0.85, on)), *nod(0.16, count=1)]
 
 
-def _you(side, size, span, rng):
+def _you(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     near = reach((0.16, -0.30, 0.22), (0, 1, 0), "open", fingers=(0, 0, 1))
     out = reach((0.14, -0.19, 0.42), (-0.1, 1, 0.1), "open", fingers=(0, 0, 1))
     lower = reach((0.14, -0.24, 0.38), (-0.1, 1, 0.1), "open", fingers=(0, 0, 1))
@@ -63,14 +65,14 @@ def _you(side, size, span, rng):
     return [*keys, *hold("torso", (0.08, 0, 0), 0.0, 0.8)]
 
 
-def _we(side, size, span, rng):
+def _we(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     ahead = reach((0.16, -0.18, 0.44), (-1, 0, -0.2), "open")
     wide = reach((0.46, -0.14, 0.24), (-0.8, 0, 0.4), "open")
     home = reach((0.10, -0.15, 0.18), (-0.2, 0, -1), "open", elbow=(1, -0.6, 0), fingers=(-1, 0.2, 0.2), touches=True)
     return [*both((-0.42, wide), (0.0, home, ahead), (0.75, home)), *hold("head", (0.10, 0, 0), 0.0, 0.7)]
 
 
-def _go(side, size, span, rng):
+def _go(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     near = reach((-0.02, -0.16, 0.24), (0, -0.2, -1), elbow=(1, -0.7, 0), fingers=(-1, -0.3, 0.3))
     away = reach((0.46, -0.08, 0.36), (-0.1, -0.9, -0.3), "open", fingers=(0.8, 0.1, 0.7))
     turn = turned(side)
@@ -78,7 +80,7 @@ def _go(side, size, span, rng):
     return [*keys, *hold("head", (0, 0.22 * turn, 0), 0.0, 0.85)]
 
 
-def _turn(side, size, span, rng):
+def _turn(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     radius = 0.11 * size
     return circle(
         side, (0.22, 0.12, 0.32), (radius, 0, 0), (0, 0, radius), period=0.55, rounds=2,
@@ -86,7 +88,7 @@ def _turn(side, size, span, rng):
     )  # fmt: skip
 
 
-def _past(side, size, span, rng):
+def _past(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     ahead = reach((0.29, 0.10, 0.20), (-0.3, 0.3, -1), "open", elbow=(0.8, -0.4, 0.4))
     behind = reach((0.30, 0.18, 0.0), (-0.2, 0.4, -1), "open", elbow=(0.8, -0.1, 0.8))
     turn = turned(side)
@@ -94,14 +96,14 @@ def _past(side, size, span, rng):
     return [*keys, *hold("head", (-0.06, 0.28 * turn, 0), 0.0, 0.8), *hold("torso", (-0.05, 0.12 * turn, 0), 0.0, 0.8)]
 
 
-def _future(side, size, span, rng):
-    points = ((-0.30, (0.30, 0.06, 0.12)), (-0.12, (0.28, 0.22, 0.24)), (0.0, (0.27, 0.08, 0.34)))
-    points += ((0.22, (0.25, 0.28, 0.38)), (0.45, (0.22, 0.12, 0.47)), (0.85, (0.22, 0.12, 0.47)))
+def _future(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
+    points = [(-0.30, (0.30, 0.06, 0.12)), (-0.12, (0.28, 0.22, 0.24)), (0.0, (0.27, 0.08, 0.34))]
+    points += [(0.22, (0.25, 0.28, 0.38)), (0.45, (0.22, 0.12, 0.47)), (0.85, (0.22, 0.12, 0.47))]
     keys = move(side, *((time, reach(wrist, (0, -0.6, 0.6), "open", bend=0.25)) for time, wrist in points))
     return [*keys, *hold("head", (-0.12, 0, 0), 0.0, 0.8)]
 
 
-def _list(side, size, span, rng):
+def _list(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     keys = []
     for number, height in enumerate((0.16, -0.04, -0.24)):
         back = reach((0.20, height + 0.06, 0.27), (0, -1, 0), "open", fingers=(-0.4, 0, 1))
@@ -111,7 +113,7 @@ def _list(side, size, span, rng):
     return [*keys, *move(side, (1.05, tap)), *move("head", *nods)]
 
 
-def _contrast(side, size, span, rng):
+def _contrast(side: str, size: float, span: float, rng: np.random.Generator) -> list[Key]:
     up = reach((0.26, -0.04, 0.33), (0.1, 1, 0), "open", fingers=(0.3, 0.1, 1))
     down = reach((0.28, -0.30, 0.27), (0.1, 1, 0), "open", fingers=(0.3, 0, 1))
     swaps, tilt, keys = np.arange(4), 0.12 * turned(side), []

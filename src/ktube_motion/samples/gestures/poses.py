@@ -8,13 +8,16 @@ right shoulder.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from ...skeletons import SMPLX_55
 
-__all__ = ["HANGING", "JOINTS", "Arm", "part_rotvecs", "reach"]
+__all__ = ["HANGING", "JOINTS", "Arm", "Pose", "Vector", "part_rotvecs", "reach"]
+
+Vector: TypeAlias = tuple[float, ...]
 
 JOINTS = {
     "torso": (3, 6, 9),
@@ -34,21 +37,32 @@ class Arm:
     palm; `lift` raises the shoulder (radians); a hand that `touches` something must not miss it.
     """
 
-    upper: tuple
-    fore: tuple
-    palm: tuple
+    upper: Vector
+    fore: Vector
+    palm: Vector
     hand: str = "relaxed"
     bend: float = 0.0
-    fingers: tuple | None = None
+    fingers: Vector | None = None
     lift: float = 0.0
     touches: bool = False
 
+
+# Of an arm, or the angles of head or torso.
+Pose: TypeAlias = Arm | Vector
 
 HANGING = Arm((0.20, -1, 0.0), (0.06, -1, 0.25), (-1, 0, 0.15))
 
 
 def reach(
-    wrist, palm, hand="relaxed", *, elbow=(0.5, -1, -0.1), fingers=None, bend=0.0, lift=0.0, touches=False
+    wrist: Vector,
+    palm: Vector,
+    hand: str = "relaxed",
+    *,
+    elbow: Vector = (0.5, -1, -0.1),
+    fingers: Vector | None = None,
+    bend: float = 0.0,
+    lift: float = 0.0,
+    touches: bool = False,
 ) -> Arm:
     """Bring the wrist to a point.
 
@@ -79,7 +93,7 @@ def reach(
     return Arm(tuple(upper), tuple(fore / _FORE), palm, hand, bend, fingers, lift, touches)
 
 
-def part_rotvecs(part: str, pose: Arm | tuple) -> np.ndarray:
+def part_rotvecs(part: str, pose: Pose) -> np.ndarray:
     """Turn a pose of one part into local axis-angle, ``(len(JOINTS[part]), 3)``."""
     if isinstance(pose, Arm):
         return _arm(pose) * (1 if part == "left" else np.array([1, -1, -1]))
@@ -89,7 +103,7 @@ def part_rotvecs(part: str, pose: Arm | tuple) -> np.ndarray:
 
 
 @lru_cache(maxsize=4096)
-def _arm(arm):
+def _arm(arm: Arm) -> np.ndarray:
     """Solve the left arm: collar, shoulder, elbow, wrist and 15 finger joints."""
     upper, fore, palm = (np.array(vector) / np.linalg.norm(vector) for vector in (arm.upper, arm.fore, arm.palm))
     hinge = np.cross(upper, fore)  # the palm faces along it when the forearm is not turned
@@ -111,14 +125,14 @@ def _arm(arm):
     return np.concatenate([[rotation.as_rotvec() for rotation in chain], _HANDS[arm.hand]])
 
 
-def _frame(along, side):
+def _frame(along: np.ndarray, side: np.ndarray) -> Rotation:
     """A frame whose first axis is `along` and whose second is nearest to `side`."""
     side = side - np.dot(side, along) * along
     side = side / np.linalg.norm(side)
     return Rotation.from_matrix(np.stack([along, side, np.cross(along, side)], 1))
 
 
-def _hand(index, middle, pinky, ring, thumb=0.0):
+def _hand(index: float, middle: float, pinky: float, ring: float, thumb: float = 0.0) -> np.ndarray:
     """Curl the left hand's fingers: -1 straight, 0 relaxed, 1 folded; relative to the mean hand."""
     straight, folded = np.array([0.40, 0.65, 0.20]), np.array([-0.95, -0.85, -0.75])
     pose = np.zeros((5, 3, 3))

@@ -4,6 +4,7 @@ The words a gesture belongs to are marked ``[concept:words]``; a line that start
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -63,7 +64,7 @@ class Sentence:
         return Sentence(before.text + self.text, before.marks + marks, self.split)
 
 
-def _read(topic):
+def _read(topic: str) -> Iterator[Sentence]:
     lines = (files(__package__) / f"{topic}.txt").read_text(encoding="utf-8").splitlines()
     return (Sentence.parse(line) for line in lines if line and not line.startswith("#"))
 
