@@ -20,6 +20,7 @@ class Halving(nn.Module):
 
     first: nn.Conv1d
     second: nn.Conv1d
+    dropout: nn.Dropout
 
     def __init__(self, size: int, width: int, dropout: float) -> None:
         super().__init__()
@@ -37,6 +38,9 @@ class Halving(nn.Module):
 class BiGRU(nn.Module):
     """A bidirectional GRU over valid steps."""
 
+    gru: nn.GRU
+    join: nn.Linear
+
     def __init__(self, size: int, width: int, num_layers: int, dropout: float) -> None:
         super().__init__()
         between = dropout if num_layers > 1 else 0.0
@@ -51,6 +55,8 @@ class BiGRU(nn.Module):
 
 class Transformer(nn.Module):
     """Self-attention over valid steps, with sine and cosine places."""
+
+    layers: nn.TransformerEncoder
 
     def __init__(self, width: int, num_layers: int, num_heads: int, dropout: float) -> None:
         super().__init__()

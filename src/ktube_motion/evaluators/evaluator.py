@@ -138,6 +138,14 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     config_type = EvaluatorConfig
     config: EvaluatorConfig
     text_encoder: Any
+    halving: Halving
+    motion_pool: AttentionPool
+    log_temperature: nn.Parameter
+    words: BiGRU
+    text_pool: AttentionPool
+    parts: nn.Linear
+    text_layers: Transformer
+    text_head: nn.Sequential
 
     def __init__(self, config: EvaluatorConfig, stats: FeatureStats | None = None, text_encoder: Any = None) -> None:
         super().__init__()

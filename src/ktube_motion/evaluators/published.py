@@ -31,6 +31,9 @@ PADDED_FRAMES = 196
 class _Movement(nn.Module):
     """Convolutions that turn ``(B, T, D - 4)`` into ``(B, T // 4, H)``."""
 
+    main: nn.Sequential
+    out_net: nn.Linear
+
     def __init__(self, size: int, hidden: int, output: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
@@ -49,6 +52,11 @@ class _Movement(nn.Module):
 
 class _GRU(nn.Module):
     """Linear, bidirectional GRU with a learned first state, and a two-layer head."""
+
+    input_emb: nn.Linear
+    gru: nn.GRU
+    output_net: nn.Sequential
+    hidden: nn.Parameter
 
     def __init__(self, size: int, hidden: int, output: int) -> None:
         super().__init__()
@@ -71,6 +79,8 @@ class _MotionBiGRU(_GRU):
 
 
 class _TextBiGRU(_GRU):
+    pos_emb: nn.Linear
+
     def __init__(self, word_size: int, pos_size: int, hidden: int, output: int) -> None:
         super().__init__(word_size, hidden, output)
         self.pos_emb = nn.Linear(pos_size, word_size)
@@ -94,6 +104,9 @@ class T2MEvaluator(StandardizedModel):
 
     feature_size: int
     embedding_size: int
+    movement_encoder: _Movement
+    motion_encoder: _MotionBiGRU
+    text_encoder: _TextBiGRU
 
     def __init__(
         self,

@@ -28,13 +28,18 @@ class Heard:
         More rows, for a batch of one; asked for no earlier than a token needs them.
     """
 
+    past: int
+    ahead: int
+    rows: torch.Tensor
+    first: int
+
     def __init__(
         self, config: "TransformerConfig", rows: torch.Tensor, coming: Iterator[torch.Tensor] | None = None
     ) -> None:
         self.past, self.ahead = config.word_past, config.word_ahead
-        self.most = config.max_tokens + config.hears  # rows that a model which reads its whole block afresh can hear
+        self.most: int = config.max_tokens + config.hears  # rows that reading a whole block afresh hears
         self.rows, self.coming, self.first = rows, coming, 0
-        self.live = coming is not None
+        self.live: bool = coming is not None
 
     def around(self, first: int, stop: int) -> torch.Tensor:
         """Give the rows ``(B, word_past + stop - first + word_ahead, word_dim)`` that these tokens hear."""

@@ -143,6 +143,9 @@ class KeyValueCache:
         Positions filled.
     """
 
+    keys: torch.Tensor
+    values: torch.Tensor
+
     def __init__(self, model: "MotionTransformer", batch: int) -> None:
         config, like = model.config, model.head.weight
         head_size = config.width // config.num_heads
@@ -167,6 +170,16 @@ class Block(nn.Module):
 
     The attention is causal, unless a mask ``(B, 1, 1, L)`` tells which positions all others may look at.
     """
+
+    index: int
+    num_heads: int
+    dropout: float
+    norm1: nn.LayerNorm
+    qkv: nn.Linear
+    out: nn.Linear
+    norm2: nn.LayerNorm
+    expand: nn.Linear
+    contract: nn.Linear
 
     def __init__(self, config: TransformerConfig, index: int) -> None:
         super().__init__()
@@ -197,6 +210,10 @@ class Block(nn.Module):
 
 class WordReader(nn.Module):
     """What is said around each token, as one vector to add to its input: a small network over time."""
+
+    words: nn.Linear
+    around: nn.Conv1d
+    out: nn.Linear
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -241,6 +258,12 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
     config_type = TransformerConfig
     config: TransformerConfig
     positions: torch.Tensor
+    tokens: nn.Embedding
+    text: nn.Linear
+    text_blocks: nn.ModuleList
+    blocks: nn.ModuleList
+    norm: nn.LayerNorm
+    head: nn.Linear
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -249,7 +272,7 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         self.text = nn.Linear(config.text_dim, config.width)
         self.text_blocks = nn.ModuleList(Block(config, index) for index in range(config.text_layers))
         self.blocks = nn.ModuleList(Block(config, index) for index in range(2 * config.num_layers))
-        self.hearing = WordReader(config) if config.word_dim else None
+        self.hearing: WordReader | None = WordReader(config) if config.word_dim else None
         self.norm = nn.LayerNorm(config.width)
         self.head = nn.Linear(config.width, config.num_codes + 1, bias=False)
         self.register_buffer("positions", sinusoids(config.block_size, config.width), persistent=False)

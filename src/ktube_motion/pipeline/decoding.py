@@ -1,12 +1,14 @@
 """From motion tokens to joints: all at once, or piece by piece as the tokens come."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from ..models import map_rows
-from .joining import Neighbour
+from ..skeletons import Skeleton
+from ..vq import MotionTokenizer
+from .joining import Before, Neighbour
 from .placing import go_on
 
 __all__ = ["decode_joints", "decode_rows", "decode_stream"]
@@ -14,12 +16,12 @@ __all__ = ["decode_joints", "decode_rows", "decode_stream"]
 CHUNK = 1024  # tokens decoded at once
 
 
-def decode_rows(tokenizer, skeleton, rows) -> list[np.ndarray]:
+def decode_rows(tokenizer: MotionTokenizer, skeleton: Skeleton, rows: Sequence[torch.Tensor]) -> list[np.ndarray]:
     """Decode rows of tokens ``(L_i,)``, of whatever lengths, to joints ``(T_i, J, 3)``."""
     return map_rows(lambda tokens: decode_joints(tokenizer, skeleton, tokens), rows, batch_size=CHUNK)
 
 
-def decode_joints(tokenizer, skeleton, tokens) -> np.ndarray:
+def decode_joints(tokenizer: MotionTokenizer, skeleton: Skeleton, tokens: torch.Tensor) -> np.ndarray:
     """Decode tokens ``(B, L)`` to joints ``(B, T, J, 3)``; long motion in pieces that do not show."""
     per_token, reach = tokenizer.frames_per_token, tokenizer.decoder.reach
     count, length = tokens.shape
@@ -36,7 +38,14 @@ def decode_joints(tokenizer, skeleton, tokens) -> np.ndarray:
     return joints
 
 
-def decode_stream(tokenizer, skeleton, tokens: Iterable[int], *, lookahead: int, before=None) -> Iterator[np.ndarray]:
+def decode_stream(
+    tokenizer: MotionTokenizer,
+    skeleton: Skeleton,
+    tokens: Iterable[int],
+    *,
+    lookahead: int,
+    before: Before | None = None,
+) -> Iterator[np.ndarray]:
     """Yield the joints ``(frames_per_token, J, 3)`` of each token, once `lookahead` more have come.
 
     Parameters
@@ -50,7 +59,8 @@ def decode_stream(tokenizer, skeleton, tokens: Iterable[int], *, lookahead: int,
     per_token, reach = tokenizer.frames_per_token, tokenizer.decoder.reach
     read = [] if before is None else before.tokens.tolist()
     first, given, last = 0, len(read), None
-    put, offsets = torch.Tensor.double, torch.zeros(0, skeleton.num_joints, 3)
+    put: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.double
+    offsets = torch.zeros(0, skeleton.num_joints, 3)
     tokens = iter(tokens)
     ended = False
     while not ended or given < first + len(read):

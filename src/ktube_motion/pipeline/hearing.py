@@ -97,19 +97,20 @@ def hear(
         row += 1
 
 
-def _later(item, clock):
+def _later(item: Word | float, clock: float) -> float:
     """Give the second before which nothing more begins; refuse what is out of order."""
-    word = isinstance(item, Word)
-    now = item.start if word else item
+    now = item.start if isinstance(item, Word) else item
     numeric = isinstance(now, (int, float)) and not isinstance(now, bool) and math.isfinite(now)
-    if not numeric or (word and not (math.isfinite(item.end) and item.end >= item.start)):
+    if not numeric or (isinstance(item, Word) and not (math.isfinite(item.end) and item.end >= item.start)):
         raise DataError("The time of a word cannot be.", expected="start <= end, in seconds", found=item)
-    if word and now < clock:
+    if isinstance(item, Word) and now < clock:
         raise DataError("Words are out of order.", expected=f"a word from {clock:g} s on", found=item)
     return max(clock, float(now))
 
 
-def _row(near, encoder, row, tokens_per_second):
+def _row(
+    near: deque[tuple[Word, torch.Tensor]], encoder: WordEncoder, row: int, tokens_per_second: float
+) -> torch.Tensor:
     while len(near) > 1 and near[0][0].end < row / tokens_per_second - _REACH:
         near.popleft()
     vectors = torch.stack([vector for _, vector in near]) if near else torch.zeros(0, encoder.dim)

@@ -1,12 +1,16 @@
 """The motion between two others: written from the first, and led to the second: in-betweening."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.interpolate import CubicSpline
 
+from ..skeletons import Skeleton
+from ..vq import MotionTokenizer
 from .decoding import CHUNK, decode_joints
+from .joining import Neighbour
 from .placing import bend, fit_ground, move, settle
 
 __all__ = ["write_between"]
@@ -35,7 +39,16 @@ class _Attempt:
     cost: float
 
 
-def write_between(tokenizer, skeleton, before, after, candidates, frames, *, steer) -> np.ndarray:
+def write_between(
+    tokenizer: MotionTokenizer,
+    skeleton: Skeleton,
+    before: Neighbour,
+    after: Neighbour,
+    candidates: torch.Tensor,
+    frames: int,
+    *,
+    steer: bool,
+) -> np.ndarray:
     """Decode in-betweens together with their neighbours, and lay the one that fits best between them.
 
     The transformer reads from left to right, so it writes without knowing
@@ -63,7 +76,15 @@ def write_between(tokenizer, skeleton, before, after, candidates, frames, *, ste
     return between.numpy()
 
 
-def _attempts(tokenizer, skeleton, before, after, candidates, frames, steer):
+def _attempts(
+    tokenizer: MotionTokenizer,
+    skeleton: Skeleton,
+    before: Neighbour,
+    after: Neighbour,
+    candidates: torch.Tensor,
+    frames: int,
+    steer: bool,
+) -> Iterator[_Attempt]:
     """Yield an attempt for each candidate, few of which are in memory at a time."""
     start, stop = len(before.tokens), len(before.tokens) + candidates.shape[1]
     # Two known frames, the in-between, two known frames.
@@ -75,7 +96,7 @@ def _attempts(tokenizer, skeleton, before, after, candidates, frames, steer):
             yield _attempt(CubicSpline(np.arange(len(decoded)), decoded)(times), before, after, frames, steer)
 
 
-def _attempt(decoded, before, after, frames, steer):
+def _attempt(decoded: np.ndarray, before: Neighbour, after: Neighbour, frames: int, steer: bool) -> _Attempt:
     put, first = before.seam(decoded[:2], frames=frames)
     joints = put(decoded[2:])
     arrived = joints[frames:].clone()
@@ -93,5 +114,5 @@ def _attempt(decoded, before, after, frames, steer):
     return _Attempt(joints[: frames + 1], there[0], first, last, cost)
 
 
-def _size(vectors):
+def _size(vectors: torch.Tensor) -> float:
     return float(vectors.norm(dim=-1).mean())

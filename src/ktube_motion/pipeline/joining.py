@@ -1,14 +1,17 @@
 """Motion beside generated motion: what came before it, and what comes after."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from ..arrays import ArrayLike
 from ..errors import DataError
 from ..features import joints_to_features, rebone
 from ..skeletons import Skeleton
 from ..types import Motion
+from ..vq import MotionTokenizer
 from .placing import fit_ground, move, settle
 
 __all__ = ["Before", "Neighbour", "check_neighbour", "end_of", "prefixes", "start_of"]
@@ -59,7 +62,9 @@ class Neighbour(Before):
     floor: float
     settling: int
 
-    def seam(self, known, *, frames: int | None = None):
+    def seam(
+        self, known: ArrayLike, *, frames: int | None = None
+    ) -> tuple[Callable[[ArrayLike], torch.Tensor], torch.Tensor]:
         """Find where decoded joints go on from this motion.
 
         Parameters
@@ -78,7 +83,7 @@ class Neighbour(Before):
         """
         fit = fit_ground(self._fitted(known)[1], self.edge[1])
 
-        def put(joints):
+        def put(joints: ArrayLike) -> torch.Tensor:
             placed = move(self._fitted(joints), *fit)
             placed[..., 1] += self.floor
             return placed
@@ -87,12 +92,12 @@ class Neighbour(Before):
         settling = self.settling if frames is None else min(self.settling, frames + 1)
         return put, settle(error[1], error[1] - error[0], settling)
 
-    def _fitted(self, joints):
+    def _fitted(self, joints: ArrayLike) -> torch.Tensor:
         """Stretch decoded joints ``(T, J, 3)`` to this body, and their path with the legs; in float64."""
         joints, own = torch.as_tensor(joints).double(), self.skeleton.offsets
         return rebone(joints, skeleton=self.skeleton, target_offsets=self.bones, source_offsets=own)
 
-    def continued(self, joints) -> np.ndarray:
+    def continued(self, joints: np.ndarray) -> np.ndarray:
         """Give what follows the first two frames of `joints` as it goes on from this motion: ``(T, J, 3)``."""
         put, offsets = self.seam(joints[:2])
         placed = put(joints[2:])
@@ -100,7 +105,7 @@ class Neighbour(Before):
         return placed.numpy()
 
 
-def check_neighbour(motion: Motion, tokenizer, name: str):
+def check_neighbour(motion: Motion, tokenizer: MotionTokenizer, name: str) -> None:
     """Raise `DataError` unless a motion is one that the tokenizer can read."""
     config = tokenizer.config
     if not isinstance(motion, Motion):
@@ -119,7 +124,7 @@ def check_neighbour(motion: Motion, tokenizer, name: str):
         raise DataError(f"The {name} is too short.", expected=f"{least} frames or more", found=f"{len(motion)} frames")
 
 
-def end_of(motion: Motion, tokenizer, *, context: int) -> Neighbour:
+def end_of(motion: Motion, tokenizer: MotionTokenizer, *, context: int) -> Neighbour:
     """Read the end of a motion: the tokens that are needed, the last of which ends with its last frame."""
     per_token = tokenizer.frames_per_token
     needed = max(context, tokenizer.decoder.reach)
@@ -129,7 +134,7 @@ def end_of(motion: Motion, tokenizer, *, context: int) -> Neighbour:
     return _neighbour(codes[-needed:], positions, positions[-2:], motion, context)
 
 
-def start_of(motion: Motion, tokenizer, *, context: int) -> Neighbour:
+def start_of(motion: Motion, tokenizer: MotionTokenizer, *, context: int) -> Neighbour:
     """Read the start of a motion: the tokens that are needed, the first of which begins with its first frame."""
     per_token = tokenizer.frames_per_token
     needed = max(context, tokenizer.decoder.reach)
@@ -138,7 +143,9 @@ def start_of(motion: Motion, tokenizer, *, context: int) -> Neighbour:
     return _neighbour(codes[:needed], positions, positions[:2], motion, context)
 
 
-def prefixes(prefix, count: int, tokenizer, context: int) -> list[Before]:
+def prefixes(
+    prefix: Motion | torch.Tensor | Sequence[torch.Tensor], count: int, tokenizer: MotionTokenizer, context: int
+) -> list[Before]:
     """Give what came before each of `count` texts: a `Motion`, or tokens as for `gpt.generate`."""
     if isinstance(prefix, Motion):
         check_neighbour(prefix, tokenizer, "prefix")
@@ -148,13 +155,13 @@ def prefixes(prefix, count: int, tokenizer, context: int) -> list[Before]:
     return [Before(torch.as_tensor(row).cpu()) for row in rows]
 
 
-def _features(positions, skeleton):
+def _features(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     # Vectors are about steps, one fewer than frames: a step like the last one keeps the last frame in.
     positions = np.concatenate((positions, 2 * positions[-1:] - positions[-2:-1]))
     return joints_to_features(positions, skeleton=skeleton).astype(np.float32)
 
 
-def _neighbour(codes, positions, edge, motion, context):
+def _neighbour(codes: np.ndarray, positions: np.ndarray, edge: np.ndarray, motion: Motion, context: int) -> Neighbour:
     return Neighbour(
         torch.as_tensor(codes),
         context,
@@ -166,7 +173,7 @@ def _neighbour(codes, positions, edge, motion, context):
     )
 
 
-def _bones(positions, skeleton):
+def _bones(positions: np.ndarray, skeleton: Skeleton) -> torch.Tensor:
     """Give bones ``(J, 3)`` of the lengths that joints ``(T, J, 3)`` have in the median; they point anywhere."""
     bones = positions[:, 1:] - positions[:, list(skeleton.parents[1:])]
     lengths = np.pad(np.median(np.linalg.norm(bones, axis=-1), 0), (1, 0))

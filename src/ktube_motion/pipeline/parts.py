@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import torch
+
 from .. import evaluators as _evaluators  # noqa: F401 (registers the encoder that an evaluator is)
 from ..errors import CheckpointError
 from ..gpt.transformer import MotionTransformer
 from ..io.files import read_json, write_json
-from ..text import NUM_TIMES, load_text_encoder, save_text_encoder, vectors_per_text
+from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
@@ -14,7 +16,12 @@ __all__ = ["check_parts", "load_parts", "save_parts"]
 _KIND = "utterance_to_motion"
 
 
-def check_parts(tokenizer, transformer, text_encoder, words=None):
+def check_parts(
+    tokenizer: MotionTokenizer,
+    transformer: MotionTransformer,
+    text_encoder: TextEncoder,
+    words: WordEncoder | None = None,
+) -> None:
     """Raise `CheckpointError`, naming both sides, unless all belong together."""
     ours, theirs = transformer.config, tokenizer.config
     if theirs.num_quantizers != 1:
@@ -41,7 +48,9 @@ def check_parts(tokenizer, transformer, text_encoder, words=None):
             )
 
 
-def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
+def load_parts(
+    folder: str | Path, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
+) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder]:
     """Give tokenizer, transformer and text encoder of a folder that `save_parts` wrote."""
     path = Path(folder) / "pipeline.json"
     if not path.is_file():
@@ -61,7 +70,9 @@ def load_parts(folder: str | Path, text_encoder=None, map_location="cpu"):
     return tokenizer, transformer, text_encoder
 
 
-def save_parts(folder: str | Path, tokenizer, transformer, text_encoder):
+def save_parts(
+    folder: str | Path, tokenizer: MotionTokenizer, transformer: MotionTransformer, text_encoder: TextEncoder
+) -> None:
     """Write tokenizer, transformer, and what the text encoder is loaded from (an aligned one whole) to a folder."""
     tokenizer.save_pretrained(Path(folder) / "tokenizer")
     transformer.save_pretrained(Path(folder) / "transformer")

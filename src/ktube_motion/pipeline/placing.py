@@ -4,12 +4,16 @@ import torch
 
 from ..errors import DataError
 from ..features import features_to_joints
+from ..skeletons import Skeleton
 from ..types import Motion
 
 __all__ = ["bend", "fit_ground", "go_on", "move", "place_after", "settle"]
 
+# The vectors and joints of the last frame that was reached.
+Reached = tuple[torch.Tensor, torch.Tensor]
 
-def fit_ground(joints: torch.Tensor, wanted: torch.Tensor):
+
+def fit_ground(joints: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Find the turn about y and the shift on the ground that bring a pose nearest to another.
 
     Parameters
@@ -30,7 +34,7 @@ def fit_ground(joints: torch.Tensor, wanted: torch.Tensor):
     return turn, middle, wanted_middle
 
 
-def move(joints: torch.Tensor, turn, middle, wanted_middle) -> torch.Tensor:
+def move(joints: torch.Tensor, turn: torch.Tensor, middle: torch.Tensor, wanted_middle: torch.Tensor) -> torch.Tensor:
     """Turn joints ``(..., J, 3)`` about `middle` and take them to `wanted_middle`: see `fit_ground`."""
     cosine, sine = turn.cos(), turn.sin()
     matrix = torch.stack((cosine, sine, -sine, cosine), -1).unflatten(-1, (2, 2))
@@ -38,7 +42,7 @@ def move(joints: torch.Tensor, turn, middle, wanted_middle) -> torch.Tensor:
     return torch.stack((ground[..., 0].to(joints), joints[..., 1], ground[..., 1].to(joints)), -1)
 
 
-def go_on(features: torch.Tensor, last, skeleton):
+def go_on(features: torch.Tensor, last: Reached | None, skeleton: Skeleton) -> tuple[torch.Tensor, Reached]:
     """Turn the next motion vectors into joints that go on from the last frame.
 
     Motion vectors say how the root moves, not where it is, so every piece
@@ -158,5 +162,5 @@ def settle(offset: torch.Tensor, velocity: torch.Tensor, frames: int) -> torch.T
     return offset * (1 - _ease(t)) + velocity * frames * (t - 6 * t**3 + 8 * t**4 - 3 * t**5)
 
 
-def _ease(t):
+def _ease(t: torch.Tensor) -> torch.Tensor:
     return t**3 * (10 - 15 * t + 6 * t**2)

@@ -1,7 +1,9 @@
 """When each utterance of a talk is said, in seconds and in tokens."""
 
 import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +42,9 @@ def number_of_frames(seconds: float, fps: float) -> int:
     return max(1, round(seconds * fps))
 
 
-def read_talk(talk, seconds=None, syllables_per_second=SYLLABLES_PER_SECOND):
+def read_talk(
+    talk: str | Path | Iterable[Cue], seconds: float | None = None, syllables_per_second: float = SYLLABLES_PER_SECOND
+) -> tuple[str, list[Utterance], float]:
     """Give name, utterances and length in seconds of a paragraph, a transcript file or cues.
 
     Parameters
@@ -80,7 +84,8 @@ def read_talk(talk, seconds=None, syllables_per_second=SYLLABLES_PER_SECOND):
     if odd:
         raise DataError("A talk is made of cues.", expected="Cue or Utterance", found=type(odd[0]).__name__)
     _check_times(cues, name)
-    spoken = cues if all(isinstance(cue, Utterance) for cue in cues) else utterances(cues)
+    told = [cue for cue in cues if isinstance(cue, Utterance)]
+    spoken = told if len(told) == len(cues) else utterances(cues)
     if not spoken:
         raise DataError("Nothing is said in this talk.", where=name or None)
     clean_texts([utterance.text for utterance in spoken])  # a blank one is told by its number
@@ -89,7 +94,7 @@ def read_talk(talk, seconds=None, syllables_per_second=SYLLABLES_PER_SECOND):
     return name or spoken[0].text, spoken, spoken[-1].end if seconds is None else seconds
 
 
-def token_spans(spoken, num_tokens, tokens_per_second):
+def token_spans(spoken: Sequence[Cue], num_tokens: int, tokens_per_second: float) -> list[tuple[int, int]]:
     """Give (start, stop) in tokens of each utterance: gapless from 0 to `num_tokens`.
 
     Examples
@@ -101,11 +106,11 @@ def token_spans(spoken, num_tokens, tokens_per_second):
     return list(zip(starts, [*starts[1:], num_tokens], strict=True))
 
 
-def _is_file_name(talk):
+def _is_file_name(talk: str) -> bool:
     return "\n" not in talk and talk.lower().endswith(_TRANSCRIPTS)
 
 
-def _read_paragraph(talk, seconds, syllables_per_second):
+def _read_paragraph(talk: str, seconds: float | None, syllables_per_second: float) -> Any:
     (text,) = clean_texts([talk])
     if seconds is None:
         seconds = max(1.0, speaking_seconds(text, syllables_per_second=syllables_per_second))
@@ -113,7 +118,7 @@ def _read_paragraph(talk, seconds, syllables_per_second):
     return text[:60], utterances([Cue(0.0, float(seconds), text)]), seconds
 
 
-def _check_times(cues, name):
+def _check_times(cues: Sequence[Cue], name: str) -> None:
     before = 0.0
     for number, cue in enumerate(cues):
         if not (math.isfinite(cue.start) and math.isfinite(cue.end) and before <= cue.start <= cue.end):

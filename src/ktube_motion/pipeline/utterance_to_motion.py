@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +21,7 @@ from ..vq import MotionTokenizer
 from .decoding import decode_rows, decode_stream
 from .hearing import hear, spoken_words, words_of_talk
 from .in_betweening import write_between
-from .joining import Neighbour, check_neighbour, end_of, prefixes, start_of
+from .joining import Before, Neighbour, check_neighbour, end_of, prefixes, start_of
 from .parts import check_parts, load_parts, save_parts
 from .talk import number_of_frames, read_talk, token_spans
 
@@ -74,6 +75,14 @@ class UtteranceToMotion:
     (41, '오른손을 들어 인사한다')
     """
 
+    tokenizer: MotionTokenizer
+    transformer: MotionTransformer
+    text_encoder: TextEncoder
+    word_encoder: WordEncoder | None
+    hears_words: bool
+    fps: float
+    skeleton: Skeleton
+
     def __init__(
         self,
         tokenizer: MotionTokenizer,
@@ -81,7 +90,7 @@ class UtteranceToMotion:
         text_encoder: TextEncoder,
         *,
         word_encoder: WordEncoder | None = None,
-    ):
+    ) -> None:
         self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
         self.hears_words = transformer.config.word_dim > 0
         if word_encoder is None and self.hears_words:
@@ -99,7 +108,7 @@ class UtteranceToMotion:
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, *, text_encoder: TextEncoder | None = None, map_location="cpu"
+        cls, folder: str | Path, *, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
     ) -> "UtteranceToMotion":
         """Load a folder with ``tokenizer/``, ``transformer/`` and ``pipeline.json``.
 
@@ -133,7 +142,7 @@ class UtteranceToMotion:
         seconds: float | Sequence[float] | None = None,
         prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
         context: int = _CONTEXT,
-        **sampling,
+        **sampling: Any,
     ) -> list[Motion]:
         """Make a motion for each text.
 
@@ -174,7 +183,9 @@ class UtteranceToMotion:
         tokens = self._write(texts, names, frames, read, sampling)
         return self._decode(tokens, frames, names, before)
 
-    def write(self, texts: Sequence[str | Cue], *, seconds=None, **sampling) -> list[torch.Tensor]:
+    def write(
+        self, texts: Sequence[str | Cue], *, seconds: float | Sequence[float] | None = None, **sampling: Any
+    ) -> list[torch.Tensor]:
         """Write the motion tokens of each text: what `generate` decodes.
 
         Parameters
@@ -189,12 +200,19 @@ class UtteranceToMotion:
         names = _names(texts)
         return self._write(texts, names, self._frames_for(texts, seconds, sampling.get("num_tokens")), None, sampling)
 
-    def _write(self, texts, names, frames, read, sampling):
+    def _write(
+        self,
+        texts: Sequence[str | Cue],
+        names: list[str],
+        frames: list[int] | None,
+        read: list[torch.Tensor] | None,
+        sampling: dict[str, Any],
+    ) -> list[torch.Tensor]:
         if frames is not None:
             sampling = sampling | {"num_tokens": [self._tokens_for(count) for count in frames]}
         if self.hears_words:
             tracks = []
-            for row, (text, count) in enumerate(zip(texts, frames, strict=True)):
+            for row, (text, count) in enumerate(zip(texts, frames or [], strict=True)):
                 words, seconds = spoken_words(text, count / self.fps)
                 tracks.append(self._track(words, seconds, 0 if read is None else len(read[row])))
             sampling = sampling | {"words": tracks}
@@ -210,7 +228,7 @@ class UtteranceToMotion:
         syllables_per_second: float = SYLLABLES_PER_SECOND,
         context: int = _CONTEXT,
         generator: torch.Generator | None = None,
-        **sampling,
+        **sampling: Any,
     ) -> Motion:
         """Make one continuous motion for a whole talk.
 
@@ -262,8 +280,8 @@ class UtteranceToMotion:
         frames = number_of_frames(seconds, self.fps)
         if self.hears_words:
             rows = self._hear(words_of_talk(spoken), frames / self.fps)
-            written = stream(self.transformer, None, words=rows, generator=generator, **sampling)
-            return self._decode([torch.tensor(list(written))], [frames], [name], None)[0]
+            heard = stream(self.transformer, None, words=rows, generator=generator, **sampling)
+            return self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
         spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
         unheard = sum(start == stop for start, stop in spans)
         if unheard:
@@ -285,7 +303,7 @@ class UtteranceToMotion:
         lookahead: int = 1,
         prefix: Motion | torch.Tensor | None = None,
         context: int = _CONTEXT,
-        **sampling,
+        **sampling: Any,
     ) -> Iterator[Motion]:
         """Make motion and give it piece by piece, as its words come.
 
@@ -327,16 +345,17 @@ class UtteranceToMotion:
         before = None if prefix is None else prefixes(prefix, 1, self.tokenizer, context)[0]
         read = None if before is None else before.read
         name, vector = "", None
+        words: Any = text
         if isinstance(text, (str, Cue)):
             (name,) = clean_texts([_text_of(text)])
             vector = self.text_encoder.encode([name])[0]
             if self.hears_words:
-                text, seconds = spoken_words(text, seconds)
+                words, seconds = spoken_words(text, seconds)
         elif not self.hears_words:
             raise ConfigError("This model hears no words.", fix="Pass a text, or a model trained with a word encoder.")
         if self.hears_words:
             unknown = torch.zeros(0 if read is None else len(read), self.transformer.config.word_dim)
-            sampling["words"] = chain(unknown, self._hear(text, seconds))
+            sampling["words"] = chain(unknown, self._hear(words, seconds))
         tokens = stream(self.transformer, vector, prefix=read, **sampling)
         pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
         return self._cut(pieces, frames, name)
@@ -352,7 +371,7 @@ class UtteranceToMotion:
         candidates: int = 16,
         context: int = _CONTEXT,
         generator: torch.Generator | None = None,
-        **sampling,
+        **sampling: Any,
     ) -> Motion:
         """Make the motion between two others.
 
@@ -427,26 +446,29 @@ class UtteranceToMotion:
             write_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
         )
 
-    def _motion(self, positions, name):
+    def _motion(self, positions: np.ndarray, name: str) -> Motion:
         return Motion(skeleton=self.skeleton, positions=positions, fps=self.fps, name=name)
 
-    def _cut(self, pieces, frames, name):
+    def _cut(self, pieces: Iterable[np.ndarray], frames: int | None, name: str) -> Iterator[Motion]:
         for positions in pieces:
             yield self._motion(positions[:frames], name)
             frames = None if frames is None else frames - len(positions)
 
-    def _check_context(self, context):
+    def _check_context(self, context: int) -> None:
         limit = self.transformer.config.max_tokens
         if not 0 <= context <= limit:
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
-    def _frames_for(self, texts, seconds, num_tokens):
+    def _frames_for(
+        self, texts: Sequence[str | Cue], seconds: float | Sequence[float] | None, num_tokens: Any
+    ) -> list[int] | None:
         """Give the length of each text, or None where the model shall end by itself."""
         count = len(texts)
         if seconds is not None and num_tokens is not None:
             raise ConfigError("seconds and num_tokens both give the length.", fix="Pass one of them.")
         if seconds is not None:
-            wanted = [seconds] * count if np.ndim(seconds) == 0 else list(seconds)
+            lengths: Any = seconds
+            wanted: list[float] = [lengths] * count if np.ndim(lengths) == 0 else list(lengths)
             if len(wanted) != count:
                 raise ConfigError("seconds does not fit the texts.", expected=count, found=len(wanted))
             return [number_of_frames(value, self.fps) for value in wanted]
@@ -460,24 +482,30 @@ class UtteranceToMotion:
             return None
         return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
 
-    def _hear(self, words, seconds):
+    def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
         rate = self.fps / self.tokenizer.frames_per_token
         return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
 
-    def _track(self, words, seconds, before):
+    def _track(self, words: Iterable[Word | float], seconds: float | None, before: int) -> torch.Tensor:
         """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""
         unknown = torch.zeros(before, self.transformer.config.word_dim)
         return torch.cat((unknown, torch.stack(list(self._hear(words, seconds)))))
 
-    def _tokens_for(self, frames):
+    def _tokens_for(self, frames: int) -> int:
         return -(-frames // self.tokenizer.frames_per_token)
 
-    def _vectors(self, spoken):
+    def _vectors(self, spoken: Sequence[Cue]) -> Iterator[torch.Tensor]:
         """Yield the text features of utterances; few at a time, for a long talk's would outweigh its motion."""
         for start in range(0, len(spoken), _TEXTS):
             yield from self.text_encoder.encode([utterance.text for utterance in spoken[start : start + _TEXTS]])
 
-    def _decode(self, tokens, frames, names, before):
+    def _decode(
+        self,
+        tokens: Sequence[torch.Tensor],
+        frames: Sequence[int] | None,
+        names: Sequence[str],
+        before: Sequence[Before] | None,
+    ) -> list[Motion]:
         """Decode all tokens, of whatever lengths, and cut off the prefix and what is over."""
         if before is not None:
             tokens = [torch.cat((old.tokens.long(), new)) for old, new in zip(before, tokens, strict=True)]
@@ -490,10 +518,10 @@ class UtteranceToMotion:
         return motions
 
 
-def _text_of(text):
+def _text_of(text: str | Cue) -> str:
     return text.text if isinstance(text, Cue) else text
 
 
-def _names(texts):
+def _names(texts: Sequence[str | Cue]) -> list[str]:
     """Give the texts as they are encoded; those of cues are what is said in them."""
     return clean_texts(texts if isinstance(texts, (str, bytes)) else [_text_of(text) for text in texts])

@@ -26,9 +26,9 @@ class Tracks:
     """Key poses in time for torso, head and both arms."""
 
     def __init__(self, style: Style) -> None:
-        self.rest = {part: _quat(part, style.rest.get(part, (0, 0, 0))) for part in JOINTS}
-        self.keys = {part: [_Pose(0.0, rest)] for part, rest in self.rest.items()}
-        self.stroke = -10.0
+        self.rest: dict[str, np.ndarray] = {part: _quat(part, style.rest.get(part, (0, 0, 0))) for part in JOINTS}
+        self.keys: dict[str, list[_Pose]] = {part: [_Pose(0.0, rest)] for part, rest in self.rest.items()}
+        self.stroke: float = -10.0
 
     def add(self, keys: list[Key], stroke: float, speed: float) -> tuple[float, float, float]:
         """Put a gesture's keys at `stroke`: the way there before, the way back after.
