@@ -1,13 +1,14 @@
 """From transcript to corpus: the time of every word, in the clip and in its mirrored twin."""
 
 import json
+import wave
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ktube_motion.construct import Source, add_motion, build_corpus, curate
+from ktube_motion.construct import Source, add_motion, build_corpus, curate, pair_sources
 from ktube_motion.construct.clips import MIRROR_PREFIX
 from ktube_motion.errors import CorpusError
 from ktube_motion.io import Corpus
@@ -123,3 +124,66 @@ def test_words_of_another_text_are_refused(tmp_path):
     with pytest.raises(CorpusError, match="do not spell"):
         add_motion(corpus, "a", MOTION, [wrong], mirror=True)
     assert corpus.names() == []
+
+
+# -- with sound -------------------------------------------------------------------------------
+
+
+def say(path, cues, seconds):
+    """Write a talk as sound: each word in another voice, at its time and as long as it is said."""
+    pytest.importorskip("espeakng_loader")
+    time_stretch = pytest.importorskip("librosa").effects.time_stretch
+    from ktube_motion.text.speech import KoreanVoice
+
+    with KoreanVoice("ko+m4") as voice:
+        rate = voice.sample_rate
+        samples = np.random.default_rng(0).normal(0, 0.003, round(seconds * rate))
+        for word in (word for cue in cues for word in cue.words):
+            said = voice.say(word.text.strip(",.?!"))
+            said = time_stretch(said, rate=len(said) / rate / (word.end - word.start))
+            first = round(word.start * rate)
+            samples[first : first + len(said)] += said[: max(len(samples) - first, 0)]
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes((np.clip(samples, -1, 1) * 32767).astype("<i2").tobytes())
+
+
+def test_words_are_looked_for_in_the_sound_of_the_same_name(talk):
+    folder, speaker, _ = talk
+    say(folder / "talk.wav", speaker.cues, speaker.poses.seconds)
+    sources, alone = pair_sources(folder, folder)
+    assert [source.name for source in sources] == ["talk"]
+    assert str(folder / "talk.wav") not in alone  # a recording is no pose file without a partner
+    with ThreadPoolExecutor(1) as here:
+        build_corpus(sources, folder / "heard", audio=folder, executor=here, progress=False, report=False)
+    corpus, manifest = Corpus(folder / "heard"), json.loads((folder / "heard/manifest.json").read_text("utf-8"))
+    [source] = manifest["sources"]
+    assert source["audio"] == str(folder / "talk.wav")
+    assert source["heard"] == {"aligned": 3}
+    assert manifest["counts"]["words"] == {"aligned": sum(len(cue.words) for cue in speaker.cues)}
+    off = []
+    for clip in manifest["clips"]:
+        assert clip["confidence"] > 0.35
+        [words] = corpus.words(clip["name"])
+        begin = round(clip["start"] * 20) / 20
+        true = [word.start for cue in speaker.cues for word in cue.words if cue.text == clip["text"]]
+        off += np.abs(np.array([word.start + begin for word in words]) - true).tolist()
+    # One word of this talk, after a pause, is found half a second early; all others lie within 0.2 s.
+    assert np.median(off) < 0.03
+    assert sorted(off)[-2] < 0.2
+
+
+def test_sound_that_cannot_be_read_or_ends_early_is_a_warning(talk, tmp_path):
+    folder, speaker, _ = talk
+    (tmp_path / "talk.mp4").write_bytes(b"no video")
+    source = Source(folder / "talk.json", folder / "talk.srt", "talk", audio=tmp_path / "talk.mp4")
+    _, manifest = build([source], tmp_path / "unread")
+    assert manifest["sources"][0]["heard"] == {"unread": 3}
+    assert any("no words were aligned" in warning for warning in manifest["warnings"])
+    assert set(manifest["counts"]["words"]) == {"estimated"}
+    say(tmp_path / "short.wav", speaker.cues[:1], speaker.cues[0].end)
+    _, manifest = build([replace(source, audio=tmp_path / "short.wav")], tmp_path / "short")
+    assert manifest["sources"][0]["heard"] == {"aligned": 1, "no_sound": 2}
+    assert any("the sound ends at" in warning for warning in manifest["warnings"])
+    with pytest.raises(CorpusError, match=r"gone\.wav"):
+        build([replace(source, audio=tmp_path / "gone.wav")], tmp_path / "short")

@@ -56,7 +56,8 @@ class SoundReader:
         self._kept = np.zeros(0, np.float32)
         self._stack = ExitStack()
         if isinstance(audio, tuple):
-            self._kept, self._ended = _resampled(*audio, sample_rate), True
+            samples, rate = audio
+            self._kept, self._ended = _resampled(samples, rate, sample_rate), True
         else:
             self._open(Path(audio))
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 import numpy as np
 
@@ -24,7 +25,7 @@ HOP = 0.01  # seconds between frames
 MOST_FRAMES = 3000  # of a cue; the frames of a longer one than half a minute lie farther apart
 LEAST = 0.1  # seconds of sound in which words can be found
 QUIET = 1e-3  # root mean square (-60 dB of full scale) below which nobody speaks
-MIN_CONFIDENCE = 0.25
+MIN_CONFIDENCE = 0.35
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def align_words(
     with ExitStack() as opened:
         sound = opened.enter_context(SoundReader(audio, sample_rate=SAMPLE_RATE))
         align = _VoiceAligner(opened.enter_context(KoreanVoice())) if aligner is None else _asked(aligner)
-        for cue, after in zip(cues, [*cues[1:], None], strict=True):
+        for cue, after in zip_longest(cues, cues[1:]):
             begin = max(cue.start - margin, done[-1].words[-1].end if done and done[-1].words else 0.0)
             end = min(cue.end + margin, _reserved(after))
             words, confidence, kind = _align_cue(cue, begin, end, sound, align, min_confidence)
@@ -172,7 +173,7 @@ def _apart(cues):
         start = max([start, *(word.end for before in held[-1:] for word in before.words[-1:])])
         held.append(replace(cue, start=start, end=max([cue.end, *(word.end for word in cue.words)])))
     ends = [*(cue.start for cue in held[1:]), float("inf")]
-    return [replace(cue, end=min(cue.end, end)) for cue, end in zip(held, ends, strict=True)]
+    return [replace(cue, end=min(cue.end, end)) for cue, end in zip(held, ends, strict=False)]
 
 
 def _asked(aligner):
@@ -182,9 +183,12 @@ def _asked(aligner):
 
 # -- The synthetic voice, laid over the sound ------------------------------------------------
 
+_HOP = round(HOP * SAMPLE_RATE)  # samples
+_LONG_PAUSE = 0.2  # seconds
 _SILENCE, _PAUSE = 0.2, 0.15  # seconds that the voice is silent around a text, and after a comma or full stop
 # How far voice and sound may go on in one step of the path: neither ever goes three times as fast as the other.
 _STEPS, _WEIGHTS = np.array([[1, 1], [1, 2], [2, 1], [1, 3], [3, 1]]), np.array([1.0, 1.0, 2.0, 1.5, 3.0])
+_THROATS = (0.85, 1.0, 1.18)  # the voice is a man's; the one that fits best is taken, cue by cue
 _SLOWEST, _FASTEST = 0.5, 4.0  # of the voice, to bring it to the length of the cue
 
 
@@ -199,15 +203,16 @@ class _VoiceAligner:
         spoken, times = self._read(cue.text)
         hop = HOP * max(len(samples) / SAMPLE_RATE / HOP / MOST_FRAMES, 1.0)
         tempo = min(max(len(spoken) / SAMPLE_RATE / cue.seconds, _SLOWEST), _FASTEST)
-        heard, voiced = _features(samples, hop), _features(spoken, hop * tempo)
-        if voiced.shape[1] >= heard.shape[1]:
+        heard = _features(samples, hop)
+        tries = [_lay(_features(spoken, hop * tempo, throat=throat), heard) for throat in _THROATS]
+        path, confidence = max(tries, key=lambda tried: tried[1])
+        if path is None:
             return [], 0.0
-        distances = 1 - voiced.T @ heard
-        path, fit = _warp(distances)
-        _, backwards = _warp(distances[::-1].copy())
         found = np.interp(np.array(times) / (hop * tempo), path[:, 0], path[:, 1]) * hop
-        words = [Word(*map(float, pair), text) for pair, text in zip(found, cue.text.split(), strict=True)]
-        return words, float(np.clip(1 - fit / max(backwards, 1e-9), 0, 1))
+        loud = _loud(samples)
+        times = [_without_silence(start, end, loud) for start, end in found]
+        words = [Word(start, end, text) for (start, end), text in zip(times, cue.text.split(), strict=True)]
+        return words, confidence
 
     def _read(self, text):
         """Read a text aloud: samples, and start and end of each word in seconds."""
@@ -222,15 +227,43 @@ class _VoiceAligner:
         return np.concatenate([*parts, parts[0]]), times
 
 
+def _loud(samples):
+    """Say of each `HOP` whether somebody speaks in it."""
+    frames = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
+    level = np.log(np.sqrt(np.mean(np.square(frames), axis=1)) + 1e-6)
+    low, high = np.quantile(level, (0.05, 0.95))
+    return level >= low + 0.2 * (high - low)
+
+
+def _without_silence(start, end, loud):
+    """Let a word begin and end with its sound: the path has stretched its first or last frame over a long pause."""
+    inside = np.flatnonzero(loud[int(start / HOP) : int(np.ceil(end / HOP))])
+    if len(inside) == 0:
+        return float(start), float(end)
+    first, last = (int(start / HOP) + inside[k] for k in (0, -1))
+    # A shorter silence may be the closure of a consonant.
+    begin = first * HOP if first * HOP - start > _LONG_PAUSE else start
+    return float(begin), float(max((last + 1) * HOP if end - (last + 1) * HOP > _LONG_PAUSE else end, begin))
+
+
 def _sounding(word):
     return "".join(letter for letter in word if letter.isalnum())
 
 
-def _features(samples, hop):
-    """Give cepstra and their slopes, float ``(26, T)``, each frame of length 1; normalised over the loud frames."""
+def _features(samples, hop, *, throat=1.0):
+    """Give cepstra and their slopes, float ``(26, T)``, each frame of length 1; normalised over the loud frames.
+
+    `throat` shortens the vocal tract: it moves all frequencies up by this factor.
+    """
     librosa = _librosa()
     mel = librosa.feature.melspectrogram(
-        y=samples, sr=SAMPLE_RATE, n_fft=550, hop_length=max(round(hop * SAMPLE_RATE), 1), n_mels=40, fmin=60, fmax=8000
+        y=samples,
+        sr=SAMPLE_RATE * throat,
+        n_fft=550,
+        hop_length=max(round(hop * SAMPLE_RATE), 1),
+        n_mels=40,
+        fmin=60,
+        fmax=7000,
     )
     cepstra = librosa.feature.mfcc(S=librosa.power_to_db(mel, ref=np.max, top_db=50), n_mfcc=13)
     low, high = np.quantile(cepstra[0], (0.05, 0.95))
@@ -239,6 +272,16 @@ def _features(samples, hop):
     slopes = librosa.feature.delta(cepstra, width=5, mode="nearest")
     frames = np.concatenate([cepstra, 2 * slopes])
     return frames / (np.linalg.norm(frames, axis=0) + 1e-9)
+
+
+def _lay(voiced, heard):
+    """Lay the voice's frames over the sound's: the path, and how sure it is; no path where the voice has no room."""
+    if voiced.shape[1] >= heard.shape[1]:
+        return None, 0.0
+    distances = 1 - voiced.T @ heard
+    path, fit = _warp(distances)
+    _, backwards = _warp(distances[::-1].copy())
+    return path, float(np.clip(1 - fit / max(backwards, 1e-9), 0, 1))
 
 
 def _warp(distances):

@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import partial
 
 from .latin import read_latin
 
@@ -43,7 +42,11 @@ def read_words_aloud(words: Sequence[str]) -> list[str]:
     """Read each word aloud, as `read_aloud` does; a number looks at the next word for its counter: 5 개."""
     plain = ["".join(map(_plain, unicodedata.normalize("NFC", word))) for word in words]
     following = [*plain[1:], ""]
-    return [_PIECE.sub(partial(_read, following=after), word) for word, after in zip(plain, following, strict=False)]
+    return [_read_word(word, after) for word, after in zip(plain, following, strict=False)]
+
+
+def _read_word(word, following):
+    return _PIECE.sub(lambda match: _read(match, following), word)
 
 
 def _plain(letter):
