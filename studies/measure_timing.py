@@ -85,7 +85,8 @@ def train(options, corpus, encoder, words):
     else:
         tokenizer = train_tokenizer(
             TokenizerTraining(
-                batch_size=64, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=options.codes), **common
+                batch_size=64, learning_rate=1e-3, **common,
+                tokenizer=TokenizerConfig(width=128, num_codes=options.codes),
             ),
             corpus, output / "tokenizer", resume=True,
         )  # fmt: skip
@@ -108,14 +109,9 @@ def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
     for name in names:
         spoken = [times(utterance) for utterance in corpus.texts(name)]
         vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
-        tracks.append(
-            word_track(
-                [word for part in spoken for word in part],
-                vectors,
-                num_tokens=-(-len(corpus.features(name)) // tokenizer.frames_per_token),
-                tokens_per_second=rate,
-            )  # fmt: skip
-        )
+        count = -(-len(corpus.features(name)) // tokenizer.frames_per_token)
+        told = [word for part in spoken for word in part]
+        tracks.append(word_track(told, vectors, num_tokens=count, tokens_per_second=rate))
     tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
     with torch.no_grad():
         return [tokenizer.decode(row).numpy() for row in tokens]
@@ -138,7 +134,7 @@ class Judge:
     """Knows from real motion how gestures look, and when they come."""
 
     def __init__(self, corpus, labels):
-        self.delays, examples, self.concepts = {}, [], []
+        self.delays, self.offsets, examples, self.concepts = {}, {}, [], []
         rng = np.random.default_rng(0)
         for name, marks in labels.items():
             if name not in corpus.names("train"):
@@ -148,6 +144,7 @@ class Judge:
             for label in marks:
                 lag = stroke_lags(strokes, [label["stroke"]])[0]
                 self.delays.setdefault(label["concept"], []).append((lag, lag + label["stroke"] - due(label)))
+                self.offsets.setdefault(label["concept"], []).append(label["stroke"] - due(label))
                 for _ in range(4):  # the moment is known to a tenth of a second, joints to 3 cm
                     seen = self._window(joints, label["stroke"] + rng.uniform(-0.1, 0.1), corpus.fps)
                     examples.append(seen + rng.normal(0, 0.03, seen.shape))
@@ -158,6 +155,7 @@ class Judge:
             concept: float(np.nanmedian(delays)) for concept, (lags, delays) in found.items()
             if np.mean(np.abs(lags - np.nanmedian(lags)) < NEAR) >= 0.8
         }  # fmt: skip
+        self.offsets = {concept: float(np.median(offsets)) for concept, offsets in self.offsets.items()}
         self._whiten(np.array(examples))
 
     def _window(self, joints, moment, fps):
@@ -185,9 +183,11 @@ class Judge:
             moments = np.array([due(label) + self.delays.get(label["concept"], 0.0) for label in marks])
             late = stroke_lags(strokes, moments)
             lags += [lag for lag, label in zip(late, marks, strict=True) if label["concept"] in self.delays]
-            near = np.where(np.abs(late) < 0.6, late, 0.0)  # a late gesture may still be the right one
-            for label, shift in zip(marks, near, strict=True):
-                seen.append(self._window(joints, due(label) + shift, corpus.fps))
+            for label, lag in zip(marks, late, strict=True):
+                # A late gesture may still be the right one.
+                shift = lag if label["concept"] in self.delays and abs(lag) < 0.6 else 0.0
+                moment = due(label) + self.offsets.get(label["concept"], 0.0) + shift
+                seen.append(self._window(joints, moment, corpus.fps))
                 wanted.append(label["concept"])
             texts = corpus.texts(name)
             utterances += len(texts)
@@ -241,6 +241,8 @@ def main():
             tell(
                 rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
             )
+        others = dict(zip(names, [*made[1:], made[0]], strict=True))
+        tell(rows, f"{wordings} wordings, another talk's motion", judge.measure(talks, marks, others))
     write_table(options.output / "timing.csv", rows)
 
 

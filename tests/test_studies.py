@@ -68,6 +68,15 @@ def test_studies_run(gestures, tmp_path):
     assert (tokenizers / "tokenizers.png").stat().st_size > 5000 < (wordings / "wording.png").stat().st_size
 
 
+def test_timing_is_measured(tmp_path):
+    run("measure_timing.py", "--output", tmp_path, *"--talks 2 --measured 1 --steps 2 --codes 8 --width 48".split())
+    rows = read(tmp_path / "timing.csv")
+    ways = ("real", "real in tokens", "word times given", "only subtitle times", "another talk's motion")
+    assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
+    real = [row for row in rows if row["talks"].endswith("real")]
+    assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)
+
+
 def test_held_out_words_are_not_trained_on():
     def read_table(name):
         with open(STUDIES / name, encoding="utf-8", newline="") as file:

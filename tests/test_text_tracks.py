@@ -119,7 +119,7 @@ def test_rows_are_shares_of_time():
 
 def test_a_row_tells_nothing_of_words_to_come():
     words = [Word(0.3, 0.7, "가"), Word(1.21, 1.5, "나"), Word(1.6, 2.0, "다")]
-    np.testing.assert_array_equal(track(words)[:6], track(words[:1] + [words[1], words[1]])[:6])
+    np.testing.assert_array_equal(track(words)[:6], track([words[0], words[1], words[1]])[:6])
     alone = word_track(words[:1], torch.eye(3, 4)[:1], num_tokens=6, tokens_per_second=5.0)
     np.testing.assert_array_equal(track(words)[:6], alone)
 

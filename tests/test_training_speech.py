@@ -1,6 +1,7 @@
 """Training on talks: windows of tokens, the words around them, and the model that comes of it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -175,7 +176,7 @@ def test_a_corpus_of_talks(tmp_path):
     assert [word.text for word in told] == [word.text for word in words]
     assert {word.source for word in told} == {"given"}
     np.testing.assert_allclose([word.start for word in told], [word.start - first for word in words], atol=0.026)
-    assert all(a.end <= b.start for a, b in zip(texts, texts[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(texts))
     frames = len(corpus.features("talk_000"))
     assert frames == pytest.approx(20 * (min(speaker.cues[-1].end + 1.0, speaker.truth.seconds) - first), abs=3)
     build_corpus(sources, tmp_path / "K", options=BuildOptions(talk_seconds=10.0), report=False, progress=False)

@@ -8,8 +8,9 @@ from itertools import islice
 
 import torch
 
-from ..errors import ConfigError, DataError, ShapeError
+from ..errors import ConfigError
 from ..models import equal_lengths
+from .arguments import bounds, check_text, draw_seeds, read_prefixes, spoken_lengths
 from .hearing import Heard, check_words, heard_live, heard_together
 from .transformer import MotionTransformer
 
@@ -108,13 +109,13 @@ def generate(
     [5, 0, 70]
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
-    text_features = _check_text(model, text_features, 0 if words is None else len(words))
+    text_features = check_text(model, text_features, 0 if words is None else len(words))
     words = check_words(model, words, len(text_features))
-    prefixes = _prefixes(model, prefix, len(text_features))
-    num_tokens = _spoken_lengths(model, words, prefixes, num_tokens)
-    least, most = _lengths(num_tokens, min_tokens, max_tokens, len(text_features))
+    prefixes = read_prefixes(model, prefix, len(text_features))
+    num_tokens = spoken_lengths(model, words, prefixes, num_tokens)
+    least, most = bounds(num_tokens, min_tokens, max_tokens, len(text_features))
     seen = [tokens[-model.config.max_tokens :] for tokens in prefixes]  # all that the model can see
-    seeds = _seeds(seeds, generator, len(text_features))
+    seeds = draw_seeds(seeds, generator, len(text_features))
     if batch_size < 1:
         raise ConfigError("batch_size must be positive.", found=batch_size)
     written: list[list[int]] = [[] for _ in seeds]
@@ -190,15 +191,15 @@ def stream(
     3
     """
     options = _Options(temperature, top_k, top_p, guidance_scale)
-    text_features = _check_text(model, None if text_features is None else torch.as_tensor(text_features)[None], 1)
-    (before,) = _prefixes(model, prefix, 1)
+    text_features = check_text(model, None if text_features is None else torch.as_tensor(text_features)[None], 1)
+    (before,) = read_prefixes(model, prefix, 1)
     seen, heard = before[-model.config.max_tokens :], None
     if words is not None:
         heard = heard_live(model, islice(words, len(before) - len(seen), None))
         num_tokens = _ENDLESS if num_tokens is None else num_tokens
-    lengths = _spoken_lengths(model, None, [before], num_tokens)
-    least, most = _lengths(lengths, min_tokens, max_tokens, 1)
-    seeds = _seeds(None if seed is None else [seed], generator, 1)
+    lengths = spoken_lengths(model, None, [before], num_tokens)
+    least, most = bounds(lengths, min_tokens, max_tokens, 1)
+    seeds = draw_seeds(None if seed is None else [seed], generator, 1)
     steps = _write(model, text_features, seen[None], least, most, seeds, options, heard)
     return (tokens[0] for _, tokens in steps)
 
@@ -367,85 +368,3 @@ def _write(
                     noise.keep(rows)
             # A sample that has ended is read on until the batch shrinks; its code must be a motion's.
             context.append(chosen.clamp(max=end - 1))
-
-
-def _check_text(model: MotionTransformer, text_features: torch.Tensor | None, count: int) -> torch.Tensor:
-    if text_features is None:
-        if not count:
-            raise ConfigError("Neither texts nor words are given.", fix="Pass text_features, words, or both.")
-        return torch.zeros(count, *model.config.text_shape)
-    text_features = torch.as_tensor(text_features)
-    model.check_text(text_features)
-    bad = (~torch.isfinite(text_features)).flatten(1).any(1).nonzero()[:, 0].tolist()
-    if bad:
-        raise DataError("Text vectors have NaN or infinity.", found=f"rows {bad[:5]}")
-    return text_features
-
-
-def _spoken_lengths(
-    model: MotionTransformer,
-    words: Sequence[torch.Tensor] | None,
-    prefixes: Sequence[torch.Tensor],
-    num_tokens: int | Sequence[int] | None,
-) -> int | Sequence[int] | None:
-    """Give the wanted lengths, by default those of the words behind the prefixes."""
-    if num_tokens is not None or not model.config.word_dim:
-        return num_tokens
-    if words is None:
-        raise ConfigError(
-            "Words tell this model how long a motion lasts; by itself it has not learned to end.",
-            fix="Pass words or num_tokens.",
-        )
-    lengths = [len(track) - len(tokens) for track, tokens in zip(words, prefixes, strict=True)]
-    if min(lengths, default=0) < 0:
-        raise DataError("Words end before the prefix does.", expected="a row for each token of the prefix, and more")
-    return lengths
-
-
-def _lengths(
-    num_tokens: int | Sequence[int] | None, min_tokens: int, max_tokens: int, count: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the least and most tokens of each text, ``(B,)``."""
-    if num_tokens is None:
-        if not 0 <= min_tokens <= max_tokens:
-            raise ConfigError("Need 0 <= min_tokens <= max_tokens.", found=f"{min_tokens} and {max_tokens}")
-        return torch.full((count,), min_tokens), torch.full((count,), max_tokens)
-    exact = torch.as_tensor(num_tokens)
-    if exact.is_floating_point() or exact.ndim > 1 or (exact.ndim == 1 and len(exact) != count) or (exact < 0).any():
-        raise ConfigError(
-            "num_tokens must be whole numbers, not negative.", expected=f"one, or {count}", found=num_tokens
-        )
-    exact = exact.long().expand(count)
-    return exact, exact
-
-
-def _prefixes(
-    model: MotionTransformer, prefix: torch.Tensor | Sequence[torch.Tensor] | None, count: int
-) -> list[torch.Tensor]:
-    """Give one 1-D CPU tensor of motion codes per text."""
-    if prefix is None:
-        return [torch.zeros(0, dtype=torch.int64)] * count
-    if isinstance(prefix, torch.Tensor) and prefix.ndim == 1:
-        prefix = [prefix] * count
-    prefix = [torch.as_tensor(tokens).cpu() for tokens in prefix]
-    if len(prefix) != count or any(tokens.ndim != 1 for tokens in prefix):
-        raise ShapeError("prefix does not fit the texts.", expected=f"{count} rows of tokens", found=len(prefix))
-    for row, tokens in enumerate(prefix):
-        codes = model.config.num_codes
-        if len(tokens) and (tokens.is_floating_point() or not 0 <= int(tokens.min()) <= int(tokens.max()) < codes):
-            raise DataError(
-                f"prefix {row} is not made of this model's motion codes.",
-                expected=f"whole numbers from 0 to {codes - 1}",
-                found=f"{tokens.dtype} from {tokens.min().item()} to {tokens.max().item()}",
-                fix="Was it made by another tokenizer?",
-            )
-    return [tokens.long() for tokens in prefix]
-
-
-def _seeds(seeds: Sequence[int] | None, generator: torch.Generator | None, count: int) -> list[int]:
-    if seeds is not None:
-        if len(seeds) != count:
-            raise ConfigError("seeds does not fit the texts.", expected=count, found=len(seeds))
-        return [int(seed) for seed in seeds]
-    device = generator.device if generator is not None else "cpu"
-    return torch.randint(2**62, (count,), generator=generator, device=device).tolist()

@@ -354,9 +354,9 @@ class MotionTransformer(HubModel, tags=["motion-generation"]):
         return self._read(self.embed(tokens, text_features, words), cache), cache
 
     def step(self, tokens: torch.Tensor, cache: KeyValueCache, words: torch.Tensor | None = None) -> torch.Tensor:
-        """Read one more token ``(B,)`` of each sequence, and the rows the next one hears, ``(B, hears, word_dim)``.
+        """Read one more token ``(B,)`` of each sequence; give the next logits ``(B, V)`` in float32.
 
-        Gives the next logits ``(B, V)`` in float32.
+        `words` are the rows ``(B, hears, word_dim)`` around the token that the logits are about.
         """
         x = (self.tokens(tokens) + self.positions[cache.length])[:, None]
         if self.hearing is not None:
