@@ -12,7 +12,7 @@ from ..gpt import MotionTransformer
 from ..models import fingerprint, map_rows
 from ..pipeline import UtteranceToMotion
 from ..text import TextEncoder
-from ..types import Utterance
+from ..types import Cue, Utterance
 from ..vq import MotionTokenizer
 
 __all__ = ["TextToFeatures", "TextToMotion"]
@@ -44,7 +44,7 @@ class TextToFeatures:
         If its parts do not belong together.
     """
 
-    def __init__(self, model: TextToMotion, max_frames: int, sampling: Mapping[str, Any]):
+    def __init__(self, model: TextToMotion, max_frames: int, sampling: Mapping[str, Any]) -> None:
         if isinstance(model, (tuple, list)) and len(model) == 3:
             transformer, tokenizer, text_encoder = model
             model = UtteranceToMotion(tokenizer, transformer, text_encoder)
@@ -55,7 +55,8 @@ class TextToFeatures:
                 expected="UtteranceToMotion, (transformer, tokenizer, text_encoder) or a callable",
                 found=type(model).__name__,
             )
-        self.model, self.max_frames, self.sampling = model, max_frames, dict(sampling)
+        self.model: Any = model
+        self.max_frames, self.sampling = max_frames, dict(sampling)
         self.tokenizer = None if self.pipeline is None else self.pipeline.tokenizer
         parts = [model] if self.pipeline is None else [self.pipeline.transformer, self.pipeline.tokenizer]
         self.fingerprint = " ".join(fingerprint(part) for part in parts)
@@ -69,17 +70,17 @@ class TextToFeatures:
         if self.pipeline is None:
             made = [np.asarray(clip) for clip in self.model(texts, seed=seed)]
         else:
-            made = self._write(utterances if self.pipeline.hears_words else texts, seed)
+            made = self._write(self.pipeline, utterances if self.pipeline.hears_words else texts, seed)
         if len(made) != len(texts):
             raise ShapeError("The model gave another number of motions.", expected=len(texts), found=len(made))
         return made
 
-    def _write(self, texts: Sequence[Any], seed: int) -> list[np.ndarray]:
-        tokenizer = self.pipeline.tokenizer
+    def _write(self, pipeline: UtteranceToMotion, texts: Sequence[str | Cue], seed: int) -> list[np.ndarray]:
+        tokenizer = pipeline.tokenizer
         per_token = tokenizer.frames_per_token
         options = {"batch_size": AT_ONCE, "max_tokens": max(self.max_frames // per_token, 1)}
         # An evaluator cannot read less than four frames, so an end in first place is not drawn.
         options["min_tokens"] = -(-STEP_FRAMES // per_token)
         generator = torch.Generator().manual_seed(seed)
-        tokens = self.pipeline.write(texts, generator=generator, **options | self.sampling)
+        tokens = pipeline.write(texts, generator=generator, **options | self.sampling)
         return map_rows(lambda rows: tokenizer.decode(rows).cpu().numpy(), tokens, batch_size=256)

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def collect_samples(corpus: Corpus, config: EvaluationConfig) -> Samples:
             counts["clips_outside_limits"] += 1
             continue
         lines = corpus.texts(name)
-        limits = {"min_frames": shortest, "max_frames": longest, "limit_clip": config.limit_clips}
+        limits: dict[str, Any] = {"min_frames": shortest, "max_frames": longest, "limit_clip": config.limit_clips}
         entries, outside = caption_entries(lines, len(features), fps=corpus.fps, **limits)
         counts["clips_without_text"] += not lines
         counts["texts_outside_limits"] += sum(outside.values())

@@ -114,6 +114,7 @@ class RetrievalAccumulator:
     (array([1., 1., 1.]), 0.0, 6)
     """
 
+    pairs: int
     batch_size: int
     top_k: int
     drop_last: bool
@@ -251,7 +252,8 @@ class JointErrorAccumulator:
     """
 
     def __init__(self) -> None:
-        self._sums, self._joints, self.frames = dict.fromkeys(ALIGNMENTS, 0.0), 0, 0
+        self._sums, self._joints = dict.fromkeys(ALIGNMENTS, 0.0), 0
+        self.frames: int = 0
 
     def update(self, predicted: ArrayLike, target: ArrayLike) -> Self:
         """Add one clip or batch ``(..., T, J, 3)`` and its truth."""

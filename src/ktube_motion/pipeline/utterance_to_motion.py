@@ -205,14 +205,14 @@ class UtteranceToMotion:
         texts: Sequence[str | Cue],
         names: list[str],
         frames: list[int] | None,
-        read: Any,
+        read: list[torch.Tensor] | None,
         sampling: dict[str, Any],
     ) -> list[torch.Tensor]:
         if frames is not None:
             sampling = sampling | {"num_tokens": [self._tokens_for(count) for count in frames]}
         if self.hears_words:
             tracks = []
-            for row, (text, count) in enumerate(zip(texts, frames, strict=True)):
+            for row, (text, count) in enumerate(zip(texts, frames or [], strict=True)):
                 words, seconds = spoken_words(text, count / self.fps)
                 tracks.append(self._track(words, seconds, 0 if read is None else len(read[row])))
             sampling = sampling | {"words": tracks}
