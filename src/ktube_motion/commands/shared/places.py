@@ -1,0 +1,85 @@
+"""What lies where, and the command that makes it."""
+
+import shlex
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...errors import CheckpointError, ConfigError, KtubeError
+
+if TYPE_CHECKING:
+    from ...io import Corpus
+
+__all__ = ["CORPORA", "EVALUATORS", "SAMPLES", "command_line", "existing", "limits_of", "maker_of", "open_corpus"]
+
+CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "dataset/KIT-ML"}
+SHORTEST = {"ktube": 24, "t2m": 40, "kit": 24}
+SAMPLES = "ktube-motion build --samples 8"
+_CORPUS_MAKERS = {
+    "ktube": "Make it from your own data with `ktube-motion build --poses DIR --transcripts DIR`, or from made-up "
+    f"speakers with `{SAMPLES}`.",
+    "t2m": "Build it as https://github.com/EricGuo5513/HumanML3D tells, and put it there.",
+    "kit": "Build it as https://github.com/EricGuo5513/text-to-motion tells, and put it there.",
+}
+
+EVALUATORS = {
+    "ktube": "checkpoints/ktube/evaluator",
+    "t2m": "checkpoints/t2m/text_mot_match",
+    "kit": "checkpoints/kit/text_mot_match",
+}
+
+
+def open_corpus(dataname: str) -> "Corpus":
+    """Open the corpus of a data set."""
+    from ...io import Corpus
+
+    root = Path(CORPORA[dataname]).resolve()
+    if not root.is_dir():
+        raise ConfigError(
+            f"The corpus of --dataname {dataname} is not here.", where=root, fix=_CORPUS_MAKERS[dataname]
+        )
+    return Corpus(root)
+
+
+def limits_of(options: Namespace, dataname: str) -> dict[str, int]:
+    """Give the length limits of what is measured."""
+    return {"min_frames": options.min_frames or SHORTEST[dataname], "max_frames": options.max_frames}
+
+
+def existing(
+    path: str | Path | None, what: str, *, make: str, flag: str = "", error: type[KtubeError] = CheckpointError
+) -> Path:
+    """Give a path that is there; else tell its full path and the command that makes it."""
+    if path is None:
+        raise ConfigError(f"Which {what}?", fix=f"Give {flag}.")
+    if not Path(path).exists():
+        fix = f"Make it with `{make}`" + (f", or correct {flag}." if flag else ".")
+        raise error(f"There is no {what} here.", where=Path(path).resolve(), fix=fix)
+    return Path(path)
+
+
+def maker_of(path: str | Path | None, command: str) -> str:
+    """Give the command that leaves a checkpoint at this path: ``OUT/EXPERIMENT/net_last.pth``, or a folder there.
+
+    Examples
+    --------
+    >>> maker_of("output/VQVAE/net_last.pth", "train-vq")
+    'ktube-motion train-vq --exp-name VQVAE --out-dir output'
+    >>> maker_of("pretrained.pth", "train-vq")
+    'ktube-motion train-vq'
+    """
+    parts = Path(path or "").parts
+    if len(parts) < 3:
+        return command_line(command)
+    return command_line(command, "--exp-name", parts[-2], "--out-dir", Path(*parts[:-2]).as_posix())
+
+
+def command_line(*words: str) -> str:
+    """Give a command as one types it.
+
+    Examples
+    --------
+    >>> command_line("generate", "--say", "네, 맞아요.")
+    "ktube-motion generate --say '네, 맞아요.'"
+    """
+    return shlex.join(["ktube-motion", *words])
