@@ -101,7 +101,7 @@ OURS = {
                     "other words of their label, and with other endings, particles and order"),
     "text-dropout": (0.0, float, "share of samples trained without their text, which --guidance-scale needs: 0.1"),
     "guidance-scale": (1.0, float, "follow the text harder: 2, for models trained with --text-dropout"),
-    "min-frames": (None, int, "shortest clip that is measured: 40, for ktube and kit 24"),
+    "min-frames": (None, int, "shortest clip that is measured: t2m 40, kit 24, ktube 20"),
     "max-frames": (199, int, "longest clip that is measured"),
     "save-iter": (1000, int, "steps between checkpoints for --resume"),
     "accumulation": (1, int, "pieces a batch is cut into, to save memory"),

@@ -3,17 +3,27 @@
 import shlex
 from argparse import Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import CheckpointError, ConfigError, KtubeError
 
 if TYPE_CHECKING:
+    from ...evaluation import EvaluationConfig
     from ...io import Corpus
 
-__all__ = ["CORPORA", "EVALUATORS", "SAMPLES", "command_line", "existing", "limits_of", "maker_of", "open_corpus"]
+__all__ = [
+    "CORPORA",
+    "EVALUATORS",
+    "SAMPLES",
+    "choosing_protocol",
+    "command_line",
+    "existing",
+    "maker_of",
+    "open_corpus",
+    "protocol_of",
+]
 
 CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "dataset/KIT-ML"}
-SHORTEST = {"ktube": 24, "t2m": 40, "kit": 24}
 SAMPLES = "ktube-motion build --samples 8"
 _CORPUS_MAKERS = {
     "ktube": "Make it from your own data with `ktube-motion build --poses DIR --transcripts DIR`, or from made-up "
@@ -41,9 +51,18 @@ def open_corpus(dataname: str) -> "Corpus":
     return Corpus(root)
 
 
-def limits_of(options: Namespace, dataname: str) -> dict[str, int]:
-    """Give the length limits of what is measured."""
-    return {"min_frames": options.min_frames or SHORTEST[dataname], "max_frames": options.max_frames}
+def protocol_of(options: Namespace, dataname: str, **changes: Any) -> "EvaluationConfig":
+    """Give the protocol of a data set, with the limits that were asked for."""
+    from ...evaluation import EvaluationConfig
+
+    protocols = {"ktube": EvaluationConfig.ktube, "t2m": EvaluationConfig.humanml3d, "kit": EvaluationConfig.kit}
+    changes |= {} if options.min_frames is None else {"min_frames": options.min_frames}
+    return protocols[dataname](max_frames=options.max_frames, **changes)
+
+
+def choosing_protocol(options: Namespace) -> "EvaluationConfig":
+    """Give what picks the best checkpoints in a training."""
+    return protocol_of(options, options.dataname, split="val", repeats=1, multimodality_texts=0)
 
 
 def existing(
