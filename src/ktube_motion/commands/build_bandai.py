@@ -1,27 +1,27 @@
-"""A folder of the Bandai-Namco-Research-Motiondataset (BVH) as a KTubeUM corpus.
+"""Build a corpus from a folder of the Bandai-Namco-Research-Motiondataset (BVH).
 
-    python bandai_to_ktubeum.py --input Motiondataset/dataset/dataset-1 --root dataset/Bandai
+    ktube-motion build-bandai --input Motiondataset/dataset/dataset-1 --root dataset/Bandai
 
-The data set (CC BY-NC 4.0) is at https://github.com/BandaiNamcoResearchInc/
-Bandai-Namco-Research-Motiondataset. Its texts are the file names ("bow,
-normal"), or the lines of a table: --utterances takes a TSV with a header and
-the columns name and utterance, several lines a clip.
+The data set (CC BY-NC 4.0) is at https://github.com/BandaiNamcoResearchInc/Bandai-Namco-Research-Motiondataset.
+
+Reads every .bvh of --input. Its texts are the file names ("bow, normal"), or the lines of a table:
+--utterances takes a TSV with a header and the columns name and utterance, several lines a clip.
+
+Writes the corpus --root, and report.html in it, which shows its quality. What exists already is kept.
 """
 
-import argparse
 import csv
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from _steps import convert, list_files, run
+from ..errors import CorpusError, FormatError
+from .shared.console import say
+from .shared.options import add_flags
+from .shared.steps import convert, list_files
 
-from ktube_motion.construct import add_motion, finish_corpus, write_report
-from ktube_motion.errors import CorpusError, FormatError
-from ktube_motion.io import Corpus, load_bvh
-from ktube_motion.io.files import read_text, write_json
-from ktube_motion.kinematics import forward_kinematics
-from ktube_motion.skeletons import SMPL_22
-from ktube_motion.types import Motion, Utterance
+if TYPE_CHECKING:
+    from ..types import Motion
 
 # SMPL's 22 joints in the names of the data set; two names stand for the middle between two joints.
 JOINTS = (
@@ -30,23 +30,34 @@ JOINTS = (
 ).split()
 
 
-def read_motion(path):
+def read_motion(path: Path) -> "Motion":
     """Load one BVH file as joints in SMPL order."""
+    import numpy as np
+
+    from ..io import load_bvh
+    from ..kinematics import forward_kinematics
+    from ..skeletons import SMPL_22
+    from ..types import Motion
+
     motion = load_bvh(path)
     names = motion.skeleton.joint_names
     missing = sorted({name for joint in JOINTS for name in joint.split("+")} - set(names))
     if missing:
         raise FormatError("Not a file of this data set.", where=path, expected=", ".join(missing), found=names)
-    places = motion.positions
-    if places is None:
-        places = forward_kinematics(motion.rotations, motion.translation, skeleton=motion.skeleton)
+    if motion.positions is None:
+        rotations, path_of_root = motion.require("rotations"), motion.require("translation")
+        places = forward_kinematics(rotations, path_of_root, skeleton=motion.skeleton)
+    else:
+        places = motion.positions
     chosen = [np.mean([places[:, names.index(name)] for name in joint.split("+")], axis=0) for joint in JOINTS]
     return Motion(skeleton=SMPL_22, positions=np.stack(chosen, 1), fps=motion.fps, name=path.stem)
 
 
-def read_utterances(table):
+def read_utterances(table: Path | None) -> dict[str, list[str]]:
     """Give the lines of each clip."""
-    lines = {}
+    from ..io.files import read_text
+
+    lines: dict[str, list[str]] = {}
     rows = csv.DictReader(read_text(table).split("\n"), delimiter="\t") if table else ()
     for row in rows:
         if not row.get("name") or not row.get("utterance"):
@@ -57,34 +68,38 @@ def read_utterances(table):
     return lines
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--input", type=Path, required=True, help="folder with .bvh files")
-    parser.add_argument("--root", type=Path, default=Path("dataset/Bandai"), help="the corpus")
-    parser.add_argument("--utterances", type=Path, help="TSV with the columns name and utterance")
+def add_options(parser: ArgumentParser) -> None:
+    """Add the flags."""
+    parser.add_argument("--input", type=Path, required=True, metavar="DIR", help="folder with .bvh files (required)")
+    parser.add_argument("--root", type=Path, default=Path("dataset/Bandai"), metavar="DIR", help="the corpus")
+    parser.add_argument("--utterances", type=Path, metavar="FILE", help="TSV with the columns name and utterance")
     parser.add_argument("--mirror", action="store_true", help="add mirrored twins M…")
-    parser.add_argument("--overwrite", action="store_true", help="make again what exists already")
-    options = parser.parse_args()
-    files, lines = list_files(options.input, ".bvh"), read_utterances(options.utterances)
+    add_flags(parser, ours="overwrite")
+
+
+def run(options: Namespace) -> None:
+    """Build the corpus."""
+    from ..construct import add_motion, finish_corpus, write_report
+    from ..io import Corpus
+    from ..io.files import write_json
+    from ..types import Utterance
+
+    files = list_files(options.input, ".bvh", make="Fetch the data set from the address that --help tells.")
+    lines = read_utterances(options.utterances)
     corpus = Corpus.create(options.root)
 
     def make(path):
         texts = lines.get(path.stem) or [", ".join(path.stem.replace("-", " ").split("_")[1:3]) or path.stem]
         add_motion(corpus, path.stem, read_motion(path), [Utterance(0, 0, t) for t in texts], mirror=options.mirror)
 
-    exists = lambda path: (corpus.root / "new_joint_vecs" / f"{path.stem}.npy").exists()  # noqa: E731
+    def exists(path):
+        return (corpus.root / "new_joint_vecs" / f"{path.stem}.npy").exists()
+
     convert(files, make, finished=exists, overwrite=options.overwrite)
-    clips = [
-        {"name": path.stem, "source": path.stem, "frames": len(corpus.features(path.stem))}
-        for path in files
-        if exists(path)
-    ]
+    made = [path.stem for path in files if exists(path)]
+    clips = [{"name": name, "source": name, "frames": len(corpus.features(name))} for name in made]
     if not clips:
         raise CorpusError("No clip could be made.", where=options.input)
     finish_corpus(corpus, clips)
     write_json(corpus.root / "manifest.json", {"source": str(options.input), "clips": clips})
-    print(f"{len(clips)} clips in {corpus.root.resolve()}; their quality: {write_report(corpus.root).resolve()}")
-
-
-if __name__ == "__main__":
-    run(main)
+    say(f"{len(clips)} clips in {corpus.root.resolve()}; their quality: {write_report(corpus.root).resolve()}")

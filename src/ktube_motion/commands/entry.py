@@ -11,7 +11,7 @@ from types import ModuleType
 from .. import __version__
 from ..errors import KtubeError
 from .shared.console import complain, say
-from .shared.options import Parser, nearest
+from .shared.options import Parser, UsageError, nearest
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
@@ -55,7 +55,7 @@ def main(words: Sequence[str] | None = None) -> int:
             return int(end.code or 0)
         except KtubeError as error:
             complain(f"error: {_in_flags(error)}")
-            return FAILED
+            return WRONG_USE if isinstance(error, UsageError) else FAILED
         except KeyboardInterrupt as stop:
             complain(_in_flags(stop) or f"Stopped. {_goes_on(words)}")
             return STOPPED

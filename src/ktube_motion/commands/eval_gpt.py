@@ -1,12 +1,12 @@
-"""Evaluate generation on the test split, many times over, the original's step 4.2
+r"""Evaluate generation on the test split, many times over, the original's step 4.2.
 
 The documented command, after train-gpt:
 
-    ktube-motion eval-gpt --exp-name TEST_GPT --batch-size 128 --num-layers 9 --embed-dim-gpt 1024
-        --nb-code 512 --n-head-gpt 16 --block-size 51 --ff-rate 4 --drop-out-rate 0.1
-        --resume-pth output/VQVAE/net_last.pth --vq-name VQVAE --out-dir output
-        --total-iter 300000 --lr-scheduler 150000 --lr 0.0001 --dataname t2m --down-t 2 --depth 3
-        --quantizer ema_reset --eval-iter 10000 --pkeep 0.5 --dilation-growth-rate 3
+    ktube-motion eval-gpt --exp-name TEST_GPT --batch-size 128 --num-layers 9 --embed-dim-gpt 1024 \
+        --nb-code 512 --n-head-gpt 16 --block-size 51 --ff-rate 4 --drop-out-rate 0.1 \
+        --resume-pth output/VQVAE/net_last.pth --vq-name VQVAE --out-dir output \
+        --total-iter 300000 --lr-scheduler 150000 --lr 0.0001 --dataname t2m --down-t 2 --depth 3 \
+        --quantizer ema_reset --eval-iter 10000 --pkeep 0.5 --dilation-growth-rate 3 \
         --vq-act relu --resume-trans output/GPT/net_best_fid.pth
 
 Reads the transformer of --resume-trans, the tokenizer of --resume-pth, the corpus they were trained on

@@ -1,10 +1,10 @@
-"""Evaluate a motion tokenizer on the test split, the original's step 4.1
+r"""Evaluate a motion tokenizer on the test split, the original's step 4.1.
 
 The documented command, after train-vq:
 
-    ktube-motion eval-vq --batch-size 256 --lr 2e-4 --total-iter 10000 --lr-scheduler 5000
-        --nb-code 128 --down-t 2 --depth 3 --dilation-growth-rate 3 --out-dir output
-        --dataname ktube --vq-act relu --quantizer ema_reset --loss-vel 0.5
+    ktube-motion eval-vq --batch-size 256 --lr 2e-4 --total-iter 10000 --lr-scheduler 5000 \
+        --nb-code 128 --down-t 2 --depth 3 --dilation-growth-rate 3 --out-dir output \
+        --dataname ktube --vq-act relu --quantizer ema_reset --loss-vel 0.5 \
         --recons-loss l1_smooth --exp-name TEST_VQVAE --resume-pth output/VQVAE/net_best_fid.pth
 
 Reads the tokenizer of --resume-pth, the corpus it was trained on and that corpus's evaluator. What the

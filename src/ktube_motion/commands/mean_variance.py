@@ -1,36 +1,52 @@
-"""Step 4 of the data set: Mean.npy and Std.npy of the motion vectors, written and shown.
+"""Step 4 of the data set: mean and deviation of the motion vectors.
 
-Reads HumanML3D/new_joint_vecs and writes Mean.npy and Std.npy beside it. The
-deviation is averaged within each part of the vector; a part that never
-changes, as the root of a speaker who was held in place, gets 1.
+In the place of the original's cal_mean_variance.ipynb:
+
+    ktube-motion mean-variance
+    ktube-motion mean-variance --input dataset/KTubeUM/new_joint_vecs --output dataset/KTubeUM
+
+The deviation is averaged within each part of the vector; a part that never changes, as the root of a
+speaker who was held in place, gets 1.
+
+Reads every .npy of --input.
+
+Writes --output/Mean.npy and Std.npy, and shows them. What exists already is kept and shown.
 """
 
-from _steps import convert, list_files, read_arguments, run
+from argparse import ArgumentParser, Namespace
 
-from ktube_motion.features import feature_stats
-from ktube_motion.features.statistics import feature_groups
-from ktube_motion.io.files import save_array
-from ktube_motion.io.untrusted import load_numpy
-from ktube_motion.skeletons import Skeleton
+from .shared.console import say, table
+from .shared.steps import add_folders, convert, list_files
 
 
-def main():
-    options = read_arguments(__doc__, "HumanML3D/new_joint_vecs", "HumanML3D")
-    files = list_files(options.input, ".npy")
+def add_options(parser: ArgumentParser) -> None:
+    """Add the flags."""
+    add_folders(parser, "HumanML3D/new_joint_vecs", "HumanML3D")
+
+
+def run(options: Namespace) -> None:
+    """Write and show the statistics."""
+    from ..features import feature_stats
+    from ..features.statistics import feature_groups
+    from ..io.files import save_array
+    from ..io.untrusted import load_numpy
+    from ..skeletons import Skeleton
+
+    fix = "Make them with `ktube-motion represent-motion`, or give --input."
+    files = list_files(options.input, ".npy", make=fix)
     targets = {name: options.output / f"{name}.npy" for name in ("Mean", "Std")}
 
-    def make(folder):
+    def make(_):
         stats = feature_stats(load_numpy(path) for path in files)
         save_array(targets["Mean"], stats.mean)
         save_array(targets["Std"], stats.std)
 
-    finished = lambda folder: all(path.exists() for path in targets.values())  # noqa: E731
+    def finished(_):
+        return all(path.exists() for path in targets.values())
+
     convert([options.input], make, finished=finished, overwrite=options.overwrite)
     mean, std = load_numpy(targets["Mean"]), load_numpy(targets["Std"])
-    print(f"{len(files)} clips, {len(mean)} numbers a frame\n{'part':16s} {'mean of means':>14s} {'std':>10s}")
-    for name, part in feature_groups(Skeleton.for_feature_size(len(mean))).items():
-        print(f"{name:16s} {mean[part].mean():14.4f} {std[part].mean():10.4f}")
-
-
-if __name__ == "__main__":
-    run(main)
+    say(f"{len(files)} clips, {len(mean)} numbers a frame")
+    groups = feature_groups(Skeleton.for_feature_size(len(mean))).items()
+    rows = [(name, f"{mean[part].mean():.4f}", f"{std[part].mean():.4f}") for name, part in groups]
+    say(table([("part", "mean of means", "std"), *rows]))

@@ -1,76 +1,116 @@
-"""From pose JSON and Korean lines to a rendered gesture, in one go.
+"""From poses and Korean lines to a rendered gesture, in one go.
 
-Without arguments it makes two sample speakers, builds a KTubeUM corpus from
-their poses and subtitles, trains a small tokenizer, evaluator and transformer,
-evaluates them, and shows what they make of a few Korean sentences. Everything
-lies under output/quickstart at the end.
+    ktube-motion quickstart
+    ktube-motion quickstart --say "왼쪽을 한번 봐 주세요." "네, 맞아요."
+    ktube-motion quickstart --poses pose_json --transcripts subtitles
+
+Makes videos of two sample speakers, builds a corpus from their poses and subtitles, trains a small
+tokenizer, evaluator and transformer, evaluates them, and shows what they make of a few Korean sentences.
+About four minutes on two processors; nothing is downloaded.
+
+Reads nothing, or poses and transcripts of yours.
+
+Writes --output: KTubeUM (the corpus), evaluator, tokenizer, transformer, evaluation, pipeline (what
+generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt.
 """
 
-import argparse
-import sys
 import time
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from .shared.console import say, table
+from .shared.options import UsageError
+from .shared.places import sources_folder
 
-from ktube_motion import UtteranceToMotion
-from ktube_motion.construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
-from ktube_motion.errors import KtubeError
-from ktube_motion.evaluation import EvaluationConfig, evaluate_generation, evaluate_tokenizer
-from ktube_motion.gpt import TransformerConfig
-from ktube_motion.io import Corpus
-from ktube_motion.io.files import write_text
-from ktube_motion.render import save_html, save_skeleton_video
-from ktube_motion.samples import make_speaker
-from ktube_motion.text import EmbeddedTextEncoder
-from ktube_motion.training import (
-    EvaluatorTraining,
-    TokenizerTraining,
-    TransformerTraining,
-    train_evaluator,
-    train_tokenizer,
-    train_transformer,
-)
-from ktube_motion.vq import TokenizerConfig
+if TYPE_CHECKING:
+    from ..evaluation import Report
+    from ..evaluators import MotionEvaluator
+    from ..io import Corpus
+    from ..pipeline import UtteranceToMotion
+    from ..text import TextEncoder
 
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]
 
 
-def read_arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def add_options(parser: ArgumentParser) -> None:
+    """Add the flags."""
     parser.add_argument("--say", nargs="+", default=SAY, metavar="SENTENCE", help="Korean sentences to speak")
-    parser.add_argument("--poses", type=Path, help="folder of pose files (any estimator's), with --transcripts")
-    parser.add_argument("--transcripts", type=Path, help="folder of subtitles named like the pose files")
-    parser.add_argument("--gestures", type=Path, help="folder with motions.npz and utterances.tsv instead")
-    parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
-    parser.add_argument("--steps", type=int, default=700, help="training steps of tokenizer and transformer")
-    parser.add_argument("--videos", type=int, default=24, help="sample videos to make")
+    parser.add_argument(
+        "--poses", type=Path, metavar="DIR", help="folder of pose files (any estimator's), with --transcripts"
+    )
+    parser.add_argument("--transcripts", type=Path, metavar="DIR", help="folder of subtitles named like the pose files")
+    parser.add_argument(
+        "--gestures", type=Path, metavar="DIR", help="folder with motions.npz and utterances.tsv instead"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("output/quickstart"), metavar="DIR", help="folder of everything"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=700, metavar="N", help="training steps of tokenizer and transformer"
+    )
+    parser.add_argument("--videos", type=int, default=24, metavar="N", help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
-    options = parser.parse_args()
+
+
+def run(options: Namespace) -> None:
+    """Build, train, evaluate and show."""
+    from ..io.files import write_text
+    from ..render import save_skeleton_video
+    from ..text import EmbeddedTextEncoder
+
+    began = time.perf_counter()
     if (options.poses is None) != (options.transcripts is None):
-        parser.error("--poses and --transcripts belong together")
-    return options
+        raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
+    corpus = make_corpus(options, options.output / "KTubeUM")
+    if not (corpus.names("train") and corpus.names("val")):
+        for name in corpus.names()[:3]:
+            clip = corpus.motion(name)
+            save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
+        say(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
+        return
+    pipeline, evaluator = train(options, corpus, EmbeddedTextEncoder())
+    coded, spoken = evaluate(options, corpus, pipeline, evaluator)
+    show(options, pipeline, corpus)
+    summary = closing_table(coded, spoken, time.perf_counter() - began)
+    write_text(options.output / "summary.txt", summary + "\n")
+    say(f"\n{summary}\n\nEverything is in {options.output.resolve()}")
 
 
-def make_corpus(options, root):
+def make_corpus(options: Namespace, root: Path) -> "Corpus":
     """Build the corpus from samples, from the user's files, or from a folder of gestures."""
+    from ..construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
+    from ..io import Corpus
+    from .shared.steps import make_sample_videos
+
     if options.gestures:
         return build_gesture_corpus(options.gestures, root)
     poses, transcripts, build = options.poses, options.transcripts, BuildOptions()
     if poses is None:
         build = BuildOptions(split_sizes=(0.75, 0.25, 0.0))  # enough to measure on; nothing is left for a test
         poses = transcripts = options.output / "videos"
-        for number in range(options.videos):
-            name = f"speaker{number % 2}_{number // 2:02d}"
-            make_speaker(poses, seed=number, person=number % 2, name=name, faults=True)
-    sources, alone = pair_sources(poses, transcripts)
-    print(*(f"no partner: {path}" for path in alone), sep="\n")
-    print(build_corpus(sources, root, options=build))
+        make_sample_videos(poses, options.videos)
+    sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
+    for path in alone:
+        say(f"no partner: {path}")
+    say(build_corpus(sources, root, options=build))
     return Corpus(root)
 
 
-def train(options, corpus, encoder):
+def train(options: Namespace, corpus: "Corpus", encoder: "TextEncoder") -> "tuple[UtteranceToMotion, MotionEvaluator]":
     """Train the three models; each goes on where it was stopped."""
+    from ..gpt import TransformerConfig
+    from ..pipeline import UtteranceToMotion
+    from ..training import (
+        EvaluatorTraining,
+        TokenizerTraining,
+        TransformerTraining,
+        train_evaluator,
+        train_tokenizer,
+        train_transformer,
+    )
+    from ..vq import TokenizerConfig
+
     steps, few = options.steps, max(options.steps // 3, min(options.steps, 350))  # the evaluator learns quickly
     common = {"evaluate_every": max(options.steps // 4, 1), "save_every": 200, "warmup": 50}
     late = (int(steps * 0.8),)
@@ -98,25 +138,29 @@ def train(options, corpus, encoder):
     return pipeline, evaluator
 
 
-def evaluate(options, corpus, pipeline, evaluator):
-    """Give the closing table: what the tokenizer loses, and whether motion fits its words."""
-    limits = {"evaluator": evaluator, "config": EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)}
+def evaluate(
+    options: Namespace, corpus: "Corpus", pipeline: "UtteranceToMotion", evaluator: "MotionEvaluator"
+) -> "tuple[Report, Report]":
+    """Measure what the tokenizer loses, and whether motion fits its words."""
+    from ..evaluation import EvaluationConfig, evaluate_generation, evaluate_tokenizer
+
+    protocol = EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)
     folder = options.output / "evaluation"
-    coded = evaluate_tokenizer(pipeline.tokenizer, corpus, **limits, folder=folder / "tokenizer")
-    spoken = evaluate_generation(
-        pipeline,
-        corpus,
-        **limits,
-        folder=folder / "generation",
-        save_predictions=True,
+    coded = evaluate_tokenizer(
+        pipeline.tokenizer, corpus, evaluator=evaluator, config=protocol, folder=folder / "tokenizer"
     )
-    coded.save(folder / "tokenizer")
-    spoken.save(folder / "generation")
+    spoken = evaluate_generation(
+        pipeline, corpus, evaluator=evaluator, config=protocol, folder=folder / "generation", save_predictions=True
+    )
     return coded, spoken
 
 
-def show(options, pipeline, corpus):
+def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") -> None:
     """Speak the sentences, and lay real and generated motion side by side."""
+    import torch
+
+    from ..render import save_html, save_skeleton_video
+
     motions = pipeline.generate(options.say, generator=torch.Generator().manual_seed(0), top_p=0.9)
     for number, motion in enumerate(motions):
         if len(motion):
@@ -127,7 +171,7 @@ def show(options, pipeline, corpus):
     save_skeleton_video([real, *again], options.output / "real_and_generated.mp4", titles=["real", "generated"])
 
 
-def table(coded, spoken, seconds):
+def closing_table(coded: "Report", spoken: "Report", seconds: float) -> str:
     """Sum the run up in a few lines."""
     code, top3 = coded.table["reconstructed"], "r_precision_top3"
     use, about_root, globally = (code[name].mean for name in ("codes_used", "root_mpjpe_mm", "mpjpe_mm"))
@@ -139,28 +183,4 @@ def table(coded, spoken, seconds):
         ("FID of generated motion", f"{spoken['generated', 'fid'].mean:.3f}"),
         ("seconds spent", f"{seconds:.0f}"),
     ]  # fmt: skip
-    return "\n".join(f"{name:30s} {value}" for name, value in rows)
-
-
-def main():
-    options, began = read_arguments(), time.perf_counter()
-    corpus = make_corpus(options, options.output / "KTubeUM")
-    if not (corpus.names("train") and corpus.names("val")):
-        for name in corpus.names()[:3]:
-            clip = corpus.motion(name)
-            save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
-        print(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
-        return
-    pipeline, evaluator = train(options, corpus, EmbeddedTextEncoder())
-    coded, spoken = evaluate(options, corpus, pipeline, evaluator)
-    show(options, pipeline, corpus)
-    summary = table(coded, spoken, time.perf_counter() - began)
-    write_text(options.output / "summary.txt", summary + "\n")
-    print(f"\n{summary}\n\nEverything is in {options.output.resolve()}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    return table(rows)

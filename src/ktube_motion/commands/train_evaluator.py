@@ -1,4 +1,4 @@
-"""Train the evaluator that tells whether a motion goes with an utterance
+r"""Train the evaluator that tells whether a motion goes with an utterance.
 
 For any corpus and language:
 
@@ -8,9 +8,9 @@ Its text side can also be the text encoder of a transformer that should understa
 its folder as --text-encoder to train-gpt. Train one for that with --text-parts and --paraphrases, then
 another from it with --start:
 
-    ktube-motion train-evaluator --text-parts 5 --paraphrases words.tsv --checkpoint checkpoints/first
+    ktube-motion train-evaluator --text-parts 5 --paraphrases words.tsv --checkpoint checkpoints/first \
         --exp-name FIRST
-    ktube-motion train-evaluator --text-parts 5 --paraphrases words.tsv --start checkpoints/first
+    ktube-motion train-evaluator --text-parts 5 --paraphrases words.tsv --start checkpoints/first \
         --checkpoint checkpoints/aligned --exp-name ALIGNED
 
 Reads the corpus of --dataname.
@@ -87,5 +87,5 @@ def run(options: Namespace) -> None:
             config, corpus, experiment.folder, text_encoder=encoder, augmentation=augmentation, start=start,
             resume=options.resume,
         )  # fmt: skip
-        keep_evaluator(evaluator, options.checkpoint, source)
+        keep_evaluator(evaluator, options.checkpoint)
         experiment.say(f"Done: {options.checkpoint}")

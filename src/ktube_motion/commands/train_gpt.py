@@ -1,12 +1,12 @@
-"""Train the transformer that writes motion tokens from an utterance, the original's step 3.2
+r"""Train the transformer that writes motion tokens, the original's step 3.2.
 
 The documented command, after train-vq:
 
-    ktube-motion train-gpt --exp-name GPT --batch-size 16 --num-layers 9 --clip-dim 768
-        --embed-dim-gpt 1536 --nb-code 128 --n-head-gpt 16 --block-size 51 --ff-rate 4
-        --drop-out-rate 0.1 --resume-pth output/VQVAE/net_best_fid.pth --vq-name VQVAE
-        --out-dir output --total-iter 100000 --lr-scheduler 50000 --lr 0.0001 --dataname ktube
-        --down-t 2 --depth 3 --quantizer ema_reset --eval-iter 10000 --pkeep 0.5
+    ktube-motion train-gpt --exp-name GPT --batch-size 16 --num-layers 9 --clip-dim 768 \
+        --embed-dim-gpt 1536 --nb-code 128 --n-head-gpt 16 --block-size 51 --ff-rate 4 \
+        --drop-out-rate 0.1 --resume-pth output/VQVAE/net_best_fid.pth --vq-name VQVAE \
+        --out-dir output --total-iter 100000 --lr-scheduler 50000 --lr 0.0001 --dataname ktube \
+        --down-t 2 --depth 3 --quantizer ema_reset --eval-iter 10000 --pkeep 0.5 \
         --dilation-growth-rate 3 --vq-act relu
 
 Without KE-T5's files, --text-encoder embedded added to it runs now.

@@ -1,10 +1,10 @@
-"""Train the motion tokenizer (VQ-VAE), the original's step 3.1
+r"""Train the motion tokenizer (VQ-VAE), the original's step 3.1.
 
 A tokenizer turns motion into few whole numbers and back. The documented command:
 
-    ktube-motion train-vq --batch-size 256 --lr 2e-4 --total-iter 100000 --lr-scheduler 50000
-        --nb-code 128 --down-t 2 --depth 3 --dilation-growth-rate 3 --out-dir output
-        --dataname ktube --vq-act relu --quantizer ema_reset --loss-vel 0.5
+    ktube-motion train-vq --batch-size 256 --lr 2e-4 --total-iter 100000 --lr-scheduler 50000 \
+        --nb-code 128 --down-t 2 --depth 3 --dilation-growth-rate 3 --out-dir output \
+        --dataname ktube --vq-act relu --quantizer ema_reset --loss-vel 0.5 \
         --recons-loss l1_smooth --exp-name VQVAE
 
 Reads the corpus of --dataname. The evaluator that picks the best checkpoints lies in
@@ -86,9 +86,7 @@ def architecture(options: Namespace) -> "TokenizerConfig":
     )
 
 
-def training(
-    options: Namespace, tokenizer: "TokenizerConfig", protocol: "EvaluationConfig"
-) -> "TokenizerTraining":
+def training(options: Namespace, tokenizer: "TokenizerConfig", protocol: "EvaluationConfig") -> "TokenizerTraining":
     """Read the training from the flags."""
     from ..training import TokenizerTraining
 

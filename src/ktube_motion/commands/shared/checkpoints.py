@@ -104,7 +104,11 @@ def about_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def load_tokenizer(
-    path: str | Path | None, *, options: Namespace | None = None, corpus: Corpus | None = None, flag: str = "--resume-pth"
+    path: str | Path | None,
+    *,
+    options: Namespace | None = None,
+    corpus: Corpus | None = None,
+    flag: str = "--resume-pth",
 ) -> MotionTokenizer:
     """Load a tokenizer from a folder, from our .pth, or from T2M-GPT's with the statistics of the corpus."""
     path = existing(path, "tokenizer", flag=flag, make=maker_of(path, "train-vq"))

@@ -8,21 +8,13 @@ from typing import Any
 
 import torch
 
-from ...errors import CheckpointError, DataError
+from ...errors import CheckpointError, ConfigError, DataError
 from ...evaluation import EvaluationConfig
 from ...evaluation.samples import collect_samples
 from ...evaluators import AlignedTextEncoder, MotionEvaluator, load_t2m_evaluator
 from ...io import Corpus
-from ...io.files import atomic_folder, read_json, write_json
-from ...text import (
-    ClipTextEncoder,
-    EmbeddedTextEncoder,
-    HFTextEncoder,
-    KeT5TextEncoder,
-    SequenceTextEncoder,
-    TextEncoder,
-    WordVectorizer,
-)
+from ...io.files import atomic_folder, read_json
+from ...text import SequenceTextEncoder, TextEncoder, WordVectorizer, load_text_encoder
 from ...training import EvaluatorTraining, train_evaluator
 from .console import say
 from .experiments import Experiment
@@ -59,7 +51,7 @@ def load_evaluator(
     path = Path(options.evaluator or EVALUATORS[dataname])
     if (path / "config.json").is_file():
         say(f"Evaluator: {path}")
-        return _our_evaluator(path).to(DEVICE)
+        return MotionEvaluator.from_pretrained(path).to(DEVICE)
     if path.is_file() or (path / "finest.tar").is_file() or (path / "model" / "finest.tar").is_file():
         say(f"Evaluator: {path}")
         return _published(path, dataname).to(DEVICE)
@@ -82,12 +74,6 @@ def evaluator_to_choose(experiment: Experiment, corpus: Corpus, protocol: Evalua
     return load_evaluator(experiment.options, experiment.options.dataname, corpus, say=experiment.say)
 
 
-def _our_evaluator(path):
-    beside = Path(path) / "text_encoder.json"
-    encoder = make_text_encoder(**(read_json(beside) if beside.exists() else {"source": "embedded"}))
-    return MotionEvaluator.from_pretrained(path, text_encoder=encoder)
-
-
 def _published(path, dataname):
     for folder in META:
         mean, std = (Path("checkpoints") / dataname / folder / "meta" / f"{name}.npy" for name in ("mean", "std"))
@@ -104,18 +90,17 @@ def _first_evaluator(path, corpus, steps, say):
     steps = steps or min(10_000, max(300, 20 * len(corpus.names("train"))))
     say(f"No evaluator in {path}: one is trained first, {steps} steps, and kept there.")
     config = EvaluatorTraining(steps=steps, evaluate_every=100, tracker=None)
-    encoder, working = EmbeddedTextEncoder(), path.with_name(path.name + "-training")
+    encoder, working = load_text_encoder("embedded"), path.with_name(path.name + "-training")
     evaluator = train_evaluator(config, corpus, working, text_encoder=encoder, resume=True)
-    keep_evaluator(evaluator, path, {"source": "embedded"})
+    keep_evaluator(evaluator, path)
     shutil.rmtree(working)
     return evaluator
 
 
-def keep_evaluator(evaluator: MotionEvaluator, path: str | Path, text_encoder: Mapping[str, Any]) -> None:
-    """Write an evaluator and which text encoder it reads with."""
+def keep_evaluator(evaluator: MotionEvaluator, path: str | Path) -> None:
+    """Write an evaluator to a folder, all at once."""
     with atomic_folder(path) as folder:
         evaluator.save_pretrained(folder)
-        write_json(folder / "text_encoder.json", text_encoder)
 
 
 def choose_text_encoder(
@@ -143,37 +128,46 @@ def choose_text_encoder(
 def make_text_encoder(
     source: str, tokenizer: str | None = None, pooling: str | None = None, parts: int = 1
 ) -> TextEncoder:
-    """Make a text encoder from ``embedded``, a folder (an evaluator's too) or a hub id."""
-    encoder = _text_encoder(source, tokenizer, pooling)
+    """Make a text encoder from what `load_text_encoder` takes, or from the folder of an evaluator."""
+    about = _config(source)
+    if about.get("kind") == MotionEvaluator.kind:
+        encoder: TextEncoder = AlignedTextEncoder.from_pretrained(source)
+        encoder.evaluator.to(DEVICE)
+    else:
+        encoder = load_text_encoder(source, device=DEVICE, **_reading(source, about, tokenizer, pooling))
     return encoder if parts == 1 else SequenceTextEncoder(encoder, length=parts)
 
 
-def _text_encoder(source, tokenizer, pooling):
-    if source == "embedded":
-        return EmbeddedTextEncoder()
-    kind = _model_type(source)
-    if kind == MotionEvaluator.kind:
-        return AlignedTextEncoder(_our_evaluator(source))
-    if kind == "t5":
-        files = [Path(source) / name for name in ("spiece.model", "tokenizer.json")]
-        own = not Path(source).is_dir() or any(file.is_file() for file in files)
-        tokenizer = tokenizer or (None if own else KE_T5["tokenizer"])
-        return KeT5TextEncoder(source, tokenizer=tokenizer, pooler=pooling or "mean", device=DEVICE)
-    if kind.startswith("clip"):
-        return ClipTextEncoder(source, tokenizer=tokenizer, device=DEVICE)
-    return HFTextEncoder(source, tokenizer=tokenizer, pooling=pooling or "mean", device=DEVICE)
-
-
-def _model_type(source):
+def _config(source):
     path = Path(source) / "config.json"
-    if Path(source).is_dir():
-        if not path.is_file():
-            raise CheckpointError("This is no model folder.", where=source, expected="a folder with config.json")
-        about = read_json(path)
-        return str(about.get("model_type") or about.get("kind", ""))
+    about = read_json(path) if path.is_file() else {}
+    return about if isinstance(about, dict) else {}
+
+
+def _reading(source, about, tokenizer, pooling):
+    """Give tokenizer and pooling as the encoder's class calls them."""
+    if pooling is not None and not about:
+        about = _hub_config(source)
+    t5 = about.get("model_type") == "t5"
+    own = not Path(source).is_dir() or any(
+        (Path(source) / name).is_file() for name in ("spiece.model", "tokenizer.json")
+    )
+    if t5 and tokenizer is None and not own:
+        tokenizer = KE_T5["tokenizer"]  # VL-KE-T5 comes without one
+    found = {} if tokenizer is None else {"tokenizer": tokenizer}
+    if pooling is None:
+        return found
+    if about.get("model_type") in (None, "clip", "clip_text_model"):
+        raise ConfigError("This text encoder pools in its own way.", found=source, fix="Leave --text-pooling out.")
+    return found | {"pooler" if t5 else "pooling": pooling}
+
+
+def _hub_config(source):
+    if Path(source).is_dir() or source == "embedded":
+        return {}
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(source).model_type
+        return AutoConfig.from_pretrained(source).to_dict()
     except (OSError, ValueError) as error:
         raise CheckpointError("Neither a folder here nor a model on the hub.", where=source, found=error) from error

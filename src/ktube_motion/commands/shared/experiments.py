@@ -7,8 +7,6 @@ from types import TracebackType
 from typing import Any, Self
 
 from ...errors import ConfigError
-from ...io.experiments import check_experiment
-from ...io.files import write_json
 from .console import say, table
 from .options import flag_of
 from .places import command_line
@@ -50,6 +48,8 @@ class Experiment:
             self.say(f"Unused here: {' '.join(map(flag_of, options.unused))}")
 
     def _check(self):
+        from ...io.experiments import check_experiment
+
         record = self.folder / "options.json"
         begun = {path.name for path in self.folder.glob("*")} - {"options.json", "run.log"}
         if begun and not record.exists():
@@ -89,6 +89,8 @@ class Experiment:
 
     def start(self) -> None:
         """Tell what was overruled, and begin: from here on there is a folder."""
+        from ...io.files import write_json
+
         if self.rows:
             head = ("flag", "given", "used", "because of")
             rows = table([head, *((flag_of(flag), *rest) for flag, *rest in self.rows)])

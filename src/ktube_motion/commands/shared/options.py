@@ -11,7 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-__all__ = ["OURS", "TRANSFORMER", "VQ", "Parser", "add_flags", "flag_of", "nearest"]
+from ...errors import ConfigError
+
+__all__ = ["OURS", "TRANSFORMER", "VQ", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
 
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
@@ -111,11 +113,19 @@ OURS = {
     "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
-    "overwrite": (False, bool, "make again what is there already"),
+    "bone-names": ("smplx", ("smplx", "vrm", "mixamo"), "names of bones in .bvh and .glb; engines map vrm and mixamo"),
+    "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
+    "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
 
+
+class UsageError(ConfigError):
+    """Flags that do not go together; the exit code is that of a wrong flag."""
+
+
 Flags = Mapping[str, tuple[Any, Any, str]]
+_NONE: Flags = {}
 
 
 class _Page(argparse.RawDescriptionHelpFormatter):
@@ -123,7 +133,7 @@ class _Page(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action):
         shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
-        told = action.option_strings and shown not in (None, "", False, argparse.SUPPRESS)
+        told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
         return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
 
 
@@ -175,14 +185,19 @@ def flag_of(name: str) -> str:
 
 
 def add_flags(
-    parser: argparse.ArgumentParser, flags: Flags, *, uses: str | None = None, checkpoint: str = "", ours: str = ""
+    parser: argparse.ArgumentParser,
+    flags: Flags = _NONE,
+    *,
+    uses: str | None = None,
+    checkpoint: str = "",
+    ours: str = "",
 ) -> None:
     """Add the flags of a table, and some of `OURS`.
 
     Parameters
     ----------
     parser : argparse.ArgumentParser
-    flags : dict
+    flags : dict, optional
         `VQ`, `TRANSFORMER` or a table like them.
     uses : str, optional
         Flags that mean something in this command; by default all.
@@ -194,13 +209,13 @@ def add_flags(
     active, described = set(flags if uses is None else uses.split()), set(checkpoint.split())
     idle = [name for name in flags if name not in active | described]
     kinds = [
-        ("options" if uses is None else "documented flags", [name for name in flags if name in active], flags),
+        ("" if uses is None else "documented flags", [name for name in flags if name in active], flags),
         ("flags that describe the model: the checkpoint's own value wins", [n for n in flags if n in described], flags),
-        ("our own flags", ours.split(), OURS),
+        ("our own flags" if flags else "", ours.split(), OURS),
         ("flags of the original that mean nothing here: accepted, and named once", idle, flags),
     ]
     for title, names, known in kinds:
-        group = parser.add_argument_group(title) if names else parser
+        group = parser.add_argument_group(title) if names and title else parser
         for name in names:
             _add(group, name, known[name])
     parser.set_defaults(idle=frozenset(name.replace("-", "_") for name in idle))

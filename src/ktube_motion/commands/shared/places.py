@@ -5,7 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import CheckpointError, ConfigError, KtubeError
+from ...errors import CheckpointError, ConfigError, CorpusError, KtubeError
 
 if TYPE_CHECKING:
     from ...evaluation import EvaluationConfig
@@ -21,6 +21,7 @@ __all__ = [
     "maker_of",
     "open_corpus",
     "protocol_of",
+    "sources_folder",
 ]
 
 CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "dataset/KIT-ML"}
@@ -45,9 +46,7 @@ def open_corpus(dataname: str) -> "Corpus":
 
     root = Path(CORPORA[dataname]).resolve()
     if not root.is_dir():
-        raise ConfigError(
-            f"The corpus of --dataname {dataname} is not here.", where=root, fix=_CORPUS_MAKERS[dataname]
-        )
+        raise ConfigError(f"The corpus of --dataname {dataname} is not here.", where=root, fix=_CORPUS_MAKERS[dataname])
     return Corpus(root)
 
 
@@ -75,6 +74,14 @@ def existing(
         fix = f"Make it with `{make}`" + (f", or correct {flag}." if flag else ".")
         raise error(f"There is no {what} here.", where=Path(path).resolve(), fix=fix)
     return Path(path)
+
+
+def sources_folder(path: Path) -> Path:
+    """Give a folder of sources that is there."""
+    if not path.is_dir():
+        fix = f"Correct the path; `{SAMPLES}` builds from made-up speakers instead."
+        raise CorpusError("There is no such folder.", where=path.resolve(), fix=fix)
+    return path
 
 
 def maker_of(path: str | Path | None, command: str) -> str:
