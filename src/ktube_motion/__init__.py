@@ -52,8 +52,8 @@ _HOME = {
     "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics models "
-    "palette pipeline render rotations samples skeletons text training types vq"
+    "arrays commands construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics "
+    "models palette pipeline render rotations samples skeletons text training types vq"
 ).split()
 
 __all__ = [

@@ -74,19 +74,23 @@ def check_clips(corpus: "Corpus", names: list[str]) -> None:
 
 
 def _draw_all(jobs, workers) -> Iterator[tuple[str, str | None]]:
+    """Draw each job; give its name, and the reason where it cannot be drawn."""
+    from tqdm import tqdm
+
+    how = {"total": len(jobs), "desc": "clips", "unit": "clip", "disable": None}
+    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    if workers <= 1:  # a process of its own would only cost its start
+        for job in tqdm(jobs, **how):
+            yield job[1], _draw(*job)
+        return
     from concurrent.futures import ProcessPoolExecutor, as_completed
     from multiprocessing import get_context
 
-    from tqdm import tqdm
-
-    if not jobs:
-        return
-    workers = max(1, min(workers or os.cpu_count() or 1, len(jobs)))
     # A fork of a process that has used torch's threads can hang.
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_stopping_to_parent)
     try:
         futures = {pool.submit(_draw, *job): job[1] for job in jobs}
-        for future in tqdm(as_completed(futures), total=len(futures), desc="clips", unit="clip", disable=None):
+        for future in tqdm(as_completed(futures), **how):
             yield futures[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
@@ -102,9 +106,10 @@ def _draw(root, name, path, size):
     """Draw one clip; give the reason where it cannot be drawn."""
     from ..io import Corpus
     from ..render import save_skeleton_video
+    from .shared.motions import read_clip
 
     try:
-        motion = Corpus(root).motion(name)
+        motion = read_clip(Corpus(root), name)
         save_skeleton_video(motion, path, titles=motion.name, size=(size, size), progress=False)
     except KtubeError as error:
         return str(error)

@@ -69,6 +69,7 @@ def from_corpus(options):
     """Give, by name, what reads each clip and its words."""
     from ..io import Corpus
     from .animate import check_clips
+    from .shared.motions import read_clip
 
     build = command_line("build", "--root", options.root.as_posix())
     corpus = Corpus(existing(options.root, "corpus", flag="--root", make=build, error=CorpusError))
@@ -76,7 +77,7 @@ def from_corpus(options):
     check_clips(corpus, names)
 
     def read(name):
-        motion = corpus.motion(name)
+        motion = read_clip(corpus, name)
         return motion, motion.name
 
     return {name: lambda name=name: read(name) for name in names}
