@@ -3,7 +3,8 @@
 The rooms of the library, in the order data walks through them: `io`,
 `filters`, `kinematics`, `features`; `metrics`, `models`, `vq`, `text`,
 `evaluators`, `gpt`, `pipeline`; `evaluation`, `render`. Beside them
-`samples`, `construct` and `training`. Everything is imported when first used,
+`samples`, `construct` and `training`, and on top of everything `commands`.
+Everything is imported when first used,
 so ``import ktube_motion`` itself is quick.
 """
 
