@@ -171,7 +171,9 @@ class HelpPages(SphinxDirective):
 
         pages = []
         for name in (name for names in COMMANDS.values() for name in names):
-            page = nodes.section("", nodes.title(text=name), ids=[nodes.make_id(f"ktube-motion {name}")])
+            page = nodes.section(
+                "", nodes.title(text=name), ids=[nodes.make_id(f"ktube-motion {name}")]
+            )
             page += nodes.literal_block(text=parser_of(name).format_help(), language="none")
             pages.append(page)
         return pages
