@@ -108,6 +108,35 @@ def test_the_console_script_and_the_module_are_the_same(tmp_path):
     assert not err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs bash")
+def test_completion_in_bash(command, tmp_path):
+    pytest.importorskip("shtab")
+    code, script = command("--print-completion", "bash")
+    assert code == 0
+    (tmp_path / "complete.sh").write_text(script, encoding="utf-8")
+    for words, wanted in (
+        (("ktube-motion", "train-"), "train-vq train-gpt train-evaluator"),
+        (("ktube-motion", "train-vq", "--quantizer", "ema"), "ema_reset ema"),
+        (("ktube-motion", "train-vq", "--lr-"), "--lr-scheduler"),
+    ):
+        ask = (
+            f"source complete.sh; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1}; "
+            "f=$(complete -p ktube-motion | sed 's/.*-F \\([^ ]*\\).*/\\1/'); "
+            f"$f ktube-motion {words[-1]} {words[-2]}; echo ${{COMPREPLY[@]}}"
+        )
+        done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == wanted, done.stderr
+    assert command("--print-completion", "fish")[0] == 2
+
+
+def test_completion_without_shtab_names_the_extra(command, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert command("--print-completion", "bash") == (
+        1,
+        'error: Completion needs shtab. pip install "ktube_motion[completion]"\n',
+    )
+
+
 # -- what is refused ------------------------------------------------------------
 
 

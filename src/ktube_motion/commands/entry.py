@@ -10,6 +10,7 @@ from types import ModuleType
 
 from .. import __version__
 from ..errors import KtubeError
+from .shared.completion import completion
 from .shared.console import complain, say
 from .shared.options import Parser, UsageError, nearest
 
@@ -85,6 +86,8 @@ def _run(words):
         say(_overview())
     elif name == "--version":
         say(f"ktube-motion {__version__}")
+    elif name == "--print-completion":
+        say(completion("".join(rest), {name: parser_of(name) for name in _NAMES}))
     elif name not in _NAMES:
         complain(f"error: there is no command {name}{nearest(name, _NAMES)} (ktube-motion --help lists all)")
         return WRONG_USE
@@ -104,6 +107,7 @@ def _overview():
         lines += [f"{group}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
     lines += [
         "ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does.",
+        "ktube-motion --print-completion SHELL gives a script for bash, zsh or tcsh; ktube-motion --version the version.",
         "Paths such as dataset/KTubeUM and output/ are those of the folder it is run in.",
     ]
     return "\n".join(lines)
