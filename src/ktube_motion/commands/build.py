@@ -16,10 +16,16 @@ its quality. What exists already is kept; stopped at any moment, the same comman
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .shared.console import say
 from .shared.options import UsageError
 from .shared.places import CORPORA, sources_folder
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from ..construct import Source
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -78,7 +84,7 @@ def run(options: Namespace) -> None:
     say(f"The corpus is {options.root.resolve()}; its quality: {(options.root / 'report.html').resolve()}")
 
 
-def read(options):
+def read(options: Namespace) -> "tuple[list[Source], list[str]]":
     """Give the sources, and the files that have no partner."""
     from ..construct import pair_sources, read_sources
     from .shared.steps import make_sample_videos
@@ -98,7 +104,7 @@ def read(options):
     return pair_sources(*map(sources_folder, folders), fps=options.pose_fps, offset=options.offset)
 
 
-def executor_of(address):
+def executor_of(address: str | None) -> "Executor | None":
     """Give the executor of a cluster; without an address none, which is a pool of processes here."""
     if address is None:
         return None

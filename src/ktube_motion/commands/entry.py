@@ -107,7 +107,7 @@ def _overview():
         lines += [f"{group}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
     lines += [
         "ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does.",
-        "ktube-motion --print-completion SHELL gives a script for bash, zsh or tcsh; ktube-motion --version the version.",
+        "ktube-motion --print-completion SHELL gives a script that teaches them to bash, zsh or tcsh.",
         "Paths such as dataset/KTubeUM and output/ are those of the folder it is run in.",
     ]
     return "\n".join(lines)

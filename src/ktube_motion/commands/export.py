@@ -13,12 +13,19 @@ cannot be written is skipped and told.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, CorpusError
 from .shared.options import UsageError, add_flags
 from .shared.places import command_line, existing
 
+if TYPE_CHECKING:
+    from ..types import Motion, PoseSequence
+
+Readers = dict[str, Callable[[], "tuple[Motion | PoseSequence, str | None]"]]
 FORMATS = ("bvh", "glb", "npz", "html", "mp4", "gif")
 
 
@@ -53,19 +60,23 @@ def run(options: Namespace) -> None:
     convert(targets, make, finished=Path.exists, overwrite=options.overwrite)
 
 
-def from_files(options):
+def from_files(options: Namespace) -> Readers:
     """Give, by name, what reads each file."""
     from .shared.motions import read_motion
 
     for path in options.files:
         existing(path, "motion", flag="the path", make="ktube-motion eval-gpt")
-    readers = {path.stem: lambda path=path: (read_motion(path, fps=options.fps), None) for path in options.files}
+
+    def read(path):
+        return read_motion(path, fps=options.fps), None
+
+    readers: Readers = {path.stem: partial(read, path) for path in options.files}
     if len(readers) < len(options.files):
         raise ConfigError("Two files have the same name.", fix="Export them into two folders: --output.")
     return readers
 
 
-def from_corpus(options):
+def from_corpus(options: Namespace) -> Readers:
     """Give, by name, what reads each clip and its words."""
     from ..io import Corpus
     from .animate import check_clips
@@ -80,4 +91,5 @@ def from_corpus(options):
         motion = read_clip(corpus, name)
         return motion, motion.name
 
-    return {name: lambda name=name: read(name) for name in names}
+    readers: Readers = {name: partial(read, name) for name in names}
+    return readers

@@ -30,8 +30,10 @@ from .shared.places import choosing_protocol, open_corpus
 
 if TYPE_CHECKING:
     from ..evaluation import EvaluationConfig
-    from ..gpt import TransformerConfig
+    from ..gpt import MotionTransformer, TransformerConfig
+    from ..io import Corpus
     from ..training import TransformerTraining
+    from ..vq import MotionTokenizer
 
 USES = """dataname batch-size total-iter warm-up-iter lr lr-scheduler gamma weight-decay optimizer block-size
 embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate resume-pth resume-trans out-dir exp-name vq-name
@@ -79,18 +81,20 @@ def run(options: Namespace) -> None:
         checkpoints.finish(model)
 
 
-def models(options, experiment, corpus):
+def models(
+    options: Namespace, experiment: Experiment, corpus: "Corpus"
+) -> "tuple[MotionTransformer | None, MotionTokenizer]":
     """Load the tokenizer, and the transformer to start from where one is given."""
     from .shared.checkpoints import load_tokenizer, load_transformer, tokenizer_of
 
-    start, how = None, {"options": options, "corpus": corpus}
-    if options.resume_trans is None:
-        tokenizer = load_tokenizer(options.resume_pth, **how)
+    path, because, start = options.resume_pth, options.resume_trans, None
+    if because is None:
+        tokenizer = load_tokenizer(path, options=options, corpus=corpus)
     else:
-        start = load_transformer(options.resume_trans, heads=options.n_head_gpt)
-        tokenizer = tokenizer_of(start, options.resume_pth, because=options.resume_trans, **how)
-        experiment.settle_all(start.config, TRANSFORMER_FLAGS, options.resume_trans)
-    experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, options.resume_pth)
+        start = load_transformer(because, heads=options.n_head_gpt)
+        tokenizer = tokenizer_of(start, path, because=because, options=options, corpus=corpus)
+        experiment.settle_all(start.config, TRANSFORMER_FLAGS, because)
+    experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, path)
     return start, tokenizer
 
 

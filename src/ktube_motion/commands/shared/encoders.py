@@ -51,7 +51,7 @@ def load_evaluator(
     path = Path(options.evaluator or EVALUATORS[dataname])
     if (path / "config.json").is_file():
         say(f"Evaluator: {path}")
-        return MotionEvaluator.from_pretrained(path).to(DEVICE)
+        return _our_evaluator(path).to(DEVICE)
     if path.is_file() or (path / "finest.tar").is_file() or (path / "model" / "finest.tar").is_file():
         say(f"Evaluator: {path}")
         return _published(path, dataname).to(DEVICE)
@@ -72,6 +72,17 @@ def evaluator_to_choose(experiment: Experiment, corpus: Corpus, protocol: Evalua
         experiment.say(f"No evaluator picks the best checkpoints: {error}")
         return None
     return load_evaluator(experiment.options, experiment.options.dataname, corpus, say=experiment.say)
+
+
+def _our_evaluator(path):
+    evaluator = MotionEvaluator.from_pretrained(path)
+    if evaluator.text_encoder is None:  # told now, not at the first evaluation of a long training
+        raise CheckpointError(
+            "The text encoder of this evaluator is not here.", where=path.resolve(),
+            expected=evaluator.config.text_encoder,
+            fix="Put it back where it lay, or give another --evaluator.",
+        )  # fmt: skip
+    return evaluator
 
 
 def _published(path, dataname):
