@@ -15,6 +15,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__` gives
     from . import arrays as arrays
+    from . import commands as commands
     from . import construct as construct
     from . import deprecation as deprecation
     from . import errors as errors
