@@ -22,6 +22,7 @@ from .shared.places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
+    from ..types import Utterance
 
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
 
@@ -64,13 +65,13 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        spoken = motion.name
+        words: str | list[Utterance] = motion.name
     else:
-        _, spoken, sampling["seconds"] = read_talk(options.talk, options.seconds)
-        motion = pipeline.speak(spoken, **sampling)
+        _, words, sampling["seconds"] = read_talk(options.talk, options.seconds)
+        motion = pipeline.speak(words, **sampling)
     if not len(motion):
         raise DataError("The model ended before the first frame.", fix="Try another --seed, or give --seconds.")
-    write_motion(motion, options.output, options, words=spoken)
+    write_motion(motion, options.output, options, words=words)
     say(f"{motion.seconds:.1f} s of motion in {options.output}")
 
 

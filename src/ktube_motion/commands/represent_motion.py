@@ -34,7 +34,7 @@ def run(options: Namespace) -> None:
 
     def make(path):
         joints = load_numpy(path)
-        shape = getattr(joints, "shape", ())
+        shape: tuple[int, ...] = getattr(joints, "shape", ())
         if len(shape) != 3 or shape[1] not in skeletons or shape[2] != 3:
             raise ShapeError("These are no joints.", where=path, expected="(T, 22, 3), (T, 52, 3)", found=shape)
         features = joints_to_features(joints, skeleton=skeletons[shape[1]]).astype("float32")

@@ -148,7 +148,7 @@ def tokenizer_of(
     path: str | Path | None,
     *,
     experiment: Experiment | None = None,
-    because: object = "",
+    because: str | Path | None = None,
     **how: Any,
 ) -> MotionTokenizer:
     """Load the tokenizer whose codes a transformer writes.
