@@ -7,11 +7,14 @@ from base64 import b64decode
 from importlib import import_module
 from pathlib import Path
 
+from docutils import nodes
 from numpydoc.xref import DEFAULT_LINKS
+from sphinx.util.docutils import SphinxDirective
 from sphinx_gallery.sorting import ExplicitOrder
 
 # The examples are small: threads would only wait for each other. Read when torch is imported, below.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["COLUMNS"] = "108"  # of the commands' help pages
 
 import ktube_motion
 
@@ -160,7 +163,24 @@ def embed_hangul(app, exception):
     (pages / "_static" / "hangul.woff").write_bytes(b64decode(font))
 
 
+class HelpPages(SphinxDirective):
+    """``.. help-pages::`` shows what each command says to ``--help``."""
+
+    def run(self):
+        from ktube_motion.commands import COMMANDS, parser_of
+
+        pages = []
+        for name in (name for names in COMMANDS.values() for name in names):
+            page = nodes.section(
+                "", nodes.title(text=name), ids=[nodes.make_id(f"ktube-motion {name}")]
+            )
+            page += nodes.literal_block(text=parser_of(name).format_help(), language="none")
+            pages.append(page)
+        return pages
+
+
 def setup(app):
+    app.add_directive("help-pages", HelpPages)
     app.connect("missing-reference", resolve_short_name)
     app.connect("autodoc-process-docstring", describe_constant)
     app.connect("autodoc-process-signature", show_init)

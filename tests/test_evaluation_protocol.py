@@ -307,7 +307,7 @@ def test_seeds_decide_everything_and_runs_resume(corpus, evaluator, tmp_path):
     )
     assert len(calls) == 1
     assert resumed.to_json() == whole.to_json()
-    with pytest.raises(ConfigError, match=r"other settings.*seed"):
+    with pytest.raises(ConfigError, match=r"Another experiment.*seed"):
         evaluate_generation(
             model, corpus, config=EvaluationConfig(repeats=3, multimodality_texts=0, seed=1), folder=tmp_path, **options
         )

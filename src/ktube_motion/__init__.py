@@ -3,7 +3,8 @@
 The rooms of the library, in the order data walks through them: `io`,
 `filters`, `kinematics`, `features`; `metrics`, `models`, `vq`, `text`,
 `evaluators`, `gpt`, `pipeline`; `evaluation`, `render`. Beside them
-`samples`, `construct` and `training`. Everything is imported when first used,
+`samples`, `construct` and `training`, and on top of everything `commands`.
+Everything is imported when first used,
 so ``import ktube_motion`` itself is quick.
 """
 
@@ -14,6 +15,7 @@ __version__ = "0.2.0"
 
 if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__` gives
     from . import arrays as arrays
+    from . import commands as commands
     from . import construct as construct
     from . import deprecation as deprecation
     from . import errors as errors
@@ -52,8 +54,8 @@ _HOME = {
     "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics models "
-    "palette pipeline render rotations samples skeletons text training types vq"
+    "arrays commands construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics "
+    "models palette pipeline render rotations samples skeletons text training types vq"
 ).split()
 
 __all__ = [

@@ -14,6 +14,7 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..evaluators import Evaluator
 from ..evaluators.batching import STEP_FRAMES
 from ..features import features_to_joints
+from ..io.experiments import check_experiment
 from ..io.files import read_json, save_array, write_json
 from ..metrics.accumulators import JointErrorAccumulator
 from ..metrics.functional import (
@@ -112,19 +113,9 @@ class Run:
             self.settings["metrics"] = own_metrics()
         if self.folder is None:
             return
-        path = self.folder / "run.json"
-        if not path.exists():
-            write_json(path, self.settings)
-        known = read_json(path)
-        differ = sorted(name for name in {*known, *self.settings} if known.get(name) != self.settings.get(name))
-        if differ:
-            raise ConfigError(
-                "This folder holds an evaluation with other settings.",
-                where=self.folder,
-                expected=", ".join(f"{name} {known.get(name)}" for name in differ),
-                found=", ".join(f"{name} {self.settings.get(name)}" for name in differ),
-                fix="Choose another folder.",
-            )
+        record = self.folder / "run.json"
+        if not check_experiment(record, self.settings, resume=True):
+            write_json(record, self.settings)
 
     def predictions_missing(self, wanted: bool) -> bool:
         """Tell whether predictions are wanted and one of them is not in the folder."""

@@ -310,5 +310,5 @@ def _find(path: Path) -> Path:
         "There is no evaluator here.",
         where=path,
         expected="finest.tar, or a folder text_mot_match with model/finest.tar",
-        fix="examples/check_assets.py says where it comes from.",
+        fix="`ktube-motion check-assets` says where it comes from.",
     )

@@ -2,11 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
-from ..errors import ConfigError
-from ..io.files import read_json
+from ..io.experiments import check_experiment
 
 __all__ = ["check_output", "kept_log", "plain", "same_files"]
 
@@ -21,28 +20,9 @@ def plain(config):
 
 def check_output(output: Path, config, resume: bool) -> None:
     """Raise `ConfigError` if a folder holds another experiment, or an unfinished one that is not resumed."""
-    path = output / "config.json"
-    if not path.exists():
-        return
     # An option that came later did then what it does now by default.
-    found, wanted = plain(type(config)()) | read_json(path), plain(config)
-    changed = sorted(
-        field.name
-        for field in fields(config)
-        if field.name not in _FREE and found.get(field.name) != wanted[field.name]
-    )
-    if changed:
-        raise ConfigError(
-            "Another experiment is in this folder.",
-            where=output,
-            expected=", ".join(f"{name} = {found.get(name)!r}" for name in changed),
-            found=", ".join(f"{name} = {wanted[name]!r}" for name in changed),
-            fix="Choose another folder; nothing was overwritten.",
-        )
-    if not resume:
-        raise ConfigError(
-            "This experiment has been started already.", where=output, fix="Go on with resume=True (--resume)."
-        )
+    defaults = plain(type(config)())
+    check_experiment(output / "config.json", plain(config), resume=resume, free=_FREE, defaults=defaults)
 
 
 def kept_log(path: Path, step: int) -> list[str]:

@@ -1,13 +1,19 @@
-"""The documented flags, in one place: those of T2M-GPT's two parsers, and ours.
+"""The flags of all commands, in one place: those of T2M-GPT's two parsers, and ours.
 
-Every script takes every flag of its parser. One that has no meaning in a
-script is accepted and named once as unused; an unknown one is an error.
+Every documented command takes every flag of its parser. One that has no
+meaning in a command is accepted and named once as unused; an unknown one is an
+error that names the nearest.
 """
 
 import argparse
-import sys
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
 
-__all__ = ["read_options"]
+from ...errors import ConfigError
+
+__all__ = ["OURS", "TRANSFORMER", "VQ", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
 
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
@@ -69,7 +75,7 @@ TRANSFORMER = SHARED | {
     "optimizer": ("adamw", ("adam", "adamw"), "adam needs --weight-decay 0"),
     "block-size": (25, int, "longest sequence, the text included: 51 is the text and 50 tokens"),
     "embed-dim-gpt": (512, int, "width of the transformer"),
-    "clip-dim": (None, int, "size of the text vector; must be the text encoder's, which is the default"),
+    "clip-dim": (None, int, "size of the text vector; the text encoder's own wins"),
     "num-layers": (2, int, "blocks in the base and again in the head: 9 means 18"),
     "n-head-gpt": (8, int, "attention heads"),
     "ff-rate": (4, int, "width of the feed-forward part, in --embed-dim-gpt"),
@@ -84,13 +90,13 @@ TRANSFORMER = SHARED | {
 
 OURS = {
     "resume": (False, bool, "go on exactly where this experiment stopped"),
-    "strict": (False, bool, "a flag that contradicts a checkpoint is an error"),
+    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error"),
     "evaluator": (None, str, "evaluator that measures; by default the one in checkpoints/DATANAME, for ktube "
                   "trained first when there is none"),
     "evaluator-iter": (None, int, "steps of that first training; by default as many as suit the corpus"),
-    "text-encoder": (None, str, "embedded, a folder (of train_evaluator.py too: its text side) or a hub id; by default "
-                     "checkpoints/vl-ke-t5/language for ktube, "
-                     "checkpoints/clip-vit-base-patch32 for t2m and kit, or what the checkpoint was trained with"),
+    "text-encoder": (None, str, "embedded, a folder (of train-evaluator too: its text side) or a hub id; by default "
+                     "what the checkpoint was trained with, else "
+                     "checkpoints/vl-ke-t5/language for ktube and checkpoints/clip-vit-base-patch32 for t2m and kit"),
     "text-tokenizer": (None, str, "folder or hub id of the text encoder's tokenizer, if not its own"),
     "text-pooling": (None, str, "mean (default), simple or none for T5; mean, cls, last, sqrt_mean for others"),
     "paraphrases": (None, str, "table with tabs and the columns kind, label and wording: training texts are said in "
@@ -107,55 +113,128 @@ OURS = {
     "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
+    "bone-names": ("smplx", ("smplx", "vrm", "mixamo"), "names of bones in .bvh and .glb; engines map vrm and mixamo"),
+    "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
+    "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
+    "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
 
 
-def read_options(description, flags, *, uses, checkpoint="", ours=""):
-    """Read the command line.
+class UsageError(ConfigError):
+    """Flags that do not go together; the exit code is that of a wrong flag."""
+
+
+Flags = Mapping[str, tuple[Any, Any, str]]
+_NONE: Flags = {}
+
+
+class _Page(argparse.RawDescriptionHelpFormatter):
+    """A help page: the text as it was written, and the default of every flag that has one."""
+
+    def _get_help_string(self, action):
+        shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
+        told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
+        return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are short, and name the nearest flag."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(formatter_class=_Page, allow_abbrev=False, **settings)
+        self.set_defaults(idle=frozenset())
+
+    def parse_args(self, words: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
+        """Read the words of a command line.
+
+        Returns
+        -------
+        options : argparse.Namespace
+            Beside the flags ``words``; ``given``, the set of names that were
+            on the command line; and ``unused``, those that mean nothing here.
+        """
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            known = [name for action in self._actions for name in action.option_strings]
+            self.error("; ".join(f"unknown: {word}{nearest(word, known)}" for word in unknown))
+        said = {word.partition("=")[0] for word in words}
+        options.given = {name for name in vars(options) if flag_of(name) in said}
+        options.unused, options.words = sorted(options.given & options.idle), list(words)
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line, and where to read on."""
+        self.exit(2, f"error: {message} ({self.prog} --help tells all flags)\n")
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Ask whether the nearest of the known words was meant; nothing where none is near.
+
+    Examples
+    --------
+    >>> nearest("trian-vq", ["train-vq", "train-gpt"])
+    ', did you mean train-vq?'
+    """
+    found = get_close_matches(word.partition("=")[0], known, 1)
+    return f", did you mean {found[0]}?" if found else ""
+
+
+def flag_of(name: str) -> str:
+    """Give the flag that sets an option: ``--batch-size`` for ``batch_size``."""
+    return "--" + name.replace("_", "-")
+
+
+def add_flags(
+    parser: argparse.ArgumentParser,
+    flags: Flags = _NONE,
+    *,
+    uses: str | None = None,
+    checkpoint: str = "",
+    ours: str = "",
+) -> None:
+    """Add the flags of a table, and some of `OURS`.
 
     Parameters
     ----------
-    description : str
-    flags : dict
+    parser : argparse.ArgumentParser
+    flags : dict, optional
         `VQ`, `TRANSFORMER` or a table like them.
-    uses, checkpoint : str
-        Flags that mean something in this script, and flags that describe a
-        model, where the checkpoint's own value wins. All others are unused.
+    uses : str, optional
+        Flags that mean something in this command; by default all.
+    checkpoint : str
+        Flags that describe a model, where the checkpoint's own value wins.
     ours : str
         Flags of `OURS` that it takes.
-
-    Returns
-    -------
-    options : argparse.Namespace
-        With ``given``, the set of names that were on the command line, and
-        ``unused``, those of them that mean nothing here.
     """
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    documented, own = parser.add_argument_group("documented flags"), parser.add_argument_group("ours")
-    uses, checkpoint = uses.split(), checkpoint.split()
-    for name, flag in flags.items():
-        note = "" if name in uses else " (the checkpoint's wins)" if name in checkpoint else " (accepted, unused here)"
-        _add(documented, name, flag, note)
-    for name in ours.split():
-        _add(own, name, OURS[name], "")
-    options = parser.parse_args()
-    words = {word.partition("=")[0] for word in sys.argv[1:]}
-    options.given = {name.replace("-", "_") for name in (*flags, *ours.split()) if f"--{name}" in words}
-    idle = {name.replace("-", "_") for name in flags if name not in uses and name not in checkpoint}
-    options.unused = sorted(options.given & idle)
-    options.dataname = {"humanml3d": "t2m"}.get(getattr(options, "dataname", None), getattr(options, "dataname", None))
-    return options
+    active, described = set(flags if uses is None else uses.split()), set(checkpoint.split())
+    idle = [name for name in flags if name not in active | described]
+    kinds = [
+        ("" if uses is None else "documented flags", [name for name in flags if name in active], flags),
+        ("flags that describe the model: the checkpoint's own value wins", [n for n in flags if n in described], flags),
+        ("our own flags" if flags else "", ours.split(), OURS),
+        ("flags of the original that mean nothing here: accepted, and named once", idle, flags),
+    ]
+    for title, names, known in kinds:
+        group = parser.add_argument_group(title) if names and title else parser
+        for name in names:
+            _add(group, name, known[name])
+    parser.set_defaults(idle=frozenset(name.replace("-", "_") for name in idle))
 
 
-def _add(group, name, flag, note):
+def _add(group, name, flag):
     default, kind, text = flag
-    shown = "" if default in (None, False) else f"; default {' '.join(map(str, default)) if kind == [int] else default}"
-    how = {"default": default, "help": (text + shown + note).replace("%", "%%")}
+    how = {"default": default, "help": text.replace("%", "%%")}
+    if name == "dataname":
+        how["type"] = lambda word: {"humanml3d": "t2m"}.get(word, word)
     if kind is bool:
         group.add_argument(f"--{name}", action="store_true", help=how["help"])
     elif isinstance(kind, tuple):
         group.add_argument(f"--{name}", choices=kind, **how)
     elif isinstance(kind, list):
-        group.add_argument(f"--{name}", nargs="+", type=kind[0], metavar="N", **how)
+        group.add_argument(f"--{name}", nargs="+", type=kind[0], metavar=_metavar(kind[0]), **how)
     else:
-        group.add_argument(f"--{name}", type=kind, metavar=kind.__name__.upper(), **how)
+        group.add_argument(f"--{name}", type=kind, metavar=_metavar(kind), **how)
+
+
+def _metavar(kind):
+    return {int: "N", float: "X", str: "TEXT", Path: "PATH"}[kind]

@@ -1,0 +1,60 @@
+"""What the steps of the data set have in common: files in, files out, what exists is kept, what failed is told."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TypeVar
+
+from ...errors import DataError, KtubeError
+from .console import say
+
+__all__ = ["add_folders", "convert", "list_files", "make_sample_videos"]
+
+Item = TypeVar("Item")
+
+
+def add_folders(parser: ArgumentParser, source: str, target: str) -> None:
+    """Add --input, --output and --overwrite."""
+    parser.add_argument("--input", type=Path, default=Path(source), metavar="DIR", help="folder to read")
+    parser.add_argument("--output", type=Path, default=Path(target), metavar="DIR", help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="make again what is there already")
+
+
+def list_files(folder: Path, suffix: str, *, make: str) -> list[Path]:
+    """Give the files of a folder; where there is none, `DataError` tells what makes them."""
+    files = sorted(path for path in folder.glob(f"*{suffix}") if not path.name.startswith("."))
+    if not files:
+        raise DataError(f"There are no {suffix} files here.", where=folder.resolve(), fix=make)
+    return files
+
+
+def convert(
+    items: Iterable[Item], make: Callable[[Item], None], *, finished: Callable[[Item], bool], overwrite: bool
+) -> None:
+    """Run ``make(item)`` for every item that is not ``finished(item)``; tell what became of them."""
+    from tqdm import tqdm
+
+    made, kept, failed = 0, 0, {}
+    for item in tqdm(list(items), unit="file", disable=None):
+        if not overwrite and finished(item):
+            kept += 1
+            continue
+        try:
+            make(item)
+            made += 1
+        except KtubeError as error:
+            failed[getattr(item, "name", str(item))] = str(error)
+    say(f"{made} made, {kept} existed already (--overwrite makes them again), {len(failed)} skipped")
+    for name, reason in failed.items():
+        say(f"skipped {name}: {reason}")
+    if failed and not made and not kept:
+        raise DataError("Nothing could be made.", found=f"{len(failed)} files, all skipped")
+
+
+def make_sample_videos(folder: Path, count: int) -> None:
+    """Write pose estimates and subtitles of two made-up speakers, in so many videos."""
+    from ...samples import make_speaker
+
+    for number in range(count):
+        name = f"speaker{number % 2}_{number // 2:02d}"
+        make_speaker(folder, seed=number, person=number % 2, name=name, faults=True)
