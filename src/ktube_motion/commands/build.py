@@ -64,8 +64,8 @@ def add_options(parser: ArgumentParser) -> None:
     corpus.add_argument("--rest-lower-body", action="store_true", help="hold the legs at rest")
     corpus.add_argument(
         "--talk-seconds", type=float, metavar="X",
-        help="make clips of whole talks up to this length, in which utterances follow each other, as a transformer that "
-        "hears words is trained on; by default a clip for each utterance",
+        help="make clips of whole talks up to this length, in which utterances follow each other, as a transformer "
+        "that hears words is trained on; by default a clip for each utterance",
     )  # fmt: skip
     corpus.add_argument("--no-mirror", action="store_true", help="no mirrored twins M…")
     corpus.add_argument(
