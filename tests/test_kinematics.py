@@ -236,6 +236,22 @@ def test_vertices_come_in_chunks():
     assert body.vertices(poses[:0]).shape == (0, len(body.weights), 3)
 
 
+def test_one_frame_as_a_mesh(tmp_path):
+    trimesh = pytest.importorskip("trimesh")
+    body, poses = load_body(), random_poses(5)
+    mesh = body.mesh(poses, frame=-2)
+    np.testing.assert_allclose(mesh.vertices, body.vertices(poses)[3], atol=1e-6)
+    np.testing.assert_array_equal(mesh.faces, body.faces)
+    np.testing.assert_array_equal(body.mesh(poses, frame=3).vertices, mesh.vertices)
+    mesh.export(tmp_path / "몸.ply")
+    np.testing.assert_allclose(trimesh.load_mesh(tmp_path / "몸.ply", process=False).vertices, mesh.vertices, atol=1e-6)
+    for frame in (5, -6):
+        with pytest.raises(ConfigError, match=rf"no such frame.*0 to 4.*{frame}"):
+            body.mesh(poses, frame=frame)
+    with pytest.raises(DataError, match="frames are invalid"):
+        body.mesh(poses.replace(valid=np.arange(5) != 3), frame=3)
+
+
 @pytest.mark.parametrize("skeleton", [SMPL_22, SMPLH_52, SMPLX_55], ids=lambda skeleton: skeleton.name)
 def test_pose_to_joints(skeleton):
     poses = random_poses(6)

@@ -3,6 +3,7 @@
 import roma
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 
 __all__ = ["continuous_quat", "quat_to_rot6d", "rot6d_to_rotmat", "rotmat_to_rot6d", "shortest_arc", "yaw_rotmat"]
 
@@ -48,7 +49,7 @@ def rotmat_to_rot6d(rotmat: torch.Tensor) -> torch.Tensor:
     >>> rotmat_to_rot6d(torch.eye(3))
     tensor([1., 0., 0., 0., 1., 0.])
     """
-    return rotmat[..., :2].transpose(-1, -2).flatten(-2)
+    return rearrange(rotmat[..., :2], "... row column -> ... (column row)")
 
 
 def rot6d_to_rotmat(rot6d: torch.Tensor) -> torch.Tensor:

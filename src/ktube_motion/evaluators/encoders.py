@@ -1,6 +1,7 @@
 """The parts a `MotionEvaluator` is made of; padding never changes what they give."""
 
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -29,10 +30,10 @@ class Halving(nn.Module):
 
     def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = F.pad(features, (0, 0, 0, -features.shape[1] % 4))
-        x = (features * valid(lengths, features.shape[1])[..., None]).mT
+        x = rearrange(features * valid(lengths, features.shape[1])[..., None], "b t c -> b c t")
         x = self.dropout(F.gelu(self.first(x)))
         x = x * valid(lengths // 2, x.shape[-1])[:, None]
-        return F.gelu(self.second(x)).mT, lengths // 4
+        return rearrange(F.gelu(self.second(x)), "b c t -> b t c"), lengths // 4
 
 
 class BiGRU(nn.Module):

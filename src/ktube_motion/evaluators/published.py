@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
@@ -47,7 +48,7 @@ class _Movement(nn.Module):
         self.out_net = nn.Linear(output, output)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.out_net(self.main(features.mT).mT)
+        return self.out_net(rearrange(self.main(rearrange(features, "b t c -> b c t")), "b c t -> b t c"))
 
 
 class _GRU(nn.Module):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 
 from ..arrays import Array, ArrayLike, check_finite, check_shape, to_torch
 from ..errors import DataError, ShapeError
@@ -70,7 +71,7 @@ def rebone(
     """
     planes, restore = to_planes(positions, skeleton, least=1)
     planes, _ = rebone_planes(planes, skeleton, target_offsets, source_offsets)
-    return restore(planes.movedim(0, -1))
+    return restore(rearrange(planes, "c b t j -> b t j c"))
 
 
 def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offsets: ArrayLike | None = None) -> Array:
@@ -107,7 +108,7 @@ def canonicalize(positions: Array, *, skeleton: Skeleton = SMPL_22, target_offse
     """
     planes, restore = to_planes(positions, skeleton)
     planes, _ = canonical_planes(planes, skeleton, target_offsets)
-    return restore(planes.movedim(0, -1))
+    return restore(rearrange(planes, "c b t j -> b t j c"))
 
 
 def to_planes(
@@ -123,11 +124,11 @@ def to_planes(
             found=tensor.shape[-3],
             fix="Drop this clip.",
         )
-    check_finite(tensor.movedim(-3, 0), name="positions", where=skeleton.name)
+    check_finite(rearrange(tensor, "... t j c -> t ... j c"), name="positions", where=skeleton.name)
     if tensor.dtype not in (torch.float32, torch.float64):
         tensor = tensor.float()
     prefix = tensor.shape[:-3]
-    planes = tensor.reshape(prefix.numel(), *tensor.shape[-3:]).movedim(-1, 0).contiguous()
+    planes = rearrange(tensor, "... t j c -> c (...) t j").contiguous()
     return planes, lambda result: restore(result.reshape(*prefix, *result.shape[1:]))
 
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 
 from ..arrays import Array, ArrayLike, check_shape, to_torch
 from ..kinematics.chains import check_root
@@ -60,7 +61,7 @@ def joints_to_rotations(positions: Array, *, skeleton: Skeleton = SMPL_22, smoot
     zero, one = torch.zeros_like(sine), torch.ones_like(sine)
     root = torch.stack([cosine, zero, sine, zero, one, zero])[..., None]
     rot6d = torch.cat([root, chain_rotations(unit, heading, skeleton)], -1)
-    return restore(rot6d_to_rotmat(rot6d.movedim(0, -1)))
+    return restore(rot6d_to_rotmat(rearrange(rot6d, "d b t j -> b t j d")))
 
 
 def rotations_to_joints(
@@ -107,9 +108,10 @@ def rotations_to_joints(
         total = torch.cat([one.expand_as(first), local[:, :, 1:]], 2)
         for jump in table.chain_jumps:
             total = total.index_select(2, jump) @ total
-        bones = (table.rest * bone_lengths(target_offsets, skeleton, total)).movedim(0, -1)
+        bones = rearrange(table.rest * bone_lengths(target_offsets, skeleton, total), "c b t j -> b t j c")
         bones = (first @ total[:, :, 1:] @ bones[..., None])[..., 0]
-    positions = along_tree(bones.movedim(-1, 0), skeleton).movedim(0, -1)
+    planes = along_tree(rearrange(bones, "b t j c -> c b t j"), skeleton)
+    positions = rearrange(planes, "c b t j -> b t j c")
     return restore(positions.reshape(*root.shape[:-1], joints, 3) + root[..., None, :])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
+from einops import rearrange
 
 from ..arrays import Array, ArrayLike, to_torch
 from ..errors import ConfigError, ShapeError
@@ -90,7 +91,7 @@ def joints_to_features(
         turn(step, now),
         _contacts(step, skeleton, feet_threshold),
     ]
-    return restore(torch.cat([part.permute(1, 2, 3, 0).flatten(2) for part in parts], -1))
+    return restore(torch.cat([rearrange(part, "c b t j -> b t (j c)") for part in parts], -1))
 
 
 def features_to_joints(
@@ -221,7 +222,7 @@ def recode_features(features: Array, *, skeleton: Skeleton = SMPL_22, heading: A
         raise ShapeError("Too few motion vectors to recode.", expected="2 or more", found=vectors.shape[-2])
     flat = vectors.reshape(-1, *vectors.shape[-2:])
     start = torch.as_tensor(heading).to(flat).expand(vectors.shape[:-2]).reshape(-1, 1)
-    planes = features_to_joints(flat, skeleton=skeleton).movedim(-1, 0)
+    planes = rearrange(features_to_joints(flat, skeleton=skeleton), "b t j c -> c b t j")
     yaw = _trajectory(flat)[0][:, :-1]
     step = planes[:, :, 1:] - planes[:, :, :-1]
     unit, _ = unit_bones(turn(planes[:, :, :-1], _facing(-start)), skeleton)
@@ -231,7 +232,7 @@ def recode_features(features: Array, *, skeleton: Skeleton = SMPL_22, heading: A
         ("velocities", turn(step, _facing(yaw))),
         ("contacts", _contacts(step, skeleton, None)),
     ):
-        recoded[..., groups[name]] = part.permute(1, 2, 3, 0).flatten(2)
+        recoded[..., groups[name]] = rearrange(part, "c b t j -> b t (j c)")
     return restore(recoded.reshape(*vectors.shape[:-2], *recoded.shape[1:]))
 
 

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import torch
+from einops import rearrange
 from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
@@ -167,6 +168,8 @@ def transformer_loss(
     logits = model(inputs, text_features, *given)
     targets = targets.to(logits.device)
     counted = targets != config.pad_token
-    losses = F.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=config.pad_token, reduction="none")
+    losses = F.cross_entropy(
+        rearrange(logits.float(), "b l code -> b code l"), targets, ignore_index=config.pad_token, reduction="none"
+    )
     right = (logits.argmax(-1) == targets) & counted
     return TransformerLoss((losses.sum(1) / counted.sum(1)).mean(), right.sum() / counted.sum())

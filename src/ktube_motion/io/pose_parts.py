@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from einops import rearrange
 from scipy.spatial.transform import Rotation
 
 from ..errors import FormatError
@@ -264,7 +265,10 @@ def _from_matrices(matrices, count):
 
 def _six_to_matrices(six, key, where):
     """Build matrices from 6-D numbers: two columns one after the other, or interleaved as networks of SPIN's kin."""
-    pairs = {"one after the other": six.reshape(-1, 2, 3), "interleaved": six.reshape(-1, 3, 2).transpose(0, 2, 1)}
+    pairs = {
+        "one after the other": rearrange(six, "n (column row) -> n column row", column=2),
+        "interleaved": rearrange(six, "n (row column) -> n column row", column=2),
+    }
     finite = np.isfinite(six).all(1) & six.any(1)
     for columns in pairs.values():
         length = np.linalg.norm(columns[finite], axis=-1)

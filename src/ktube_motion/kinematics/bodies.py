@@ -1,22 +1,26 @@
 """Bodies that poses move: SMPL-X parameters to joints and vertices."""
 
-import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import roma
 import torch
+from einops import rearrange
 from scipy.sparse import csr_array
+from typing_extensions import override
 
-from ..errors import ConfigError, DataError, FormatError, MissingDependencyError
+from ..errors import ConfigError, DataError, MissingDependencyError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
-from .chains import forward_kinematics, global_rotations
+from .model_files import find_model, read_model
+
+if TYPE_CHECKING:
+    import trimesh
 
 __all__ = ["Body", "EmbeddedBody", "SmplxBody", "load_body", "pose_to_joints"]
 
@@ -57,7 +61,7 @@ def load_body(path: str | PathLike[str] | None = None, *, gender: str = "neutral
     >>> body.rest_joints(np.zeros(10)).shape, body.faces.shape[1]
     ((55, 3), 3)
     """
-    return _embedded() if path is None else SmplxBody(_model_file(Path(path), gender))
+    return _embedded() if path is None else SmplxBody(find_model(Path(path), gender))
 
 
 def pose_to_joints(poses: PoseSequence, *, body: "Body | None" = None, skeleton: Skeleton = SMPL_22) -> Motion:
@@ -163,7 +167,8 @@ class Body(ABC):
 
     def joints(self, poses: PoseSequence) -> np.ndarray:
         """Global joint positions in metres, float32 ``(T, 55, 3)``, without computing a mesh."""
-        return _place(self.rotations(poses), self._frame_joints(poses), self.root_path(poses))
+        posed, _ = _pose(self.rotations(poses), self._frame_joints(poses))
+        return posed + self.root_path(poses)[:, None]
 
     def root_path(self, poses: PoseSequence) -> np.ndarray:
         """Where the root goes, float32 ``(T, 3)``: ``poses.transl``, or still on the spot where that is no path."""
@@ -182,15 +187,50 @@ class Body(ABC):
         rest = self.rest_vertices(poses.betas)
         for start in range(0, len(poses), chunk_frames):
             part = poses[start : start + chunk_frames]
-            local, joints = self.rotations(part), self._frame_joints(part)
-            posed = _place(local, joints, self.root_path(part))
-            turned = global_rotations(local, skeleton=SMPLX_55)
-            # Of each joint what it does to a point of the rest pose: (T, 55, 3, 4).
-            moves = np.concatenate([turned, (posed - (turned @ joints[..., None])[..., 0])[..., None]], -1)
-            blended = weights @ moves.transpose(1, 0, 2, 3).reshape(len(self.parents), -1)
-            blended = blended.reshape(-1, len(part), 3, 4).transpose(1, 0, 2, 3)
+            local = self.rotations(part)
+            _, moves = _pose(local, self._frame_joints(part))
+            # Few joints move a vertex: a sparse product is faster than smplx's own.
+            blended = weights @ rearrange(moves, "t j row column -> j (t row column)")
+            blended = rearrange(blended, "v (t row column) -> t v row column", row=3, column=4)
             shaped = self._frame_vertices(rest, part, local)
-            yield (blended[..., :3] @ shaped[..., None])[..., 0] + blended[..., 3]
+            posed = (blended[..., :3] @ shaped[..., None])[..., 0] + blended[..., 3]
+            yield posed + self.root_path(part)[:, None]
+
+    def mesh(self, poses: PoseSequence, *, frame: int = 0) -> "trimesh.Trimesh":
+        """Give the body in one frame as a mesh of `trimesh <https://trimesh.org>`_, to measure, cut or export.
+
+        Parameters
+        ----------
+        poses : PoseSequence
+        frame : int
+            Which frame; negative ones count from the end.
+
+        Returns
+        -------
+        mesh : trimesh.Trimesh
+            In metres, y up; vertices and faces in the body's order.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such frame.
+        DataError
+            If the frame is invalid.
+
+        Examples
+        --------
+        >>> mesh = load_body().mesh(PoseSequence(rotvecs=np.zeros((3, 55, 3)), fps=30), frame=-1)
+        >>> bool(1.5 < mesh.extents[1] < 2)  # metres tall
+        True
+        >>> mesh.export(file_type="obj").splitlines()[1].split()[0]  # or mesh.export("body.ply")
+        'v'
+        """
+        import trimesh
+
+        if not -len(poses) <= frame < len(poses):
+            raise ConfigError("There is no such frame.", expected=f"0 to {len(poses) - 1}", found=frame)
+        vertices = self.vertices(poses[frame % len(poses) :][:1])[0]
+        return trimesh.Trimesh(vertices, self.faces, process=False)
 
     def _frame_joints(self, poses: PoseSequence) -> np.ndarray:
         """Rest joints of each frame, ``(1, 55, 3)`` or ``(T, 55, 3)``."""
@@ -227,6 +267,7 @@ class EmbeddedBody(Body):
         self.weights = self._skin_weights()
         self._rest_vertices = lru_cache(4)(self._shaped_vertices)
 
+    @override
     def rest_joints(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_joints`."""
         pose = self._figure.rest_pose() | {"shape": _fit(betas, self.num_betas)}
@@ -235,6 +276,7 @@ class EmbeddedBody(Body):
         joints[22:25] = joints[15] + SMPLX_55.offsets[22:25]
         return joints
 
+    @override
     def rest_vertices(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_vertices`."""
         return self._rest_vertices(tuple(_fit(betas, self.num_betas).tolist()))
@@ -243,7 +285,7 @@ class EmbeddedBody(Body):
         relaxed = self._kind("wooden")
         turned = relaxed.joint_transforms(relaxed.rest_pose())[:, :3, :3]
         above = turned[list(relaxed.parents)]
-        local = np.swapaxes(above, -1, -2)[24:] @ turned[24:]
+        local = rearrange(above, "j row column -> j column row")[24:] @ turned[24:]
         return roma.rotmat_to_rotvec(torch.from_numpy(local)).numpy().astype(np.float32)
 
     def _skin_weights(self) -> np.ndarray:
@@ -278,7 +320,7 @@ class SmplxBody(Body):
     """
 
     def __init__(self, path: Path) -> None:
-        data = _read_model(path)
+        data = read_model(path)
 
         def number(key: str) -> np.ndarray:
             return np.asarray(data[key], np.float32)
@@ -290,28 +332,32 @@ class SmplxBody(Body):
         self.num_betas = 300 if directions.shape[-1] >= 400 else 10
         self._template, self._posedirs = number("v_template"), number("posedirs")
         self._shape, self._expression = directions[..., : self.num_betas], directions[..., self.num_betas :]
-        regressor = number("J_regressor")
-        # Joints are linear in the shape, so three small products replace the mesh.
-        self._joint_template = regressor @ self._template
-        self._joint_shape = np.einsum("jv,vck->jck", regressor, self._shape, optimize=True)
-        self._joint_expression = np.einsum("jv,vck->jck", regressor, self._expression, optimize=True)
+        # Joints are linear in the shape: what moves the vertices moves them, and no mesh is needed.
+        self._joint_template, self._joint_shape, self._joint_expression = (
+            _regress(number("J_regressor"), moved)
+            for moved in (self._template[..., None], self._shape, self._expression)
+        )
 
+    @override
     def rest_joints(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_joints`."""
-        return self._joint_template + self._joint_shape @ _fit(betas, self.num_betas)
+        return self._joint_template[..., 0] + _blend(_fit(betas, self.num_betas)[None], self._joint_shape)[0]
 
+    @override
     def rest_vertices(self, betas: np.ndarray) -> np.ndarray:
         """See `Body.rest_vertices`."""
-        return self._template + self._shape @ _fit(betas, self.num_betas)
+        return self._template + _blend(_fit(betas, self.num_betas)[None], self._shape)[0]
 
+    @override
     def _frame_joints(self, poses: PoseSequence) -> np.ndarray:
         face = _fit(poses.expression, self._expression.shape[-1])
-        return self.rest_joints(poses.betas) + np.einsum("jck,tk->tjc", self._joint_expression, face)
+        return self.rest_joints(poses.betas) + _blend(face, self._joint_expression)
 
+    @override
     def _frame_vertices(self, rest: np.ndarray, poses: PoseSequence, rotations: np.ndarray) -> np.ndarray:
         face = _fit(poses.expression, self._expression.shape[-1])
         bent = (rotations[:, 1:] - np.eye(3, dtype=np.float32)).reshape(len(poses), -1)
-        return rest + np.tensordot(face, self._expression, (1, 2)) + np.tensordot(bent, self._posedirs, (1, 2))
+        return rest + _blend(face, self._expression) + _blend(bent, self._posedirs)
 
 
 @lru_cache(1)
@@ -319,10 +365,29 @@ def _embedded() -> EmbeddedBody:
     return EmbeddedBody()
 
 
-def _place(rotations: np.ndarray, joints: np.ndarray, transl: np.ndarray) -> np.ndarray:
-    """Posed joints ``(T, 55, 3)`` of rest joints ``(1 or T, 55, 3)``."""
-    offsets = joints - joints[:, [max(parent, 0) for parent in SMPLX_55.parents]]
-    return forward_kinematics(rotations, joints[:, 0] + transl, skeleton=SMPLX_55, offsets=offsets)
+def _pose(rotations: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Posed joints ``(T, 55, 3)`` of rest joints ``(1 or T, 55, 3)``, and how each moves a point ``(T, 55, 3, 4)``."""
+    from smplx.lbs import batch_rigid_transform
+
+    joints = np.repeat(joints, len(rotations), 0) if len(joints) == 1 else joints
+    parents = torch.tensor(SMPLX_55.parents)
+    posed, moves = batch_rigid_transform(torch.from_numpy(rotations), torch.from_numpy(joints), parents)
+    return posed.numpy(), moves[..., :3, :].numpy()
+
+
+def _blend(coefficients: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Offsets ``(T, V, 3)`` of coefficients ``(T, K)`` along directions ``(V, 3, K)``."""
+    from smplx.lbs import blend_shapes
+
+    return blend_shapes(torch.from_numpy(coefficients), torch.from_numpy(directions)).numpy()
+
+
+def _regress(regressor: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Directions ``(V, 3, K)`` of the vertices to those of the joints ``(55, 3, K)``."""
+    from smplx.lbs import vertices2joints
+
+    vertices = rearrange(torch.from_numpy(directions), "v xyz k -> k v xyz")
+    return rearrange(vertices2joints(torch.from_numpy(regressor), vertices), "k j xyz -> j xyz k").numpy()
 
 
 def _fit(coefficients: np.ndarray, size: int) -> np.ndarray:
@@ -331,51 +396,3 @@ def _fit(coefficients: np.ndarray, size: int) -> np.ndarray:
     known = min(size, np.shape(coefficients)[-1])
     fitted[..., :known] = np.asarray(coefficients)[..., :known]
     return fitted
-
-
-def _model_file(path: Path, gender: str) -> Path:
-    name = f"SMPLX_{gender.upper()}.npz"
-    candidates = [path / name, path / "smplx" / name] if path.is_dir() else [path]
-    for file in candidates:
-        if file.is_file():
-            return file
-    raise FormatError("There is no SMPL-X model here.", where=path, expected=" or ".join(map(str, candidates)))
-
-
-_MODEL_SHAPES = {
-    "v_template": ("V", 3),
-    "f": (None, 3),
-    "J_regressor": (55, "V"),
-    "weights": ("V", 55),
-    "kintree_table": (2, 55),
-    "posedirs": ("V", 3, 486),
-    "shapedirs": ("V", 3, None),
-    "hands_meanl": (45,),
-    "hands_meanr": (45,),
-}
-
-
-def _read_model(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            missing = sorted(_MODEL_SHAPES.keys() - set(file.files))
-            if missing:
-                raise FormatError(
-                    "This is no SMPL-X model.", where=path, expected=", ".join(missing), found="no such keys"
-                )
-            data = {key: file[key] for key in _MODEL_SHAPES}
-    except FormatError:
-        raise
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise FormatError(
-            "Cannot read this SMPL-X model.", where=path, found=error, fix="Only .npz files of plain arrays are read."
-        ) from error
-    size = len(data["v_template"])
-    for key, shape in _MODEL_SHAPES.items():
-        expected = tuple(size if length == "V" else length for length in shape)
-        found = data[key].shape
-        if len(found) != len(shape) or any(w not in (None, h) for w, h in zip(expected, found, strict=True)):
-            raise FormatError(f"{key} has the wrong shape for SMPL-X.", where=path, expected=expected, found=found)
-    if tuple(data["kintree_table"][0, 1:].tolist()) != SMPLX_55.parents[1:]:
-        raise FormatError("The joints are not those of SMPL-X.", where=path, expected="the SMPL-X joint tree")
-    return data

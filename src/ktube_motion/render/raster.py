@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from einops import rearrange
 
 from ..errors import ConfigError, MissingDependencyError
 from .fonts import need
@@ -292,7 +293,7 @@ class RayRenderer:
         hit = scene.run(origins, flat, output=True)
         found = hit["primID"] >= 0
         u, v = hit["u"][found, None], hit["v"][found, None]
-        a, b, c = self.normals(vertices)[self.faces[hit["primID"][found]]].swapaxes(0, 1)
+        a, b, c = rearrange(self.normals(vertices)[self.faces[hit["primID"][found]]], "n corner xyz -> corner n xyz")
         normal = a * (1 - u - v) + b * u + c * v
         normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-9)
         towards = np.where((normal * flat[found]).sum(-1, keepdims=True) > 0, -normal, normal)

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io.files import atomic_path
+from ..io.sound import find_ffmpeg
 from ..types import Motion, PoseSequence
 from .fonts import need
 
@@ -62,15 +63,6 @@ def check_target(path: str | Path, *, audio: str | Path | None = None) -> Path:
         if not Path(audio).is_file():
             raise FormatError("There is no such sound file.", where=audio)
     return path
-
-
-def _ffmpeg() -> str:
-    """Find the ffmpeg that imageio-ffmpeg brings, or the system's."""
-    imageio_ffmpeg = need("imageio_ffmpeg")
-    try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError as error:
-        raise KtubeError("No ffmpeg program was found.", fix="Run: apt-get install ffmpeg") from error
 
 
 @contextmanager
@@ -153,7 +145,7 @@ def _open_folder(path: Path) -> Iterator[Write]:
 def _command(target: Path, suffix: str, fps: float, size: tuple[int, int], audio: str | Path | None) -> list[str]:
     width, height = size
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb0", "-s", f"{width}x{height}", "-r", f"{fps:.6f}", "-i", "-"]
-    command = [_ffmpeg(), "-y", "-loglevel", "error", *raw]
+    command = [find_ffmpeg(), "-y", "-loglevel", "error", *raw]
     if suffix == ".gif":
         palette = "split[a][b];[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=none"
         return [*command, "-vf", palette, str(target)]
@@ -257,7 +249,7 @@ def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndar
     """
     if not Path(path).is_file():
         raise FormatError("There is no such video.", where=path)
-    ffmpeg = _ffmpeg()
+    ffmpeg = find_ffmpeg()
     filters = f"fps={fps:.6f},scale=-2:{height}"
     # A stream of PPM pictures says its own width, so the file need not be asked first.
     command = [ffmpeg, "-loglevel", "error", "-i", str(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]

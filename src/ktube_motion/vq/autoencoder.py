@@ -8,6 +8,7 @@ result alone and beside longer ones.
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import nn
 
 __all__ = ["ACTIVATIONS", "NORMS", "Decoder", "Encoder"]
@@ -34,7 +35,7 @@ class ChannelNorm(nn.LayerNorm):
 
     def forward(self, x, padding=None):
         """Normalise each frame; padding cannot leak."""
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+        return rearrange(super().forward(rearrange(x, "b c t -> b t c")), "b t c -> b c t")
 
 
 class ClipNorm(nn.GroupNorm):
@@ -67,11 +68,11 @@ class BatchNorm(nn.BatchNorm1d):
         if padding is None or not self.training:
             return super().forward(x)
         # The valid frames as one long clip: the same sums, the same running statistics.
-        frames = x.transpose(1, 2)
+        frames = rearrange(x, "b c t -> b t c")
         valid = ~padding[:, 0]
         normal = torch.zeros_like(frames)
         normal[valid] = super().forward(frames[valid])
-        return normal.transpose(1, 2)
+        return rearrange(normal, "b t c -> b c t")
 
 
 NORMS = {None: lambda width: NoNorm(), "LN": ChannelNorm, "GN": ClipNorm, "BN": BatchNorm}
@@ -176,14 +177,14 @@ class Encoder(nn.Module):
         -------
         vectors : tensor [shape=(B, L, code_dim)]
         """
-        x = features.transpose(1, 2)
+        x = rearrange(features, "b t c -> b c t")
         padding = _padding(mask, x.shape[2])
         x = F.relu(self.first(silence(x, padding)))
         for level in self.levels:
             x = level.down(silence(x, padding))
             padding = _padding(mask, x.shape[2])
             x = level.residual(x, padding)
-        return self.last(silence(x, padding)).transpose(1, 2)
+        return rearrange(self.last(silence(x, padding)), "b c t -> b t c")
 
 
 class Decoder(nn.Module):
@@ -229,7 +230,7 @@ class Decoder(nn.Module):
         features : tensor [shape=(B, T, D)]
             Normalised; what stands in the frames of padding means nothing.
         """
-        x = vectors.transpose(1, 2)
+        x = rearrange(vectors, "b t c -> b c t")
         padding = _padding(mask, x.shape[2])
         x = F.relu(self.first(silence(x, padding)))
         for level in self.levels:
@@ -237,4 +238,4 @@ class Decoder(nn.Module):
             padding = _padding(mask, x.shape[2])
             x = level.up(silence(x, padding))
         x = F.relu(self.middle(silence(x, padding)))
-        return self.last(silence(x, padding)).transpose(1, 2)
+        return rearrange(self.last(silence(x, padding)), "b c t -> b t c")

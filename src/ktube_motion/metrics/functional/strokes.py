@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import torch
+from einops import rearrange
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 from scipy.spatial import cKDTree
@@ -89,9 +90,10 @@ def _seen_from_hips(clip: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Give the paths of the wrists ``(T, 2, 3)`` in metres, from the root and turned with the hips."""
     left, right = skeleton.pair("hips")
     across = (clip[:, left] - clip[:, right])[:, None, [0, 2]]
-    cosine, sine = np.moveaxis(across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9), -1, 0)
+    across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
+    cosine, sine = rearrange(across, "t hand xz -> xz t hand")
     wrists = [j for j, name in enumerate(skeleton.joint_names) if name.endswith("wrist")]
-    x, y, z = np.moveaxis((clip[:, wrists] - clip[:, :1]) * skeleton.metres_per_unit, -1, 0)
+    x, y, z = rearrange((clip[:, wrists] - clip[:, :1]) * skeleton.metres_per_unit, "t hand xyz -> xyz t hand")
     return np.stack((cosine * x + sine * z, y, cosine * z - sine * x), -1)
 
 
