@@ -79,8 +79,8 @@ html_context = {"default_mode": "auto"}
 
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
-    "training samples "
-    "types skeletons rotations arrays palette errors"
+    "training samples commands "
+    "types skeletons rotations arrays palette deprecation errors"
 ).split()
 
 
@@ -119,7 +119,7 @@ def resolve_short_name(app, env, node, contnode):
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
-# Objects have no docstring of their own, and would show that of their type.
+# Objects have no docstring of their own, and would show that of their type; what others wrote is in another format.
 CONSTANTS = {
     "skeletons.SMPL_22": "The 22 body joints of SMPL and SMPL-X, with HumanML3D's target bones.",
     "skeletons.KIT_21": "The 21 joints of KIT-ML, in its own millimetre-like unit.",
@@ -127,6 +127,22 @@ CONSTANTS = {
     "skeletons.SMPLX_55": "All joints of SMPL-X: body, jaw, eyes and hands, with the bones of the embedded body.",
     "arrays.Array": "In a signature: NumPy in, NumPy out; torch in, torch out.",
     "types.Clip": "In a signature: a `PoseSequence` or a `Motion`; the kind that goes in comes out.",
+    "commands.COMMANDS": "The names of all commands, by the heading under which ``--help`` lists them.",
+    "deprecation.deprecated": "Mark a function or class that goes away, as in PEP 702: calling it warns.",
+    "evaluation.METRICS": "The figures of a report, by name, in the order of its columns; see `register_metric`.",
+    "io.TRANSCRIPT_FORMATS": "How each kind of transcript is told and read, by name; asked in this order.",
+    "palette.GRID": "Lines of plots and of the floor.",
+    "palette.INK": "Text and axes.",
+    "palette.LEFT": "Left limbs; what is generated.",
+    "palette.MIDDLE": "Trunk and head.",
+    "palette.PAPER": "The ground of pages and videos.",
+    "palette.PLATE": "What stands behind subtitles.",
+    "palette.RIGHT": "Right limbs; what is real.",
+    "palette.ROWS": "The colour of each row of a report.",
+    "palette.SOFT": "Text of less weight.",
+    "palette.TRAIL": "The path of the root.",
+    "text.Aligner": "Finds words in sound: a function of (samples, sample rate, text) that gives a list of `Word`.",
+    "text.NUM_TIMES": "How many numbers about time `word_track` adds to a word's vector.",
     "vq.QUANTIZERS": "What makes each quantizer, by the name that `TokenizerConfig` calls it.",
     "text.POS_CLASSES": "The evaluators' 15 word classes, in the order of their one-hot vectors.",
     "samples.CONCEPTS": "What the made-up speaker's words can be about, and what he does then.",
@@ -136,8 +152,9 @@ CONSTANTS = {
 
 def describe_constant(app, what, name, obj, options, lines):
     """Say what a constant is, and not what its type is."""
-    if what == "data":
-        lines[:] = [CONSTANTS.get(name.removeprefix("ktube_motion."), "")]
+    short = name.removeprefix("ktube_motion.")
+    if what == "data" or short in CONSTANTS:
+        lines[:] = [CONSTANTS.get(short, "")]
 
 
 def show_init(app, what, name, obj, options, signature, return_annotation):

@@ -188,5 +188,5 @@ def test_table(tmp_path):
 def test_augmentation_options():
     with pytest.raises(ConfigError, match="missing is no chance"):
         TextAugmentation(missing=2)
-    with pytest.raises(ConfigError, match="One wording"):
+    with pytest.raises(ConfigError, match="One text"):
         TextAugmentation([("손", "손")])

@@ -25,7 +25,7 @@ class TextAugmentation:
     Parameters
     ----------
     paraphrases : iterable of sequences of str
-        Wordings that mean the same. A text, or its clause before or behind a comma, that is one of
+        Paraphrases: texts that mean the same. A text, or its clause before or behind a comma, that is one of
         them is replaced by another of its group.
     paraphrase, ending, particle, order, missing : float in [0, 1]
         Chance of a paraphrase for each clause that has one; of another ending of the last verb
@@ -35,12 +35,12 @@ class TextAugmentation:
     Attributes
     ----------
     identity : str
-        Hash of all settings and wordings, which checkpoints of training record.
+        Hash of all settings and paraphrases, which checkpoints of training record.
 
     Raises
     ------
     ConfigError
-        If a chance is outside [0, 1], or a group of paraphrases has one wording only.
+        If a chance is outside [0, 1], or a group of paraphrases has one text only.
 
     Examples
     --------
@@ -67,11 +67,11 @@ class TextAugmentation:
         self.chances = chances
         self.groups: dict[str, list[str]] = {}
         for group in paraphrases:
-            wordings = sorted(set(clean_texts(list(group))))
-            if len(wordings) < 2:
-                raise ConfigError("One wording has no paraphrase.", expected="two or more", found=list(group))
-            self.groups |= dict.fromkeys(wordings, wordings)
-        table = "\n".join(f"{wording}\t{group[0]}" for wording, group in sorted(self.groups.items()))
+            alike = sorted(set(clean_texts(list(group))))
+            if len(alike) < 2:
+                raise ConfigError("One text has no paraphrase.", expected="two or more", found=list(group))
+            self.groups |= dict.fromkeys(alike, alike)
+        table = "\n".join(f"{text}\t{group[0]}" for text, group in sorted(self.groups.items()))
         self.identity = hashlib.sha256(f"{chances}\n{table}".encode()).hexdigest()[:16]
 
     @classmethod
@@ -82,7 +82,7 @@ class TextAugmentation:
         ----------
         path : path
         also : iterable of (kind, label, wording)
-            More rows, as the corpus's own wordings.
+            More rows, as the corpus's own texts.
         **chances
             See the class.
 
@@ -125,11 +125,11 @@ class TextAugmentation:
                 return f"{self._choose(first, rng)}{_CLAUSE}{self._choose(rest, rng)}"
         return text
 
-    def _choose(self, wording, rng):
-        """Give another wording of the group, if there is one and chance wants it."""
-        if wording not in self.groups or rng.random() >= self.chances["paraphrase"]:
-            return wording
-        others = [other for other in self.groups[wording] if other != wording]
+    def _choose(self, text, rng):
+        """Give a paraphrase, if there is one and chance wants it."""
+        if text not in self.groups or rng.random() >= self.chances["paraphrase"]:
+            return text
+        others = [other for other in self.groups[text] if other != text]
         return others[rng.integers(len(others))]
 
     def _drop_particles(self, text, rng):
