@@ -236,7 +236,7 @@ def recode_features(features: Array, *, skeleton: Skeleton = SMPL_22, heading: A
     return restore(recoded.reshape(*vectors.shape[:-2], *recoded.shape[1:]))
 
 
-def _facing(yaw):
+def _facing(yaw: torch.Tensor) -> torch.Tensor:
     """Turn headings ``(B, T)`` into x and z, ``(2, B, T)``."""
     return torch.stack([yaw.sin(), yaw.cos()])
 

@@ -49,7 +49,7 @@ def mirror_features(features: Array, *, skeleton: Skeleton = SMPL_22) -> Array:
 
 
 @lru_cache(maxsize=8)
-def _mirror(skeleton):
+def _mirror(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """Where each number of a mirrored vector comes from, and its sign."""
     source, sign = np.arange(skeleton.feature_size), np.ones(skeleton.feature_size)
     groups, joints = feature_groups(skeleton), skeleton.mirror

@@ -4,6 +4,7 @@ import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -79,10 +80,10 @@ class SoundReader:
                 raise FormatError("There is no sound in this file.", where=path, found=said[-1] if said else "nothing")
             self._stack = stack.pop_all()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
     def close(self):

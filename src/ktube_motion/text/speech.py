@@ -6,6 +6,7 @@ import tempfile
 from contextlib import ExitStack, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -49,10 +50,10 @@ class KoreanVoice:
             self._stack = stack.pop_all()
         self.say = lru_cache(maxsize=4096)(self._say)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
     def _end(self):

@@ -8,6 +8,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
+from typing_extensions import override
 
 from ..models import evaluating
 
@@ -234,13 +235,16 @@ class VectorQuantizer(Quantizer):
         self._seen = False
 
     @property
+    @override
     def _dtype(self):
         return self.codebook.dtype
 
+    @override
     def _load_from_state_dict(self, *args, **kwargs):
         super()._load_from_state_dict(*args, **kwargs)
         self._seen = False
 
+    @override
     def _quantize(self, vectors, mask):
         if self.training and not self._seen:
             self._start(vectors.detach(), mask)
@@ -254,6 +258,7 @@ class VectorQuantizer(Quantizer):
             loss = loss + _mean_square(codes - vectors.detach(), mask)
         return vectors + (codes - vectors).detach(), tokens[:, None], loss
 
+    @override
     def _lookup(self, tokens):
         return F.embedding(tokens[:, 0], self.codebook)
 
@@ -269,6 +274,7 @@ class VectorQuantizer(Quantizer):
         self.initialised.fill_(True)
 
     @torch.no_grad()
+    @override
     def _learn(self, vectors, tokens, mask, counts):
         if self.ema:
             index = tokens[:, 0].masked_fill(tokens[:, 0] == PADDING, self.num_codes)

@@ -7,6 +7,7 @@ import math
 
 import torch.nn.functional as F
 from torch import nn
+from typing_extensions import override
 
 from ..errors import ConfigError, MissingDependencyError
 from .codebooks import Quantizer, world
@@ -32,6 +33,7 @@ def _is_power_of_two(number):
 class _LibraryQuantizer(Quantizer):
     """What the quantizers of vector-quantize-pytorch share: they see valid vectors only."""
 
+    @override
     def _quantize(self, vectors, mask):
         if mask is None:
             return self._run(vectors)
@@ -74,6 +76,7 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
         self.norm = nn.BatchNorm1d(len(levels), affine=False)
 
     @classmethod
+    @override
     def check(cls, num_codes, options):
         """Refuse levels below 3 and those whose product is not `num_codes`."""
         levels = options.get("levels")
@@ -91,6 +94,7 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
         quantized, tokens = self.fsq(self.norm(self.narrow(vectors))[None])
         return self.widen(quantized[0]), tokens[0, :, None].long(), vectors.new_zeros(())
 
+    @override
     def _lookup(self, tokens):
         return self.widen(self.fsq.indices_to_codes(tokens.T)[0])
 
@@ -118,6 +122,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
         )
 
     @classmethod
+    @override
     def check(cls, num_codes, options):
         """Refuse all but powers of two."""
         if not _is_power_of_two(num_codes):
@@ -127,6 +132,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
         quantized, tokens, loss = self.lfq(vectors[None])
         return _straight(quantized[0], vectors, self.training), tokens[0, :, None].long(), loss
 
+    @override
     def _lookup(self, tokens):
         return self.lfq.indices_to_codes(tokens.T)[0]
 
@@ -159,6 +165,7 @@ class ResidualQuantizer(_LibraryQuantizer):
         quantized, tokens, losses = self.residual(vectors[None])
         return _straight(quantized[0], vectors, self.training), tokens[0].long(), losses.sum()
 
+    @override
     def _lookup(self, tokens):
         codebooks = [layer.codebook for layer in self.residual.layers]
         return sum(F.embedding(column, codebook) for column, codebook in zip(tokens.T, codebooks, strict=True))
