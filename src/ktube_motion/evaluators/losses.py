@@ -217,26 +217,20 @@ def timed_contrastive_loss(
         )
     there = mask.to(motion)
     motion, words = motion * there[..., None], words * there[..., None]
-    size, lengths = motion.shape[2], there.sum(1)
+    lengths, moves = there.sum(1, keepdim=True), [move for move in (0, *shifts) if abs(move) < motion.shape[1]]
 
-    def scaled(evidence, steps, length):
-        return torch.where(steps > 0, evidence * length / steps.clamp_min(1) / size, -torch.inf)
+    def moved(table):
+        return torch.stack([table.diagonal(move, 1, 2).sum(-1) for move in moves], 1)
 
-    grid = motion @ words.mT
-    both = there[:, :, None] * there[:, None, :]
-    own = torch.stack(
-        [
-            scaled(*(part.diagonal(shift, 1, 2).sum(-1) for part in (grid, both)), lengths)
-            for shift in (0, *shifts)
-            if abs(shift) < motion.shape[1]
-        ],
-        1,
-    )
-    others = scaled(torch.einsum("ite,jte->ij", motion, words), there @ there.T, lengths[:, None])
+    def scaled(evidence, steps):
+        found = evidence * lengths / steps.clamp_min(1) / motion.shape[2]
+        return found.masked_fill(steps == 0, -torch.inf)
+
+    own = scaled(moved(motion @ words.mT), moved(there[:, :, None] * there[:, None, :]))
+    others = scaled(torch.einsum("ite,jte->ij", motion, words), there @ there.T)
     known = false_negatives(clips or None, size=len(motion)).to(motion.device)
     known |= torch.eye(len(motion), dtype=torch.bool, device=motion.device)  # which stands among the own ones
     others = others.masked_fill(known, -torch.inf)
     target = torch.zeros(len(motion), dtype=torch.int64, device=motion.device)
-    return (
-        F.cross_entropy(torch.cat((own, others), 1), target) + F.cross_entropy(torch.cat((own, others.T), 1), target)
-    ) / 2
+    losses = [F.cross_entropy(torch.cat((own, table), 1), target) for table in (others, others.T)]
+    return torch.stack(losses).mean()

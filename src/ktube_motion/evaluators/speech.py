@@ -157,6 +157,7 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     kind = "speech_evaluator"
     config_type = SpeechEvaluatorConfig
     config: SpeechEvaluatorConfig
+    word_encoder: WordEncoder | None
 
     def __init__(
         self,

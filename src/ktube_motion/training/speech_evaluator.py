@@ -46,6 +46,7 @@ class SpeechEvaluatorTraining(LoopConfig):
     milestones: tuple[int, ...] = (1600,)
     decay: float = 0.2
     clip_norm: float | None = 1.0
+    weight_average: float | None = 0.99
     evaluator: SpeechEvaluatorConfig = field(default_factory=SpeechEvaluatorConfig)
     window: float = 6.0
     min_shift: float = 0.2
