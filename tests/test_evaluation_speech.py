@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from test_pipeline import make_transformer, tokenizer  # noqa: F401 (a fixture)
 
 from ktube_motion.errors import CheckpointError, ConfigError, CorpusError, DataError, ShapeError
 from ktube_motion.evaluation import Report, SpeechConfig, evaluate_speech, speech_preferences
 from ktube_motion.evaluators import SpeechEvaluator, SpeechEvaluatorConfig, timed_contrastive_loss
 from ktube_motion.features import feature_stats
 from ktube_motion.io import Corpus
-from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.text import NUM_TIMES, EmbeddedTextEncoder, WindowWordEncoder
 from ktube_motion.training import SpeechEvaluatorTraining, train_speech_evaluator
 from ktube_motion.types import Utterance, Word
 
@@ -213,6 +215,17 @@ def test_any_generator_is_asked_for_what_is_said_and_how_long(corpus, judge):
     assert [seconds for _, seconds, _ in asked] == [len(corpus.features(name)) / 20 for name in names]
     assert len({seed for _, _, seed in asked}) == 4
     assert "generated" in report.table
+
+
+def test_a_pipeline_speaks_what_is_said(corpus, judge, tokenizer):  # noqa: F811
+    model = make_transformer(tokenizer, word_dim=Places.dim + NUM_TIMES, word_encoder=Places.identity)
+    pipeline = UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder(), word_encoder=Places())
+    report = evaluate_speech(pipeline, corpus, evaluator=judge, config=PROTOCOL, sampling={"top_k": 5})
+    assert list(report.table) == ["real", "reconstructed", "generated", "shuffled", "chance"]
+    again = evaluate_speech(pipeline, corpus, evaluator=judge, config=PROTOCOL, sampling={"top_k": 5})
+    assert again.table["generated"] == report.table["generated"]
+    assert report["generated", "own_over_1s"].mean < 0.9 < report["real", "own_over_1s"].mean  # it has learned nothing
+    assert report.settings["model"]
 
 
 def test_strokes_are_measured_where_they_are_due(corpus, judge, tmp_path):

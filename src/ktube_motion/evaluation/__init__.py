@@ -14,7 +14,7 @@ from .plots import plot_confusion, plot_report, plot_trust
 from .protocol import evaluate_generation, evaluate_tokenizer
 from .registry import METRICS, Metric, register_metric
 from .report import Interval, Report
-from .speech import SpeechConfig, evaluate_speech, speech_preferences
+from .speech import SpeechConfig, SpeechToMotion, evaluate_speech, speech_preferences
 from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Metric",
     "Report",
     "SpeechConfig",
+    "SpeechToMotion",
     "TrustReport",
     "corpus_labels",
     "corpus_words",

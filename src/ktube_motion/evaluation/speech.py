@@ -1,20 +1,26 @@
 """Is a motion in time with what is said? Matched against mismatched talk, and the lag of strokes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from ..errors import ConfigError, DataError, ShapeError
+from ..evaluators import SpeechEvaluator
+from ..evaluators.batching import Clips
 from ..features import features_to_joints, joints_to_features
+from ..io import Corpus
 from ..metrics.functional import gesture_strokes, stroke_lags
 from ..models import fingerprint
+from ..pipeline import UtteranceToMotion
 from ..text.utterances import spoken_versions
-from ..types import Cue
+from ..types import Cue, Utterance
+from ..vq import MotionTokenizer
 from .report import Interval, Report
 
-__all__ = ["SpeechConfig", "evaluate_speech", "speech_preferences"]
+__all__ = ["SpeechConfig", "SpeechToMotion", "evaluate_speech", "speech_preferences"]
 
 _REACH = 1.0  # seconds; a stroke farther away is another gesture's, and one that is missing counts as so late
 _SPARE = 0.5  # seconds that a motion may be shorter than its clip: its last frame is held
@@ -53,7 +59,7 @@ class SpeechConfig:
     strangers: int = 64
     seed: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.shifts or not all(0 < shift < float("inf") for shift in (*self.shifts, self.window)):
             raise ConfigError("window and shifts must be positive.", found=f"{self.window} and {self.shifts}")
         if self.strangers < 1:
@@ -68,8 +74,15 @@ class SpeechConfig:
 SPEECH = SpeechConfig()
 
 
+class SpeechToMotion(Protocol):
+    """Anything that writes motion for a talk."""
+
+    def __call__(self, said: Sequence[Utterance], /, *, seconds: float, seed: int) -> np.ndarray:
+        """Give raw features ``(T, D)`` for what is said, so many seconds long."""
+
+
 def speech_preferences(
-    evaluator, motions: Sequence, spoken: Sequence[Sequence[Cue]], *, config: SpeechConfig = SPEECH
+    evaluator: SpeechEvaluator, motions: Clips, spoken: Sequence[Sequence[Cue]], *, config: SpeechConfig = SPEECH
 ) -> dict[str, list[float]]:
     """Give how often an evaluator prefers motions that are in time with their words.
 
@@ -99,17 +112,18 @@ def speech_preferences(
 class _Talks:
     """What is said in clips, embedded once for all motions that are measured."""
 
-    def __init__(self, evaluator, spoken, config):
+    def __init__(self, evaluator: SpeechEvaluator, spoken: Sequence[Sequence[Cue]], config: SpeechConfig):
         self.evaluator, self.spoken, self.config = evaluator, spoken, config
-        self.rate, self._words = evaluator.config.steps_per_second, {}
+        self.rate = evaluator.config.steps_per_second
+        self._words: dict[tuple[float, ...], list[torch.Tensor]] = {}
 
-    def words(self, shift, counts):
+    def words(self, shift: float, counts: Sequence[int]) -> list[torch.Tensor]:
         key = (shift, *counts)
         if key not in self._words:
             self._words[key] = self.evaluator.embed_words(self.spoken, counts, shift=shift)
         return self._words[key]
 
-    def preferences(self, motions):
+    def preferences(self, motions: Clips) -> dict[str, list[float]]:
         moved = self.evaluator.embed_motion(motions)
         counts = [len(steps) for steps in moved]
         least = max(self.config.shifts) * self.rate
@@ -121,17 +135,17 @@ class _Talks:
             found[f"own_over_{shift:g}s"] = np.mean(both, axis=0).tolist()
         return found
 
-    def _over_itself(self, moved, counts, shift):
+    def _over_itself(self, moved: Sequence[torch.Tensor], counts: Sequence[int], shift: float) -> list[float]:
         """Compare each clip with itself, where there are words both for the right time and for the wrong one."""
         shares = []
         steps = int(np.ceil(abs(shift) * self.rate))
         for motion, right, wrong in zip(moved, self.words(0.0, counts), self.words(shift, counts), strict=True):
             part = slice(steps, None) if shift > 0 else slice(None, -steps)
             evidence = (motion * (right - wrong)).sum(-1)[part]
-            shares.append(np.mean([_won(float(window.sum())) for window in self._windows(evidence)]))
+            shares.append(float(np.mean([_won(float(window.sum())) for window in self._windows(evidence)])))
         return shares
 
-    def _over_others(self, moved, words):
+    def _over_others(self, moved: Sequence[torch.Tensor], words: Sequence[torch.Tensor]) -> list[float]:
         """Compare each window's motion with those of windows of other clips, for the same words."""
         cut = [self._windows(steps) for steps in moved]
         owner = np.repeat(np.arange(len(cut)), [len(windows) for windows in cut])
@@ -147,23 +161,23 @@ class _Talks:
                 wins[clip].append(_won(float(more.sum())))
         return [float(np.mean(part)) for part in wins if part]
 
-    def _windows(self, steps):
+    def _windows(self, steps: torch.Tensor) -> tuple[torch.Tensor, ...]:
         return steps.tensor_split(max(round(len(steps) / (self.config.window * self.rate)), 1))
 
 
-def _won(difference):
+def _won(difference: float) -> float:
     return 0.5 if difference == 0 else float(difference > 0)
 
 
 def evaluate_speech(
-    model,
-    corpus,
+    model: UtteranceToMotion | Mapping[str, np.ndarray] | SpeechToMotion | None,
+    corpus: Corpus,
     *,
-    evaluator,
+    evaluator: SpeechEvaluator,
     config: SpeechConfig = SPEECH,
-    tokenizer=None,
+    tokenizer: MotionTokenizer | None = None,
     strokes: Mapping[str, Sequence[float]] | None = None,
-    sampling: Mapping | None = None,
+    sampling: Mapping[str, Any] | None = None,
 ) -> Report:
     """Measure whether motion is in time with the words that are said to it.
 
@@ -212,14 +226,16 @@ def evaluate_speech(
     made["shuffled"] = study.shuffled()
     table = {row: study.measure(motions, strokes) for row, motions in made.items()}
     table["chance"] = {name: Interval(0.5, float("nan"), 1) for name in table["real"] if name.startswith("own_over_")}
-    settings = {**vars(config), "evaluator": fingerprint(evaluator), "model": fingerprint(model)}
+    parts = (model.transformer, model.tokenizer) if isinstance(model, UtteranceToMotion) else (model,)
+    written_by = " ".join(fingerprint(part) for part in parts)
+    settings = {**vars(config), "evaluator": fingerprint(evaluator), "model": written_by}
     return Report("speech", table, study.counts, settings)
 
 
 class _Study:
     """The clips of one evaluation, and what is measured of motions for them."""
 
-    def __init__(self, corpus, evaluator, config):
+    def __init__(self, corpus: Corpus, evaluator: SpeechEvaluator, config: SpeechConfig):
         self.config, self.skeleton, self.fps = config, corpus.skeleton, corpus.fps
         if (evaluator.skeleton.name, evaluator.fps) != (self.skeleton.name, self.fps):
             raise ConfigError(
@@ -227,7 +243,9 @@ class _Study:
                 expected=f"{self.skeleton.name} at {self.fps:g} fps",
                 found=f"{evaluator.skeleton.name} at {evaluator.fps:g} fps",
             )
-        self.names, self.real, self.spoken = [], [], []
+        self.names: list[str] = []
+        self.real: list[np.ndarray] = []
+        self.spoken: list[list[Utterance]] = []
         self.counts = dict.fromkeys(("samples", "clips_too_short", "clips_without_text", "clips_not_finite"), 0)
         for name in corpus.names(config.split):
             features = np.asarray(corpus.features(name), np.float32)
@@ -246,21 +264,23 @@ class _Study:
             )
         self.talks = _Talks(evaluator, self.spoken, config)
 
-    def _unfit(self, features, versions):
+    def _unfit(self, features: np.ndarray, versions: Sequence[Sequence[Utterance]]) -> str | None:
         if not versions:
             return "clips_without_text"
         if not np.isfinite(features).all():
             return "clips_not_finite"
         return "clips_too_short" if len(features) < self.config.least_seconds * self.fps else None
 
-    def generate(self, model, sampling) -> list[np.ndarray]:
+    def generate(
+        self, model: UtteranceToMotion | Mapping[str, np.ndarray] | SpeechToMotion, sampling: dict[str, Any]
+    ) -> list[np.ndarray]:
         """Give a motion for each clip."""
         if isinstance(model, Mapping):
             missing = [name for name in self.names if name not in model]
             if missing:
                 raise DataError(f"{len(missing)} of {len(self.names)} clips have no motion.", found=missing[:5])
             return [np.asarray(model[name], np.float32) for name in self.names]
-        write = self._speaking(model, sampling) if hasattr(model, "speak") else model
+        write = self._speaking(model, sampling) if isinstance(model, UtteranceToMotion) else model
         if not callable(write):
             raise ConfigError(
                 "There is nothing here that generates.",
@@ -272,16 +292,16 @@ class _Study:
             for row, (said, clip) in enumerate(zip(self.spoken, self.real, strict=True))
         ]
 
-    def _speaking(self, model, sampling) -> Callable:
-        def write(said, *, seconds, seed):
+    def _speaking(self, model: UtteranceToMotion, sampling: dict[str, Any]) -> SpeechToMotion:
+        def write(said: Sequence[Utterance], *, seconds: float, seed: int) -> np.ndarray:
             # Vectors are one frame fewer than joints.
             generator = torch.Generator().manual_seed(seed)
             motion = model.speak(said, seconds=seconds + 1 / self.fps, generator=generator, **sampling)
-            return joints_to_features(motion.positions, skeleton=self.skeleton)
+            return joints_to_features(motion.require("positions"), skeleton=self.skeleton)
 
         return write
 
-    def fitted(self, motions) -> list[np.ndarray]:
+    def fitted(self, motions: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Give motions as long as their clips: what is over is cut off, and the last frame held for a moment."""
         found = []
         for name, motion, clip in zip(self.names, motions, self.real, strict=True):
@@ -297,14 +317,16 @@ class _Study:
         others = self.real[1:] + self.real[:1]
         return [np.resize(other, (len(clip), clip.shape[1])) for clip, other in zip(self.real, others, strict=True)]
 
-    def measure(self, motions, strokes) -> dict[str, Interval]:
+    def measure(
+        self, motions: Sequence[np.ndarray], strokes: Mapping[str, Sequence[float]] | None
+    ) -> dict[str, Interval]:
         found = {name: Interval.of(shares) for name, shares in self.talks.preferences(motions).items()}
         if strokes is not None:
             found |= {name: Interval(value, float("nan"), 1) for name, value in self._lags(motions, strokes).items()}
         return found
 
-    def _lags(self, motions, strokes):
-        due = {name: strokes[name] for name in self.names if len(strokes.get(name, ()))}
+    def _lags(self, motions: Sequence[np.ndarray], strokes: Mapping[str, Sequence[float]]) -> dict[str, float]:
+        due = {name: np.asarray(strokes[name], np.float64) for name in self.names if len(strokes.get(name, ()))}
         if not due:
             raise DataError("No clip that is measured has strokes.", expected="seconds for names of clips")
         lags = [
@@ -320,16 +342,16 @@ class _Study:
             "strokes_missing": float(np.isnan(late).mean()),
         }
 
-    def _strokes(self, motion):
+    def _strokes(self, motion: np.ndarray) -> np.ndarray:
         joints = features_to_joints(motion, skeleton=self.skeleton)
         return gesture_strokes(joints, fps=self.fps, skeleton=self.skeleton)
 
 
-def _held(motion, frames):
+def _held(motion: np.ndarray, frames: int) -> np.ndarray:
     missing = max(frames - len(motion), 0)
     return np.concatenate((motion[:frames], np.repeat(motion[-1:], missing, axis=0)))
 
 
-def _rebuilt(tokenizer, clip):
+def _rebuilt(tokenizer: MotionTokenizer, clip: np.ndarray) -> np.ndarray:
     with torch.no_grad():
-        return np.asarray(tokenizer.decode(tokenizer.encode(clip)))
+        return tokenizer.decode(tokenizer.encode(torch.from_numpy(clip))).cpu().numpy()

@@ -219,10 +219,10 @@ def timed_contrastive_loss(
     motion, words = motion * there[..., None], words * there[..., None]
     lengths, moves = there.sum(1, keepdim=True), [move for move in (0, *shifts) if abs(move) < motion.shape[1]]
 
-    def moved(table):
+    def moved(table: torch.Tensor) -> torch.Tensor:
         return torch.stack([table.diagonal(move, 1, 2).sum(-1) for move in moves], 1)
 
-    def scaled(evidence, steps):
+    def scaled(evidence: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
         found = evidence * lengths / steps.clamp_min(1) / motion.shape[2]
         return found.masked_fill(steps == 0, -torch.inf)
 

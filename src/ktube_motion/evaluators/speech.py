@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from ..models import HubModel, StandardizedModel, evaluating
 from ..skeletons import Skeleton
 from ..text import NUM_TIMES, WordEncoder, load_text_encoder, save_text_encoder, timed_words, word_encoder, word_track
 from ..types import Cue, FeatureStats, Word
-from .batching import as_clips
+from .batching import Clips, as_clips
 
 __all__ = ["SpeechEvaluator", "SpeechEvaluatorConfig", "SpeechOutput"]
 
@@ -69,7 +69,7 @@ class SpeechEvaluatorConfig:
     dropout: float = 0.2
     input_noise: float = 0.5
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         Skeleton.named(self.skeleton)
         for name in ("fps", "frames_per_step", "word_dim", "width", "embedding_size", "num_layers"):
             if not getattr(self, name) > 0:
@@ -80,12 +80,12 @@ class SpeechEvaluatorConfig:
             raise ConfigError("input_noise must not be negative.", found=self.input_noise)
 
     @property
-    def feature_size(self):
+    def feature_size(self) -> int:
         """Size of a motion vector."""
         return Skeleton.named(self.skeleton).feature_size
 
     @property
-    def steps_per_second(self):
+    def steps_per_second(self) -> float:
         """How often motion and words are compared."""
         return self.fps / self.frames_per_step
 
@@ -100,7 +100,7 @@ class SpeechOutput(NamedTuple):
 class _Convolutions(nn.Module):
     """Dilated convolutions: what a step tells depends on the steps near it, never on where the clip begins."""
 
-    def __init__(self, size, width, output, num_layers, dropout):
+    def __init__(self, size: int, width: int, output: int, num_layers: int, dropout: float):
         super().__init__()
         self.enter, self.dropout = nn.Linear(size, width), nn.Dropout(dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
@@ -110,7 +110,7 @@ class _Convolutions(nn.Module):
         self.mix = nn.ModuleList(nn.Linear(width, width) for _ in range(num_layers))
         self.leave = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, output))
 
-    def forward(self, steps):
+    def forward(self, steps: torch.Tensor) -> torch.Tensor:
         x = self.dropout(self.enter(steps))
         for norm, near, mix in zip(self.norms, self.near, self.mix, strict=True):
             x = x + self.dropout(mix(F.gelu(near(norm(x).mT).mT)))
@@ -174,14 +174,14 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         self.motion = _Convolutions(motion_size, *sizes)
         self.words = _Convolutions(config.word_dim + NUM_TIMES, *sizes)
 
-    def _save_pretrained(self, save_directory):
+    def _save_pretrained(self, save_directory: str | Path) -> None:
         super()._save_pretrained(save_directory)
         text_encoder = getattr(self.word_encoder, "encoder", None)
         if text_encoder is not None and word_encoder(text_encoder).identity == self.config.word_encoder:
             save_text_encoder(text_encoder, Path(save_directory) / _TEXT_ENCODER)
 
     @classmethod
-    def _saved_parts(cls, source):
+    def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
         folder = Path(source) / _TEXT_ENCODER
         if not folder.is_dir():
             return {}
@@ -221,7 +221,7 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         """
         return SpeechOutput(self._motion(features), self.words(tracks.to(self.mean)))
 
-    def _motion(self, features):
+    def _motion(self, features: torch.Tensor) -> torch.Tensor:
         features = ((features.to(self.mean) - self.mean) / self.std)[..., :-_CONTACTS].clamp(-_FARTHEST, _FARTHEST)
         if self.training:
             features = features + self.config.input_noise * torch.randn_like(features)
@@ -254,7 +254,7 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         return word_track(words, vectors, num_tokens=num_steps, tokens_per_second=rate, start=start)
 
     @torch.no_grad()
-    def embed_motion(self, features) -> list[torch.Tensor]:
+    def embed_motion(self, features: Clips) -> list[torch.Tensor]:
         """Embed raw motion features step by step.
 
         Parameters
@@ -312,7 +312,7 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         return found
 
 
-def _named_encoder(config, encoder):
+def _named_encoder(config: SpeechEvaluatorConfig, encoder: WordEncoder | None) -> SpeechEvaluatorConfig:
     """Write the word encoder's identity and size into a config that has none; refuse another one."""
     if encoder is None:
         return config

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +10,8 @@ import torch
 from ..errors import ConfigError, CorpusError
 from ..evaluation import SpeechConfig, speech_preferences
 from ..evaluators import SpeechEvaluator, SpeechEvaluatorConfig, timed_contrastive_loss
+from ..io import Corpus
+from ..text import WordEncoder
 from ..text.utterances import spoken_versions
 from .datasets import ClipTable, step_rng
 from .loop import LoopConfig, check_start, fit
@@ -143,13 +146,13 @@ def _spoken(corpus, split):
 
 def train_speech_evaluator(
     config: SpeechEvaluatorTraining,
-    corpus,
-    output,
+    corpus: Corpus,
+    output: str | Path,
     *,
-    word_encoder,
+    word_encoder: WordEncoder,
     resume: bool = False,
     progress: bool = True,
-    **hooks,
+    **hooks: Any,
 ) -> SpeechEvaluator:
     """Train a speech evaluator on the train split of a corpus; the best on the val split is given.
 
