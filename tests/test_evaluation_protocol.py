@@ -156,7 +156,7 @@ def test_a_metric_is_one_function_and_one_line(corpus, evaluator, tmp_path):
     assert report["real", "cosine"].half_width > 0
     assert "| Hand height m → | first_frame_error_m | Cosine ↑ |" in written.replace("  ", " ")
     assert report.settings["metrics"] == ["cosine", "first_frame_error_m", "hand_height_m"]
-    with pytest.raises(ConfigError, match="other settings"):  # the folder holds more than is asked
+    with pytest.raises(ConfigError, match="Another experiment"):  # the folder holds more than is asked
         evaluate_tokenizer(HalfTokenizer(), corpus, evaluator=evaluator, folder=tmp_path, **REPEATS)
 
 

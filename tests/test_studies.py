@@ -69,12 +69,18 @@ def test_studies_run(gestures, tmp_path):
 
 
 def test_timing_is_measured(tmp_path):
-    run("measure_timing.py", "--output", tmp_path, *"--talks 2 --measured 1 --steps 2 --codes 8 --width 48".split())
+    run("measure_timing.py", "--output", tmp_path, *"--talks 2 --measured 2 --steps 2 --codes 8 --width 48".split())
     rows = read(tmp_path / "timing.csv")
     ways = ("real", "real in tokens", "word times given", "only subtitle times", "another talk's motion")
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
     real = [row for row in rows if row["talks"].endswith("real")]
     assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)
+    run("measure_speech.py", "--talks", tmp_path, "--output", tmp_path / "speech", "--steps", 2)
+    rows = read(tmp_path / "speech" / "speech.csv")
+    ways = ("real", "reconstructed", "generated", "shuffled", "chance", "real, half a second late")
+    assert [(row["talks"], row["motion"]) for row in rows] == [(name, way) for name in ("known", "new") for way in ways]
+    late = [float(row["Stroke lag s, median ↓"]) for row in rows if row["motion"] == "real, half a second late"]
+    assert all(0.3 < lag < 0.7 for lag in late)
 
 
 def test_unseen_gestures_are_measured(gestures, shared, tmp_path):

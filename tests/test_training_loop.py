@@ -275,7 +275,8 @@ def test_impossible_options(options):
 
 
 def run_here(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    search = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, *arguments], env=environment, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -299,3 +300,9 @@ def test_killed_process_resumes_to_the_same_losses(tmp_path, how):
     fit(task(), replace(CONFIG, save_every=2), tmp_path / "killed", resume=True, progress=False)
     assert losses(tmp_path / "whole") == losses(tmp_path / "killed")
     assert same_weights(tmp_path / "whole" / "last", tmp_path / "killed" / "last")
+
+
+def test_two_trainings_of_one_process_may_differ_in_precision(tmp_path):
+    for number, precision in enumerate(("bf16", "no", "auto", "bf16")):
+        fit(task(), replace(CONFIG, mixed_precision=precision), tmp_path / str(number), progress=False)
+        assert np.isfinite([line["loss"] for line in losses(tmp_path / str(number))]).all()

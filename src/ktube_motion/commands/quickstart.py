@@ -4,13 +4,14 @@
     ktube-motion quickstart --say "왼쪽을 한번 봐 주세요." "네, 맞아요."
     ktube-motion quickstart --poses pose_json --transcripts subtitles
 
-Makes videos of two sample speakers, builds a corpus from their poses and subtitles, trains a small
-tokenizer, evaluator and transformer, evaluates them, and shows what they make of a few Korean sentences.
-About four minutes on two processors; nothing is downloaded.
+Makes videos of sample speakers, builds a corpus of their talks from poses and timed words, trains a small
+tokenizer, a transformer that hears words in time, and two judges, measures whether the right gesture comes
+on its word, and shows what the speaker makes of a few Korean sentences. About six minutes on two
+processors; nothing is downloaded.
 
 Reads nothing, or poses and transcripts of yours.
 
-Writes --output: KTubeUM (the corpus), evaluator, tokenizer, transformer, evaluation, pipeline (what
+Writes --output: KTubeUM (the corpus), evaluator, judge, tokenizer, transformer, evaluation, pipeline (what
 generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt.
 """
 
@@ -25,11 +26,14 @@ from .shared.places import sources_folder
 
 if TYPE_CHECKING:
     from ..evaluation import Report
-    from ..evaluators import MotionEvaluator
+    from ..evaluators import MotionEvaluator, SpeechEvaluator
     from ..io import Corpus
     from ..pipeline import UtteranceToMotion
+    from ..samples import Label
     from ..text import TextEncoder
 
+TALK = 300.0  # seconds of talk in a clip; longer ones are cut
+SHOWN = 12.0  # seconds of the video that compares
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]
 
 
@@ -47,7 +51,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/quickstart"), metavar="DIR", help="folder of everything"
     )
     parser.add_argument(
-        "--steps", type=int, default=700, metavar="N", help="training steps of tokenizer and transformer"
+        "--steps", type=int, default=800, metavar="N", help="training steps of the transformer; others follow"
     )
     parser.add_argument("--videos", type=int, default=24, metavar="N", help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
@@ -62,97 +66,145 @@ def run(options: Namespace) -> None:
     began = time.perf_counter()
     if (options.poses is None) != (options.transcripts is None):
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
-    corpus = make_corpus(options, options.output / "KTubeUM")
+    corpus, labels = make_corpus(options, options.output / "KTubeUM")
     if not (corpus.names("train") and corpus.names("val")):
         for name in corpus.names()[:3]:
-            clip = corpus.motion(name)
+            clip = corpus.motion(name)[:400]
             save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
         say(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
         return
-    pipeline, evaluator = train(options, corpus, EmbeddedTextEncoder())
-    coded, spoken = evaluate(options, corpus, pipeline, evaluator)
+    encoder = EmbeddedTextEncoder()
+    evaluator, judge = train_judges(options, corpus, encoder)
+    pipeline = train(options, corpus, encoder, evaluator)
+    reports = evaluate(options, corpus, pipeline, evaluator, judge, labels)
     show(options, pipeline, corpus)
-    summary = closing_table(coded, spoken, time.perf_counter() - began)
+    summary = closing_table(pipeline, reports, time.perf_counter() - began)
     write_text(options.output / "summary.txt", summary + "\n")
     say(f"\n{summary}\n\nEverything is in {options.output.resolve()}")
 
 
-def make_corpus(options: Namespace, root: Path) -> "Corpus":
-    """Build the corpus from samples, from the user's files, or from a folder of gestures."""
+def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list[Label]]]":
+    """Build the corpus from samples, from the user's files, or from a folder of gestures; give labels of samples."""
     from ..construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
     from ..io import Corpus
     from .shared.steps import make_sample_videos
 
     if options.gestures:
-        return build_gesture_corpus(options.gestures, root)
-    poses, transcripts, build = options.poses, options.transcripts, BuildOptions()
+        return build_gesture_corpus(options.gestures, root), {}
+    poses, transcripts, labels = options.poses, options.transcripts, {}
+    build = BuildOptions(talk_seconds=TALK)
     if poses is None:
-        build = BuildOptions(split_sizes=(0.75, 0.25, 0.0))  # enough to measure on; nothing is left for a test
+        build = BuildOptions(talk_seconds=TALK, split_sizes=(0.8, 0.2, 0.0))  # nothing is left for a test
         poses = transcripts = options.output / "videos"
-        make_sample_videos(poses, options.videos)
+        labels = make_sample_videos(poses, options.videos)
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
     for path in alone:
         say(f"no partner: {path}")
     say(build_corpus(sources, root, options=build))
-    return Corpus(root)
+    return Corpus(root), labels
 
 
-def train(options: Namespace, corpus: "Corpus", encoder: "TextEncoder") -> "tuple[UtteranceToMotion, MotionEvaluator]":
-    """Train the three models; each goes on where it was stopped."""
-    from ..gpt import TransformerConfig
-    from ..pipeline import UtteranceToMotion
-    from ..training import (
-        EvaluatorTraining,
-        TokenizerTraining,
-        TransformerTraining,
-        train_evaluator,
-        train_tokenizer,
-        train_transformer,
-    )
-    from ..vq import TokenizerConfig
+def train_judges(
+    options: Namespace, corpus: "Corpus", encoder: "TextEncoder"
+) -> "tuple[MotionEvaluator, SpeechEvaluator | None]":
+    """Train who will judge: of motion and sentence, and, where words have times, of motion and words in time."""
+    from ..text import word_encoder
+    from ..training import EvaluatorTraining, SpeechEvaluatorTraining, train_evaluator, train_speech_evaluator
 
-    steps, few = options.steps, max(options.steps // 3, min(options.steps, 350))  # the evaluator learns quickly
-    common = {"evaluate_every": max(options.steps // 4, 1), "save_every": 200, "warmup": 50}
-    late = (int(steps * 0.8),)
+    steps = max(options.steps // 2, min(options.steps, 350))
+    how = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "milestones": (int(steps * 0.8),), "decay": 0.2}
     evaluator = train_evaluator(
-        EvaluatorTraining(steps=few, **common | {"evaluate_every": max(few // 3, 1)}), corpus,
+        EvaluatorTraining(steps=steps, warmup=50, evaluate_every=max(steps // 3, 1), save_every=200), corpus,
         options.output / "evaluator", text_encoder=encoder, resume=options.resume,
     )  # fmt: skip
+    if options.gestures:
+        return evaluator, None
+    judge = train_speech_evaluator(
+        SpeechEvaluatorTraining(steps=steps, **how), corpus, options.output / "judge",
+        word_encoder=word_encoder(encoder), resume=options.resume,
+    )  # fmt: skip
+    return evaluator, judge
+
+
+def train(
+    options: Namespace, corpus: "Corpus", encoder: "TextEncoder", evaluator: "MotionEvaluator"
+) -> "UtteranceToMotion":
+    """Train tokenizer and transformer; each goes on where it was stopped."""
+    from ..evaluation import EvaluationConfig
+    from ..gpt import TransformerConfig
+    from ..pipeline import UtteranceToMotion
+    from ..text import word_encoder
+    from ..training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+    from ..vq import TokenizerConfig
+
+    def schedule(steps):
+        often = {"evaluate_every": max(steps // 2, 1), "save_every": 400, "warmup": 50}
+        return {"steps": steps, "milestones": (int(steps * 0.8),), "decay": 0.2, **often}
+
     tokenizer = train_tokenizer(
         TokenizerTraining(
-            steps=steps, batch_size=64, learning_rate=1e-3, milestones=late, decay=0.2, **common,
-            tokenizer=TokenizerConfig(width=128, num_codes=128),
+            batch_size=16, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=512),
+            evaluation=EvaluationConfig.ktube(split="val", repeats=1, multimodality_texts=0),
+            **schedule(3 * options.steps),
         ),
         corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
     )  # fmt: skip
+    talks = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
     transformer = train_transformer(
         TransformerTraining(
-            steps=steps, batch_size=64, learning_rate=5e-4, milestones=late, decay=0.2, **common,
-            transformer=TransformerConfig(width=192, num_layers=2, num_heads=6),
+            batch_size=32, learning_rate=5e-4, text_dropout=0.5 if talks else 0.0,
+            transformer=TransformerConfig(width=192, num_layers=2, num_heads=6, block_size=33 if talks else 51),
+            **schedule(options.steps),
         ),
         corpus, options.output / "transformer", tokenizer=tokenizer, text_encoder=encoder, resume=options.resume,
-        cache=options.output / "tokens",
+        cache=options.output / "tokens", **talks,
     )  # fmt: skip
     pipeline = UtteranceToMotion(tokenizer, transformer, encoder)
     pipeline.save_pretrained(options.output / "pipeline")
-    return pipeline, evaluator
+    return pipeline
 
 
 def evaluate(
-    options: Namespace, corpus: "Corpus", pipeline: "UtteranceToMotion", evaluator: "MotionEvaluator"
-) -> "tuple[Report, Report]":
-    """Measure what the tokenizer loses, and whether motion fits its words."""
-    from ..evaluation import EvaluationConfig, evaluate_generation, evaluate_tokenizer
+    options: Namespace,
+    corpus: "Corpus",
+    pipeline: "UtteranceToMotion",
+    evaluator: "MotionEvaluator",
+    judge: "SpeechEvaluator | None",
+    labels: "dict[str, list[Label]]",
+) -> "dict[str, Report]":
+    """Measure what the tokenizer loses, whether motion fits its sentence, and whether it comes on its words."""
+    from ..evaluation import EvaluationConfig, SpeechConfig, evaluate_generation, evaluate_speech, evaluate_tokenizer
 
     protocol = EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)
-    folder = options.output / "evaluation"
-    coded = evaluate_tokenizer(
-        pipeline.tokenizer, corpus, evaluator=evaluator, config=protocol, folder=folder / "tokenizer"
-    )
-    spoken = evaluate_generation(
-        pipeline, corpus, evaluator=evaluator, config=protocol, folder=folder / "generation", save_predictions=True
-    )
-    return coded, spoken
+    folder, how = options.output / "evaluation", {"evaluator": evaluator, "config": protocol}
+    reports = {
+        "tokenizer": evaluate_tokenizer(pipeline.tokenizer, corpus, folder=folder / "tokenizer", **how),
+        "generation": evaluate_generation(
+            pipeline, corpus, folder=folder / "generation", save_predictions=True, sampling={"top_p": 0.9}, **how
+        ),
+    }
+    if judge is not None:
+        reports["speech"] = evaluate_speech(
+            pipeline, corpus, evaluator=judge, config=SpeechConfig(split="val"),
+            strokes=strokes_of(corpus, labels) if labels else None, sampling={"top_p": 0.9},
+        )  # fmt: skip
+        reports["speech"].save(folder / "speech")
+    return reports
+
+
+def strokes_of(corpus: "Corpus", labels: "dict[str, list[Label]]") -> dict[str, list[float]]:
+    """Give when the hands of sample speakers arrive, for each clip, in seconds from its start."""
+    from ..io.files import read_json
+
+    clips = read_json(corpus.root / "manifest.json")["clips"]
+    return {
+        clip["name"]: [
+            label.stroke - clip["start"]
+            for label in labels[clip["source"]]
+            if label.hand != "none" and clip["start"] <= label.onset and label.release <= clip["end"]
+        ]
+        for clip in clips
+    }
 
 
 def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") -> None:
@@ -161,26 +213,48 @@ def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") ->
 
     from ..render import save_html, save_skeleton_video
 
-    motions = pipeline.generate(options.say, generator=torch.Generator().manual_seed(0), top_p=0.9)
+    seeded = torch.Generator().manual_seed(0)
+    motions = pipeline.generate(options.say, generator=seeded, top_p=0.9)
     for number, motion in enumerate(motions):
         if len(motion):
             save_skeleton_video(motion, options.output / f"say_{number}.mp4", titles=motion.name)
             save_html(motion, options.output / f"say_{number}.html", utterance=motion.name)
-    real = corpus.motion(corpus.names("val")[0])
-    again = pipeline.generate([real.name], seconds=real.seconds, generator=torch.Generator().manual_seed(0))
-    save_skeleton_video([real, *again], options.output / "real_and_generated.mp4", titles=["real", "generated"])
+    name = corpus.names("val")[0]
+    real = corpus.motion(name)[: round(SHOWN * corpus.fps)]
+    if pipeline.hears_words:
+        said = [text for text in corpus.texts(name) if text.end <= real.seconds]
+        again = pipeline.speak(said, seconds=real.seconds, generator=seeded, top_p=0.9)
+    else:
+        said = real.name
+        (again,) = pipeline.generate([said], seconds=real.seconds, generator=seeded)
+    save_skeleton_video(
+        [real, again], options.output / "real_and_generated.mp4", titles=["real", "generated"], subtitles=said
+    )
 
 
-def closing_table(coded: "Report", spoken: "Report", seconds: float) -> str:
+def closing_table(pipeline: "UtteranceToMotion", reports: "dict[str, Report]", seconds: float) -> str:
     """Sum the run up in a few lines."""
-    code, top3 = coded.table["reconstructed"], "r_precision_top3"
+    code, spoken = reports["tokenizer"].table["reconstructed"], reports["generation"]
     use, about_root, globally = (code[name].mean for name in ("codes_used", "root_mpjpe_mm", "mpjpe_mm"))
     rows = [
         ("tokenizer MPJPE", f"{about_root:.1f} mm about the root, {globally:.1f} mm globally"),
-        ("codes used", f"{use:.0f} of 128"),
-        *((f"R-precision top 3, {row}", f"{spoken[row, top3].mean:.3f}")
+        ("codes used", f"{use:.0f} of {pipeline.tokenizer.config.num_codes}"),
+        *((f"R-precision top 3, {row}", f"{spoken[row, 'r_precision_top3'].mean:.3f}")
           for row in ("real", "generated", "shuffled", "chance")),
         ("FID of generated motion", f"{spoken['generated', 'fid'].mean:.3f}"),
-        ("seconds spent", f"{seconds:.0f}"),
     ]  # fmt: skip
-    return table(rows)
+    if "speech" in reports:
+        rows += timing_rows(reports["speech"])
+    return table([*rows, ("seconds spent", f"{seconds:.0f}")])
+
+
+def timing_rows(speech: "Report") -> list[tuple[str, str]]:
+    """Say whether motion comes on its words: by the strokes of its hands, and by the judge."""
+    wanted = [("stroke_lag_median_s", "stroke lag, median s"), ("own_over_other", "own words preferred to another's")]
+    wanted.append(("own_over_0.5s", "own words preferred to 0.5 s off"))
+    found = speech.table
+    return [
+        (name, ", ".join(f"{row} {found[row][key].mean:.2f}" for row in ("real", "generated", "shuffled")))
+        for key, name in wanted
+        if key in found["real"]
+    ]

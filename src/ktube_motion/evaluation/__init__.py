@@ -1,7 +1,8 @@
 """The protocol: how models are measured, reported, drawn, and how far the measures can be trusted.
 
 `evaluate_tokenizer` and `evaluate_generation` run the field's repeated protocol,
-as an `EvaluationConfig` sets it, and give a `Report`; `corpus_labels` turns names of clips into classes;
+as an `EvaluationConfig` sets it, and give a `Report`; `evaluate_speech` gives one of motion in time with words;
+`corpus_labels` turns names of clips into classes;
 `trust_report` asks whether an evaluator orders what it must, on motion that
 `perturb` spoils step by step. `register_metric` adds a figure of your own to every report.
 """
@@ -13,6 +14,7 @@ from .plots import plot_confusion, plot_report, plot_trust
 from .protocol import evaluate_generation, evaluate_tokenizer
 from .registry import METRICS, Metric, register_metric
 from .report import Interval, Report
+from .speech import SpeechConfig, SpeechToMotion, evaluate_speech, speech_preferences
 from .trust import Curve, TrustReport, trust_report
 
 __all__ = [
@@ -22,10 +24,13 @@ __all__ = [
     "Interval",
     "Metric",
     "Report",
+    "SpeechConfig",
+    "SpeechToMotion",
     "TrustReport",
     "corpus_labels",
     "corpus_words",
     "evaluate_generation",
+    "evaluate_speech",
     "evaluate_tokenizer",
     "freeze",
     "jitter",
@@ -35,5 +40,6 @@ __all__ = [
     "plot_trust",
     "register_metric",
     "reverse",
+    "speech_preferences",
     "trust_report",
 ]

@@ -65,6 +65,10 @@ METRICS: dict[str, Metric] = {
     "foot_skating": Metric("Foot skating ↓", "motion", foot_skating),
     "codes_used": Metric("Codes used ↑"),
     "perplexity": Metric("Perplexity ↑"),
+    "own_over_other": Metric("Own over another's ↑"),
+    "stroke_lag_median_s": Metric("Stroke lag s, median ↓"),
+    "stroke_lag_p90_s": Metric("Stroke lag s, p90 ↓"),
+    "strokes_missing": Metric("Strokes missing ↓"),
 }
 _BUILT_IN = frozenset(METRICS)
 
@@ -124,4 +128,6 @@ def label(name: str) -> str:
     """Give the heading of a metric."""
     if name.startswith("class_accuracy_"):
         return f"Class {name.removeprefix('class_accuracy_')} ↑"
+    if name not in METRICS and name.startswith("own_over_"):
+        return f"Own over own {name.removeprefix('own_over_')} off ↑"
     return METRICS[name].heading if name in METRICS else name

@@ -18,6 +18,8 @@ from .registry import columns, label
 
 __all__ = ["Interval", "Report"]
 
+_TITLES = {"tokenizer": "a tokenizer", "speech": "timing"}
+
 
 @dataclass(frozen=True)
 class Interval:
@@ -60,7 +62,7 @@ class Report:
     Attributes
     ----------
     kind : str
-        ``tokenizer`` or ``generation``.
+        ``tokenizer``, ``generation`` or ``speech``.
     table : dict of str to dict of str to Interval
         Rows (``real``, ``reconstructed``, ``generated``, ``shuffled``, ``chance``), then metrics.
     counts : dict of str to int
@@ -129,7 +131,7 @@ class Report:
         """Write the table, the counts and the notes as Markdown."""
         present = {name for cells in self.table.values() for name in cells}
         names = columns(present)
-        lines = [f"# Evaluation of a {'tokenizer' if self.kind == 'tokenizer' else 'generator'}", ""]
+        lines = [f"# Evaluation of {_TITLES.get(self.kind, 'a generator')}", ""]
         lines.append("| | " + " | ".join(label(name) for name in names) + " |")
         lines.append("|---" * (len(names) + 1) + "|")
         for row, cells in self.table.items():

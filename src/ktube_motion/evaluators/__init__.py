@@ -3,14 +3,16 @@
 `MotionEvaluator` is trained on any corpus and any language (its losses are
 `contrastive_loss` and `margin_loss`), `load_t2m_evaluator` reads the published
 English ones, and `AlignedTextEncoder` lends an evaluator's text side to a
-transformer.
+transformer. `SpeechEvaluator` hears words in time (`timed_contrastive_loss`)
+and tells whether a motion is in time with them.
 """
 
 from .aligned import AlignedTextEncoder
 from .batching import Evaluator
 from .evaluator import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
-from .losses import contrastive_loss, false_negatives, margin_loss
+from .losses import contrastive_loss, false_negatives, margin_loss, timed_contrastive_loss
 from .published import T2MEvaluator, load_t2m_evaluator
+from .speech import SpeechEvaluator, SpeechEvaluatorConfig, SpeechOutput
 
 __all__ = [
     "AlignedTextEncoder",
@@ -18,9 +20,13 @@ __all__ = [
     "EvaluatorConfig",
     "EvaluatorOutput",
     "MotionEvaluator",
+    "SpeechEvaluator",
+    "SpeechEvaluatorConfig",
+    "SpeechOutput",
     "T2MEvaluator",
     "contrastive_loss",
     "false_negatives",
     "load_t2m_evaluator",
     "margin_loss",
+    "timed_contrastive_loss",
 ]

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from ..errors import ShapeError
 
-__all__ = ["contrastive_loss", "false_negatives", "margin_loss"]
+__all__ = ["contrastive_loss", "false_negatives", "margin_loss", "timed_contrastive_loss"]
 
 
 def false_negatives(
@@ -169,3 +169,68 @@ def margin_loss(
     skip = false_negatives(texts, text_vectors, threshold=threshold, size=count).to(motion.device)
     keep = ~skip[torch.arange(count, device=motion.device), other]
     return (text - motion).square().sum(-1).mean() + (shortfall * keep).sum() / keep.sum().clamp(min=1)
+
+
+def timed_contrastive_loss(
+    motion: torch.Tensor, words: torch.Tensor, mask: torch.Tensor, *, shifts: Sequence[int], clips: Sequence[str] = ()
+) -> torch.Tensor:
+    """InfoNCE of windows: a motion goes with its own words, neither with another's nor with its own at another time.
+
+    Parameters
+    ----------
+    motion, words : tensor [shape=(B, S, E)]
+        Paired embeddings of each step; the evidence for a pair is their dot product, divided by ``E`` and added up
+        over steps.
+    mask : bool tensor [shape=(B, S)]
+        The steps that are there; the first ones of each window.
+    shifts : sequence of int
+        Steps, without 0, by which the own words are moved to make strangers of them.
+    clips : sequence of str, optional
+        Where each window is from; windows of one clip, which may overlap, are never strangers to each other.
+
+    Returns
+    -------
+    loss : scalar tensor
+
+    Raises
+    ------
+    ShapeError
+        If the embeddings are not pairs.
+
+    Notes
+    -----
+    Moved words overlap the motion in fewer steps, for which the evidence is scaled up; words that do not overlap
+    it at all are left out.
+
+    Examples
+    --------
+    >>> x, there = 9 * torch.eye(4)[None], torch.ones(1, 4, dtype=torch.bool)
+    >>> own, late = (timed_contrastive_loss(x, y, there, shifts=[-1, 1]) for y in (x, x.roll(1, 1)))
+    >>> float(own) < 1e-3 < float(late)
+    True
+    """
+    if motion.shape != words.shape or motion.ndim != 3 or mask.shape != motion.shape[:2]:
+        raise ShapeError(
+            "Windows of motion and of words must come in pairs.",
+            expected="(B, S, E), (B, S, E) and a mask (B, S)",
+            found=f"{tuple(motion.shape)}, {tuple(words.shape)} and {tuple(mask.shape)}",
+        )
+    there = mask.to(motion)
+    motion, words = motion * there[..., None], words * there[..., None]
+    lengths, moves = there.sum(1, keepdim=True), [move for move in (0, *shifts) if abs(move) < motion.shape[1]]
+
+    def moved(table: torch.Tensor) -> torch.Tensor:
+        return torch.stack([table.diagonal(move, 1, 2).sum(-1) for move in moves], 1)
+
+    def scaled(evidence: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+        found = evidence * lengths / steps.clamp_min(1) / motion.shape[2]
+        return found.masked_fill(steps == 0, -torch.inf)
+
+    own = scaled(moved(motion @ words.mT), moved(there[:, :, None] * there[:, None, :]))
+    others = scaled(torch.einsum("ite,jte->ij", motion, words), there @ there.T)
+    known = false_negatives(clips or None, size=len(motion)).to(motion.device)
+    known |= torch.eye(len(motion), dtype=torch.bool, device=motion.device)  # which stands among the own ones
+    others = others.masked_fill(known, -torch.inf)
+    target = torch.zeros(len(motion), dtype=torch.int64, device=motion.device)
+    losses = [F.cross_entropy(torch.cat((own, table), 1), target) for table in (others, others.T)]
+    return torch.stack(losses).mean()

@@ -10,7 +10,7 @@ from ..types import Cue, Utterance, Word
 from .timing import shift_words, split_where, timed_words
 from .words import load_kiwi, readable
 
-__all__ = ["CaptionEntry", "caption_entries", "utterances"]
+__all__ = ["CaptionEntry", "caption_entries", "spoken_versions", "utterances"]
 
 
 @dataclass(frozen=True)
@@ -184,6 +184,26 @@ def _merge_short(parts, min_seconds, max_seconds, max_pause):
 def _utterance(words):
     text = " ".join(word.text for word in words)
     return Utterance(words[0].start, words[-1].end, text, tuple(word.word for word in words))
+
+
+def spoken_versions(texts: Sequence[Utterance], seconds: float) -> list[list[Utterance]]:
+    """Give what may be said in a clip: all texts with times together, and each of those that are about the whole.
+
+    Parameters
+    ----------
+    texts : sequence of Utterance
+    seconds : float
+        Length of the clip, which a text about the whole fills.
+
+    Examples
+    --------
+    >>> both = [Utterance(0, 0, "손을 든다"), Utterance(1, 2, "네"), Utterance(3, 4, "좋아요")]
+    >>> [[(text.text, text.end) for text in version] for version in spoken_versions(both, 5.0)]
+    [[('네', 2), ('좋아요', 4)], [('손을 든다', 5.0)]]
+    """
+    timed = [text for text in texts if text.end > text.start]
+    whole = [[replace(text, start=0.0, end=seconds)] for text in texts if text.end <= text.start]
+    return ([timed] if timed else []) + whole
 
 
 @dataclass(frozen=True)

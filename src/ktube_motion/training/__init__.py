@@ -5,6 +5,7 @@ from .datasets import ClipTable, WindowSampler
 from .device import Capabilities, capabilities
 from .evaluator import EvaluatorTraining, train_evaluator
 from .loop import LoopConfig, Task, fit, learning_rate
+from .speech_evaluator import SpeechEvaluatorTraining, train_speech_evaluator
 from .tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
 from .transformer import TransformerTraining, train_transformer
 from .utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, tokenize_corpus
@@ -16,6 +17,7 @@ __all__ = [
     "KnownTexts",
     "LoopConfig",
     "MotionAugmentation",
+    "SpeechEvaluatorTraining",
     "Task",
     "TextVariants",
     "TokenizerTraining",
@@ -29,6 +31,7 @@ __all__ = [
     "measure_tokenizer",
     "tokenize_corpus",
     "train_evaluator",
+    "train_speech_evaluator",
     "train_tokenizer",
     "train_transformer",
 ]

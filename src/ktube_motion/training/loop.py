@@ -126,12 +126,15 @@ class _Loop:
 
     def __init__(self, task, config, output, *, resume, progress, on_best):
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
 
         self.task, self.config, self.output = task, config, output
         self.progress, self.on_best = progress, on_best
         device = training_device()
         self.able = capabilities(device)
         precision = self.able.mixed_precision if config.mixed_precision == "auto" else config.mixed_precision
+        # Accelerate keeps the precision of a process's first training; the next one may have another.
+        AcceleratorState._reset_state()
         self.accelerator = Accelerator(
             mixed_precision=precision,
             cpu=device.type == "cpu",

@@ -9,6 +9,7 @@ import torch
 
 from ..errors import CorpusError
 from ..text import estimate_words, timed_words, word_track
+from ..text.utterances import spoken_versions
 from ..types import Utterance, Word
 from .datasets import step_rng
 
@@ -48,7 +49,7 @@ class SpeechSet:
         self.tokens, self.readings = {}, {}
         for name, row in tokens.items():
             found = [
-                self._reading(spoken, encoder) for spoken in _alternatives(corpus.texts(name), len(row) / self.rate)
+                self._reading(spoken, encoder) for spoken in spoken_versions(corpus.texts(name), len(row) / self.rate)
             ]
             found = [reading for reading in found if reading.given]
             if found and len(row):
@@ -137,13 +138,6 @@ class SpeechSet:
             if shared >= 0.75 * count:
                 return utterance.text
         return None
-
-
-def _alternatives(texts, seconds):
-    """Give what may be said in a clip: all texts with times together, or one of those that are about the whole."""
-    timed = [text for text in texts if text.end > text.start]
-    whole = [[replace(text, start=0.0, end=seconds)] for text in texts if text.end <= text.start]
-    return ([timed] if timed else []) + whole
 
 
 def _jittered(words, rng, jitter):

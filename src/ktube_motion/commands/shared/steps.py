@@ -3,10 +3,13 @@
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import DataError, KtubeError
 from .console import say
+
+if TYPE_CHECKING:
+    from ...samples import Label
 
 __all__ = ["add_folders", "convert", "list_files", "make_sample_videos"]
 
@@ -51,10 +54,14 @@ def convert(
         raise DataError("Nothing could be made.", found=f"{len(failed)} files, all skipped")
 
 
-def make_sample_videos(folder: Path, count: int) -> None:
-    """Write pose estimates and subtitles of two made-up speakers, in so many videos."""
+def make_sample_videos(folder: Path, count: int) -> "dict[str, list[Label]]":
+    """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when."""
+    from tqdm import tqdm
+
     from ...samples import make_speaker
 
-    for number in range(count):
-        name = f"speaker{number % 2}_{number // 2:02d}"
-        make_speaker(folder, seed=number, person=number % 2, name=name, faults=True)
+    labels = {}
+    for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
+        name, how = f"speaker_{number:02d}", {"faults": True, "split": "train", "transcript": "TextGrid"}
+        labels[name] = make_speaker(folder, seed=number, person=number, name=name, **how).labels
+    return labels

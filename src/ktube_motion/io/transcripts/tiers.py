@@ -69,9 +69,9 @@ def _choose(page: Page, tiers: list[_Tier]) -> list[Cue]:
             fix="Name one with tier=.",
         )
     left = [tier.name for tier in tiers if tier not in spoken and tier not in words]
-    if len(tiers) > 1:
-        rest = f"; left out: {', '.join(left)}" if left else ""
-        page.note(f"The tier {' and '.join(tier.name for tier in spoken)} is read{rest}.")
+    if left:
+        read = " and ".join(tier.name for tier in spoken)
+        page.note(f"The tier {read} is read; left out: {', '.join(left)}.")
     return [cue for tier in spoken for cue in _cues(page, tier, words, several=len(spoken) > 1)]
 
 

@@ -1,0 +1,101 @@
+"""Can a learned judge tell whether a motion is in time with what is said, and does generated motion stand before it?
+
+    python studies/measure_speech.py
+
+Trains a `SpeechEvaluator` on the talks of ``measure_timing.py``, which is run first, and lets it judge talks of people
+it has not seen, in known and in new wordings: real motion, which is the ceiling; motion through the tokenizer; motion
+that the transformer wrote; another talk's motion; and, as a control, real motion that comes half a second late, which
+must lose. The table is in speech.csv, and in docs/evaluation.rst.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from compare_tokenizers import write_table
+from measure_timing import PEOPLE, STRANGERS, Judge, due, make_talks
+
+from ktube_motion.errors import KtubeError
+from ktube_motion.evaluation import SpeechConfig, evaluate_speech
+from ktube_motion.evaluation.registry import columns, label
+from ktube_motion.evaluators import SpeechEvaluator
+from ktube_motion.gpt import MotionTransformer
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
+from ktube_motion.training import SpeechEvaluatorTraining, train_speech_evaluator
+from ktube_motion.vq import MotionTokenizer
+
+LATE = 0.5  # seconds
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--talks", type=Path, default=Path("output/timing"), help="where measure_timing.py wrote")
+    parser.add_argument("--output", type=Path, default=Path("output/speech"))
+    parser.add_argument("--steps", type=int, default=400, help="training steps of the judge")
+    parser.add_argument("--windows", type=float, nargs="+", default=[8.0], help="seconds on which a preference falls")
+    parser.add_argument("--top-p", type=float, default=0.9)
+    parser.add_argument("--real-only", action="store_true", help="leave the transformer out")
+    return parser.parse_args()
+
+
+def read_talks(folder):
+    """Give the corpora of `measure_timing`, each with the labels of its clips."""
+    yield "train", *make_talks(folder, "train", range(48), range(PEOPLE), "train", split_sizes=(0.95, 0.05, 0.0))
+    for name, split, seed in (("known", "train", 900), ("new", "new", 950)):
+        people = [STRANGERS + number for number in range(12)]
+        whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
+        yield name, *make_talks(folder, name, range(seed, seed + 12), people, split, **whole)
+
+
+def train(options, corpus):
+    if (options.output / "judge" / "last").exists():
+        return SpeechEvaluator.from_pretrained(options.output / "judge" / "best_preferred")
+    steps = options.steps
+    config = SpeechEvaluatorTraining(
+        steps=steps, milestones=(int(0.8 * steps),), evaluate_every=max(steps // 4, 1), save_every=200
+    )
+    words = WindowWordEncoder(EmbeddedTextEncoder())
+    return train_speech_evaluator(config, corpus, options.output / "judge", word_encoder=words, resume=True)
+
+
+def late(features, frames):
+    """Give a motion that waits at its start."""
+    return np.concatenate((np.repeat(features[:1], frames, axis=0), features[:-frames]))
+
+
+def main():
+    options = read_arguments()
+    (_, corpus, labels), *measured = read_talks(options.talks)
+    judge, rows = train(options, corpus), [["talks", "window s", "motion"]]
+    tokenizer, pipeline = MotionTokenizer.from_pretrained(options.talks / "tokenizer" / "last"), None
+    if not options.real_only:
+        transformer = MotionTransformer.from_pretrained(options.talks / "transformer" / "last")
+        pipeline = UtteranceToMotion(tokenizer, transformer, EmbeddedTextEncoder())
+    delays = Judge(corpus, labels).delays
+    for name, talks, marks in measured:
+        strokes = {
+            clip: [due(mark) + delays[mark["concept"]] for mark in found if mark["concept"] in delays]
+            for clip, found in marks.items()
+        }
+        shifted = {clip: late(talks.features(clip), round(LATE * talks.fps)) for clip in marks}
+        for window in options.windows:
+            config = SpeechConfig(window=window)
+            common = {"evaluator": judge, "config": config, "strokes": strokes}
+            sampling = {"top_p": options.top_p}
+            table = evaluate_speech(pipeline, talks, tokenizer=tokenizer, sampling=sampling, **common).table
+            table["real, half a second late"] = evaluate_speech(shifted, talks, **common).table["generated"]
+            names = columns(table["real"])
+            rows[0] = [*rows[0][:3], *map(label, names)]
+            for row, cells in table.items():
+                rows.append([name, window, row, *(f"{cells[key].mean:.3f}" if key in cells else "" for key in names)])
+                print(*rows[-1], sep="  ", flush=True)
+    write_table(options.output / "speech.csv", rows)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
