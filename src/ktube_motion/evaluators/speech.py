@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from einops import rearrange
 from torch import nn
 from torch.nn import functional as F
 
@@ -113,7 +114,8 @@ class _Convolutions(nn.Module):
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
         x = self.dropout(self.enter(steps))
         for norm, near, mix in zip(self.norms, self.near, self.mix, strict=True):
-            x = x + self.dropout(mix(F.gelu(near(norm(x).mT).mT)))
+            around = near(rearrange(norm(x), "b t c -> b c t"))
+            x = x + self.dropout(mix(F.gelu(rearrange(around, "b c t -> b t c"))))
         return self.leave(x)
 
 
