@@ -1,7 +1,7 @@
 """Korean text: sentence vectors, word vectors, utterances.
 
 Encoders turn an utterance into the vector, or row of vectors, that the transformer
-is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` words it otherwise for training;
+is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` paraphrases it for training;
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
 `timed_words`, `estimate_words` and `speaking_seconds` say when words are said,
