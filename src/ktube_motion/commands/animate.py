@@ -96,7 +96,7 @@ def _draw_all(jobs, workers) -> Iterator[tuple[str, str | None]]:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_stopping_to_parent():
+def _leave_stopping_to_parent() -> None:
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,6 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
@@ -84,7 +85,7 @@ class BuildOptions:
     voice: str = ""
     axes: str | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         ok = {
             "root": self.root in ("first", "median", "identity", "moving"),
             "skeleton": self.skeleton in ("smpl_22", "smplh_52"),
@@ -131,7 +132,7 @@ class BuildReport:
     failed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [f"{self.clips} clips, {self.seconds / 60:.1f} minutes; {len(self.skipped)} utterances skipped"]
         kinds = Counter(skip["problem"] for skip in self.skipped)
         lines += [f"skipped {count} times: {problem}" for problem, count in kinds.most_common()]
@@ -141,10 +142,10 @@ class BuildReport:
 
 def build_corpus(
     sources: Iterable[Source],
-    root,
+    root: str | Path,
     *,
     options: BuildOptions | None = None,
-    audio=None,
+    audio: str | Path | None = None,
     speaker: str | None = None,
     executor: Executor | None = None,
     report: bool = True,
@@ -318,14 +319,14 @@ def _workers(executor, jobs):
         yield pool
 
 
-def _end_with_parent():
+def _end_with_parent() -> None:
     """Watch the parent: workers of a killed build would wait for ever, or write into the next one's files."""
     from multiprocessing import parent_process
     from threading import Thread
 
     parent = parent_process()
 
-    def watch():
+    def watch() -> None:
         parent.join()
         os._exit(1)
 

@@ -1,6 +1,7 @@
 """Small pictures for the report, drawn as SVG by hand: they need no font and no library."""
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import numpy as np
@@ -75,7 +76,7 @@ def bar_list(counts: list[tuple[str, int]]) -> str:
     return f'<div class="bars">{"".join(rows)}</div>'
 
 
-def stick_figures(frames: list, parents, names, *, title: str, size: int = 150) -> str:
+def stick_figures(frames: list, parents: Sequence[int], names: Sequence[str], *, title: str, size: int = 150) -> str:
     """Draw some frames ``(J, 3)`` of one clip side by side, from the front, left limbs orange, right ones blue."""
     points = np.stack(frames).astype(float)
     low, high = points.min((0, 1)), points.max((0, 1))

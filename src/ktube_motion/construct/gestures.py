@@ -1,6 +1,8 @@
 """A folder of labelled joint motion as a corpus: ``motions.npz`` and ``utterances.tsv``."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from .clips import add_motion
 __all__ = ["build_gesture_corpus", "read_gestures"]
 
 
-def read_gestures(folder):
+def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, Any]]]]:
     """Read clips of joints and the lines that tell of them.
 
     Parameters
@@ -66,7 +68,9 @@ def _lines(path):
     return lines
 
 
-def build_gesture_corpus(folder, root, *, fps: float = 20.0, every: int = 1, progress: bool = True) -> Corpus:
+def build_gesture_corpus(
+    folder: str | Path, root: str | Path, *, fps: float = 20.0, every: int = 1, progress: bool = True
+) -> Corpus:
     """Build a corpus from a folder of gestures; a finished one is opened as it is.
 
     Parameters

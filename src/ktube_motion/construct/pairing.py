@@ -4,6 +4,7 @@ import logging
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 from ..errors import CorpusError
 from ..io.characters import normalize_text
@@ -28,7 +29,7 @@ _AUTOMATIC = re.compile(r"auto(?:matic|generated)?|asr|orig|a|자동|자동생�
 _MEDIA = re.compile(r"\.(?:mp4|mkv|webm|mov|avi|m4a|mp3|wav|opus)$", re.IGNORECASE)
 
 
-def pair_sources(poses, transcripts, **options) -> tuple[list[Source], list[str]]:
+def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> tuple[list[Source], list[str]]:
     """Pair pose files with transcripts of the same name.
 
     Parameters

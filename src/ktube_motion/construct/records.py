@@ -8,14 +8,20 @@ key fits and the clips are there, the video is not made again.
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import FormatError
 from ..io import Corpus
 from ..io.files import read_json
 from .clips import MIRROR_PREFIX
+from .sources import Source
+
+if TYPE_CHECKING:
+    from .build import BuildOptions
 
 __all__ = ["finished_record", "record_path", "source_key", "sweep"]
 
@@ -24,12 +30,12 @@ _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 
 
-def record_path(root, name):
+def record_path(root: str | Path, name: str) -> Path:
     """Say where the record of a video lies."""
     return Path(root) / ".build" / f"{name}.json"
 
 
-def source_key(source, options):
+def source_key(source: Source, options: "BuildOptions") -> str:
     """Hash all that the clips of a video depend on: options, version, and the bytes of its files; OSError if gone."""
     digest = hashlib.sha256()
     facts = {**asdict(options), **asdict(source), "version": __version__}
@@ -45,7 +51,7 @@ def source_key(source, options):
     return digest.hexdigest()
 
 
-def finished_record(root, source, options):
+def finished_record(root: str | Path, source: Source, options: "BuildOptions") -> dict[str, Any] | None:
     """Give the record of a video that need not be made again, else None. Failed videos are always tried again."""
     record = _read_record(record_path(root, source.name))
     if record is None or record["failed"] or not _all_there(Path(root), record, options):
@@ -75,7 +81,7 @@ def _with_twins(record, mirror):
     return names + [MIRROR_PREFIX + name for name in names] if mirror else names
 
 
-def sweep(corpus: Corpus, records, options):
+def sweep(corpus: Corpus, records: Iterable[dict[str, Any]], options: "BuildOptions") -> None:
     """Remove what earlier builds left: half-written files, and clips and records that belong to no video any more.
 
     Only files named like clips of videos of this corpus go, so that what else lies in the folder stays.

@@ -35,7 +35,7 @@ figcaption, .note { font-size: 13px; color: var(--soft) } svg { max-width: 100%;
 )
 
 
-def write_report(root, path=None) -> Path:
+def write_report(root: str | Path, path: str | Path | None = None) -> Path:
     """Write how good a corpus is, as one self-contained HTML page.
 
     Parameters

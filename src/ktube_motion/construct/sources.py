@@ -66,7 +66,7 @@ class Source:
     axes: str | None = None
 
 
-def find_audio(sources: Iterable[Source], folder) -> list[Source]:
+def find_audio(sources: Iterable[Source], folder: str | Path) -> list[Source]:
     """Give each source the sound or video file of its name, where the folder has one and none is named yet.
 
     Raises
@@ -101,7 +101,7 @@ def _has(path, suffixes):
     return path.suffix.lower() in suffixes
 
 
-def read_sources(table) -> list[Source]:
+def read_sources(table: str | Path) -> list[Source]:
     """Read sources from a table.
 
     Parameters

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .report import write_report
 __all__ = ["check_split_sizes", "count_clips", "curate", "finish_corpus", "split_videos"]
 
 
-def check_split_sizes(sizes):
+def check_split_sizes(sizes: Sequence[float]) -> None:
     """Raise `ConfigError` unless these can be the shares of train, val and test."""
     if len(sizes) != 3 or not all(0 <= size < math.inf for size in sizes) or not sum(sizes) > 0:
         raise ConfigError("Split sizes cannot work.", expected="three shares of train, val, test", found=sizes)
@@ -96,7 +97,7 @@ def count_clips(corpus: Corpus, clips: Sequence[dict]) -> dict:
 
 
 def curate(
-    root,
+    root: str | Path,
     *,
     exclude: Collection[str] = (),
     keep: Callable[[dict], bool] | None = None,

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..types import Utterance
+
+if TYPE_CHECKING:
+    from .build import BuildOptions
 
 __all__ = ["Stretch", "stretches"]
 
@@ -22,12 +26,12 @@ class Stretch:
     whole: bool
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Length."""
         return self.end - self.start
 
     @property
-    def text(self):
+    def text(self) -> str:
         """All that is said."""
         return " ".join(utterance.text for utterance in self.spoken)
 
@@ -45,7 +49,7 @@ class Stretch:
         return [told(utterance) for utterance in self.spoken]
 
 
-def stretches(spoken: Sequence[Utterance], valid: np.ndarray, options) -> Iterator[Stretch]:
+def stretches(spoken: Sequence[Utterance], valid: np.ndarray, options: "BuildOptions") -> Iterator[Stretch]:
     """Cut a video into its clips.
 
     Parameters

@@ -3,6 +3,8 @@
 import math
 from collections import Counter
 from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,8 +18,12 @@ from ..skeletons import Skeleton
 from ..types import PoseSequence
 from .clips import encode_motion
 from .records import record_path, source_key
+from .sources import Source
 from .stretches import stretches
 from .voices import spoken_cues
+
+if TYPE_CHECKING:
+    from .build import BuildOptions
 
 __all__ = ["build_video"]
 
@@ -26,7 +32,7 @@ _RATES = (30.0, 25.0, 29.97, 24.0, 23.976, 60.0, 59.94, 50.0, 120.0, 20.0, 15.0)
 _STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really sees
 
 
-def build_video(source, root, options):
+def build_video(source: Source, root: str | Path, options: "BuildOptions") -> dict[str, Any]:
     """Make all clips of one video; runs in a worker, and raises only if the corpus cannot be written."""
     from ..text import utterances
 

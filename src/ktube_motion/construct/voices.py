@@ -1,14 +1,20 @@
 """The words of a video: what the voice that belongs to the body says, and how much others say."""
 
+from typing import TYPE_CHECKING
+
 from ..errors import FormatError
 from ..io import clean_cues, normalize_text, read_transcript
 from ..io.transcripts import main_speaker
 from ..types import Cue
+from .sources import Source
+
+if TYPE_CHECKING:
+    from .build import BuildOptions
 
 __all__ = ["spoken_cues"]
 
 
-def spoken_cues(source, options) -> tuple[list[Cue], dict, list[str]]:
+def spoken_cues(source: Source, options: "BuildOptions") -> tuple[list[Cue], dict, list[str]]:
     """Read a source's transcript.
 
     Returns

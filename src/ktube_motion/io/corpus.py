@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ class Corpus:
     (['a'], (39, 263), '안녕하세요')
     """
 
-    def __init__(self, root):
+    def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         self.malformed: dict[str, int] = {}
         self.malformed_words: dict[str, int] = {}
@@ -106,7 +107,7 @@ class Corpus:
             )
 
     @classmethod
-    def create(cls, root, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0) -> "Corpus":
+    def create(cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0) -> "Corpus":
         """Make a new corpus folder, or open an existing one of the same skeleton and fps.
 
         Raises
@@ -131,7 +132,7 @@ class Corpus:
         return corpus
 
     @cached_property
-    def _settings(self):
+    def _settings(self) -> dict[str, Any]:
         path = self.root / "corpus.json"
         if path.exists():
             settings = read_json(path)
@@ -141,7 +142,7 @@ class Corpus:
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
 
-    def _feature_size(self):
+    def _feature_size(self) -> int:
         if (self.root / "Mean.npy").exists():
             return self._load("Mean.npy").shape[-1]
         first = next(iter(sorted((self.root / "new_joint_vecs").glob("*.npy"))), None)
@@ -159,7 +160,7 @@ class Corpus:
         """Frames per second of the motion vectors."""
         return float(self._settings["fps"])
 
-    def _load(self, relative):
+    def _load(self, relative: str | Path) -> np.ndarray:
         path = self.root / relative
         try:
             return np.load(path, allow_pickle=False)
@@ -184,7 +185,7 @@ class Corpus:
         """Give the clips that a split lists but that have no motion vectors."""
         return [name for name in self._listed(split) if not self._vector_path(name).exists()]
 
-    def _listed(self, split):
+    def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
         if path.exists():
             return [check_name(line.strip()) for line in read_text(path).split("\n") if line.strip()]
@@ -195,7 +196,7 @@ class Corpus:
             f"The corpus has no split {split!r}.", where=self.root, expected=f"{split}.txt", found=have or "no splits"
         )
 
-    def _vector_path(self, name):
+    def _vector_path(self, name: str) -> Path:
         return self.root / "new_joint_vecs" / f"{name}.npy"
 
     def features(self, name: str) -> np.ndarray:
@@ -323,5 +324,5 @@ class Corpus:
         save_array(self.root / "Mean.npy", stats.mean)
         save_array(self.root / "Std.npy", stats.std)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Corpus({str(self.root)!r}, {self.skeleton.name}, {self.fps:g} fps)"

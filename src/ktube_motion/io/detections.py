@@ -1,7 +1,10 @@
 """All people found in a clip, one row of numbers each, in bounded memory."""
 
 from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,7 @@ _BLOCK = 4096
 _HEARD = 40  # unread keys remembered
 
 
-def read_number(value, *, name, where, whole=False):
+def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False) -> float:
     """Read a number that may be written as text or as a fraction (30000/1001); `FormatError` if it is none."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
@@ -33,7 +36,7 @@ def read_number(value, *, name, where, whole=False):
     return int(number) if whole else number
 
 
-def _ratio(text):
+def _ratio(text: str) -> float:
     if isinstance(text, str) and text.count("/") == 1:
         above, below = text.split("/")
         return float(above) / float(below)
@@ -60,7 +63,7 @@ class Rows:
     expression: np.ndarray
     finite: np.ndarray
 
-    def only(self, chosen):
+    def only(self, chosen: np.ndarray | slice) -> "Rows":
         """Keep some rows, given by number."""
         return Rows(*(getattr(self, name)[chosen] for name in ("rotvecs", "transl", "betas", "expression", "finite")))
 
@@ -97,7 +100,13 @@ class Detections:
         Keys that look like parts of a pose and were not read, in order.
     """
 
-    def __init__(self, path, *, renamed=(), hands=None):
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = (),
+        hands: Callable[..., np.ndarray] | None = None,
+    ) -> None:
         self.path, self.renamed, self.hands = path, tuple(dict(renamed).items()), hands
         self.frames, self.labels, self.boxes = [], [], []
         self.times, self.numbered, self.is_clip, self.incomplete = {}, True, False, 0
@@ -107,17 +116,17 @@ class Detections:
         self._blocks, self._used, self._rows = [], _BLOCK, None
 
     @property
-    def columns(self):
+    def columns(self) -> dict[str, Any]:
         """Each part that was read, as a `Column`."""
         return dict(self._columns)
 
     @property
-    def has_trajectory(self):
+    def has_trajectory(self) -> bool:
         """False where the translation belongs to a virtual camera around the person's crop, or there is none."""
         column = self._columns.get("transl")
         return column is not None and plain_name(column.key) not in CAMERA_TRANSLATIONS
 
-    def start_frame(self, frame, *, time=None, again=False):
+    def start_frame(self, frame: int, *, time: float | None = None, again: bool = False) -> None:
         """Announce a frame, with or without people; `FormatError` if it is negative or came before."""
         if frame < 0:
             raise FormatError("A frame number is negative.", where=self.path, expected=">= 0", found=frame)
@@ -131,7 +140,7 @@ class Detections:
         if time is not None:
             self.times[frame] = time
 
-    def add(self, params, *, frame, label=None, box=None):
+    def add(self, params: Mapping[str, Any], *, frame: int, label: Any = None, box: Any = None) -> None:
         """Store one person of a frame that was started; null parameters are counted, and are nobody."""
         parts = self._plans.get(tuple(params))
         if parts is None or self._null_parts:
@@ -164,7 +173,9 @@ class Detections:
             row.extend(_numbers(value, column.size, key, where))
         return row
 
-    def add_clip(self, params, *, frames=None, label=None, boxes=None, valid=None):
+    def add_clip(
+        self, params: Mapping[str, Any], *, frames: Any = None, label: Any = None, boxes: Any = None, valid: Any = None
+    ) -> None:
         """Store one person's whole clip of ``(T, …)`` arrays."""
         where = self.path if label is None else f"{self.path}, person {label}"
         parts = self._plan(params, where, clip=True)
@@ -247,22 +258,22 @@ class Detections:
             )  # fmt: skip
 
     @property
-    def last_frame(self):
+    def last_frame(self) -> int:
         """The highest frame number announced, -1 if none; whole clips announce none."""
         return max(self._announced, default=-1)
 
     @property
-    def num_frames_seen(self):
+    def num_frames_seen(self) -> int:
         """How many frames were met."""
         return len(self._announced) or len(set(self.frames))
 
-    def renumber(self, number):
+    def renumber(self, number: Callable[[int], int]) -> None:
         """Change every frame number by a function, for sources that turn out to count otherwise."""
         self.frames = [number(frame) for frame in self.frames]
         self.times = {number(frame): time for frame, time in self.times.items()}
         self._announced = {number(frame) for frame in self._announced}
 
-    def count_from_zero(self):
+    def count_from_zero(self) -> None:
         """Shift the numbers of an image sequence, which begin with 1 unless there is a 0."""
         if self._announced and 0 not in self._announced:
             self.renumber(lambda frame: frame - 1)
@@ -274,7 +285,7 @@ class Detections:
             self._blocks = []
         return self._rows
 
-    def _collect(self):
+    def _collect(self) -> Rows:
         count, blocks = len(self.frames), self._filled()
         rotvecs = np.zeros((count, NUM_JOINTS, 3), np.float32)
         found = {"transl": np.zeros((count, 3), np.float32)}
@@ -305,7 +316,7 @@ class Detections:
         return np.concatenate(hands, 1)
 
 
-def _is_null(value):
+def _is_null(value: Any) -> bool:
     return value is None or (type(value) is list and not value)
 
 

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ __all__ = ["atomic_folder", "atomic_path", "read_json", "read_text", "save_array
 
 
 @contextmanager
-def atomic_path(path):
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when all went well.
 
     Parameters
@@ -63,13 +65,13 @@ def atomic_path(path):
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8 with ``\\n`` line ends, atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(text.encode("utf-8"))
 
 
-def read_text(path):
+def read_text(path: str | Path) -> str:
     """Read a text file in UTF-8 (with or without BOM), UTF-16 with BOM, or CP949.
 
     Parameters
@@ -99,12 +101,12 @@ def read_text(path):
     raise FormatError("This is not text.", where=path, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
 
 
-def write_json(path, value):
+def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with Korean left readable, atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
 
 
-def read_json(path):
+def read_json(path: str | Path) -> Any:
     """Read a small JSON file; `FormatError` names the line where it breaks off."""
     try:
         return json.loads(read_text(path))
@@ -114,14 +116,14 @@ def read_json(path):
         ) from error
 
 
-def save_array(path, array):
+def save_array(path: str | Path, array: np.ndarray) -> None:
     """Write one array as ``.npy``, atomically."""
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.save(file, array, allow_pickle=False)
 
 
 @contextmanager
-def atomic_folder(path):
+def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its place when all went well.
 
     An older folder of that name is moved aside first and removed last, so

@@ -10,7 +10,9 @@ from .untrusted import load_numpy
 __all__ = ["hand_from_components"]
 
 
-def hand_from_components(side, numbers, *, body_model, where):
+def hand_from_components(
+    side: str, numbers: np.ndarray, *, body_model: str | Path | None, where: str | Path
+) -> np.ndarray:
     """Turn the PCA numbers of one hand into axis-angle.
 
     Parameters
@@ -38,7 +40,7 @@ def hand_from_components(side, numbers, *, body_model, where):
     return (numbers @ _components(body_model, side, numbers.shape[1], where)).astype(np.float32)
 
 
-def _components(body_model, side, count, path):
+def _components(body_model: str | Path, side: str, count: int, path: str | Path) -> np.ndarray:
     """Load the first `count` principal components of one hand, ``(count, 45)``."""
     if body_model is None:
         raise ConfigError(

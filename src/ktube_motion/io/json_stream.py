@@ -1,6 +1,9 @@
 """Reading a large JSON file value by value, in bounded memory."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from ..errors import FormatError
 
@@ -33,12 +36,12 @@ class JsonStream:
     frames [1, [2], None]
     """
 
-    def __init__(self, file, where):
+    def __init__(self, file: Any, where: str | Path) -> None:
         self._file, self._where = file, where
         self._text, self._at, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
 
-    def peek(self):
+    def peek(self) -> str:
         """Give the next character that is no space, or '' at the end."""
         while True:
             text, at = self._text, self._at
@@ -50,7 +53,7 @@ class JsonStream:
             if not self._more():
                 return ""
 
-    def value(self):
+    def value(self) -> Any:
         """Read one whole value."""
         self.peek()
         while True:
@@ -68,7 +71,7 @@ class JsonStream:
             except (ValueError, RecursionError) as error:  # a number of thousands of digits; a thousand brackets
                 raise self.error(str(error)) from error
 
-    def array(self):
+    def array(self) -> Iterator[Any]:
         """Step into an array and yield its values."""
         self._take("[")
         if self.peek() == "]":
@@ -79,7 +82,7 @@ class JsonStream:
             if self._take(",]") == "]":
                 return
 
-    def object(self):
+    def object(self) -> Iterator[str]:
         """Step into an object and yield its keys; the caller reads each value before the next key."""
         self._take("{")
         if self.peek() == "}":
@@ -94,12 +97,12 @@ class JsonStream:
             if self._take(",}") == "}":
                 return
 
-    def end(self):
+    def end(self) -> None:
         """Check that nothing follows."""
         if self.peek():
             raise self.error("Extra text after the end")
 
-    def error(self, problem, ahead=0):
+    def error(self, problem: str, ahead: int = 0) -> FormatError:
         """Build the error for a problem `ahead` characters further on."""
         return FormatError(
             "This is not valid JSON.",
@@ -108,14 +111,14 @@ class JsonStream:
             fix="Was it cut off?",
         )
 
-    def _take(self, wanted):
+    def _take(self, wanted: str) -> str:
         char = self.peek()
         if not char or char not in wanted:
             raise self.error(f"Expecting {' or '.join(wanted)}, not {char or 'the end of the file'}")
         self._at += 1
         return char
 
-    def _more(self):
+    def _more(self) -> bool:
         """Read on; False at the end of the file. Twice as much each time one value stays incomplete."""
         if self._ended:
             return False

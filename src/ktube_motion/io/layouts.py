@@ -67,7 +67,7 @@ class PoseFormat:
     read: Callable | None = None
 
     @property
-    def width(self):
+    def width(self) -> int:
         """Numbers in a row, for layouts of rows."""
         return max((last for _, _, last in self.columns), default=0)
 
@@ -123,7 +123,7 @@ _TABLE = (
 POSE_FORMATS: dict[str, PoseFormat] = {}
 
 
-def register_pose_format(layout) -> PoseFormat:
+def register_pose_format(layout: PoseFormat) -> PoseFormat:
     """Add a layout, so that `load_poses` recognises and reads it.
 
     Parameters

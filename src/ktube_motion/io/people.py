@@ -9,6 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
+from .detections import Detections
 
 __all__ = ["Person", "choose_person", "find_people"]
 
@@ -56,11 +57,11 @@ class _People:
     corners: np.ndarray  # (N, 4): left, top, right, bottom
 
     @property
-    def areas(self):
+    def areas(self) -> np.ndarray:
         return np.prod(self.corners[:, 2:] - self.corners[:, :2], axis=1)
 
     @property
-    def tracked(self):
+    def tracked(self) -> bool:
         return all(self.labels[row] is not None for group in self.groups for row in group)
 
 
@@ -106,7 +107,13 @@ def _corners(boxes, picture, told_for):
     return numbers
 
 
-def choose_person(detections, *, person=None, longest=False, picture=None):
+def choose_person(
+    detections: Detections,
+    *,
+    person: int | str | None = None,
+    longest: bool = False,
+    picture: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Choose one row per frame: the same person through the clip.
 
     Where the source tracks people, a track is kept. Elsewhere everybody is
@@ -157,7 +164,7 @@ def choose_person(detections, *, person=None, longest=False, picture=None):
     return _follow(people, first, place)
 
 
-def find_people(detections, *, picture=None) -> list[Person]:
+def find_people(detections: Detections, *, picture: tuple[float, float] | None = None) -> list[Person]:
     """List everybody in a clip, the one who is seen longest first."""
     people = _gather(detections, picture)
     listed = []

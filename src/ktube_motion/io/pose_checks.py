@@ -1,6 +1,7 @@
 """What a pose sequence looks like: does the body stand, where does it face, what is missing."""
 
 import functools
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +66,7 @@ class PoseCheck:
     moving_hands: tuple[str, ...]
     problems: tuple[str, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         x, _, z = self.facing
         where = "towards the viewer" if z > 0.7 else "away" if z < -0.7 else "left" if x > 0 else "right"
         lines = [
@@ -154,7 +155,7 @@ def _round(number):
     return round(float(number), 2) + 0.0
 
 
-def likely_axes(rotvecs, *, only=None) -> str | None:
+def likely_axes(rotvecs: np.ndarray, *, only: Collection[str] | None = None) -> str | None:
     """Tell the axes in which bodies stand: the axis along which heads are above pelvises in most frames.
 
     Parameters

@@ -4,6 +4,8 @@ import functools
 import re
 from collections.abc import Mapping
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +61,7 @@ _LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)", re.DOTALL)
 _KEYPOINTS = re.compile(r"landmark|keypoint|joints_?[23]d|pose_?[23]d|mhr_|body_pose_params|j3d")
 
 
-def frame_number(key) -> tuple[int, bool] | None:
+def frame_number(key: Any) -> tuple[int, bool] | None:
     """Tell the frame that a key of an object names: ``(number, named like an image)``, None if it names none."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         return int(key), False
@@ -73,15 +75,15 @@ def frame_number(key) -> tuple[int, bool] | None:
     return None
 
 
-def items_of(value):
+def items_of(value: Any) -> Any:
     return value.ravel() if isinstance(value, np.ndarray) else value
 
 
-def is_empty(value):
+def is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, list | tuple | Mapping) and not len(value))
 
 
-def no_pose(value, where):
+def no_pose(value: Any, where: str | Path) -> FormatError:
     """Build the error for a value that is no pose: what it has, down to the third level, and what to do."""
     found = describe(value)
     if _KEYPOINTS.search(found.lower()):
@@ -101,7 +103,7 @@ def no_pose(value, where):
     )
 
 
-def describe(value, depth=3) -> str:
+def describe(value: Any, depth: int = 3) -> str:
     """Name the keys of nested data, down to `depth` levels, in one line."""
     if isinstance(value, Mapping):
         keys = [str(key)[:40] for key in islice(value, 9)]
@@ -117,7 +119,7 @@ def describe(value, depth=3) -> str:
     return f"{kind} {str(value)[:40]!r}" if isinstance(value, str | int | float) else kind
 
 
-def find_rate(tree, depth=3):
+def find_rate(tree: Any, depth: int = 3) -> Any:
     """Find a frame rate in the dicts of a file, the topmost first; None if there is none."""
     if not isinstance(tree, Mapping) or depth < 0:
         return None
@@ -134,7 +136,7 @@ def find_rate(tree, depth=3):
     return None
 
 
-def find_picture(tree, depth=2):
+def find_picture(tree: Any, depth: int = 2) -> tuple[float, float] | None:
     """Find the size of the picture, where a file says it: two numbers, or width and height."""
     if not isinstance(tree, Mapping) or depth < 0:
         return None
@@ -147,7 +149,7 @@ def find_picture(tree, depth=2):
     return next((found for v in islice(tree.values(), 16) if (found := find_picture(v, depth - 1))), None)
 
 
-def _two(values):
+def _two(values: Any) -> tuple[float, float] | None:
     try:
         sizes = float(values[0]), float(values[1])
     except (TypeError, ValueError):
@@ -156,7 +158,7 @@ def _two(values):
 
 
 @functools.lru_cache(maxsize=1024)
-def numbering(keys):
+def numbering(keys: tuple[Any, ...]) -> tuple[Any, ...]:
     """Tell which keys number a frame: its key, that of an image's name, and whether entries may share a frame."""
     lowered = {str(key).lower(): key for key in keys}
     key = next((lowered[name] for name in FRAME_KEYS if name in lowered), None)
@@ -167,17 +169,17 @@ def numbering(keys):
     return key, image, coco or any(name in lowered for name in ("person_id", *LABEL_KEYS))
 
 
-def is_label(value):
+def is_label(value: Any) -> bool:
     return value is not None and isinstance(value, str | int | float | np.integer) and not isinstance(value, bool)
 
 
-def is_table(value, rows):
+def is_table(value: Any, rows: int) -> bool:
     """Say whether a value is a table with so many rows."""
     shape = shape_of(value)
     return len(shape) == 2 and shape[0] == rows
 
 
-def means_nobody(value):
+def means_nobody(value: Any) -> bool:
     """Say whether a frame or person without a pose is empty on purpose: an empty list, or only numbers and times."""
     if any(is_empty(child) for child in value.values()):
         return True
@@ -185,20 +187,20 @@ def means_nobody(value):
     return all(str(key).lower() in known for key in value)
 
 
-def time_of(entry, where):
+def time_of(entry: Mapping[str, Any], where: str | Path) -> float | None:
     for key, scale in TIME_KEYS.items():
         if entry.get(key) is not None:
             return read_number(entry[key], name=key, where=where) * scale
     return None
 
 
-def box_of(person):
+def box_of(person: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Four numbers of a box, None where there is none; only used to choose whom to follow."""
     numbers = to_numbers(next((person[key] for key in BOX_KEYS if person.get(key) is not None), None))
     return tuple(numbers.ravel()[:4]) if numbers is not None and numbers.size in (4, 5) else None
 
 
-def image_table(header):
+def image_table(header: Mapping[str, Any]) -> dict[Any, int] | None:
     """Give the frame of each image of a COCO file, by its number, None if there is no such table."""
     images = header.get("images") if isinstance(header, Mapping) else None
     if not isinstance(images, list) or not all(isinstance(one, Mapping) and "id" in one for one in images):
@@ -215,18 +217,18 @@ def image_table(header):
     return {key: place for place, key in enumerate(sorted(keys))}
 
 
-def is_list(value):
+def is_list(value: Any) -> bool:
     """Say whether a value is a list or array, of whatever."""
     return isinstance(value, list | tuple) or len(shape_of(value)) > 0
 
 
-def rows_of_boxes(boxes):
+def rows_of_boxes(boxes: Any) -> list[tuple[float, ...]] | None:
     """Give a box for each frame of a clip, None where there is no such table."""
     numbers = to_numbers(boxes)
     return None if numbers is None or numbers.ndim != 2 or numbers.shape[1] < 4 else [tuple(n[:4]) for n in numbers]
 
 
-def flags_of(valid):
+def flags_of(valid: Any) -> list[bool] | None:
     """Give which frames a file calls valid, None where it does not say."""
     flags = to_numbers(valid)
     return None if flags is None else flags.astype(bool).ravel().tolist()

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 
@@ -29,7 +30,7 @@ _FACTS = {
 }  # fmt: skip
 
 
-def open_source(path, format) -> tuple:
+def open_source(path: Path, format: str) -> tuple:
     """Open what is at a path: ``(file or folder, its PoseFormat, contents or None)``.
 
     JSON and folders are read later, value by value; their contents are None.

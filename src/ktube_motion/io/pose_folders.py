@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import FormatError
@@ -20,7 +21,7 @@ _NUMBERS = re.compile(r"\d+")
 _PERSON = re.compile(r"[_-]?(?:person(?:_?id)?|pid|p|id|track|subject)[_-]?(\d+)$", re.IGNORECASE)
 
 
-def find_frames(folder, suffixes=FRAME_SUFFIXES):
+def find_frames(folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES) -> list[tuple[int, int, Path]]:
     """List the files of a clip: ``[(frame, person, path)]``, frames from 0, sorted.
 
     Looks into the usual subfolders, and into one folder per frame as SMPLify-X
@@ -117,7 +118,7 @@ def _from_names(files):
     return [(found[-1], person) for found, person in zip(numbers, people, strict=True)]
 
 
-def read_folder(folder, reader: FrameReader, suffixes=FRAME_SUFFIXES) -> dict:
+def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict:
     """Read a file per frame into a `FrameReader`; give what the files say beside the poses."""
     header: dict = {}
     previous = None

@@ -3,8 +3,10 @@
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from einops import rearrange
@@ -68,7 +70,7 @@ _NEVER_A_PART = re.compile(
 
 
 @functools.lru_cache(maxsize=4096)
-def plain_name(key) -> str:
+def plain_name(key: Any) -> str:
     """Give a key as the tables have it: lower case, words with ``_``, without the model's name in front."""
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(key)).lower().replace("-", "_").replace(" ", "_")
     while match := _PREFIX.match(name):
@@ -88,7 +90,7 @@ def _parts_of(keys, renamed) -> Mapping[str, tuple]:
     return {part: tuple(key for _, key in sorted(keys, key=lambda item: item[0])) for part, keys in found.items()}
 
 
-def find_parts(params, renamed=()) -> dict:
+def find_parts(params: Mapping[str, Any], renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = ()) -> dict:
     """Tell which key holds which part: ``{part: key}``; parts that are null in it count, text and dicts do not.
 
     Where a whole pose stands beside root and body, the one that has hands is
@@ -114,7 +116,7 @@ def _has_fingers(whole, body):
     return math.prod(shape_of(whole)) > 2 * math.prod(shape_of(body))
 
 
-def is_pose(value, renamed=()) -> bool:
+def is_pose(value: Any, renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = ()) -> bool:
     """Say whether a dict holds parameters of a body under names that we know."""
     if not isinstance(value, Mapping):
         return False
@@ -124,7 +126,9 @@ def is_pose(value, renamed=()) -> bool:
     return bool(find_parts(value, renamed).keys() & {"root", "body", "whole"})
 
 
-def unread_parts(params, renamed=(), used=()) -> list[str]:
+def unread_parts(
+    params: Mapping[str, Any], renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = (), used: Collection[str] = ()
+) -> list[str]:
     """Name the keys that look like parts of a pose and are none that we know."""
     known = {key for keys in _parts_of(tuple(params), renamed).values() for key in keys} | {*dict(renamed), *used}
     return [
@@ -160,7 +164,7 @@ class Column:
 
 
 @functools.lru_cache(maxsize=1024)
-def fit_column(part, key, size) -> Column | None:
+def fit_column(part: str, key: str, size: int) -> Column | None:
     """Tell how `size` numbers a frame make up a part, None if they cannot."""
     if part == "transl":
         return Column(part, key, 3) if size == 3 else None
@@ -176,7 +180,7 @@ def fit_column(part, key, size) -> Column | None:
     return None
 
 
-def part_sizes(part) -> str:
+def part_sizes(part: str) -> str:
     """Name the lengths a part may have, for a message."""
     if part in ("betas", "expression"):
         return f"at most {_MOST_COEFFICIENTS} coefficients"
@@ -189,7 +193,7 @@ def _sizes(part):
     return "3" if part == "transl" else " or ".join(str(3 * len(joints)) for joints in PARTS[part][1])
 
 
-def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
+def measure(part: str, key: str, value: Any, where: str | Path, rows: int | None = None) -> tuple[Column, int]:
     """Tell how a value makes up a part, and how many frames it has.
 
     Parameters
@@ -237,7 +241,7 @@ def measure(part, key, value, where, rows=None) -> tuple[Column, int]:
     )
 
 
-def to_rotvecs(column, values, where):
+def to_rotvecs(column: Column, values: np.ndarray, where: str | Path) -> np.ndarray:
     """Turn the numbers of one part into axis-angle ``(N, J, 3)``; NaN where they are no rotation.
 
     Raises

@@ -58,7 +58,15 @@ class PoseReading:
     warnings: tuple[str, ...]
 
 
-def read_poses(path, *, format="auto", fps=None, person=None, axes=None, body_model=None) -> PoseReading:
+def read_poses(
+    path: str | Path,
+    *,
+    format: str = "auto",
+    fps: float | None = None,
+    person: int | str | None = None,
+    axes: str | None = None,
+    body_model: str | Path | None = None,
+) -> PoseReading:
     """Load poses as `load_poses` does, and tell what was decided on the way.
 
     Parameters
@@ -110,7 +118,7 @@ def read_poses(path, *, format="auto", fps=None, person=None, axes=None, body_mo
     return PoseReading(poses, source.layout.name, taken, check.upright, assumed, stand_ins, tuple(notes))
 
 
-def list_people(path, *, format="auto") -> list[Person]:
+def list_people(path: str | Path, *, format: str = "auto") -> list[Person]:
     """List everybody in a pose file or folder, the one who is seen longest first.
 
     Parameters
@@ -160,11 +168,11 @@ class _Source:
     header: dict
 
     @property
-    def flat_hand_mean(self):
+    def flat_hand_mean(self) -> bool:
         return self._says("flat_hand_mean", self.layout.flat_hand_mean)
 
     @property
-    def has_trajectory(self):
+    def has_trajectory(self) -> bool:
         return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
 
     def _says(self, key, default):

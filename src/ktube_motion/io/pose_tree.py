@@ -1,7 +1,9 @@
 """Finding people and frames in nested dicts and lists, whatever wraps them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +44,7 @@ _NESTS = ("smplx_params", "smplx_param", "smplx", "params", "smpl_params", "smpl
 _DEPTH = 5
 
 
-def holds_pose(value, renamed=(), depth=_DEPTH) -> bool:
+def holds_pose(value: Any, renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = (), depth: int = _DEPTH) -> bool:
     """Say whether a value is a pose, or has one inside; of lists the first that is not empty counts."""
     if depth < 0:
         return False
@@ -62,7 +64,7 @@ class FrameReader:
     Are frames numbered by themselves or by their place in the list? Both is refused.
     """
 
-    def __init__(self, detections: Detections, *, inside=None):
+    def __init__(self, detections: Detections, *, inside: str | None = None) -> None:
         self.detections, self.path, self.inside = detections, detections.path, inside
         self.renamed = detections.renamed
         self.images, self.picture = False, None
@@ -71,14 +73,14 @@ class FrameReader:
         self.rate, self._seen = None, False
         self._flat: set = set()  # keys of dicts that are poses themselves: most frames of a file have the same
 
-    def number(self, value, key="frame"):
+    def number(self, value: Any, key: Any = "frame") -> int:
         """Read a frame number; `FormatError` if it is none, or negative."""
         number = read_number(value, name=f"The frame number ({key})", where=self.path, whole=True)
         if number < 0:
             raise FormatError("The frame number is negative.", where=self.path, expected=">= 0", found=number)
         return number
 
-    def keyed(self, value, key):
+    def keyed(self, value: Any, key: Any) -> None:
         """Add a frame whose number is its key; a whole clip under a number is a track of that name."""
         number, image = frame_number(key)
         if isinstance(value, Mapping) and self._is_clip(value):
@@ -87,7 +89,7 @@ class FrameReader:
         self.images |= image
         self.frame(value, number=self.number(number, key))
 
-    def frame(self, value, *, number=None, place=None):
+    def frame(self, value: Any, *, number: int | None = None, place: int | None = None) -> None:
         """Add everybody in one frame; None, [] and {} are frames without anybody."""
         inner = value if isinstance(value, Mapping) else {}
         again = False
@@ -128,7 +130,9 @@ class FrameReader:
             return self.number(named[0], key), True
         return self.number(inner[key], key), again
 
-    def people(self, value, where, depth=0, outer=None, label=None):
+    def people(
+        self, value: Any, where: str | Path, depth: int = 0, outer: Any = None, label: Any = None
+    ) -> Iterator[tuple[Any, Any, Any]]:
         """Yield (track name or None, parameters, box) of everybody in a frame."""
         if is_empty(value) or depth > _DEPTH:
             return
@@ -206,7 +210,7 @@ class FrameReader:
             value = value[key]
         return False
 
-    def finish(self, header=None):
+    def finish(self, header: Mapping[str, Any] | None = None) -> None:
         """Settle how frames are counted, when all are there."""
         detections = self.detections
         if self.numbered is not None:
@@ -236,7 +240,7 @@ def _choose(keys):
     return keys[0] if keys else None
 
 
-def read_tree(tree, reader: FrameReader, *, label=None, depth=0):
+def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int = 0) -> None:
     """Read nested data whole: one clip, several tracks, or frames; `FormatError` if no pose is in it."""
     if depth > _DEPTH or not holds_pose(tree, reader.renamed, _DEPTH + 1):
         raise no_pose(tree, reader.path)

@@ -13,7 +13,15 @@ from .pose_reading import read_poses
 __all__ = ["POSE_FORMATS", "load_poses", "save_poses"]
 
 
-def load_poses(path, *, format="auto", fps=None, person=None, axes=None, body_model=None) -> PoseSequence:
+def load_poses(
+    path: str | Path,
+    *,
+    format: str = "auto",
+    fps: float | None = None,
+    person: int | str | None = None,
+    axes: str | None = None,
+    body_model: str | Path | None = None,
+) -> PoseSequence:
     """Load SMPL-X poses of one person, from any of the common estimators and data sets.
 
     Parameters
@@ -100,7 +108,7 @@ def load_poses(path, *, format="auto", fps=None, person=None, axes=None, body_mo
     return read_poses(path, **options).poses
 
 
-def save_poses(poses, path):
+def save_poses(poses: PoseSequence, path: str | Path) -> None:
     """Write poses as an SMPL-X ``.npz`` that AMASS and BEAT2 tools read, atomically.
 
     Parameters

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class SoundReader:
         else:
             self._open(Path(audio))
 
-    def _open(self, path):
+    def _open(self, path: str | Path) -> Any:
         if not path.is_file():
             raise FormatError("There is no such sound file.", where=path)
         # Only local files: a playlist must not send us to the network.
@@ -86,7 +86,7 @@ class SoundReader:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """End ffmpeg."""
         self._stack.close()
 

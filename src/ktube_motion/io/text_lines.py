@@ -2,7 +2,8 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from ..errors import FormatError
 from ..types import Utterance
@@ -15,7 +16,7 @@ _FULL_WIDTH = str.maketrans({"#": "＃", "/": "／"})
 HALF_WIDTH = str.maketrans({"＃": "#", "／": "/"})
 
 
-def _seconds(text):
+def _seconds(text: str) -> float:
     value = float(text)
     return 0.0 if math.isnan(value) else value
 
@@ -43,7 +44,7 @@ def _parse_line(line):
     return Utterance(start, end, text, tokens=tuple(pairs))
 
 
-def read_text_file(path, *, on_error: Callable[[FormatError], None] | None = None) -> list[Utterance]:
+def read_text_file(path: str | Path, *, on_error: Callable[[FormatError], None] | None = None) -> list[Utterance]:
     """Read the utterances of a clip, ``sentence#word/POS …#from#to`` a line.
 
     Parameters
@@ -83,7 +84,7 @@ def read_text_file(path, *, on_error: Callable[[FormatError], None] | None = Non
     return utterances
 
 
-def numbered_lines(path):
+def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     """Give an utterance, or what is wrong with it, for every line that is not blank."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
@@ -94,7 +95,7 @@ def numbered_lines(path):
                 yield FormatError(error.problem, where=where, expected=error.expected, found=error.found)
 
 
-def write_text_file(path, utterances: Iterable[Utterance]) -> None:
+def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
     """Write utterances in the format of `read_text_file`, atomically.
 
     ``#`` in words and ``/`` in tokens are written full-width, so that other

@@ -2,6 +2,8 @@
 
 import logging
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -54,7 +56,7 @@ class Track:
     length: int = 0
     valid: np.ndarray | None = None
 
-    def only(self, rows):
+    def only(self, rows: np.ndarray | slice) -> "Track":
         """Keep some rows, given as a bool array."""
         names = ("rotvecs", "transl", "expression", "frames", "valid") + (
             ("betas",) if np.ndim(self.betas) == 2 else ()
@@ -63,7 +65,7 @@ class Track:
         return replace(self, **kept)
 
 
-def choose_fps(given, found, *, where):
+def choose_fps(given: float | None, found: Any, *, where: str | Path) -> float:
     """Take the frame rate the caller gave, else the file's, else `DEFAULT_FPS`.
 
     Raises
@@ -83,7 +85,9 @@ def choose_fps(given, found, *, where):
     return fps
 
 
-def place_times(times, *, last, fps, where):
+def place_times(
+    times: np.ndarray, *, last: float | None, fps: float, where: str | Path
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Put time stamps on a uniform grid: ``(chosen rows, their frames, length of the clip)``.
 
     Frame 0 is time 0 and the clip lasts until the stamp `last`; stamps that
@@ -105,7 +109,7 @@ def place_times(times, *, last, fps, where):
     return order[nearest[first]], frames, round((last - start) * fps) + 1
 
 
-def turn(rotvecs, transl, matrix):
+def turn(rotvecs: np.ndarray, transl: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rotate whole poses by `matrix`: root rotation and translation.
 
     Vertices are R(v - p) + p + t with the pelvis p of the body at rest. Turned
@@ -120,7 +124,9 @@ def turn(rotvecs, transl, matrix):
     return rotvecs, np.asarray(transl, np.float64) @ matrix.T
 
 
-def to_poses(track, *, path, fps, source, flat_hand_mean, axes=None):
+def to_poses(
+    track: Track, *, path: str | Path, fps: float, source: str, flat_hand_mean: bool, axes: str | None = None
+) -> PoseSequence:
     """Place one person's frames on the time line and clean them.
 
     Parameters

@@ -6,7 +6,9 @@ import math
 import pickle
 import re
 import warnings
-from typing import ClassVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +21,7 @@ _RUNS_CODE = {"os", "posix", "nt", "subprocess", "sys", "shutil", "importlib", "
 _CALLS = {"eval", "exec", "compile", "open", "getattr", "setattr", "__import__", "apply", "execfile", "load", "loads"}
 
 
-def plain(value):
+def plain(value: Any) -> Any:
     """Make every array inside plain containers an ordinary one.
 
     Raises
@@ -30,7 +32,7 @@ def plain(value):
     return _plain(value, {})[0]
 
 
-def _plain(value, known):
+def _plain(value: Any, known: dict[int, Any]) -> Any:
     """Give the value and how many values it holds; `known` remembers containers, which may hold themselves."""
     if isinstance(value, np.ndarray):
         value = value.view(np.ndarray)
@@ -143,7 +145,7 @@ class _Named:
         raise ValueError(f"a call of {self.name}")
 
 
-def load_tensors(file):
+def load_tensors(file: Any) -> Any:
     """Let PyTorch read a file of tensors and plain containers."""
     import torch
 
@@ -239,11 +241,11 @@ class SafeUnpickler(pickle._Unpickler):
 
     dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, file, where, *, limit, storage=None):
+    def __init__(self, file: Any, where: str | Path, *, limit: int, storage: Callable[..., Any] | None = None) -> None:
         super().__init__(file)
         self.file, self.where, self.limit, self.storage = file, where, limit, storage
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         key = (module, name)
         if module.partition(".")[0] == "torch" and key not in _NAMES:
             _NAMES.update(_torch_names())
@@ -259,12 +261,12 @@ class SafeUnpickler(pickle._Unpickler):
             )
         return _NAMES[key]
 
-    def persistent_load(self, key):
+    def persistent_load(self, key: Any) -> Any:
         if self.storage is None or not (isinstance(key, tuple) and len(key) >= 3 and isinstance(key[1], _Named)):
             raise pickle.UnpicklingError("a persistent id")
         return self.storage(str(key[2]), np.dtype(key[1].name))
 
-    def load_build(self):
+    def load_build(self) -> None:
         if type(self.stack[-2]) not in (_Array, _Dtype, _JoblibArray):
             raise pickle.UnpicklingError("a state for something that has none")
         super().load_build()

@@ -41,7 +41,7 @@ _UNPACKERS: dict[bytes, tuple[str, Callable[[], Any] | None]] = {
 _PICKLE_STARTS = b"\x80(})]lditcNIFSVXUBCKMJL0.\x8a\x8c\x95"
 
 
-def to_numpy(value):
+def to_numpy(value: Any) -> Any:
     """Give a tensor as an array on the CPU; leave everything else alone."""
     if type(value).__module__.partition(".")[0] == "torch" and hasattr(value, "detach"):
         value = value.detach().cpu()
@@ -49,7 +49,7 @@ def to_numpy(value):
     return value
 
 
-def to_numbers(value):
+def to_numbers(value: Any) -> np.ndarray | None:
     """Give any array, tensor or nested list of numbers as float64, None where it is none."""
     if value is None:
         return None
@@ -61,7 +61,7 @@ def to_numbers(value):
         return None
 
 
-def shape_of(value) -> tuple[int, ...]:
+def shape_of(value: Any) -> tuple[int, ...]:
     """Give the shape of an array, tensor or nested list, ``()`` where the lists are ragged."""
     try:
         return np.shape(to_numpy(value))
@@ -69,7 +69,7 @@ def shape_of(value) -> tuple[int, ...]:
         return ()
 
 
-def load_numpy(path, *, needed=None, objects=False):
+def load_numpy(path: str | Path, *, needed: Callable[[str], bool] | None = None, objects: bool = False) -> Any:
     """Read an ``.npy`` array, or an ``.npz`` as a dict.
 
     Parameters
@@ -147,7 +147,7 @@ def _read_header(head):
     return read(file)
 
 
-def load_torch(path):
+def load_torch(path: str | Path) -> Any:
     """Read a ``.pt`` file: tensors, arrays and plain containers.
 
     PyTorch reads it with ``weights_only=True``; what that refuses only
@@ -200,7 +200,7 @@ def _read_torch_archive(path):
         return plain(SafeUnpickler(io.BytesIO(data), path, limit=len(data), storage=storage).load())
 
 
-def load_pickle(path):
+def load_pickle(path: str | Path) -> Any:
     """Read a pickle or joblib file of arrays and plain containers, compressed or not.
 
     NumPy arrays and scalars, PyTorch tensors, dicts, lists, tuples, sets,

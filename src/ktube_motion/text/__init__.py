@@ -10,9 +10,49 @@ All but `utterances` is imported when first used.
 """
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # At once, because function and module share a name: imported later, the module would take the function's place.
 from .utterances import utterances
+
+if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__` gives
+    from .alignment import Aligner as Aligner
+    from .alignment import Alignment as Alignment
+    from .alignment import align_words as align_words
+    from .augmentation import TextAugmentation as TextAugmentation
+    from .encoders import CachedTextEncoder as CachedTextEncoder
+    from .encoders import EmbeddedTextEncoder as EmbeddedTextEncoder
+    from .encoders import TextEncoder as TextEncoder
+    from .encoders import clean_texts as clean_texts
+    from .encoders import vectors_per_text as vectors_per_text
+    from .loading import load_text_encoder as load_text_encoder
+    from .loading import register_text_encoder as register_text_encoder
+    from .loading import save_text_encoder as save_text_encoder
+    from .loading import text_encoder_kinds as text_encoder_kinds
+    from .mirroring import count_unmirrored as count_unmirrored
+    from .mirroring import mirror_text as mirror_text
+    from .mirroring import mirror_tokens as mirror_tokens
+    from .pretrained import ClipTextEncoder as ClipTextEncoder
+    from .pretrained import HFTextEncoder as HFTextEncoder
+    from .pretrained import KeT5TextEncoder as KeT5TextEncoder
+    from .reading import read_aloud as read_aloud
+    from .sequences import SequenceTextEncoder as SequenceTextEncoder
+    from .tagging import tag_korean as tag_korean
+    from .timing import estimate_words as estimate_words
+    from .timing import join_words as join_words
+    from .timing import shift_words as shift_words
+    from .timing import speaking_seconds as speaking_seconds
+    from .timing import timed_words as timed_words
+    from .tracks import NUM_TIMES as NUM_TIMES
+    from .tracks import ContextWordEncoder as ContextWordEncoder
+    from .tracks import WindowWordEncoder as WindowWordEncoder
+    from .tracks import WordEncoder as WordEncoder
+    from .tracks import word_encoder as word_encoder
+    from .tracks import word_track as word_track
+    from .utterances import CaptionEntry as CaptionEntry
+    from .utterances import caption_entries as caption_entries
+    from .words import POS_CLASSES as POS_CLASSES
+    from .words import WordVectorizer as WordVectorizer
 
 _HOME = {
     "Aligner": "alignment",
@@ -57,12 +97,14 @@ _HOME = {
 __all__ = [*_HOME, "utterances"]
 
 
-def __getattr__(name):
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    return value
+if not TYPE_CHECKING:  # a checker that saw it would take any name for granted
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        return value
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
@@ -53,7 +54,7 @@ class Alignment:
 
 def align_words(
     cues: Iterable[Cue],
-    audio,
+    audio: Any,
     *,
     aligner: Aligner | None = None,
     margin: float = 0.5,

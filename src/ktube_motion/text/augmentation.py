@@ -4,6 +4,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class TextAugmentation:
         particle: float = 0.2,
         order: float = 0.2,
         missing: float = 0.1,
-    ):
+    ) -> None:
         chances = {"paraphrase": paraphrase, "ending": ending, "particle": particle, "order": order, "missing": missing}
         for name, chance in chances.items():
             if not 0 <= chance <= 1:
@@ -75,7 +76,7 @@ class TextAugmentation:
         self.identity = hashlib.sha256(f"{chances}\n{table}".encode()).hexdigest()[:16]
 
     @classmethod
-    def from_table(cls, path: str | Path, *, also: Iterable[tuple[str, str, str]] = (), **chances):
+    def from_table(cls, path: str | Path, *, also: Iterable[tuple[str, str, str]] = (), **chances: Any) -> Self:
         """Read paraphrases from a table with tabs and the columns ``kind``, ``label`` and ``wording``.
 
         Parameters

@@ -163,7 +163,7 @@ class CachedTextEncoder:
     True
     """
 
-    def __init__(self, encoder: TextEncoder, folder: str | Path):
+    def __init__(self, encoder: TextEncoder, folder: str | Path) -> None:
         self.encoder, self.folder = encoder, Path(folder)
         self.dim, self.identity = encoder.dim, encoder.identity
         self.length, self.unwrapped = vectors_per_text(encoder), getattr(encoder, "unwrapped", encoder)

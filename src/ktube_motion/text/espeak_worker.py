@@ -12,7 +12,7 @@ SYNCHRONOUS, UTF8, NO_EXIT = 2, 1, 0x8000
 SPEAK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 
 
-def main(library, data, voice):
+def main(library: str, data: str, voice: str) -> None:
     espeak = ctypes.CDLL(library)
     rate = espeak.espeak_Initialize(SYNCHRONOUS, 0, data.encode() or None, NO_EXIT)
     if rate <= 0 or espeak.espeak_SetVoiceByName(voice.encode()) != 0:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -20,7 +21,19 @@ _NO_LIMIT = 10**6  # transformers writes "no limit" as a huge number
 class _PretrainedTextEncoder:
     """Tokenise, read in batches of like length, pool: what the three encoders share."""
 
-    def __init__(self, model, tokenizer, *, name, pooling, dim, max_tokens, overflow, batch_size, recipe):
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        tokenizer: Any,
+        *,
+        name: str,
+        pooling: str,
+        dim: int,
+        max_tokens: int | None,
+        overflow: str,
+        batch_size: int,
+        recipe: Mapping[str, Any] | None,
+    ) -> None:
         if overflow not in ("error", "split"):
             raise ConfigError("overflow is not known.", expected="'error' or 'split'", found=repr(overflow))
         if tokenizer.pad_token is None:
@@ -175,16 +188,16 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
 
     def __init__(
         self,
-        source,
+        source: Any,
         *,
-        tokenizer=None,
-        pooler="mean",
-        max_tokens=None,
-        overflow="error",
-        batch_size=32,
-        device="cpu",
-        local_files_only=False,
-    ):
+        tokenizer: Any = None,
+        pooler: str = "mean",
+        max_tokens: int | None = None,
+        overflow: str = "error",
+        batch_size: int = 32,
+        device: torch.device | str = "cpu",
+        local_files_only: bool = False,
+    ) -> None:
         if pooler not in ("mean", "simple", "none"):
             raise ConfigError("pooler is not known.", expected="'mean', 'simple' or 'none'", found=repr(pooler))
         self.pooler = pooler
@@ -241,15 +254,15 @@ class ClipTextEncoder(_PretrainedTextEncoder):
 
     def __init__(
         self,
-        source,
+        source: Any,
         *,
-        tokenizer=None,
-        max_tokens=None,
-        overflow="error",
-        batch_size=32,
-        device="cpu",
-        local_files_only=False,
-    ):
+        tokenizer: Any = None,
+        max_tokens: int | None = None,
+        overflow: str = "error",
+        batch_size: int = 32,
+        device: torch.device | str = "cpu",
+        local_files_only: bool = False,
+    ) -> None:
         kind = _transformers().CLIPTextModelWithProjection
         model, missing = _load_model(kind, source, local_files_only)
         if missing:
@@ -303,17 +316,17 @@ class HFTextEncoder(_PretrainedTextEncoder):
 
     def __init__(
         self,
-        source,
+        source: Any,
         *,
-        pooling="mean",
-        normalize=False,
-        tokenizer=None,
-        max_tokens=None,
-        overflow="error",
-        batch_size=32,
-        device="cpu",
-        local_files_only=False,
-    ):
+        pooling: str = "mean",
+        normalize: bool = False,
+        tokenizer: Any = None,
+        max_tokens: int | None = None,
+        overflow: str = "error",
+        batch_size: int = 32,
+        device: torch.device | str = "cpu",
+        local_files_only: bool = False,
+    ) -> None:
         if pooling not in _POOLINGS:
             raise ConfigError("pooling is not known.", expected=", ".join(_POOLINGS), found=repr(pooling))
         self.pooling, self.normalize = pooling, normalize
@@ -385,7 +398,7 @@ def _pooled_t5():
     """Give the class of VL-KE-T5's language model: a T5 encoder and its pooler's weights."""
 
     class Pooler(nn.Module):
-        def __init__(self, size):
+        def __init__(self, size) -> None:
             super().__init__()
             self.dense1, self.layernorm = nn.Linear(size, size), nn.LayerNorm(size, eps=1e-12)
 
@@ -393,7 +406,7 @@ def _pooled_t5():
             return self.layernorm(self.dense1(x))
 
     class PooledT5(_transformers().T5EncoderModel):
-        def __init__(self, config):
+        def __init__(self, config) -> None:
             super().__init__(config)
             self.pooler = Pooler(config.d_model)
             self.post_init()

@@ -57,7 +57,7 @@ class SequenceTextEncoder:
     (torch.Size([2, 4, 512]), tensor([4, 4]))
     """
 
-    def __init__(self, encoder: TextEncoder, length: int = 16, *, dictionary: bool = False):
+    def __init__(self, encoder: TextEncoder, length: int = 16, *, dictionary: bool = False) -> None:
         if not isinstance(length, int) or length < 2:
             raise ConfigError("length cannot work.", expected="a whole number from 2 on", found=repr(length))
         size = getattr(encoder, "state_dim", encoder.dim)

@@ -39,7 +39,7 @@ class KoreanVoice:
     (dtype('float32'), True)
     """
 
-    def __init__(self, voice: str = "ko"):
+    def __init__(self, voice: str = "ko") -> None:
         worker = Path(__file__).with_name("espeak_worker.py")
         command = [sys.executable, "-I", str(worker), *_find_espeak(), voice]
         with ExitStack() as stack:
@@ -56,7 +56,7 @@ class KoreanVoice:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _end(self):
+    def _end(self) -> None:
         self._process.kill()
         with suppress(BrokenPipeError):  # what it was still to read
             self._process.stdin.close()

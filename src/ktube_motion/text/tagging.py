@@ -1,6 +1,7 @@
 """Korean text cut into words with parts of speech."""
 
 from functools import cache
+from typing import Any
 
 from ..errors import MissingDependencyError
 from ..io.characters import normalize_text
@@ -10,7 +11,7 @@ __all__ = ["load_kiwi", "readable", "tag_korean"]
 
 
 @cache
-def load_kiwi():
+def load_kiwi() -> Any:
     """Load the Korean analyser, once per process, with one worker so that results do not vary."""
     try:
         from kiwipiepy import Kiwi
@@ -21,7 +22,7 @@ def load_kiwi():
     return Kiwi(num_workers=1)
 
 
-def readable(text):
+def readable(text: str) -> str:
     """Put a space for every character that Kiwi cannot read; places in the text stay."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
 

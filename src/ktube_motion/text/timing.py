@@ -1,9 +1,10 @@
 """When each word is said: joined to the words of the text, moved with a cut, estimated where nobody knows."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from typing import TypeVar
 
 from ..errors import ConfigError, DataError
 from ..types import Cue, Word
@@ -218,7 +219,10 @@ def _share(words, end):
     return [replace(shared[0], source=known), *shared[1:]]
 
 
-def split_where(items, test):
+T = TypeVar("T")
+
+
+def split_where(items: Sequence[T], test: Callable[[T, T], bool]) -> list[list[T]]:
     """Cut a list wherever `test` (item before, item) is true."""
     parts = [list(items[:1])] if items else []
     for before, item in pairwise(items):

@@ -70,7 +70,7 @@ class WindowWordEncoder:
     torch.Size([2, 1536])
     """
 
-    def __init__(self, encoder: TextEncoder, *, before: int = 1):
+    def __init__(self, encoder: TextEncoder, *, before: int = 1) -> None:
         self.encoder, self.before = encoder, before
         self.dim, self.identity = 3 * encoder.dim, f"{encoder.identity}/windows/{before}"
         self._read = _Reader(encoder.encode)
@@ -101,7 +101,7 @@ class ContextWordEncoder:
     >>> ContextWordEncoder(KeT5TextEncoder("checkpoints/ke-t5-base", pooler="none"))  # doctest: +SKIP
     """
 
-    def __init__(self, encoder, *, before: int = 8):
+    def __init__(self, encoder, *, before: int = 8) -> None:
         self.encoder, self.before = encoder, before
         self.dim, self.identity = encoder.state_dim, f"{encoder.identity}/states/{before}"
         self._read = _Reader(encoder.encode_last_words)

@@ -22,11 +22,11 @@ class _Spoken:
     first: bool
 
     @property
-    def start(self):
+    def start(self) -> float:
         return self.word.start
 
     @property
-    def text(self):
+    def text(self) -> str:
         return self.word.text
 
 

@@ -60,7 +60,7 @@ class WordVectorizer:
     ((300,), 'Act_VIP')
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         vectors = load_numpy(folder / "our_vab_data.npy")
         words = load_pickle(folder / "our_vab_words.pkl")
@@ -83,13 +83,13 @@ class WordVectorizer:
         """Size of a word vector."""
         return self._vectors.shape[1]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._rows)
 
-    def __contains__(self, word):
+    def __contains__(self, word: str) -> bool:
         return word in self._rows
 
-    def __getitem__(self, token):
+    def __getitem__(self, token: str) -> tuple[np.ndarray, np.ndarray]:
         """Give (vector ``(dim,)``, pos ``(15,)``) of ``"word/POS"`` or of a (word, POS) pair."""
         word, pos = _split_token(token) if isinstance(token, str) else token
         kind = _VIP_CLASS.get(word, pos) if word in self._rows else "OTHER"
@@ -123,7 +123,7 @@ class WordVectorizer:
         words, pos = zip(*(self[token] for token in (*sentence, *padding)), strict=True)
         return np.stack(words), np.stack(pos), len(sentence)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"WordVectorizer({str(self.folder)!r}: {len(self)} words, {self.dim}-d)"
 
 

@@ -69,7 +69,7 @@ class MotionAugmentation:
     path: float = 1.5
     turning: float = 0.03
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for names, low, high in (
             (("share", "parts"), 0, 1),
             (("arms", "trunk", "turning"), 0, np.inf),

@@ -6,12 +6,14 @@ what is used, once for all processes.
 
 import hashlib
 import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import CorpusError, DataError, KtubeError
+from ..io import Corpus
 from ..io.files import atomic_path, read_json, write_json
 
 __all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
@@ -28,7 +30,7 @@ def fill_up(clip: np.ndarray, shortest: int) -> np.ndarray:
     return np.concatenate((clip, np.repeat(clip[-1:], missing, 0))) if missing else clip
 
 
-def read_clip(corpus, name: str) -> np.ndarray:
+def read_clip(corpus: Corpus, name: str) -> np.ndarray:
     """Give the motion vectors of a clip, float32 ``(T, D)``; `DataError` if one is not finite."""
     clip = corpus.features(name)
     if not np.isfinite(clip).all():
@@ -40,12 +42,14 @@ def read_clip(corpus, name: str) -> np.ndarray:
     return clip
 
 
-def size_of_clips(corpus, names) -> int:
+def size_of_clips(corpus: Corpus, names: Iterable[str]) -> int:
     """Give the bytes of the named clips, without reading them."""
     return sum(size for _, size, _ in _sources(corpus, names))
 
 
-def map_clips(file, corpus, names, *, shortest: int = 0) -> tuple[torch.Tensor, list[int]]:
+def map_clips(
+    file: str | Path, corpus: Corpus, names: Sequence[str], *, shortest: int = 0
+) -> tuple[torch.Tensor, list[int]]:
     """Give the frames of the named clips from `file`, written first if it is missing, stale or damaged.
 
     Parameters

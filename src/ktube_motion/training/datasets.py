@@ -11,11 +11,13 @@ import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..errors import CorpusError
+from ..io import Corpus
 from .clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
 from .device import free_memory, training_device
 
@@ -39,7 +41,7 @@ class _Lender:
     New memory would cost as much as filling it, since the system clears it first.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.idle = []
 
     def lend(self, *shape):
@@ -120,7 +122,9 @@ class ClipTable:
         return cls._laid(torch.from_numpy(frames), lengths, names or map(str, range(len(lengths))), shortest)
 
     @classmethod
-    def from_corpus(cls, corpus, names: Iterable[str], *, file=None, shortest: int = 0) -> "ClipTable":
+    def from_corpus(
+        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
+    ) -> "ClipTable":
         """Read the motion vectors of the named clips of a `io.Corpus`.
 
         Parameters
@@ -146,7 +150,9 @@ class ClipTable:
         return cls._laid(*map_clips(file, corpus, names, shortest=shortest), names, shortest)
 
     @classmethod
-    def for_training(cls, corpus, names: Iterable[str], *, file=None, shortest: int = 0) -> "ClipTable":
+    def for_training(
+        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
+    ) -> "ClipTable":
         """Read the named clips to where training reads them fastest and they fit.
 
         That is the GPU if they take a quarter of its free memory at most; else
@@ -183,7 +189,7 @@ class ClipTable:
         ends = laid.cumsum(0)
         return cls(frames, ends - laid, torch.tensor(lengths), ends, tuple(names))
 
-    def to(self, device) -> "ClipTable":
+    def to(self, device: torch.device | str) -> "ClipTable":
         """Move the frames to a device."""
         return replace(self, frames=self.frames.to(device))
 

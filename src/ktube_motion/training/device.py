@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -107,7 +108,7 @@ def free_memory(device: torch.device) -> int:
 
 
 @contextmanager
-def tf32_matmul(use: bool):
+def tf32_matmul(use: bool) -> Iterator[None]:
     """Take fp32 matrix products with TF32 inside, if `use`."""
     before = torch.get_float32_matmul_precision()
     if use:

@@ -3,15 +3,17 @@
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import ConfigError
 from ..evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss
+from ..io import Corpus
 from ..metrics import matching_score, r_precision
 from ..models import load_state
-from ..text import vectors_per_text
+from ..text import TextAugmentation, TextEncoder, vectors_per_text
 from .datasets import ClipTable, indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .utterances import KnownTexts, TextVariants, UtteranceSet
@@ -67,7 +69,7 @@ class EvaluatorTraining(LoopConfig):
     text_variants: int = 32
     augmentation: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.loss not in ("contrastive", "margin"):
             raise ConfigError("Unknown loss.", expected="contrastive or margin", found=repr(self.loss))
@@ -169,15 +171,15 @@ class _EvaluatorTask:
 
 def train_evaluator(
     config: EvaluatorTraining,
-    corpus,
-    output,
+    corpus: Corpus,
+    output: str | Path,
     *,
-    text_encoder,
-    augmentation=None,
+    text_encoder: TextEncoder,
+    augmentation: TextAugmentation | None = None,
     start: MotionEvaluator | None = None,
     resume: bool = False,
     progress: bool = True,
-    **hooks,
+    **hooks: Any,
 ) -> MotionEvaluator:
     """Train an evaluator on the train split of a corpus; the best on the val split is given.
 

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
+from typing import Any
 
 from ..io.experiments import check_experiment
 
@@ -13,12 +14,12 @@ __all__ = ["check_output", "kept_log", "plain", "same_files"]
 _FREE = ("steps", "tracker", "log_every", "save_every")
 
 
-def plain(config):
+def plain(config: Any) -> Any:
     """Give a config as JSON would give it back: tuples as lists, nested configs as dicts."""
     return json.loads(json.dumps(asdict(config))) if is_dataclass(config) else config
 
 
-def check_output(output: Path, config, resume: bool) -> None:
+def check_output(output: Path, config: Any, resume: bool) -> None:
     """Raise `ConfigError` if a folder holds another experiment, or an unfinished one that is not resumed."""
     # An option that came later did then what it does now by default.
     defaults = plain(type(config)())

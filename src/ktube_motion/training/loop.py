@@ -60,7 +60,7 @@ class Task(Protocol):
 def fit(
     task: Task,
     config: LoopConfig,
-    output,
+    output: str | Path,
     *,
     resume: bool = False,
     progress: bool = True,
@@ -106,7 +106,7 @@ def fit(
         return loop.run()
 
 
-def check_start(config: LoopConfig, output, *, resume: bool) -> None:
+def check_start(config: LoopConfig, output: str | Path, *, resume: bool) -> None:
     """Raise what `fit` would raise before its first step; for those who have work to do before that.
 
     Raises
@@ -291,7 +291,7 @@ class _Loop:
         if better and self.on_best is not None:
             self.on_best(tuple(better), model)
 
-    def _save(self):
+    def _save(self) -> None:
         if self.accelerator.is_main_process:
             state = {
                 "step": self.step,
@@ -304,7 +304,7 @@ class _Loop:
                 torch.save(state, temporary)
         self.accelerator.wait_for_everyone()
 
-    def _load(self):
+    def _load(self) -> None:
         path = self.output / "checkpoint.pt"
         if not path.exists():
             return  # stopped before the first checkpoint: start again, which gives the same result
@@ -318,7 +318,7 @@ class _Loop:
         except (KeyError, RuntimeError, EOFError, ValueError) as error:
             raise CheckpointError("This checkpoint does not fit.", where=path, found=error) from error
 
-    def _start_output(self):
+    def _start_output(self) -> None:
         write_json(self.output / "config.json", plain(self.config))
         if self.config.tracker is not None:
             self.accelerator.init_trackers("tensorboard" if self.config.tracker == "tensorboard" else self.output.name)

@@ -66,7 +66,7 @@ class LoopConfig:
     save_every: int = 1000
     tracker: str | None = "tensorboard"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulation", "log_every", "evaluate_every", "save_every"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:

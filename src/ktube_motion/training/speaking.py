@@ -1,8 +1,14 @@
 """The training task of a transformer that hears words in time."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from ..gpt import MotionTransformer, transformer_loss
+from ..io import Corpus
+from ..text import TextEncoder, WordEncoder
+from ..vq import MotionTokenizer
 from .speech import SpeechSet
 from .utterances import KnownTexts, tokenize_corpus
 
@@ -14,7 +20,16 @@ class SpeakingTask:
 
     best = {"loss": "min"}  # noqa: RUF012
 
-    def __init__(self, config, corpus, tokenizer, text_encoder, word_encoder, cache, progress):
+    def __init__(
+        self,
+        config: Any,
+        corpus: Corpus,
+        tokenizer: MotionTokenizer,
+        text_encoder: TextEncoder,
+        word_encoder: WordEncoder,
+        cache: str | Path | None,
+        progress: bool,
+    ) -> None:
         self.config = config
         self.model = MotionTransformer(config.transformer)
         names = {split: corpus.names(split) for split in ("train", "val")}
@@ -30,7 +45,7 @@ class SpeakingTask:
         said = [text for speech in self.sets.values() for text in speech.every_text()]
         self.known = KnownTexts(text_encoder, said, progress=progress)
 
-    def batch(self, step, part):
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
         config = self.config
         windows, rng = self.sets["train"].draw(config.batch_size, seed=config.seed, step=step)
         # Each window has its own numbers, so that a part of a batch is the same on any number of processes.
@@ -46,7 +61,7 @@ class SpeakingTask:
             vectors[some] = self.known.encode([texts[row] for row in some])
         return {**batch, "text": vectors, "names": [name for name, _ in windows]}
 
-    def loss(self, model, batch):
+    def loss(self, model: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         result = transformer_loss(
             model,
             batch["tokens"],
@@ -59,7 +74,7 @@ class SpeakingTask:
         )
         return {"loss": result.loss, "accuracy": result.accuracy}
 
-    def evaluate(self, model):
+    def evaluate(self, model: Any) -> dict[str, float]:
         speech, total = self.sets["val"], {"loss": 0.0, "accuracy": 0.0}
         device, windows = next(model.parameters()).device, speech.windows()
         for first in range(0, len(windows), self.config.batch_size):

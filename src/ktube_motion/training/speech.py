@@ -1,14 +1,16 @@
 """Talks with their words in time: the samples of a transformer that hears what it moves to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import CorpusError
-from ..text import estimate_words, timed_words, word_track
+from ..io import Corpus
+from ..text import WordEncoder, estimate_words, timed_words, word_track
 from ..text.utterances import spoken_versions
 from ..types import Utterance, Word
 from .datasets import step_rng
@@ -44,7 +46,15 @@ class SpeechSet:
         If no clip has words.
     """
 
-    def __init__(self, corpus, tokens, encoder, config, *, tokens_per_second: float):
+    def __init__(
+        self,
+        corpus: Corpus,
+        tokens: Mapping[str, torch.Tensor],
+        encoder: WordEncoder,
+        config: Any,
+        *,
+        tokens_per_second: float,
+    ) -> None:
         self.config, self.rate = config, tokens_per_second
         self.tokens, self.readings = {}, {}
         for name, row in tokens.items():
@@ -77,7 +87,9 @@ class SpeechSet:
         step = self.config.max_tokens
         return [(name, start) for name, row in self.tokens.items() for start in range(0, len(row), step)]
 
-    def batch(self, windows: Sequence[tuple[str, int]], seeds=None, *, estimated: float = 0.0, jitter: float = 0.0):
+    def batch(
+        self, windows: Sequence[tuple[str, int]], seeds: Any = None, *, estimated: float = 0.0, jitter: float = 0.0
+    ) -> dict[str, Any]:
         """Give tokens, lengths, words and sentences of windows.
 
         Parameters

@@ -55,7 +55,7 @@ class SpeechEvaluatorTraining(LoopConfig):
     min_shift: float = 0.2
     max_shift: float = 2.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.min_shift <= self.max_shift < self.window:
             raise ConfigError(

@@ -1,6 +1,7 @@
 """Training a motion tokenizer."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import torch
 from ..errors import ConfigError, CorpusError
 from ..evaluation import EvaluationConfig
 from ..evaluation.samples import collect_samples
+from ..evaluators import Evaluator
 from ..features import features_to_joints
+from ..io import Corpus
 from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_score, mpjpe, r_precision
 from ..models import load_state
 from ..skeletons import Skeleton
@@ -59,7 +62,7 @@ class TokenizerTraining(LoopConfig):
     evaluation: EvaluationConfig = VALIDATION
 
     @classmethod
-    def t2m_gpt(cls, **changes) -> "TokenizerTraining":
+    def t2m_gpt(cls, **changes: Any) -> "TokenizerTraining":
         """Give the original's training: its losses on the motion vectors alone, and its tokenizer.
 
         Examples
@@ -167,7 +170,7 @@ def _rebuild(tokenizer, clip, refine=0):
     return tokenizer.decode(codes)[: len(clip)].cpu().numpy(), codes.reshape(-1).cpu()
 
 
-def measure_tokenizer(tokenizer: MotionTokenizer, clips, *, refine: int = 0) -> dict[str, float]:
+def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *, refine: int = 0) -> dict[str, float]:
     """Measure what a tokenizer loses, over whole clips.
 
     Parameters
@@ -210,14 +213,14 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips, *, refine: int = 0) -> 
 
 def train_tokenizer(
     config: TokenizerTraining,
-    corpus,
-    output,
+    corpus: Corpus,
+    output: str | Path,
     *,
-    evaluator=None,
+    evaluator: Evaluator | None = None,
     start: MotionTokenizer | None = None,
     resume: bool = False,
     progress: bool = True,
-    **hooks,
+    **hooks: Any,
 ) -> MotionTokenizer:
     """Train a motion tokenizer on the train split of a corpus.
 

@@ -1,6 +1,8 @@
 """Training the transformer that writes motion tokens from text."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,9 +10,12 @@ import torch
 from ..errors import CheckpointError, ConfigError
 from ..evaluation import EvaluationConfig, evaluate_generation
 from ..evaluation.samples import collect_samples
+from ..evaluators import Evaluator
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
+from ..io import Corpus
 from ..models import load_state
-from ..text import NUM_TIMES, vectors_per_text
+from ..text import NUM_TIMES, TextAugmentation, TextEncoder, WordEncoder, vectors_per_text
+from ..vq import MotionTokenizer
 from .datasets import indices_of_step, step_rng
 from .loop import LoopConfig, check_start, fit
 from .options import VALIDATION
@@ -171,19 +176,19 @@ class _TransformerTask:
 
 def train_transformer(
     config: TransformerTraining,
-    corpus,
-    output,
+    corpus: Corpus,
+    output: str | Path,
     *,
-    tokenizer,
-    text_encoder,
-    word_encoder=None,
-    augmentation=None,
-    evaluator=None,
-    cache=None,
+    tokenizer: MotionTokenizer,
+    text_encoder: TextEncoder,
+    word_encoder: WordEncoder | None = None,
+    augmentation: TextAugmentation | None = None,
+    evaluator: Evaluator | None = None,
+    cache: str | Path | None = None,
     start: MotionTransformer | None = None,
     resume: bool = False,
     progress: bool = True,
-    **hooks,
+    **hooks: Any,
 ) -> MotionTransformer:
     """Train a transformer on the train split of a corpus.
 

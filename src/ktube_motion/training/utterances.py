@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from ..errors import CheckpointError, CorpusError
+from ..io import Corpus
 from ..io.files import atomic_path
-from ..text import caption_entries, vectors_per_text
+from ..text import TextAugmentation, TextEncoder, caption_entries, vectors_per_text
+from ..vq import MotionTokenizer
 
 __all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
 
@@ -38,7 +40,9 @@ class UtteranceSet:
     counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_corpus(cls, corpus, lengths: Mapping[str, int], *, rate: float, shortest: int = 1) -> "UtteranceSet":
+    def from_corpus(
+        cls, corpus: Corpus, lengths: Mapping[str, int], *, rate: float, shortest: int = 1
+    ) -> "UtteranceSet":
         """Read the texts of clips.
 
         Parameters
@@ -76,7 +80,7 @@ class UtteranceSet:
             counts,
         )
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.clips)
 
     def draw_texts(self, samples: np.ndarray, rng: np.random.Generator) -> list[str]:
@@ -88,7 +92,7 @@ class UtteranceSet:
         return list(dict.fromkeys(text for choices in self.texts for text in choices))
 
 
-def encode_texts(encoder, texts: Iterable[str], *, progress: bool = True) -> dict[str, torch.Tensor]:
+def encode_texts(encoder: TextEncoder, texts: Iterable[str], *, progress: bool = True) -> dict[str, torch.Tensor]:
     """Encode each different text once.
 
     Parameters
@@ -130,7 +134,7 @@ class KnownTexts:
     torch.Size([3, 512])
     """
 
-    def __init__(self, encoder, texts: Iterable[str] = (), *, progress: bool = False):
+    def __init__(self, encoder: TextEncoder, texts: Iterable[str] = (), *, progress: bool = False) -> None:
         self.encoder = encoder
         self.vectors: dict[str, torch.Tensor] = {}
         self.dim, self.identity, self.length = encoder.dim, encoder.identity, vectors_per_text(encoder)
@@ -173,7 +177,9 @@ class TextVariants:
     (['발', '발'], ['발'])
     """
 
-    def __init__(self, augmentation, texts: Iterable[str], count: int, *, progress: bool = False):
+    def __init__(
+        self, augmentation: TextAugmentation | None, texts: Iterable[str], count: int, *, progress: bool = False
+    ) -> None:
         from tqdm import tqdm
 
         listed = [] if augmentation is None else list(dict.fromkeys(texts))
@@ -193,7 +199,14 @@ class TextVariants:
         return list(dict.fromkeys(text for wordings in self.wordings.values() for text in wordings))
 
 
-def tokenize_corpus(corpus, tokenizer, names: Sequence[str], *, folder=None, progress: bool = True):
+def tokenize_corpus(
+    corpus: Corpus,
+    tokenizer: MotionTokenizer,
+    names: Sequence[str],
+    *,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> dict[str, torch.Tensor]:
     """Turn clips into motion tokens, kept on disk when a folder is given.
 
     Parameters

@@ -6,10 +6,16 @@ convolution that could carry it to a neighbour, so a clip gives the same
 result alone and beside longer ones.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
+
+if TYPE_CHECKING:
+    from .config import TokenizerConfig
+
 
 __all__ = ["ACTIVATIONS", "NORMS", "Decoder", "Encoder"]
 
@@ -17,7 +23,7 @@ ACTIVATIONS = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu}
 GROUPS = 32
 
 
-def silence(x, padding):
+def silence(x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
     """Zero `x` ``(B, C, T)`` where `padding` ``(B, 1, T)`` is True; ``None`` means no padding."""
     return x if padding is None else x.masked_fill(padding, 0)
 
@@ -25,7 +31,7 @@ def silence(x, padding):
 class NoNorm(nn.Module):
     """Leaves its input alone."""
 
-    def forward(self, x, padding=None):
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Give `x` back."""
         return x
 
@@ -33,7 +39,7 @@ class NoNorm(nn.Module):
 class ChannelNorm(nn.LayerNorm):
     """Layer norm over the channels of ``(B, C, T)``, frame by frame."""
 
-    def forward(self, x, padding=None):
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise each frame; padding cannot leak."""
         return rearrange(super().forward(rearrange(x, "b c t -> b t c")), "b t c -> b c t")
 
@@ -41,10 +47,10 @@ class ChannelNorm(nn.LayerNorm):
 class ClipNorm(nn.GroupNorm):
     """Group norm over the frames of each clip that are not padding."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__(GROUPS, width, eps=1e-6)
 
-    def forward(self, x, padding=None):
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise groups of channels by the clip's own statistics."""
         if padding is None:
             return super().forward(x)
@@ -60,10 +66,10 @@ class ClipNorm(nn.GroupNorm):
 class BatchNorm(nn.BatchNorm1d):
     """Batch norm whose statistics skip padding."""
 
-    def __init__(self, width):
+    def __init__(self, width: int) -> None:
         super().__init__(width, eps=1e-6)
 
-    def forward(self, x, padding=None):
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Normalise channels by the batch (training) or the running statistics."""
         if padding is None or not self.training:
             return super().forward(x)
@@ -81,7 +87,7 @@ NORMS = {None: lambda width: NoNorm(), "LN": ChannelNorm, "GN": ClipNorm, "BN": 
 class ResidualBlock(nn.Module):
     """Norm, activation, dilated convolution, norm, activation, 1×1 convolution, plus the input."""
 
-    def __init__(self, width, *, dilation, activation, norm):
+    def __init__(self, width: int, *, dilation: int, activation: str, norm: str | None) -> None:
         super().__init__()
         self.norm1 = NORMS[norm](width)
         self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
@@ -89,7 +95,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv1d(width, width, 1)
         self.activation = ACTIVATIONS[activation]
 
-    def forward(self, x, padding=None):
+    def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Map ``(B, width, T)`` to the same shape."""
         hidden = self.conv1(silence(self.activation(self.norm1(x, padding)), padding))
         hidden = self.norm2(hidden, padding)
@@ -106,7 +112,7 @@ def _dilations(config):
 class _Level(nn.Module):
     """One change of rate: a residual stack and the convolution beside it."""
 
-    def __init__(self, config, **resample):
+    def __init__(self, config: "TokenizerConfig", **resample: Any) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(
             ResidualBlock(config.width, dilation=dilation, activation=config.activation, norm=config.norm)
@@ -115,7 +121,7 @@ class _Level(nn.Module):
         for name, convolution in resample.items():
             setattr(self, name, convolution)
 
-    def residual(self, x, padding):
+    def residual(self, x: torch.Tensor, padding: torch.Tensor | None) -> torch.Tensor:
         """Run the residual stack."""
         for block in self.blocks:
             x = block(x, padding)
@@ -148,7 +154,7 @@ class Encoder(nn.Module):
     .. [1] J. Zhang et al., T2M-GPT, CVPR 2023.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: "TokenizerConfig") -> None:
         super().__init__()
         width, stride = config.width, config.stride_t
         self.first = nn.Conv1d(config.feature_size, width, 3, padding=1)
@@ -201,7 +207,7 @@ class Decoder(nn.Module):
         Tokens on each side that a token's frames can depend on.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: "TokenizerConfig") -> None:
         super().__init__()
         width = config.width
         self.first = nn.Conv1d(config.code_dim, width, 3, padding=1)

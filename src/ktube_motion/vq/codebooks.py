@@ -63,14 +63,14 @@ def codebook_use(tokens: torch.Tensor, num_codes: int) -> float:
     return torch.unique(tokens[tokens != PADDING]).numel() / num_codes
 
 
-def world():
+def world() -> tuple[int, int]:
     """Give the number of processes that train together, and which of them this is."""
     if dist.is_available() and dist.is_initialized():
         return dist.get_world_size(), dist.get_rank()
     return 1, 0
 
 
-def sum_over_processes(tensor):
+def sum_over_processes(tensor: torch.Tensor) -> torch.Tensor:
     """Add up `tensor` over all processes, in place."""
     if world()[0] > 1:
         dist.all_reduce(tensor)
@@ -100,7 +100,7 @@ class Quantizer(nn.Module):
     def check(cls, num_codes: int, options: Mapping[str, Any]) -> None:
         """Raise a ConfigError if a codebook size and own options cannot work; by default all can."""
 
-    def __init__(self, num_codes, code_dim, num_quantizers=1):
+    def __init__(self, num_codes: int, code_dim: int, num_quantizers: int = 1) -> None:
         super().__init__()
         self.num_codes, self.code_dim, self.num_quantizers = num_codes, code_dim, num_quantizers
 
@@ -219,7 +219,9 @@ class VectorQuantizer(Quantizer):
 
     training_state = ("ema_count", "ema_sum", "initialised", "updates")
 
-    def __init__(self, num_codes, code_dim, *, ema, reseed, decay=0.99, beta=1.0):
+    def __init__(
+        self, num_codes: int, code_dim: int, *, ema: bool, reseed: bool, decay: float = 0.99, beta: float = 1.0
+    ) -> None:
         super().__init__(num_codes, code_dim)
         self.ema, self.reseed, self.decay, self.beta = ema, reseed, decay, beta
         codebook = torch.empty(num_codes, code_dim).uniform_(-1 / num_codes, 1 / num_codes)

@@ -90,7 +90,7 @@ class TokenizerConfig:
     beta: float = 1.0
 
     @classmethod
-    def t2m_gpt(cls, **changes) -> "TokenizerConfig":
+    def t2m_gpt(cls, **changes: Any) -> "TokenizerConfig":
         """Give the original's settings, with changes.
 
         Examples
@@ -100,7 +100,7 @@ class TokenizerConfig:
         """
         return cls(**{"code_dim": 512} | changes)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         size = Skeleton.named(self.skeleton).feature_size
         if self.feature_size is None:
             object.__setattr__(self, "feature_size", size)

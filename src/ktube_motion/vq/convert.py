@@ -5,9 +5,12 @@ the network; what they cannot say are hints.
 """
 
 from dataclasses import fields
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from ..arrays import ArrayLike
 from ..errors import CheckpointError, ConfigError
 from ..models import load_state, read_stats, read_torch_file
 from ..skeletons import Skeleton
@@ -98,7 +101,14 @@ def to_t2m_gpt_state_dict(tokenizer: MotionTokenizer) -> dict[str, torch.Tensor]
     return state
 
 
-def load_t2m_gpt_tokenizer(path, *, mean=None, std=None, dataname: str | None = None, **hints) -> MotionTokenizer:
+def load_t2m_gpt_tokenizer(
+    path: str | Path,
+    *,
+    mean: ArrayLike | None = None,
+    std: ArrayLike | None = None,
+    dataname: str | None = None,
+    **hints: Any,
+) -> MotionTokenizer:
     """Load a tokenizer that T2M-GPT, or the original KTubeUM code, has trained.
 
     Parameters

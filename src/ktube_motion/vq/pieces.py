@@ -1,5 +1,7 @@
 """Cutting motion: frames that fill the last token, and pieces of a motion too long to go in whole."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 
@@ -8,7 +10,9 @@ PIECE_FRAMES = 4096
 BATCH_FRAMES = 16384
 
 
-def fill_tokens(frames, frames_per_token, mask=None):
+def fill_tokens(
+    frames: int, frames_per_token: int, mask: torch.Tensor | None = None
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     """Tell which frame stands where, so that every token is full.
 
     Parameters
@@ -42,7 +46,9 @@ def fill_tokens(frames, frames_per_token, mask=None):
     return index, F.pad(mask, (0, extra)).unflatten(1, (-1, frames_per_token)).any(-1)
 
 
-def take(clips, index, rows=slice(None), frames=slice(None)):
+def take(
+    clips: torch.Tensor, index: torch.Tensor | None, rows: slice = slice(None), frames: slice = slice(None)
+) -> torch.Tensor:
     """Give some rows of ``(B, T, D)``, with the frames that `index` from `fill_tokens` names."""
     clips = clips[rows]
     if index is None:
@@ -53,7 +59,9 @@ def take(clips, index, rows=slice(None), frames=slice(None)):
     return clips.gather(1, index[..., None].expand(-1, -1, clips.shape[-1]))
 
 
-def pieces(clips, length, frames_per_token, *, reach, chunk_frames=None):
+def pieces(
+    clips: int, length: int, frames_per_token: int, *, reach: int, chunk_frames: int | None = None
+) -> Iterator[tuple[slice, slice, slice]]:
     """Cut a batch into pieces that overlap.
 
     Parameters
@@ -86,11 +94,11 @@ def pieces(clips, length, frames_per_token, *, reach, chunk_frames=None):
             yield slice(row, row + rows), slice(start, stop), slice(max(0, start - reach), min(length, stop + reach))
 
 
-def scaled(tokens, frames_per_token):
+def scaled(tokens: slice, frames_per_token: int) -> slice:
     """Turn a slice of tokens into the slice of their frames."""
     return slice(tokens.start * frames_per_token, tokens.stop * frames_per_token)
 
 
-def within(inner, outer):
+def within(inner: slice, outer: slice) -> slice:
     """Give the slice `inner` as counted from the start of `outer`."""
     return slice(inner.start - outer.start, inner.stop - outer.start)

@@ -4,6 +4,8 @@ Each is a `Quantizer`: call it to train, `encode` and `decode` to use it.
 """
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch.nn.functional as F
 from torch import nn
@@ -67,7 +69,7 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
     .. [1] F. Mentzer et al., Finite Scalar Quantization, ICLR 2024.
     """
 
-    def __init__(self, num_codes, code_dim, *, levels=None):
+    def __init__(self, num_codes: int, code_dim: int, *, levels: Sequence[int] | None = None) -> None:
         super().__init__(num_codes, code_dim)
         levels = _levels(num_codes) if levels is None else levels
         self.fsq = _library("fsq").FSQ(list(levels))
@@ -77,7 +79,7 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
 
     @classmethod
     @override
-    def check(cls, num_codes, options):
+    def check(cls, num_codes: int, options: Mapping[str, Any]) -> None:
         """Refuse levels below 3 and those whose product is not `num_codes`."""
         levels = options.get("levels")
         if levels is None:
@@ -114,7 +116,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
     .. [1] L. Yu et al., Language Model Beats Diffusion, ICLR 2024.
     """
 
-    def __init__(self, num_codes, code_dim, *, beta=1.0):
+    def __init__(self, num_codes: int, code_dim: int, *, beta: float = 1.0) -> None:
         super().__init__(num_codes, code_dim)
         # The tokenizer weighs quantizer losses by 0.02, which leaves the paper's 0.1 for the entropy.
         self.lfq = _library("lfq").LFQ(
@@ -123,7 +125,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
 
     @classmethod
     @override
-    def check(cls, num_codes, options):
+    def check(cls, num_codes: int, options: Mapping[str, Any]) -> None:
         """Refuse all but powers of two."""
         if not _is_power_of_two(num_codes):
             raise ConfigError("num_codes cannot be this.", expected="a power of two for LFQ", found=num_codes)
@@ -148,7 +150,9 @@ class ResidualQuantizer(_LibraryQuantizer):
     .. [1] N. Zeghidour et al., SoundStream, 2021.
     """
 
-    def __init__(self, num_codes, code_dim, *, num_quantizers=1, decay=0.99, beta=1.0):
+    def __init__(
+        self, num_codes: int, code_dim: int, *, num_quantizers: int = 1, decay: float = 0.99, beta: float = 1.0
+    ) -> None:
         super().__init__(num_codes, code_dim, num_quantizers)
         self.residual = _library("residual").ResidualVQ(
             dim=code_dim,

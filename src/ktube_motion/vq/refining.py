@@ -6,11 +6,16 @@ the path. Here the vectors before the quantizer are moved down the gradient of
 the error of the decoded motion, and the best tokens on the way are kept.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 
 from ..features import features_to_joints
 from ..skeletons import Skeleton
+
+if TYPE_CHECKING:
+    from .tokenizer import MotionTokenizer
 
 __all__ = ["refine_tokens"]
 
@@ -19,7 +24,14 @@ ROOM_WEIGHT = 0.3  # of joints in the room against joints about the root
 FEATURE_WEIGHT = 0.1  # of the normalised vectors: it holds rotations and contacts, which joints do not show
 
 
-def refine_tokens(tokenizer, features, vectors, mask, *, steps):
+def refine_tokens(
+    tokenizer: "MotionTokenizer",
+    features: torch.Tensor,
+    vectors: torch.Tensor,
+    mask: torch.Tensor | None,
+    *,
+    steps: int,
+) -> torch.Tensor:
     """Find tokens that decode to motion nearer to `features` than the encoder's.
 
     Parameters

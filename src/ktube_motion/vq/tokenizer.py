@@ -82,7 +82,7 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
     config_type = TokenizerConfig
     config: TokenizerConfig
 
-    def __init__(self, config: TokenizerConfig, stats: FeatureStats | None = None):
+    def __init__(self, config: TokenizerConfig, stats: FeatureStats | None = None) -> None:
         super().__init__()
         self.config = config
         self.hold_stats(stats, config.feature_size)
