@@ -173,8 +173,8 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         self.hold_stats(stats, config.feature_size)
         motion_size = (config.feature_size - _CONTACTS) * config.frames_per_step
         sizes = (config.width, config.embedding_size, config.num_layers, config.dropout)
-        self.motion = _Convolutions(motion_size, *sizes)
-        self.words = _Convolutions(config.word_dim + NUM_TIMES, *sizes)
+        self.motion: _Convolutions = _Convolutions(motion_size, *sizes)
+        self.words: _Convolutions = _Convolutions(config.word_dim + NUM_TIMES, *sizes)
 
     def _save_pretrained(self, save_directory: str | Path) -> None:
         super()._save_pretrained(save_directory)

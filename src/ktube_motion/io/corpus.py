@@ -93,7 +93,7 @@ class Corpus:
     """
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        self.root: Path = Path(root)
         self.malformed: dict[str, int] = {}
         self.malformed_words: dict[str, int] = {}
         if not (self.root / "new_joint_vecs").is_dir():

@@ -107,12 +107,30 @@ class Detections:
         renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = (),
         hands: Callable[..., np.ndarray] | None = None,
     ) -> None:
+        self.path: str | Path
+        self.renamed: tuple[tuple[str, str], ...]
+        self.hands: Callable[..., np.ndarray] | None
         self.path, self.renamed, self.hands = path, tuple(dict(renamed).items()), hands
+        self.frames: list[Any]
+        self.labels: list[Any]
+        self.boxes: list[Any]
         self.frames, self.labels, self.boxes = [], [], []
+        self.times: dict[int, float]
+        self.numbered: bool
+        self.is_clip: bool
+        self.incomplete: int
         self.times, self.numbered, self.is_clip, self.incomplete = {}, True, False, 0
+        self.unread: dict[str, None]
+        self.valid: list[bool] | None
         self.unread, self.valid = {}, None
+        self._announced: set[int]
+        self._plans: dict[Any, Any]
+        self._columns: dict[str, Any]
         self._announced, self._plans, self._columns = set(), {}, {}
-        self._null_parts = set()
+        self._null_parts: set[str] = set()
+        self._blocks: list[Any] | None
+        self._used: int
+        self._rows: Rows | None
         self._blocks, self._used, self._rows = [], _BLOCK, None
 
     @property

@@ -61,7 +61,7 @@ _LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)", re.DOTALL)
 _KEYPOINTS = re.compile(r"landmark|keypoint|joints_?[23]d|pose_?[23]d|mhr_|body_pose_params|j3d")
 
 
-def frame_number(key: Any) -> tuple[int, bool] | None:
+def frame_number(key: Any) -> tuple[float, bool] | None:
     """Tell the frame that a key of an object names: ``(number, named like an image)``, None if it names none."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         return int(key), False

@@ -11,7 +11,7 @@ from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
 from .detections import Detections
 from .hand_components import hand_from_components
-from .layouts import AXES, POSE_FORMATS
+from .layouts import AXES, POSE_FORMATS, PoseFormat
 from .people import Person, choose_person, find_people
 from .pose_checks import check_poses, likely_axes
 from .pose_facts import find_picture, find_rate
@@ -162,7 +162,7 @@ class _Source:
     """A file as it was detected."""
 
     path: Path
-    layout: object
+    layout: PoseFormat
     detections: Detections
     reader: FrameReader
     header: dict

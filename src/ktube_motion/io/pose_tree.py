@@ -65,15 +65,22 @@ class FrameReader:
     """
 
     def __init__(self, detections: Detections, *, inside: str | None = None) -> None:
+        self.detections: Detections
+        self.path: str | Path
+        self.inside: str | None
         self.detections, self.path, self.inside = detections, detections.path, inside
-        self.renamed = detections.renamed
+        self.renamed: tuple[tuple[str, str], ...] = detections.renamed
+        self.images: Any
+        self.picture: tuple[float, float] | None
         self.images, self.picture = False, None
         self.numbered: bool | None = None
         self.pending: list = []
+        self.rate: Any
+        self._seen: Any
         self.rate, self._seen = None, False
         self._flat: set = set()  # keys of dicts that are poses themselves: most frames of a file have the same
 
-    def number(self, value: Any, key: Any = "frame") -> int:
+    def number(self, value: Any, key: Any = "frame") -> float:
         """Read a frame number; `FormatError` if it is none, or negative."""
         number = read_number(value, name=f"The frame number ({key})", where=self.path, whole=True)
         if number < 0:

@@ -53,6 +53,7 @@ class SoundReader:
     """
 
     def __init__(self, audio: str | Path | tuple[np.ndarray, int], *, sample_rate: int) -> None:
+        self.sample_rate: int
         self.sample_rate, self._start, self._ended = sample_rate, 0, False
         self._kept = np.zeros(0, np.float32)
         self._stack = ExitStack()
@@ -62,7 +63,7 @@ class SoundReader:
         else:
             self._open(Path(audio))
 
-    def _open(self, path: str | Path) -> Any:
+    def _open(self, path: Path) -> Any:
         if not path.is_file():
             raise FormatError("There is no such sound file.", where=path)
         # Only local files: a playlist must not send us to the network.

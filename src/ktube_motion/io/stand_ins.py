@@ -11,7 +11,7 @@ _SHORTEST = 4  # identical frames; a video made from fewer pictures a second dou
 _SMOOTH = 0.35  # radians: what a body turns between two frames at most where a run goes on from real motion
 
 
-def find_stand_ins(rotvecs: np.ndarray, frames: np.ndarray | None) -> dict[str, np.ndarray]:
+def find_stand_ins(rotvecs: np.ndarray, frames: np.ndarray) -> dict[str, np.ndarray]:
     """Tell which rows of one person are stand-ins for missing poses.
 
     Parameters

@@ -73,7 +73,7 @@ def read_text_file(path: str | Path, *, on_error: Callable[[FormatError], None] 
     >>> read_text_file(path)[0].tokens
     (('1/2', 'NUM'), ('#번', 'NOUN'))
     """
-    utterances = []
+    utterances: list[Utterance] = []
     for line in numbered_lines(path):
         if isinstance(line, Utterance):
             utterances.append(line)
@@ -84,7 +84,7 @@ def read_text_file(path: str | Path, *, on_error: Callable[[FormatError], None] 
     return utterances
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: str | Path) -> Iterator[Utterance | FormatError]:
     """Give an utterance, or what is wrong with it, for every line that is not blank."""
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():

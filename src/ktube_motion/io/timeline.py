@@ -85,9 +85,7 @@ def choose_fps(given: float | None, found: Any, *, where: str | Path) -> float:
     return fps
 
 
-def place_times(
-    times: np.ndarray, *, last: float | None, fps: float, where: str | Path
-) -> tuple[np.ndarray, np.ndarray, int]:
+def place_times(times: np.ndarray, *, last: float, fps: float, where: str | Path) -> tuple[np.ndarray, np.ndarray, int]:
     """Put time stamps on a uniform grid: ``(chosen rows, their frames, length of the clip)``.
 
     Frame 0 is time 0 and the clip lasts until the stamp `last`; stamps that
@@ -125,7 +123,7 @@ def turn(rotvecs: np.ndarray, transl: np.ndarray, matrix: np.ndarray) -> tuple[n
 
 
 def to_poses(
-    track: Track, *, path: str | Path, fps: float, source: str, flat_hand_mean: bool, axes: str | None = None
+    track: Track, *, path: str | Path, fps: float, source: str, flat_hand_mean: bool, axes: np.ndarray | None = None
 ) -> PoseSequence:
     """Place one person's frames on the time line and clean them.
 

@@ -243,6 +243,10 @@ class SafeUnpickler(pickle._Unpickler):
 
     def __init__(self, file: Any, where: str | Path, *, limit: int, storage: Callable[..., Any] | None = None) -> None:
         super().__init__(file)
+        self.file: Any
+        self.where: str | Path
+        self.limit: int
+        self.storage: Callable[..., Any] | None
         self.file, self.where, self.limit, self.storage = file, where, limit, storage
 
     def find_class(self, module: str, name: str) -> Any:

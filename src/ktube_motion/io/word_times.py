@@ -36,7 +36,7 @@ def check_words(words: Sequence[Word], text: str) -> str | None:
     return None
 
 
-def write_words(path: str | Path, utterances: Sequence[Utterance]) -> None:
+def write_words(path: Path, utterances: Sequence[Utterance]) -> None:
     """Write the words of utterances as JSON, one utterance a line, atomically; no file where no word has a time.
 
     Examples
@@ -62,7 +62,7 @@ def write_words(path: str | Path, utterances: Sequence[Utterance]) -> None:
     write_text(path, "[" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "]\n")
 
 
-def read_words(path: str | Path, texts: Sequence[str | None]) -> tuple[list[tuple[Word, ...]], int]:
+def read_words(path: Path, texts: Sequence[str | None]) -> tuple[list[tuple[Word, ...]], int]:
     """Read the words of a clip's text lines.
 
     Parameters

@@ -73,7 +73,7 @@ class TextAugmentation:
                 raise ConfigError("One text has no paraphrase.", expected="two or more", found=list(group))
             self.groups |= dict.fromkeys(alike, alike)
         table = "\n".join(f"{text}\t{group[0]}" for text, group in sorted(self.groups.items()))
-        self.identity = hashlib.sha256(f"{chances}\n{table}".encode()).hexdigest()[:16]
+        self.identity: str = hashlib.sha256(f"{chances}\n{table}".encode()).hexdigest()[:16]
 
     @classmethod
     def from_table(cls, path: str | Path, *, also: Iterable[tuple[str, str, str]] = (), **chances: Any) -> Self:

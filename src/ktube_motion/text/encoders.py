@@ -164,8 +164,14 @@ class CachedTextEncoder:
     """
 
     def __init__(self, encoder: TextEncoder, folder: str | Path) -> None:
+        self.encoder: TextEncoder
+        self.folder: Path
         self.encoder, self.folder = encoder, Path(folder)
+        self.dim: int
+        self.identity: str
         self.dim, self.identity = encoder.dim, encoder.identity
+        self.length: int
+        self.unwrapped: TextEncoder
         self.length, self.unwrapped = vectors_per_text(encoder), getattr(encoder, "unwrapped", encoder)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:

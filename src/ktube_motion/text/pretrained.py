@@ -40,10 +40,14 @@ class _PretrainedTextEncoder:
             raise ConfigError("The tokenizer has no padding token.", fix="Set tokenizer.pad_token.")
         if batch_size < 1:
             raise ConfigError("batch_size must be positive.", found=batch_size)
+        self.model: torch.nn.Module
+        self.tokenizer: Any
         self.model, self.tokenizer = model.eval(), tokenizer
+        self.dim: int
+        self.batch_size: int
         self.dim, self.overflow, self.batch_size = dim, overflow, batch_size
-        self.max_tokens = max_tokens or _limit(model.config, tokenizer)
-        self.identity = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
+        self.max_tokens: int | None = max_tokens or _limit(model.config, tokenizer)
+        self.identity: str = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
         self.recipe = recipe
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -329,6 +333,8 @@ class HFTextEncoder(_PretrainedTextEncoder):
     ) -> None:
         if pooling not in _POOLINGS:
             raise ConfigError("pooling is not known.", expected=", ".join(_POOLINGS), found=repr(pooling))
+        self.pooling: str
+        self.normalize: bool
         self.pooling, self.normalize = pooling, normalize
         model, missing = _load_model(_transformers().AutoModel, source, local_files_only)
         # Sentence encoders are often saved without the head for BERT's own training, which is not used here.

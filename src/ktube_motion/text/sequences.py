@@ -6,6 +6,7 @@ above all. A model that is conditioned on the row can look at each.
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 
@@ -67,12 +68,16 @@ class SequenceTextEncoder:
             )
         if dictionary and hasattr(encoder, "encode_states"):
             raise ConfigError("This encoder cuts text into tokens of its own.", fix="Leave dictionary=True out.")
+        self.encoder: TextEncoder
+        self.length: int
+        self.dim: int
+        self.dictionary: bool
         self.encoder, self.length, self.dim, self.dictionary = encoder, length, encoder.dim, dictionary
-        self.identity = f"{encoder.identity}+{length}" + "+dictionary" * dictionary
+        self.identity: str = f"{encoder.identity}+{length}" + "+dictionary" * dictionary
         inner = getattr(encoder, "unwrapped", encoder)
         made = None if hasattr(inner, "save_pretrained") else getattr(inner, "recipe", None)
         own = {"kind": "sequence", "encoder": made, "length": length, "dictionary": dictionary}
-        self.recipe = None if made is None else own
+        self.recipe: dict[str, Any] | None = None if made is None else own
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give float32 rows ``(len(texts), length, dim)`` on the CPU; those behind a text's last are zero."""

@@ -1,7 +1,7 @@
 """What is being said at each moment: words as vectors, laid on the grid of the motion tokens."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -71,7 +71,11 @@ class WindowWordEncoder:
     """
 
     def __init__(self, encoder: TextEncoder, *, before: int = 1) -> None:
+        self.encoder: TextEncoder
+        self.before: int
         self.encoder, self.before = encoder, before
+        self.dim: int
+        self.identity: str
         self.dim, self.identity = 3 * encoder.dim, f"{encoder.identity}/windows/{before}"
         self._read = _Reader(encoder.encode)
 
@@ -102,7 +106,11 @@ class ContextWordEncoder:
     """
 
     def __init__(self, encoder, *, before: int = 8) -> None:
+        self.encoder: Any
+        self.before: int
         self.encoder, self.before = encoder, before
+        self.dim: int
+        self.identity: str
         self.dim, self.identity = encoder.state_dim, f"{encoder.identity}/states/{before}"
         self._read = _Reader(encoder.encode_last_words)
 

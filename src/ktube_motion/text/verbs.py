@@ -5,6 +5,7 @@ decides by frequency; for gestures what the verb stands with decides better.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["main_verbs"]
 
@@ -33,7 +34,7 @@ _NO_NOUNS = {"여": "열다", "아": "알다", "노": "놀다"}
 _BEFORE_AUXILIARY = ("EC", "ETM", "ETN", "NNB", "VX")
 
 
-def main_verbs(morphemes: Sequence) -> dict[int, str]:
+def main_verbs(morphemes: Sequence[Any]) -> dict[int, str]:
     """Find the verbs that Kiwi takes for another word or for an auxiliary.
 
     Parameters

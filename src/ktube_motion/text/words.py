@@ -96,7 +96,9 @@ class WordVectorizer:
         kind = POS_CLASSES.index(kind) if kind in POS_CLASSES else -1
         return self._vectors[self._rows.get(word, self._rows["unk"])].copy(), self._one_hot[kind].copy()
 
-    def encode_tokens(self, tokens: Sequence, *, max_tokens: int = 20) -> tuple[np.ndarray, np.ndarray, int]:
+    def encode_tokens(
+        self, tokens: Sequence[str | tuple[str, str]], *, max_tokens: int = 20
+    ) -> tuple[np.ndarray, np.ndarray, int]:
         """Encode a sentence: sos, at most `max_tokens` words, eos, then unk/OTHER up to the full size.
 
         Parameters

@@ -31,19 +31,19 @@ class SpeakingTask:
         progress: bool,
     ) -> None:
         self.config = config
-        self.model = MotionTransformer(config.transformer)
+        self.model: MotionTransformer = MotionTransformer(config.transformer)
         names = {split: corpus.names(split) for split in ("train", "val")}
         every = list(dict.fromkeys(names["train"] + names["val"]))
         tokens = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
         rate = corpus.fps / tokenizer.frames_per_token
-        self.sets = {
+        self.sets: dict[str, SpeechSet] = {
             split: SpeechSet(
                 corpus, {n: tokens[n] for n in members}, word_encoder, config.transformer, tokens_per_second=rate
             )
             for split, members in names.items()
         }
         said = [text for speech in self.sets.values() for text in speech.every_text()]
-        self.known = KnownTexts(text_encoder, said, progress=progress)
+        self.known: KnownTexts = KnownTexts(text_encoder, said, progress=progress)
 
     def batch(self, step: int, part: slice) -> dict[str, Any]:
         config = self.config

@@ -55,7 +55,11 @@ class SpeechSet:
         *,
         tokens_per_second: float,
     ) -> None:
+        self.config: Any
+        self.rate: float
         self.config, self.rate = config, tokens_per_second
+        self.tokens: dict[str, torch.Tensor]
+        self.readings: dict[Any, Any]
         self.tokens, self.readings = {}, {}
         for name, row in tokens.items():
             found = [
@@ -66,7 +70,7 @@ class SpeechSet:
                 self.tokens[name], self.readings[name] = torch.from_numpy(np.asarray(row)), found
         if not self.tokens:
             raise CorpusError("No clip has words.", where=corpus.root, expected="clips with texts", found=len(tokens))
-        self.names = list(self.tokens)
+        self.names: list[str] = list(self.tokens)
         self._ends = np.cumsum([len(row) for row in self.tokens.values()])
 
     def every_text(self) -> list[str]:

@@ -137,8 +137,11 @@ class KnownTexts:
     def __init__(self, encoder: TextEncoder, texts: Iterable[str] = (), *, progress: bool = False) -> None:
         self.encoder = encoder
         self.vectors: dict[str, torch.Tensor] = {}
+        self.dim: int
+        self.identity: str
+        self.length: int
         self.dim, self.identity, self.length = encoder.dim, encoder.identity, vectors_per_text(encoder)
-        self.unwrapped = getattr(encoder, "unwrapped", encoder)
+        self.unwrapped: TextEncoder = getattr(encoder, "unwrapped", encoder)
         self._read(texts, progress)
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -183,7 +186,7 @@ class TextVariants:
         from tqdm import tqdm
 
         listed = [] if augmentation is None else list(dict.fromkeys(texts))
-        self.wordings = {
+        self.wordings: dict[str, list[str]] = {
             text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]
             for text in tqdm(listed, desc="wordings", unit="text", disable=None if progress else True)
         }

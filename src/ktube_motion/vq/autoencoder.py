@@ -6,6 +6,7 @@ convolution that could carry it to a neighbour, so a clip gives the same
 result alone and beside longer ones.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIVATIONS", "NORMS", "Decoder", "Encoder"]
 
-ACTIVATIONS = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu}
+ACTIVATIONS: dict[str, Callable[..., torch.Tensor]] = {"relu": F.relu, "silu": F.silu, "gelu": F.gelu}
 GROUPS = 32
 
 
@@ -81,7 +82,12 @@ class BatchNorm(nn.BatchNorm1d):
         return rearrange(normal, "b t c -> b c t")
 
 
-NORMS = {None: lambda width: NoNorm(), "LN": ChannelNorm, "GN": ClipNorm, "BN": BatchNorm}
+NORMS: dict[str | None, Callable[[int], nn.Module]] = {
+    None: lambda width: NoNorm(),
+    "LN": ChannelNorm,
+    "GN": ClipNorm,
+    "BN": BatchNorm,
+}
 
 
 class ResidualBlock(nn.Module):
@@ -89,11 +95,11 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, *, dilation: int, activation: str, norm: str | None) -> None:
         super().__init__()
-        self.norm1 = NORMS[norm](width)
-        self.conv1 = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
-        self.norm2 = NORMS[norm](width)
-        self.conv2 = nn.Conv1d(width, width, 1)
-        self.activation = ACTIVATIONS[activation]
+        self.norm1: nn.Module = NORMS[norm](width)
+        self.conv1: nn.Conv1d = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation)
+        self.norm2: nn.Module = NORMS[norm](width)
+        self.conv2: nn.Conv1d = nn.Conv1d(width, width, 1)
+        self.activation: Callable[..., torch.Tensor] = ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor, padding: torch.Tensor | None = None) -> torch.Tensor:
         """Map ``(B, width, T)`` to the same shape."""
@@ -157,17 +163,17 @@ class Encoder(nn.Module):
     def __init__(self, config: "TokenizerConfig") -> None:
         super().__init__()
         width, stride = config.width, config.stride_t
-        self.first = nn.Conv1d(config.feature_size, width, 3, padding=1)
-        self.levels = nn.ModuleList(
+        self.first: nn.Conv1d = nn.Conv1d(config.feature_size, width, 3, padding=1)
+        self.levels: nn.ModuleList = nn.ModuleList(
             _Level(config, down=nn.Conv1d(width, width, 2 * stride, stride, padding=stride // 2))
             for _ in range(config.down_t)
         )
-        self.last = nn.Conv1d(width, config.code_dim, 3, padding=1)
+        self.last: nn.Conv1d = nn.Conv1d(width, config.code_dim, 3, padding=1)
         self.stride = stride
         reach = 1
         for _ in self.levels:
             reach = (reach + sum(_dilations(config))) * stride + stride // 2
-        self.reach = -(-(reach + 1) // stride**config.down_t)
+        self.reach: int = -(-(reach + 1) // stride**config.down_t)
 
     def forward(self, features: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Encode normalised features.
@@ -210,17 +216,17 @@ class Decoder(nn.Module):
     def __init__(self, config: "TokenizerConfig") -> None:
         super().__init__()
         width = config.width
-        self.first = nn.Conv1d(config.code_dim, width, 3, padding=1)
-        self.levels = nn.ModuleList(
+        self.first: nn.Conv1d = nn.Conv1d(config.code_dim, width, 3, padding=1)
+        self.levels: nn.ModuleList = nn.ModuleList(
             _Level(config, up=nn.Conv1d(width, width, 3, padding=1)) for _ in range(config.down_t)
         )
-        self.middle = nn.Conv1d(width, width, 3, padding=1)
-        self.last = nn.Conv1d(width, config.feature_size, 3, padding=1)
-        self.stride = config.stride_t
+        self.middle: nn.Conv1d = nn.Conv1d(width, width, 3, padding=1)
+        self.last: nn.Conv1d = nn.Conv1d(width, config.feature_size, 3, padding=1)
+        self.stride: int = config.stride_t
         reach = 2
         for _ in self.levels:
             reach = -(-(reach + 1) // self.stride) + sum(_dilations(config))
-        self.reach = reach + 1
+        self.reach: int = reach + 1
 
     def forward(self, vectors: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """Decode code vectors.

@@ -102,6 +102,9 @@ class Quantizer(nn.Module):
 
     def __init__(self, num_codes: int, code_dim: int, num_quantizers: int = 1) -> None:
         super().__init__()
+        self.num_codes: int
+        self.code_dim: int
+        self.num_quantizers: int
         self.num_codes, self.code_dim, self.num_quantizers = num_codes, code_dim, num_quantizers
 
     def forward(self, vectors: torch.Tensor, mask: torch.Tensor | None = None) -> QuantizerOutput:
@@ -223,6 +226,10 @@ class VectorQuantizer(Quantizer):
         self, num_codes: int, code_dim: int, *, ema: bool, reseed: bool, decay: float = 0.99, beta: float = 1.0
     ) -> None:
         super().__init__(num_codes, code_dim)
+        self.ema: bool
+        self.reseed: bool
+        self.decay: float
+        self.beta: float
         self.ema, self.reseed, self.decay, self.beta = ema, reseed, decay, beta
         codebook = torch.empty(num_codes, code_dim).uniform_(-1 / num_codes, 1 / num_codes)
         if ema:

@@ -1,5 +1,6 @@
 """What a motion tokenizer is trained by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,11 @@ from .tokenizer import TokenizerOutput
 
 __all__ = ["RECONSTRUCTIONS", "TokenizerLoss", "tokenizer_loss"]
 
-RECONSTRUCTIONS = {"l1_smooth": F.smooth_l1_loss, "l1": F.l1_loss, "l2": F.mse_loss}
+RECONSTRUCTIONS: dict[str, Callable[..., torch.Tensor]] = {
+    "l1_smooth": F.smooth_l1_loss,
+    "l1": F.l1_loss,
+    "l2": F.mse_loss,
+}
 
 
 @dataclass(frozen=True, eq=False)

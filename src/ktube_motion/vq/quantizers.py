@@ -72,10 +72,12 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
     def __init__(self, num_codes: int, code_dim: int, *, levels: Sequence[int] | None = None) -> None:
         super().__init__(num_codes, code_dim)
         levels = _levels(num_codes) if levels is None else levels
-        self.fsq = _library("fsq").FSQ(list(levels))
+        self.fsq: Any = _library("fsq").FSQ(list(levels))
+        self.narrow: nn.Linear
+        self.widen: nn.Linear
         self.narrow, self.widen = nn.Linear(code_dim, len(levels)), nn.Linear(len(levels), code_dim)
         # Without it all vectors of a batch are so alike that they fall into one or two cells, and stay there.
-        self.norm = nn.BatchNorm1d(len(levels), affine=False)
+        self.norm: nn.BatchNorm1d = nn.BatchNorm1d(len(levels), affine=False)
 
     @classmethod
     @override
@@ -119,7 +121,7 @@ class LookupFreeQuantizer(_LibraryQuantizer):
     def __init__(self, num_codes: int, code_dim: int, *, beta: float = 1.0) -> None:
         super().__init__(num_codes, code_dim)
         # The tokenizer weighs quantizer losses by 0.02, which leaves the paper's 0.1 for the entropy.
-        self.lfq = _library("lfq").LFQ(
+        self.lfq: Any = _library("lfq").LFQ(
             dim=code_dim, codebook_size=num_codes, entropy_loss_weight=5.0, commitment_loss_weight=beta
         )
 
@@ -154,7 +156,7 @@ class ResidualQuantizer(_LibraryQuantizer):
         self, num_codes: int, code_dim: int, *, num_quantizers: int = 1, decay: float = 0.99, beta: float = 1.0
     ) -> None:
         super().__init__(num_codes, code_dim, num_quantizers)
-        self.residual = _library("residual").ResidualVQ(
+        self.residual: Any = _library("residual").ResidualVQ(
             dim=code_dim,
             num_quantizers=num_quantizers,
             codebook_size=num_codes,

@@ -11,7 +11,7 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..models import HubModel, StandardizedModel, evaluating, hash_weights
 from ..types import FeatureStats
 from .autoencoder import Decoder, Encoder
-from .codebooks import PADDING
+from .codebooks import PADDING, Quantizer
 from .config import TokenizerConfig
 from .pieces import fill_tokens, pieces, scaled, take, within
 from .refining import refine_tokens
@@ -86,9 +86,9 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
         super().__init__()
         self.config = config
         self.hold_stats(stats, config.feature_size)
-        self.encoder = Encoder(config)
-        self.quantizer = make_quantizer(config)
-        self.decoder = Decoder(config)
+        self.encoder: Encoder = Encoder(config)
+        self.quantizer: Quantizer = make_quantizer(config)
+        self.decoder: Decoder = Decoder(config)
 
     @property
     def frames_per_token(self) -> int:

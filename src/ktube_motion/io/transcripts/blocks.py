@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from ...types import Cue, Word
 from .page import Page, check_times, clock_seconds, looks_like
@@ -153,7 +154,7 @@ def _stamped_words(lines, start, end):
     return timed_words(pieces, end)
 
 
-def timed_words(pieces, end) -> tuple[Word, ...]:
+def timed_words(pieces: Any, end: float) -> tuple[Word, ...]:
     """Cut timed pieces of text at white space; a word ends where the next one starts."""
     words: list[list] = []
     apart = True

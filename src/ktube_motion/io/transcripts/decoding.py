@@ -1,6 +1,7 @@
 """From the bytes of a transcript to its text: Korean encodings, and what damage leaves."""
 
 import re
+from pathlib import Path
 
 from ...errors import FormatError
 
@@ -32,7 +33,7 @@ _BINARY = {
 }
 
 
-def decode(data: bytes, path) -> tuple[str, str, list[str]]:
+def decode(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     """Give the text of a file, its encoding, and what is to be told; ``DAMAGE`` stands where bytes are broken.
 
     Raises

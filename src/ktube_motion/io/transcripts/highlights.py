@@ -27,7 +27,7 @@ class _Lit:
     lit: tuple[int, int] | None
 
     @property
-    def letters(self):
+    def letters(self) -> str:
         return "".join(self.plain.split())
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 from ...types import Cue, Word
 from .blocks import timed_words
@@ -313,7 +314,7 @@ def read_json3(page: Page) -> list[Cue]:
     return roll(rolling)
 
 
-def roll(events) -> list[Cue]:
+def roll(events: Any) -> list[Cue]:
     """Make cues of YouTube's events, (start, end, timed pieces); a line stays while the next one is spoken."""
     cues: list[list] = []
     for start, end, pieces in events:

@@ -4,6 +4,7 @@ import html
 import math
 import re
 from collections import defaultdict
+from typing import Any
 from xml.etree import ElementTree
 
 from ...types import Cue
@@ -35,7 +36,7 @@ def parse_xml(page: Page) -> ElementTree.Element:
         raise page.error("This is not valid XML.", where=where, found=error, fix="Was it cut off?") from error
 
 
-def local_name(element) -> str:
+def local_name(element: Any) -> str:
     """Give an element's or attribute's name without its namespace."""
     name = element.tag if isinstance(element, ElementTree.Element) else element
     return name.rpartition("}")[2] if isinstance(name, str) else ""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ...errors import FormatError
 from ...types import Cue
@@ -55,7 +56,7 @@ class Page:
         if (line := f"{self.path}: {message}") not in self.notes:
             self.notes.append(line)
 
-    def error(self, problem: str, **details) -> FormatError:
+    def error(self, problem: str, **details: Any) -> FormatError:
         """Make the error that refuses this file."""
         return FormatError(problem, **{"where": self.path, **details})
 
@@ -80,7 +81,7 @@ class TranscriptFormat:
     suffixes: tuple[str, ...] = ()
 
 
-def clock_seconds(hours, minutes, seconds, fraction) -> float:
+def clock_seconds(hours: str | None, minutes: str | None, seconds: str, fraction: str | None) -> float:
     """Add up a clock time given as texts; the fraction is that of a second, so ``5,9`` is 5.9."""
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(seconds) + float(f"0.{fraction or 0}")
 

@@ -43,7 +43,7 @@ class Transcript:
 
 
 def load_transcript(
-    path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
+    path: str | Path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
 ) -> list[Cue]:
     """Read what was said and when, cleaned.
 
@@ -99,7 +99,7 @@ def load_transcript(
 
 
 def read_cues(
-    path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
+    path: str | Path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
 ) -> list[Cue]:
     """Read the cues as the file has them: tags, repeats, overlaps and all.
 
@@ -132,7 +132,7 @@ def read_cues(
 
 
 def read_transcript(
-    path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
+    path: str | Path, *, offset: float = 0.0, format: str = "auto", tier: str | None = None, fps: float | None = None
 ) -> Transcript:
     """Read the cues as the file has them, with all there is to tell of it.
 
@@ -208,7 +208,7 @@ def _shifted(cue, offset):
     return replace(cue, start=cue.start + offset, end=cue.end + offset, words=words)
 
 
-def save_transcript(cues: Iterable[Cue], path) -> None:
+def save_transcript(cues: Iterable[Cue], path: str | Path) -> None:
     """Write cues as SRT, atomically.
 
     Parameters

@@ -99,7 +99,7 @@ class Labels:
     removed: int = 0
     changes: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         spellings = sorted(self.names, key=len, reverse=True)
         # Spaces within a label may come and go.
         names = "|".join(r"[\s_-]*".join(map(re.escape, key)) for key in spellings) or r"(?!)"
@@ -167,7 +167,7 @@ def known_labels() -> Labels:
 class _AnyKnown(Labels):
     """Labels for a single text, of which no file tells which recur."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = _KNOWN.pattern
         self._mark = re.compile(
             rf"{MARK_START}(?P<tag>[^{MARK_END}]*){MARK_END}:?|(?P<change>>{{2,}})"

@@ -78,7 +78,9 @@ def with_ends(cues: Sequence[Cue]) -> list[Cue]:
     return closed
 
 
-def fill_word_times(words: Sequence[tuple[float | None, float | None, str]], start: float, end: float):
+def fill_word_times(
+    words: Sequence[tuple[float | None, float | None, str]], start: float, end: float
+) -> tuple[Word, ...]:
     """Give the words that have no time the room between their neighbours, shared by letters.
 
     Those are ``"estimated"``; aligners leave out numbers and foreign words.
