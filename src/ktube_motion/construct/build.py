@@ -326,7 +326,7 @@ def _end_with_parent() -> None:
 
     parent = parent_process()
 
-    def watch() -> None:
+    def watch():
         parent.join()
         os._exit(1)
 

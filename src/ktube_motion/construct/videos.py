@@ -37,7 +37,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
     from ..text import utterances
 
     corpus = Corpus(root)
-    record = {
+    record: dict[str, Any] = {
         "name": source.name,
         "key": None,
         "clips": [],

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -63,7 +63,7 @@ class AlignedTextEncoder:
         CheckpointError
             If it is needed, or is another one.
         """
-        parts = {} if text_encoder is None else {"text_encoder": text_encoder}
+        parts: dict[str, Any] = {} if text_encoder is None else {"text_encoder": text_encoder}
         evaluator = MotionEvaluator.from_pretrained(folder, **parts)
         if evaluator.text_encoder is None:
             raise CheckpointError(

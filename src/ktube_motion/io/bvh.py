@@ -27,7 +27,7 @@ class _Joint:
     channels: list = field(default_factory=list)
 
 
-def load_bvh(path: str | Path, *, unit="cm") -> Motion:
+def load_bvh(path: str | Path, *, unit: str = "cm") -> Motion:
     """Load a BVH file: rotations, root path and the skeleton of the file.
 
     Parameters

@@ -128,7 +128,7 @@ class Detections:
         self._columns: dict[str, Any]
         self._announced, self._plans, self._columns = set(), {}, {}
         self._null_parts: set[str] = set()
-        self._blocks: list[Any] | None
+        self._blocks: Any
         self._used: int
         self._rows: Rows | None
         self._blocks, self._used, self._rows = [], _BLOCK, None

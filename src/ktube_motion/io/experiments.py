@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
 from .files import read_json
@@ -11,11 +12,11 @@ __all__ = ["check_experiment"]
 
 def check_experiment(
     record: str | Path,
-    settings: Mapping,
+    settings: Mapping[str, Any],
     *,
     resume: bool,
     free: Collection[str] = (),
-    defaults: Mapping | None = None,
+    defaults: Mapping[str, Any] | None = None,
     label: Callable[[str], str] = str,
 ) -> bool:
     """Tell whether an experiment has begun, and raise where it must not be touched.

@@ -40,7 +40,7 @@ def hand_from_components(
     return (numbers @ _components(body_model, side, numbers.shape[1], where)).astype(np.float32)
 
 
-def _components(body_model: str | Path, side: str, count: int, path: str | Path) -> np.ndarray:
+def _components(body_model, side, count, path):
     """Load the first `count` principal components of one hand, ``(count, 45)``."""
     if body_model is None:
         raise ConfigError(

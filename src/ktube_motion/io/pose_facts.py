@@ -61,7 +61,7 @@ _LAST_NUMBER = re.compile(r"(\d+)(?!.*\d)", re.DOTALL)
 _KEYPOINTS = re.compile(r"landmark|keypoint|joints_?[23]d|pose_?[23]d|mhr_|body_pose_params|j3d")
 
 
-def frame_number(key: Any) -> tuple[float, bool] | None:
+def frame_number(key: Any) -> tuple[Any, bool] | None:
     """Tell the frame that a key of an object names: ``(number, named like an image)``, None if it names none."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         return int(key), False
@@ -200,15 +200,15 @@ def box_of(person: Mapping[str, Any]) -> tuple[float, ...] | None:
     return tuple(numbers.ravel()[:4]) if numbers is not None and numbers.size in (4, 5) else None
 
 
-def image_table(header: Mapping[str, Any]) -> dict[Any, int] | None:
+def image_table(header: Mapping[str, Any] | None) -> dict[Any, int] | None:
     """Give the frame of each image of a COCO file, by its number, None if there is no such table."""
     images = header.get("images") if isinstance(header, Mapping) else None
     if not isinstance(images, list) or not all(isinstance(one, Mapping) and "id" in one for one in images):
         return None
     names = [next((one[key] for key in IMAGE_KEYS if isinstance(one.get(key), str)), "") for one in images]
-    numbers = [frame_number(name) for name in names]
+    numbers: list[Any] = [frame_number(name) for name in names]
     keys = [one["id"] for one in images]
-    keys = [frame_number(key)[0] if frame_number(key) else key for key in keys]
+    keys = [found[0] if (found := frame_number(key)) else key for key in keys]
     if not images or not all(isinstance(key, int) for key in keys):
         return None
     if all(number is not None for number in numbers) and len({n for n, _ in numbers}) == len(numbers):

@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import FormatError
 from .pose_facts import no_pose
@@ -118,9 +119,9 @@ def _from_names(files):
     return [(found[-1], person) for found, person in zip(numbers, people, strict=True)]
 
 
-def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict:
+def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict[str, Any]:
     """Read a file per frame into a `FrameReader`; give what the files say beside the poses."""
-    header: dict = {}
+    header: dict[str, Any] = {}
     previous = None
     for frame, _, path in find_frames(folder, suffixes):
         if path.suffix.lower() == ".json" and frame != previous:

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 from ..errors import FormatError
 from .json_stream import JsonStream
@@ -16,7 +17,7 @@ _PEOPLE = ("people", "persons", "humans", "tracks", "subjects")
 _DEPTH = 3
 
 
-def read_json_poses(path: str | Path, reader: FrameReader) -> dict:
+def read_json_poses(path: str | Path, reader: FrameReader) -> dict[str, Any]:
     """Read one JSON file, one of a frame a line (``.jsonl``), or either packed with gzip.
 
     Parameters
@@ -57,7 +58,7 @@ def read_json_poses(path: str | Path, reader: FrameReader) -> dict:
     return header
 
 
-def read_json_frame(path: str | Path, reader: FrameReader, *, frame: int) -> dict:
+def read_json_frame(path: str | Path, reader: FrameReader, *, frame: int) -> dict[str, Any]:
     """Read the JSON file of one frame, whose number its name told; give what it says beside the pose."""
     value = _with_stream(path, lambda stream: stream.value())
     reader.frame(value, number=frame)

@@ -90,7 +90,9 @@ def _parts_of(keys, renamed) -> Mapping[str, tuple]:
     return {part: tuple(key for _, key in sorted(keys, key=lambda item: item[0])) for part, keys in found.items()}
 
 
-def find_parts(params: Mapping[str, Any], renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = ()) -> dict:
+def find_parts(
+    params: Mapping[str, Any], renamed: Mapping[str, str] | tuple[tuple[str, str], ...] = ()
+) -> dict[str, Any]:
     """Tell which key holds which part: ``{part: key}``; parts that are null in it count, text and dicts do not.
 
     Where a whole pose stands beside root and body, the one that has hands is

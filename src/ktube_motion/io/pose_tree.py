@@ -74,13 +74,13 @@ class FrameReader:
         self.picture: tuple[float, float] | None
         self.images, self.picture = False, None
         self.numbered: bool | None = None
-        self.pending: list = []
+        self.pending: list[Any] = []
         self.rate: Any
         self._seen: Any
         self.rate, self._seen = None, False
         self._flat: set = set()  # keys of dicts that are poses themselves: most frames of a file have the same
 
-    def number(self, value: Any, key: Any = "frame") -> float:
+    def number(self, value: Any, key: Any = "frame") -> Any:
         """Read a frame number; `FormatError` if it is none, or negative."""
         number = read_number(value, name=f"The frame number ({key})", where=self.path, whole=True)
         if number < 0:
@@ -89,7 +89,7 @@ class FrameReader:
 
     def keyed(self, value: Any, key: Any) -> None:
         """Add a frame whose number is its key; a whole clip under a number is a track of that name."""
-        number, image = frame_number(key)
+        number, image = frame_number(key)  # type: ignore[misc]  # asked for keys that are numbers only
         if isinstance(value, Mapping) and self._is_clip(value):
             read_tree(value, self, label=str(key))
             return

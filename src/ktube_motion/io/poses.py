@@ -1,6 +1,7 @@
 """Every estimator's poses in, one `PoseSequence` out; and back to a file others read."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -104,7 +105,7 @@ def load_poses(
     >>> poses.fps, poses.valid, poses.global_orient[0].round(3) + 0
     (25.0, array([ True, False,  True]), array([0., 0., 0.], dtype=float32))
     """
-    options = {"format": format, "fps": fps, "person": person, "axes": axes, "body_model": body_model}
+    options: dict[str, Any] = {"format": format, "fps": fps, "person": person, "axes": axes, "body_model": body_model}
     return read_poses(path, **options).poses
 
 
@@ -140,7 +141,7 @@ def save_poses(poses: PoseSequence, path: str | Path) -> None:
     path = Path(path)
     if path.suffix.lower() != ".npz":
         raise ConfigError("Poses are saved as .npz.", expected="a name that ends in .npz", found=path.name)
-    arrays = {
+    arrays: dict[str, Any] = {
         "poses": poses.rotvecs.reshape(len(poses), -1),
         "trans": poses.transl,
         "betas": poses.betas,

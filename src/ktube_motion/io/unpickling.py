@@ -270,7 +270,7 @@ class SafeUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("a persistent id")
         return self.storage(str(key[2]), np.dtype(key[1].name))
 
-    def load_build(self) -> None:
+    def load_build(self):
         if type(self.stack[-2]) not in (_Array, _Dtype, _JoblibArray):
             raise pickle.UnpicklingError("a state for something that has none")
         super().load_build()

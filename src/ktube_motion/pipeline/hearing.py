@@ -4,6 +4,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import Any
 
 import torch
 
@@ -114,5 +115,5 @@ def _row(
     while len(near) > 1 and near[0][0].end < row / tokens_per_second - _REACH:
         near.popleft()
     vectors = torch.stack([vector for _, vector in near]) if near else torch.zeros(0, encoder.dim)
-    rate = {"num_tokens": 1, "tokens_per_second": tokens_per_second}
+    rate: dict[str, Any] = {"num_tokens": 1, "tokens_per_second": tokens_per_second}
     return word_track([word for word, _ in near], vectors, start=row, **rate)[0]

@@ -484,7 +484,7 @@ class UtteranceToMotion:
 
     def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
         rate = self.fps / self.tokenizer.frames_per_token
-        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
+        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)  # type: ignore[arg-type]
 
     def _track(self, words: Iterable[Word | float], seconds: float | None, before: int) -> torch.Tensor:
         """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""

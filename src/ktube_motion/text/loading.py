@@ -7,12 +7,15 @@ which is its kind. The kinds stand in a registry, to which others may add.
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, ConfigError
 from ..io.files import read_json, write_json
 from .encoders import EmbeddedTextEncoder, TextEncoder
 from .sequences import SequenceTextEncoder
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["load_text_encoder", "register_text_encoder", "save_text_encoder", "text_encoder_kinds"]
 
@@ -64,7 +67,11 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path) -> None:
 
 
 def load_text_encoder(
-    source: str | Path | Mapping[str, Any], *, device: str = "cpu", local_files_only: bool = False, **options: Any
+    source: str | Path | Mapping[str, Any],
+    *,
+    device: "torch.device | str" = "cpu",
+    local_files_only: bool = False,
+    **options: Any,
 ) -> TextEncoder:
     """Load a text encoder.
 

@@ -40,7 +40,7 @@ class _PretrainedTextEncoder:
             raise ConfigError("The tokenizer has no padding token.", fix="Set tokenizer.pad_token.")
         if batch_size < 1:
             raise ConfigError("batch_size must be positive.", found=batch_size)
-        self.model: torch.nn.Module
+        self.model: Any
         self.tokenizer: Any
         self.model, self.tokenizer = model.eval(), tokenizer
         self.dim: int

@@ -56,7 +56,7 @@ class KoreanVoice:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _end(self) -> None:
+    def _end(self):
         self._process.kill()
         with suppress(BrokenPipeError):  # what it was still to read
             self._process.stdin.close()

@@ -89,7 +89,7 @@ class WordVectorizer:
     def __contains__(self, word: str) -> bool:
         return word in self._rows
 
-    def __getitem__(self, token: str) -> tuple[np.ndarray, np.ndarray]:
+    def __getitem__(self, token: str | tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         """Give (vector ``(dim,)``, pos ``(15,)``) of ``"word/POS"`` or of a (word, POS) pair."""
         word, pos = _split_token(token) if isinstance(token, str) else token
         kind = _VIP_CLASS.get(word, pos) if word in self._rows else "OTHER"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ class _Lender:
     """
 
     def __init__(self) -> None:
-        self.idle = []
+        self.idle: list[Any] = []
 
     def lend(self, *shape):
         """Give an uninitialised float32 tensor."""

@@ -213,7 +213,7 @@ def train_evaluator(
     """
     if config.lock_motion and start is None:
         raise ConfigError("There is no motion side to lock.", fix="Pass start=, an evaluator that knows motion.")
-    from_parts = {
+    from_parts: dict[str, Any] = {
         "skeleton": corpus.skeleton.name,
         "fps": corpus.fps,
         "text_dim": text_encoder.dim,

@@ -16,7 +16,7 @@ _FREE = ("steps", "tracker", "log_every", "save_every")
 
 def plain(config: Any) -> Any:
     """Give a config as JSON would give it back: tuples as lists, nested configs as dicts."""
-    return json.loads(json.dumps(asdict(config))) if is_dataclass(config) else config
+    return json.loads(json.dumps(asdict(config))) if is_dataclass(config) else config  # type: ignore[arg-type]
 
 
 def check_output(output: Path, config: Any, resume: bool) -> None:

@@ -183,7 +183,7 @@ def train_speech_evaluator(
     --------
     >>> train_speech_evaluator(SpeechEvaluatorTraining(), corpus, "output/judge", word_encoder=words)  # doctest: +SKIP
     """
-    from_parts = {
+    from_parts: dict[str, Any] = {
         "skeleton": corpus.skeleton.name,
         "fps": corpus.fps,
         "word_dim": word_encoder.dim,

@@ -235,7 +235,7 @@ def train_transformer(
             expected="a tokenizer with one codebook",
             found=tokenizer.config.quantizer,
         )
-    from_parts = {
+    from_parts: dict[str, Any] = {
         "num_codes": tokenizer.config.num_codes,
         "tokenizer": tokenizer.fingerprint,
         "frames_per_token": tokenizer.frames_per_token,
@@ -255,7 +255,7 @@ def train_transformer(
     check_start(config, output, resume=resume)
     torch.manual_seed(config.seed)
     tokenizer = tokenizer.eval()
-    task: _TransformerTask | SpeakingTask
+    task: Any
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
     else:

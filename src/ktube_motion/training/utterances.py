@@ -185,9 +185,9 @@ class TextVariants:
     ) -> None:
         from tqdm import tqdm
 
-        listed = [] if augmentation is None else list(dict.fromkeys(texts))
+        listed: list[str] = [] if augmentation is None else list(dict.fromkeys(texts))
         self.wordings: dict[str, list[str]] = {
-            text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]
+            text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]  # type: ignore[misc]
             for text in tqdm(listed, desc="wordings", unit="text", disable=None if progress else True)
         }
 

@@ -164,7 +164,7 @@ class Encoder(nn.Module):
         super().__init__()
         width, stride = config.width, config.stride_t
         self.first: nn.Conv1d = nn.Conv1d(config.feature_size, width, 3, padding=1)
-        self.levels: nn.ModuleList = nn.ModuleList(
+        self.levels: Any = nn.ModuleList(
             _Level(config, down=nn.Conv1d(width, width, 2 * stride, stride, padding=stride // 2))
             for _ in range(config.down_t)
         )
@@ -217,7 +217,7 @@ class Decoder(nn.Module):
         super().__init__()
         width = config.width
         self.first: nn.Conv1d = nn.Conv1d(config.code_dim, width, 3, padding=1)
-        self.levels: nn.ModuleList = nn.ModuleList(
+        self.levels: Any = nn.ModuleList(
             _Level(config, up=nn.Conv1d(width, width, 3, padding=1)) for _ in range(config.down_t)
         )
         self.middle: nn.Conv1d = nn.Conv1d(width, width, 3, padding=1)

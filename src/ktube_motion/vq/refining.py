@@ -6,7 +6,7 @@ the path. Here the vectors before the quantizer are moved down the gradient of
 the error of the decoded motion, and the best tokens on the way are kept.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -53,11 +53,12 @@ def refine_tokens(
     """
     with torch.inference_mode(False), torch.enable_grad():
         # What was made in a caller's inference mode can have no gradient; its copies can.
-        features, vectors, mask = (None if x is None else x.clone() for x in (features, vectors, mask))
+        features, vectors, mask = (None if x is None else x.clone() for x in (features, vectors, mask))  # type: ignore[assignment]
         spread = _spread(vectors, mask)
         moved = torch.zeros_like(vectors, requires_grad=True)
         optimizer = torch.optim.Adam([moved], lr=RATE)
-        lowest, tokens = None, None
+        lowest: Any = None
+        tokens: Any = None
         for step in range(steps + 1):
             codes = tokenizer.quantizer(vectors + spread * moved, mask)
             rebuilt = tokenizer.decoder(codes.quantized, mask) * tokenizer.std + tokenizer.mean

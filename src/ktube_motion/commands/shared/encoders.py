@@ -142,7 +142,7 @@ def make_text_encoder(
     """Make a text encoder from what `load_text_encoder` takes, or from the folder of an evaluator."""
     about = _config(source)
     if about.get("kind") == MotionEvaluator.kind:
-        encoder: TextEncoder = AlignedTextEncoder.from_pretrained(source)
+        encoder: Any = AlignedTextEncoder.from_pretrained(source)
         encoder.evaluator.to(DEVICE)
     else:
         encoder = load_text_encoder(source, device=DEVICE, **_reading(source, about, tokenizer, pooling))
