@@ -62,6 +62,9 @@ def make_sample_videos(folder: Path, count: int) -> "dict[str, list[Label]]":
 
     labels = {}
     for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
-        name, how = f"speaker_{number:02d}", {"faults": True, "split": "train", "transcript": "TextGrid"}
-        labels[name] = make_speaker(folder, seed=number, person=number, name=name, **how).labels
+        name = f"speaker_{number:02d}"
+        speaker = make_speaker(
+            folder, seed=number, person=number, name=name, faults=True, split="train", transcript="TextGrid"
+        )
+        labels[name] = speaker.labels
     return labels
