@@ -131,7 +131,7 @@ def main():
     write_table(options.output / "talks.csv", rows)
     long = [name for name in corpus.names("val") if len(corpus.features(name)) >= 3 * GAP]
     names = np.random.default_rng(0).permutation(long)[: options.clips].tolist()
-    rows = [["in-between", "pose error mm", *JERK]]
+    rows = [["in-betweening", "pose error mm", *JERK]]
     tell(rows, "the clip itself", between(corpus, names))
     for name, write in ways_to_fill(pipeline, sampling).items():
         tell(rows, name, between(corpus, names, write))

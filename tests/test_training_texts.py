@@ -93,7 +93,7 @@ def test_variants_are_trained_on_and_validation_stays_as_it_is(corpus, tokenizer
 
 def test_variants_do_not_depend_on_the_other_texts():
     texts = ["오른손을 높이 들어 주세요", "왼손을 살살 흔들어요"]
-    both, one = (TextVariants(TextAugmentation(), some, 8).wordings for some in (texts, texts[1:]))
+    both, one = (TextVariants(TextAugmentation(), some, 8).paraphrases for some in (texts, texts[1:]))
     assert both[texts[1]] == one[texts[1]]
     assert len(set(both[texts[0]])) > 1
 
@@ -101,7 +101,7 @@ def test_variants_do_not_depend_on_the_other_texts():
 def test_variants_are_drawn():
     variants = TextVariants(lambda text, rng: f"{text}{rng.integers(1000)}", ["손", "발"], 5)
     drawn = variants.draw(["손", "발"] * 200, np.random.default_rng(0))
-    assert {*drawn[::2]} == {*variants.wordings["손"]} != {*drawn[1::2]}
+    assert {*drawn[::2]} == {*variants.paraphrases["손"]} != {*drawn[1::2]}
     assert TextVariants(None, ["손"], 5).draw(["손", "발"], np.random.default_rng(0)) == ["손", "발"]
 
 

@@ -18,7 +18,7 @@ generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .shared.console import say, table
 from .shared.options import UsageError
@@ -91,7 +91,8 @@ def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list
 
     if options.gestures:
         return build_gesture_corpus(options.gestures, root), {}
-    poses, transcripts, labels = options.poses, options.transcripts, {}
+    poses, transcripts = options.poses, options.transcripts
+    labels: dict[str, list[Label]] = {}
     build = BuildOptions(talk_seconds=TALK)
     if poses is None:
         build = BuildOptions(talk_seconds=TALK, split_sizes=(0.8, 0.2, 0.0))  # nothing is left for a test
@@ -112,7 +113,7 @@ def train_judges(
     from ..training import EvaluatorTraining, SpeechEvaluatorTraining, train_evaluator, train_speech_evaluator
 
     steps = max(options.steps // 2, min(options.steps, 350))
-    how = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "milestones": (int(steps * 0.8),), "decay": 0.2}
+    how: dict[str, Any] = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "decay": 0.2}
     evaluator = train_evaluator(
         EvaluatorTraining(steps=steps, warmup=50, evaluate_every=max(steps // 3, 1), save_every=200), corpus,
         options.output / "evaluator", text_encoder=encoder, resume=options.resume,
@@ -120,7 +121,7 @@ def train_judges(
     if options.gestures:
         return evaluator, None
     judge = train_speech_evaluator(
-        SpeechEvaluatorTraining(steps=steps, **how), corpus, options.output / "judge",
+        SpeechEvaluatorTraining(steps=steps, milestones=(int(steps * 0.8),), **how), corpus, options.output / "judge",
         word_encoder=word_encoder(encoder), resume=options.resume,
     )  # fmt: skip
     return evaluator, judge
@@ -137,7 +138,7 @@ def train(
     from ..training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
     from ..vq import TokenizerConfig
 
-    def schedule(steps):
+    def schedule(steps: int) -> dict[str, Any]:
         often = {"evaluate_every": max(steps // 2, 1), "save_every": 400, "warmup": 50}
         return {"steps": steps, "milestones": (int(steps * 0.8),), "decay": 0.2, **often}
 
@@ -149,7 +150,7 @@ def train(
         ),
         corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
     )  # fmt: skip
-    talks = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
+    talks: dict[str, Any] = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
     transformer = train_transformer(
         TransformerTraining(
             batch_size=32, learning_rate=5e-4, text_dropout=0.5 if talks else 0.0,
@@ -176,7 +177,8 @@ def evaluate(
     from ..evaluation import EvaluationConfig, SpeechConfig, evaluate_generation, evaluate_speech, evaluate_tokenizer
 
     protocol = EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)
-    folder, how = options.output / "evaluation", {"evaluator": evaluator, "config": protocol}
+    folder = options.output / "evaluation"
+    how: dict[str, Any] = {"evaluator": evaluator, "config": protocol}
     reports = {
         "tokenizer": evaluate_tokenizer(pipeline.tokenizer, corpus, folder=folder / "tokenizer", **how),
         "generation": evaluate_generation(
@@ -212,6 +214,7 @@ def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") ->
     import torch
 
     from ..render import save_html, save_skeleton_video
+    from ..types import Utterance
 
     seeded = torch.Generator().manual_seed(0)
     motions = pipeline.generate(options.say, generator=seeded, top_p=0.9)
@@ -225,8 +228,8 @@ def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") ->
         said = [text for text in corpus.texts(name) if text.end <= real.seconds]
         again = pipeline.speak(said, seconds=real.seconds, generator=seeded, top_p=0.9)
     else:
-        said = real.name
-        (again,) = pipeline.generate([said], seconds=real.seconds, generator=seeded)
+        said = [Utterance(0.0, real.seconds, real.name)]
+        (again,) = pipeline.generate([real.name], seconds=real.seconds, generator=seeded)
     save_skeleton_video(
         [real, again], options.output / "real_and_generated.mp4", titles=["real", "generated"], subtitles=said
     )

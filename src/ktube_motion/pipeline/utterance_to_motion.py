@@ -132,7 +132,7 @@ class UtteranceToMotion:
         return cls(*load_parts(folder, text_encoder, map_location))
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write tokenizer, transformer and the text encoder's identity (not the encoder) to a folder."""
+        """Write tokenizer, transformer and the text encoder's recipe (an aligned one whole) to a folder."""
         save_parts(folder, self.tokenizer, self.transformer, self.text_encoder)
 
     def generate(

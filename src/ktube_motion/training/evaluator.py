@@ -43,7 +43,7 @@ class EvaluatorTraining(LoopConfig):
         Leave the motion side as it was at the start and train the text side alone: far less work a
         step, for more words and longer training [1]_.
     text_variants : int
-        Wordings that an augmentation makes of each text.
+        Paraphrases that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_evaluator`.
 

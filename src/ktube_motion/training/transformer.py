@@ -54,7 +54,7 @@ class TransformerTraining(LoopConfig):
     word_jitter : float
         Deviation in seconds added to the times of words.
     text_variants : int
-        Wordings that an augmentation makes of each text.
+        Paraphrases that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_transformer`.
     evaluation : EvaluationConfig

@@ -162,7 +162,7 @@ class KnownTexts:
 
 
 class TextVariants:
-    """What an augmentation makes of texts: so many wordings of each, always the same.
+    """What an augmentation makes of texts: so many paraphrases of each, always the same.
 
     Parameters
     ----------
@@ -186,20 +186,20 @@ class TextVariants:
         from tqdm import tqdm
 
         listed: list[str] = [] if augmentation is None else list(dict.fromkeys(texts))
-        self.wordings: dict[str, list[str]] = {
+        self.paraphrases: dict[str, list[str]] = {
             text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]  # type: ignore[misc]
-            for text in tqdm(listed, desc="wordings", unit="text", disable=None if progress else True)
+            for text in tqdm(listed, desc="paraphrases", unit="text", disable=None if progress else True)
         }
 
     def draw(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
-        """Give one wording of each text."""
-        if not self.wordings:
+        """Give one paraphrase of each text."""
+        if not self.paraphrases:
             return list(texts)
-        return [self.wordings[text][rng.integers(len(self.wordings[text]))] for text in texts]
+        return [self.paraphrases[text][rng.integers(len(self.paraphrases[text]))] for text in texts]
 
     def every_text(self) -> list[str]:
-        """Give each different wording once."""
-        return list(dict.fromkeys(text for wordings in self.wordings.values() for text in wordings))
+        """Give each different paraphrase once."""
+        return list(dict.fromkeys(text for made in self.paraphrases.values() for text in made))
 
 
 def tokenize_corpus(

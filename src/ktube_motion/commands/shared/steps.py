@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import DataError, KtubeError
 from .console import say
@@ -63,6 +63,8 @@ def make_sample_videos(folder: Path, count: int) -> "dict[str, list[Label]]":
     labels = {}
     for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
         name = f"speaker_{number:02d}"
-        how: dict[str, Any] = {"faults": True, "split": "train", "transcript": "TextGrid"}
-        labels[name] = make_speaker(folder, seed=number, person=number, name=name, **how).labels
+        speaker = make_speaker(
+            folder, seed=number, person=number, name=name, faults=True, split="train", transcript="TextGrid"
+        )
+        labels[name] = speaker.labels
     return labels
