@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 from compare_tokenizers import write_table
-from measure_timing import PEOPLE, STRANGERS, Judge, due, make_talks
+from measure_timing import STRANGERS, Judge, due, make_talks
 
 from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech
@@ -42,7 +42,7 @@ def read_arguments():
 
 def read_talks(folder):
     """Give the corpora of `measure_timing`, each with the labels of its clips."""
-    yield "train", *make_talks(folder, "train", range(48), range(PEOPLE), "train", split_sizes=(0.95, 0.05, 0.0))
+    yield "train", *make_talks(folder, "train", range(96), range(96), "train", split_sizes=(0.95, 0.05, 0.0))
     for name, split, seed in (("known", "train", 900), ("new", "new", 950)):
         people = [STRANGERS + number for number in range(12)]
         whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}

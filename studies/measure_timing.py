@@ -29,8 +29,7 @@ from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_w
 from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
-PEOPLE = 6  # who speak the talks that are trained on
-STRANGERS = 100  # the first of the people who speak those that are measured on
+STRANGERS = 1000  # the first of the people who speak those that are measured on
 COLUMNS = ("lag s, median", "lag s, p90", "no stroke %", "right gesture %", "utterances with a stray gesture %")
 FRAMES = np.arange(-6, 21, 2)  # around a stroke, what a gesture is recognised by
 JOINTS = (15, 12, 20, 21, 18, 19, 16, 17)  # head, neck, wrists, elbows, shoulders
@@ -40,10 +39,10 @@ NEAR, AROUND = 0.3, 1.0  # seconds
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output/timing"))
-    parser.add_argument("--talks", type=int, default=48, help="to train on, about 80 seconds each")
+    parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
-    parser.add_argument("--steps", type=int, default=1000, help="training steps of tokenizer and transformer")
-    parser.add_argument("--codes", type=int, default=256)
+    parser.add_argument("--steps", type=int, default=1500, help="training steps of the transformer; tokenizer: 4 x")
+    parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192, help="of the transformer")
     parser.add_argument("--top-p", type=float, default=0.9)
     return parser.parse_args()
@@ -77,16 +76,20 @@ def _within(labels, clip):
 
 def train(options, corpus, encoder, words):
     """Train tokenizer and transformer; each goes on where it was stopped."""
-    steps, output = options.steps, options.output
-    common = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "warmup": 50, "milestones": (int(0.8 * steps),)}
-    common |= {"decay": 0.2, "steps": steps, "mixed_precision": "bf16"}
+    output = options.output
+
+    def schedule(steps):
+        often = {"evaluate_every": max(steps // 2, 1), "save_every": 500, "warmup": 50, "decay": 0.2}
+        return {"steps": steps, "milestones": (int(0.8 * steps),), **often}
+
     if (output / "tokenizer" / "last").exists():
         tokenizer = MotionTokenizer.from_pretrained(output / "tokenizer" / "last")
     else:
         tokenizer = train_tokenizer(
             TokenizerTraining(
-                batch_size=64, learning_rate=1e-3, **common,
-                tokenizer=TokenizerConfig(width=128, num_codes=options.codes),
+                batch_size=16, learning_rate=1e-3, **schedule(4 * options.steps),
+                # Two frames a token: arms that cross four frames of a stroke are more than a code can say.
+                tokenizer=TokenizerConfig(width=128, num_codes=options.codes, down_t=1),
             ),
             corpus, output / "tokenizer", resume=True,
         )  # fmt: skip
@@ -95,7 +98,10 @@ def train(options, corpus, encoder, words):
     transformer = train_transformer(
         TransformerTraining(
             batch_size=32, learning_rate=5e-4, text_dropout=0.5,
-            transformer=TransformerConfig(width=options.width, num_layers=2, num_heads=6, block_size=33), **common,
+            transformer=TransformerConfig(
+                width=options.width, num_layers=2, num_heads=6, block_size=65, word_past=10, word_ahead=12
+            ),
+            **schedule(options.steps),
         ),
         corpus, output / "transformer", tokenizer=tokenizer, text_encoder=encoder, word_encoder=words,
         cache=output / "tokens", resume=True,
@@ -214,7 +220,7 @@ def tell(rows, name, figures):
 def main():
     options = read_arguments()
     corpus, labels = make_talks(
-        options.output, "train", range(options.talks), range(PEOPLE), "train", split_sizes=(0.95, 0.05, 0.0)
+        options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
     )
     encoder = EmbeddedTextEncoder()
     words = WindowWordEncoder(encoder)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ..samples import Label
     from ..text import TextEncoder
 
+# What the speakers show: a third of what they can, so that few minutes are enough to learn it.
+GESTURES = """greeting farewell bow yes no here there left right up down big small count thinking cheer""".split()
 TALK = 300.0  # seconds of talk in a clip; longer ones are cut
 SHOWN = 12.0  # seconds of the video that compares
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]
@@ -51,7 +53,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/quickstart"), metavar="DIR", help="folder of everything"
     )
     parser.add_argument(
-        "--steps", type=int, default=800, metavar="N", help="training steps of the transformer; others follow"
+        "--steps", type=int, default=750, metavar="N", help="training steps of the transformer; others follow"
     )
     parser.add_argument("--videos", type=int, default=24, metavar="N", help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
@@ -97,7 +99,7 @@ def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list
     if poses is None:
         build = BuildOptions(talk_seconds=TALK, split_sizes=(0.8, 0.2, 0.0))  # nothing is left for a test
         poses = transcripts = options.output / "videos"
-        labels = make_sample_videos(poses, options.videos)
+        labels = make_sample_videos(poses, options.videos, concepts=GESTURES)
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
     for path in alone:
         say(f"no partner: {path}")
@@ -144,7 +146,7 @@ def train(
 
     tokenizer = train_tokenizer(
         TokenizerTraining(
-            batch_size=16, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=512),
+            batch_size=16, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1),
             evaluation=EvaluationConfig.ktube(split="val", repeats=1, multimodality_texts=0),
             **schedule(3 * options.steps),
         ),
@@ -153,8 +155,10 @@ def train(
     talks: dict[str, Any] = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
     transformer = train_transformer(
         TransformerTraining(
-            batch_size=32, learning_rate=5e-4, text_dropout=0.5 if talks else 0.0,
-            transformer=TransformerConfig(width=192, num_layers=2, num_heads=6, block_size=33 if talks else 51),
+            batch_size=16, learning_rate=5e-4, text_dropout=0.5 if talks else 0.0,
+            transformer=TransformerConfig(
+                width=192, num_layers=2, num_heads=6, block_size=41 if talks else 101, word_past=10, word_ahead=12
+            ),
             **schedule(options.steps),
         ),
         corpus, options.output / "transformer", tokenizer=tokenizer, text_encoder=encoder, resume=options.resume,

@@ -1,7 +1,7 @@
 """What the steps of the data set have in common: files in, files out, what exists is kept, what failed is told."""
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -54,17 +54,24 @@ def convert(
         raise DataError("Nothing could be made.", found=f"{len(failed)} files, all skipped")
 
 
-def make_sample_videos(folder: Path, count: int) -> "dict[str, list[Label]]":
-    """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when."""
+def make_sample_videos(
+    folder: Path, count: int, *, concepts: Collection[str] | None = None
+) -> "dict[str, list[Label]]":
+    """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when.
+
+    They speak of some concepts, by default of all, in the wordings that are for training.
+    """
     from tqdm import tqdm
 
-    from ...samples import make_speaker
+    from ...samples import CONCEPTS, make_speaker, sentences
 
+    known = set(CONCEPTS if concepts is None else concepts)
+    said = [sentence for sentence in sentences(split="train") if known.issuperset(sentence.concepts)]
     labels = {}
     for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
         name = f"speaker_{number:02d}"
         speaker = make_speaker(
-            folder, seed=number, person=number, name=name, faults=True, split="train", transcript="TextGrid"
+            folder, seed=number, person=number, name=name, faults=True, wordings=said, transcript="TextGrid"
         )
         labels[name] = speaker.labels
     return labels
