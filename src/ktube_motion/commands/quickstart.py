@@ -53,7 +53,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/quickstart"), metavar="DIR", help="folder of everything"
     )
     parser.add_argument(
-        "--steps", type=int, default=750, metavar="N", help="training steps of the transformer; others follow"
+        "--steps", type=int, default=1050, metavar="N", help="training steps of the transformer; others follow"
     )
     parser.add_argument("--videos", type=int, default=24, metavar="N", help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
@@ -114,7 +114,7 @@ def train_judges(
     from ..text import word_encoder
     from ..training import EvaluatorTraining, SpeechEvaluatorTraining, train_evaluator, train_speech_evaluator
 
-    steps = max(options.steps // 2, min(options.steps, 350))
+    steps = max(options.steps // 3, min(options.steps, 350))
     how: dict[str, Any] = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "decay": 0.2}
     evaluator = train_evaluator(
         EvaluatorTraining(steps=steps, warmup=50, evaluate_every=max(steps // 3, 1), save_every=200), corpus,
@@ -148,7 +148,7 @@ def train(
         TokenizerTraining(
             batch_size=16, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1),
             evaluation=EvaluationConfig.ktube(split="val", repeats=1, multimodality_texts=0),
-            **schedule(3 * options.steps),
+            **schedule(2 * options.steps),
         ),
         corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
     )  # fmt: skip
