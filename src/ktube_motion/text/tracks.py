@@ -14,6 +14,7 @@ from .words import tag_korean
 __all__ = ["NUM_TIMES", "ContextWordEncoder", "WindowWordEncoder", "WordEncoder", "word_encoder", "word_track"]
 
 NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
+_KEPT = 50_000  # vectors that are kept, the last ones: about 100 MB
 _LONGEST = 2.0  # seconds; what began longer ago, or ends later, is told as this
 
 
@@ -37,7 +38,7 @@ class WordEncoder(Protocol):
 
 
 class _Reader:
-    """Encodes each different string once."""
+    """Encodes each different string once, as long as it is not long ago."""
 
     def __init__(self, read):
         self.read, self.known = read, {}
@@ -46,7 +47,10 @@ class _Reader:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
             self.known.update(zip(new, self.read(new), strict=True))
-        return torch.stack([self.known[text] for text in texts])
+        vectors = torch.stack([self.known[text] for text in texts])
+        while len(self.known) > _KEPT:  # a live talk may go on for days
+            del self.known[next(iter(self.known))]
+        return vectors
 
 
 class WindowWordEncoder:
