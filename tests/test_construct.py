@@ -283,6 +283,14 @@ def test_pairing(tmp_path):
         pair_sources(tmp_path / "none", tmp_path)
 
 
+def test_poses_in_lines_and_compressed_are_paired(tmp_path):
+    for name in ("a.json.gz", "a.ko.srt", "b.jsonl", "b.vtt"):
+        (tmp_path / name).touch()
+    sources, alone = pair_sources(tmp_path, tmp_path)
+    assert [(source.name, source.poses.name) for source in sources] == [("a", "a.json.gz"), ("b", "b.jsonl")]
+    assert alone == []
+
+
 def test_the_best_of_several_files_is_paired_and_told(tmp_path):
     talk = "talk.json talk.info.json talk.mp4 talk.webp talk.ko.vtt talk.en.vtt talk.ko-orig.srt"
     others = "b.json b.ko.srt b.ko.vtt c.json c.auto.srt c.vtt 강연.ko.srt"

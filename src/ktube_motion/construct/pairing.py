@@ -16,7 +16,7 @@ __all__ = ["pair_sources"]
 logger = logging.getLogger(__name__)
 
 # In this order where several have one name. A folder holds a file a frame.
-_POSES = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".json", "")
+_POSES = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".json", ".jsonl", ".json.gz", "")
 # What poses or tables may be called too: a transcript only where its folder holds nothing else.
 _AMBIGUOUS = {"json", "jsonl", "txt", "text", "csv", "tsv", "sub"}
 _SUBTITLES = {f".{suffix}" for kind in TRANSCRIPT_FORMATS.values() for suffix in kind.suffixes}
@@ -105,7 +105,11 @@ def _suffix(path):
 
 
 def _is_pose(path):
-    return path.is_dir() or (path.suffix.lower() in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
+    return path.is_dir() or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
+
+
+def _pose_suffix(path):
+    return ".json.gz" if path.name.lower().endswith(".json.gz") else path.suffix.lower()
 
 
 def _is_transcript(path, shared):
@@ -114,7 +118,7 @@ def _is_transcript(path, shared):
 
 
 def _stem(path):
-    return normalize_text(path.name if path.is_dir() else path.stem)
+    return normalize_text(path.name if path.is_dir() else path.name[: len(path.name) - len(_pose_suffix(path))])
 
 
 def _spoken_name(stem, poses):
@@ -129,7 +133,7 @@ def _spoken_name(stem, poses):
 
 
 def _pose_rank(path):
-    return _POSES.index("" if path.is_dir() else path.suffix.lower()), path.name
+    return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
 
 
 def _transcript_rank(path, name):
