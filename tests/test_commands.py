@@ -396,7 +396,7 @@ def test_samples_in_the_place_of_data(command, tmp_path, monkeypatch):
     assert command("build", "--samples", 3)[0] == 0
     ((sources, root),) = built
     assert root == Path("dataset/KTubeUM")
-    assert [source.name for source in sources] == ["speaker0_00", "speaker0_01", "speaker1_00"]
+    assert [source.name for source in sources] == ["speaker_00", "speaker_01", "speaker_02"]
     videos = tmp_path / "dataset/KTubeUM-videos"
-    assert len(load_transcript(videos / "speaker1_00.srt")) >= 10
-    assert len(load_poses(videos / "speaker1_00.json")) > 1000
+    assert len(load_transcript(videos / "speaker_01.TextGrid")) >= 10
+    assert len(load_poses(videos / "speaker_01.json")) > 1000

@@ -28,13 +28,24 @@ def run(*arguments, check=True):
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
     output = tmp_path_factory.mktemp("빠른 시작")
-    result = run("--output", output, "--steps", 6, "--videos", 4, "--say", "안녕하세요!", "오른쪽을 보세요.")
+    result = run("--output", output, "--steps", 6, "--videos", 5, "--say", "안녕하세요!", "오른쪽을 보세요.")
     return output, result.stdout
 
 
 def test_table_and_files(output):
     folder, printed = output
-    for row in ("tokenizer MPJPE", "codes used", "real", "generated", "shuffled", "chance", "FID", "seconds spent"):
+    for row in (
+        "tokenizer MPJPE",
+        "codes used",
+        "real",
+        "generated",
+        "shuffled",
+        "chance",
+        "FID",
+        "stroke lag",
+        "0.5 s off",
+        "seconds spent",
+    ):
         assert row in printed
     assert (folder / "summary.txt").read_text(encoding="utf-8") in printed + "\n"
     for name in ("say_0.mp4", "say_1.html", "real_and_generated.mp4", "evaluation/generation/report.json"):
@@ -53,7 +64,7 @@ def test_what_it_leaves_can_be_used(output):
 
 def test_started_again_it_refuses_or_resumes(output):
     folder, _ = output
-    options = ("--output", folder, "--steps", 6, "--videos", 4)
+    options = ("--output", folder, "--steps", 6, "--videos", 5)
     again = run(*options, check=False)
     assert again.returncode != 0
     assert again.stderr.startswith("error: ")
@@ -72,5 +83,5 @@ def test_one_real_video_becomes_clips_and_pictures(shared, tmp_path):
     )
     printed = run("--poses", shared / "data" / "pose_json", "--transcripts", transcripts, "--output", tmp_path / "out")
     assert "no partner" in printed.stdout  # scott_clean.json has no subtitle here
-    assert len(Corpus(tmp_path / "out" / "KTubeUM").names()) == 4  # two clips and their mirrored twins
+    assert len(Corpus(tmp_path / "out" / "KTubeUM").names()) == 2  # the talk and its mirrored twin
     assert (tmp_path / "out" / "scott_noisy_000.mp4").stat().st_size > 1000

@@ -4,7 +4,7 @@
     ktube-motion build --table videos.csv --root dataset/KTubeUM
     ktube-motion build --samples 8
 
-The last makes videos of two made-up speakers first, to try everything without data.
+The last makes videos of made-up speakers first, to try everything without data.
 
 Reads poses of any estimator, and transcripts of any common subtitle tool or recogniser; paired by
 name, or by a table with the columns poses, transcript and, where wanted, name, speaker, offset, fps,

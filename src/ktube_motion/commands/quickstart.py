@@ -68,6 +68,8 @@ def run(options: Namespace) -> None:
     began = time.perf_counter()
     if (options.poses is None) != (options.transcripts is None):
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
+    if options.videos < 4:
+        raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
     if not (corpus.names("train") and corpus.names("val")):
         for name in corpus.names()[:3]:
@@ -97,7 +99,8 @@ def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list
     labels: dict[str, list[Label]] = {}
     build = BuildOptions(talk_seconds=TALK)
     if poses is None:
-        build = BuildOptions(talk_seconds=TALK, split_sizes=(0.8, 0.2, 0.0))  # nothing is left for a test
+        held_out = max(0.2, 2 / options.videos)  # two talks at least, to compare; nothing is left for a test
+        build = BuildOptions(talk_seconds=TALK, split_sizes=(1 - held_out, held_out, 0.0))
         poses = transcripts = options.output / "videos"
         labels = make_sample_videos(poses, options.videos, concepts=GESTURES)
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
@@ -121,6 +124,9 @@ def train_judges(
         options.output / "evaluator", text_encoder=encoder, resume=options.resume,
     )  # fmt: skip
     if options.gestures:
+        return evaluator, None
+    if len(corpus.names("val")) < 2:
+        say("Only one talk is held out: there is none to compare it with, and the timing is not judged.")
         return evaluator, None
     judge = train_speech_evaluator(
         SpeechEvaluatorTraining(steps=steps, milestones=(int(steps * 0.8),), **how), corpus, options.output / "judge",
