@@ -196,6 +196,18 @@ def test_paragraph(pipeline):
     assert faster == pytest.approx(seconds / 2)
 
 
+@pytest.mark.parametrize("name", ["강연.lrc", "강연.csv", "강연.TSV"])
+def test_every_transcript_format_is_a_talk(tmp_path, name):
+    path = tmp_path / name
+    lines = {"lrc": "[00:01.00]손을 들어 주세요.\n[00:03.00]이제 내려 주세요.\n"}
+    table = "start,end,text\n1.0,2.5,손을 들어 주세요.\n3.0,4.5,이제 내려 주세요.\n"
+    text = lines.get(path.suffix[1:], table if path.suffix == ".csv" else table.replace(",", "\t"))
+    path.write_text(text, encoding="utf-8")
+    called, spoken, _ = read_talk(str(path))
+    assert called == "강연"
+    assert " ".join(utterance.text for utterance in spoken) == "손을 들어 주세요. 이제 내려 주세요."
+
+
 def test_transcript_file(pipeline, tmp_path):
     path = tmp_path / "강연.srt"
     path.write_text(

@@ -16,7 +16,6 @@ from ..types import Cue, Utterance
 __all__ = ["MAX_SECONDS", "number_of_frames", "read_talk", "token_spans"]
 
 MAX_SECONDS = 4 * 3600.0  # a day typed by mistake should not run for a day
-_TRANSCRIPTS = (".srt", ".vtt", ".sbv", ".json", ".textgrid")
 
 
 def number_of_frames(seconds: float, fps: float) -> int:
@@ -107,7 +106,12 @@ def token_spans(spoken: Sequence[Cue], num_tokens: int, tokens_per_second: float
 
 
 def _is_file_name(talk: str) -> bool:
-    return "\n" not in talk and talk.lower().endswith(_TRANSCRIPTS)
+    if "\n" in talk:
+        return False
+    from ..io.transcripts import TRANSCRIPT_FORMATS
+
+    suffixes = tuple(f".{suffix}" for kind in TRANSCRIPT_FORMATS.values() for suffix in kind.suffixes)
+    return talk.lower().endswith(suffixes)
 
 
 def _read_paragraph(talk: str, seconds: float | None, syllables_per_second: float) -> Any:

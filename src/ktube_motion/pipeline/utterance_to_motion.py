@@ -117,7 +117,7 @@ class UtteranceToMotion:
         folder : path
             As `save_pretrained` writes it.
         text_encoder : TextEncoder, optional
-            Needed unless the folder was made with `EmbeddedTextEncoder`.
+            Needed where the folder does not bring it back: its files are not here, or it has no recipe.
         map_location : str or torch.device
 
         Returns
