@@ -12,7 +12,7 @@ import torch
 
 from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
-from ktube_motion.evaluators.published import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
+from ktube_motion.evaluators._published import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.metrics import DiversityAccumulator, FrechetAccumulator, RetrievalAccumulator, frechet_distance

@@ -59,7 +59,7 @@ def draw_with_axes(positions, size=960):
 
 
 def test_drawing_is_ten_times_faster(motion):
-    from ktube_motion.render import skeleton
+    from ktube_motion.render import _skeleton as skeleton
 
     few = motion.positions[:20]
     list(draw_with_axes(few[:2]))

@@ -170,7 +170,7 @@ def embed_hangul(app, exception):
     """Give the pages a font with the Hangul they use, so that they show it on any machine."""
     if exception is not None or app.builder.format != "html":
         return
-    from ktube_motion.render.fonts import embed_font
+    from ktube_motion.render._fonts import embed_font
 
     pages = Path(app.outdir)
     letters = set().union(

@@ -16,7 +16,7 @@ from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import EvaluationConfig, evaluate_tokenizer
 from ktube_motion.evaluators import MotionEvaluator
 from ktube_motion.io import Corpus
-from ktube_motion.io.files import atomic_path
+from ktube_motion.io._files import atomic_path
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.training import EvaluatorTraining, TokenizerTraining, train_evaluator, train_tokenizer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig

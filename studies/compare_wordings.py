@@ -24,7 +24,7 @@ from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
 from ktube_motion.evaluators import AlignedTextEncoder, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus, write_text_file
-from ktube_motion.io.files import atomic_path, read_json, write_json
+from ktube_motion.io._files import atomic_path, read_json, write_json
 from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder, TextAugmentation
 from ktube_motion.training import EvaluatorTraining, KnownTexts, TransformerTraining, train_evaluator, train_transformer
 from ktube_motion.types import Utterance

@@ -18,7 +18,7 @@ from measure_timing import STRANGERS, Judge, due, make_talks
 
 from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech
-from ktube_motion.evaluation.registry import columns, label
+from ktube_motion.evaluation._registry import columns, label
 from ktube_motion.evaluators import SpeechEvaluator
 from ktube_motion.gpt import MotionTransformer
 from ktube_motion.pipeline import UtteranceToMotion

@@ -22,7 +22,7 @@ from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
 from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
-from ktube_motion.io.files import read_json, write_json
+from ktube_motion.io._files import read_json, write_json
 from ktube_motion.metrics import gesture_strokes, nearest_centroid, stroke_lags
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_words, timed_words, word_track

@@ -22,7 +22,7 @@ from ktube_motion.errors import KtubeError
 from ktube_motion.features import feature_stats, joints_to_features
 from ktube_motion.filters import resample
 from ktube_motion.io import Corpus, load_bvh
-from ktube_motion.io.files import read_json
+from ktube_motion.io._files import read_json
 from ktube_motion.kinematics import forward_kinematics
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.training import MotionAugmentation, measure_tokenizer, train_tokenizer

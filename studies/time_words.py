@@ -15,10 +15,10 @@ from pathlib import Path
 import librosa
 import numpy as np
 
-from ktube_motion.io.files import atomic_path
+from ktube_motion.io._files import atomic_path
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import align_words, estimate_words
-from ktube_motion.text.speech import KoreanVoice
+from ktube_motion.text._speech import KoreanVoice
 from ktube_motion.types import Cue
 
 VOICES = ("ko+f3", "ko+m4", "ko+f2", "ko+m7")

@@ -57,8 +57,8 @@ def test_overview_names_every_command(command):
     for name in NAMES:
         (line,) = [line for line in lines if line.split()[:1] == [name]]
         assert 20 < len(line) < 120
-    modules = {path.stem for path in (ROOT / "src/ktube_motion/commands").glob("*.py")} - {"__init__", "entry"}
-    assert modules == {name.replace("-", "_") for name in NAMES}
+    modules = {path.stem for path in (ROOT / "src/ktube_motion/commands").glob("_[a-z]*.py")} - {"_entry"}
+    assert modules == {f"_{name}".replace("-", "_") for name in NAMES}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -78,7 +78,7 @@ def test_help_is_a_page(command, name):
 def test_examples_in_help_are_read_by_the_parser(name):
     import shlex
 
-    page = import_module(f"ktube_motion.commands.{name.replace('-', '_')}").__doc__.replace("\\\n", " ")
+    page = import_module(f"ktube_motion.commands._{name.replace('-', '_')}").__doc__.replace("\\\n", " ")
     lines = [line.split(None, 1)[1] for line in page.splitlines() if line.startswith("    ktube-motion ")]
     assert lines
     for line in lines:
@@ -225,7 +225,7 @@ def test_exit_codes(command, monkeypatch):
                 raise result
             return result
 
-        monkeypatch.setattr("ktube_motion.commands.check_assets.run", run)
+        monkeypatch.setattr("ktube_motion.commands._check_assets.run", run)
         return command("check-assets")
 
     assert end(None) == (0, "")
@@ -243,7 +243,7 @@ def test_interrupted_commands_that_resume_say_so(command, monkeypatch):
     def stop(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ktube_motion.commands.quickstart.run", stop)
+    monkeypatch.setattr("ktube_motion.commands._quickstart.run", stop)
     assert command("quickstart") == (
         130,
         "Stopped. The same command with --resume goes on; what is finished is kept.\n",
@@ -292,7 +292,7 @@ def test_warnings_are_one_line_and_the_old_way_comes_back(command, monkeypatch):
     def run(options):
         assert warnings.formatwarning("Beware.", UserWarning, "file.py", 3) == "warning: Beware.\n"
 
-    monkeypatch.setattr("ktube_motion.commands.check_assets.run", run)
+    monkeypatch.setattr("ktube_motion.commands._check_assets.run", run)
     assert command("check-assets") == (0, "")
     assert warnings.formatwarning is before
 

@@ -430,7 +430,7 @@ def test_missing_kiwi_stops_the_build(sources, tmp_path, monkeypatch):
     def missing(*args, **options):
         raise MissingDependencyError("Korean sentences need kiwipiepy.")
 
-    monkeypatch.setattr("ktube_motion.text.utterances", missing)
+    monkeypatch.setattr("ktube_motion.text._utterances", missing)
     with pytest.raises(MissingDependencyError, match="kiwipiepy"):
         build(sources, tmp_path / "K")
 

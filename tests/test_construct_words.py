@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ktube_motion.construct import Source, add_motion, build_corpus, curate, pair_sources
-from ktube_motion.construct.clips import MIRROR_PREFIX
+from ktube_motion.construct._clips import MIRROR_PREFIX
 from ktube_motion.errors import CorpusError
 from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
@@ -133,7 +133,7 @@ def say(path, cues, seconds):
     """Write a talk as sound: each word in another voice, at its time and as long as it is said."""
     pytest.importorskip("espeakng_loader")
     time_stretch = pytest.importorskip("librosa").effects.time_stretch
-    from ktube_motion.text.speech import KoreanVoice
+    from ktube_motion.text._speech import KoreanVoice
 
     with KoreanVoice("ko+m4") as voice:
         rate = voice.sample_rate

@@ -19,15 +19,15 @@ from ktube_motion.evaluation import (
     evaluate_tokenizer,
     register_metric,
 )
-from ktube_motion.evaluation.generation import TextToFeatures
-from ktube_motion.evaluation.samples import collect_samples
+from ktube_motion.evaluation._generation import TextToFeatures
+from ktube_motion.evaluation._samples import collect_samples
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.text import EmbeddedTextEncoder, word_encoder
-from ktube_motion.text.tracks import NUM_TIMES
+from ktube_motion.text._tracks import NUM_TIMES
 from ktube_motion.types import FeatureStats, Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -38,7 +38,7 @@ REPEATS = {"config": EvaluationConfig(repeats=3), "progress": False}
 def _few_pictures(request, monkeypatch):
     """Let only the tests that look for pictures draw any: drawing takes longer than the rest."""
     if request.function not in (test_real_pipeline, test_classes_of_generated_motion):
-        monkeypatch.setattr("ktube_motion.evaluation.report.can_draw", lambda: False)
+        monkeypatch.setattr("ktube_motion.evaluation._report.can_draw", lambda: False)
 
 
 @pytest.fixture(scope="module")

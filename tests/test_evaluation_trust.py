@@ -270,7 +270,7 @@ def test_pictures(tmp_path, recwarn):
 def test_without_matplotlib(tmp_path, monkeypatch):
     report = Report("tokenizer", {"real": {"fid": Interval(0.0, 0.0, 3)}})
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr("ktube_motion.evaluation.plots.find_spec", lambda name: None)
+    monkeypatch.setattr("ktube_motion.evaluation._plots.find_spec", lambda name: None)
     with pytest.warns(UserWarning, match=r"ktube_motion\[render\]"):
         report.save(tmp_path)
     assert (tmp_path / "report.json").exists()

@@ -13,11 +13,11 @@ import pytest
 import torch
 from small_corpus import DOES, HOW, make_small_corpus
 
-from ktube_motion.commands.shared.checkpoints import pack
-from ktube_motion.commands.shared.options import OURS, TRANSFORMER, VQ, Parser, add_flags
+from ktube_motion.commands._shared._checkpoints import pack
+from ktube_motion.commands._shared._options import OURS, TRANSFORMER, VQ, Parser, add_flags
 from ktube_motion.gpt import load_t2m_gpt_transformer
 from ktube_motion.io import Corpus
-from ktube_motion.text.pretrained import _pooled_t5
+from ktube_motion.text._pretrained import _pooled_t5
 from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from ktube_motion import filters
 from ktube_motion.errors import ConfigError, DataError, ShapeError
-from ktube_motion.io.poses import load_poses
+from ktube_motion.io._poses import load_poses
 from ktube_motion.kinematics import forward_kinematics, load_body, pose_to_joints
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.types import Motion, PoseSequence

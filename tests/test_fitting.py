@@ -11,7 +11,7 @@ import torch
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, DataError, ShapeError
 from ktube_motion.kinematics import fit_poses, forward_kinematics, load_body, pose_to_joints
-from ktube_motion.kinematics.fitting import fit_betas
+from ktube_motion.kinematics._fitting import fit_betas
 from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55
 
 

@@ -5,7 +5,7 @@ import torch
 
 from ktube_motion.errors import ConfigError, DataError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate, quantize, stream, to_t2m_gpt_state_dict
-from ktube_motion.gpt.quantized import Int8Linear, _largest
+from ktube_motion.gpt._quantized import Int8Linear, _largest
 
 
 @pytest.fixture(scope="module")

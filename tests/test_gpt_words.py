@@ -13,7 +13,7 @@ from ktube_motion.gpt import (
     to_t2m_gpt_state_dict,
     transformer_loss,
 )
-from ktube_motion.gpt.hearing import heard_live
+from ktube_motion.gpt._hearing import heard_live
 
 SMALL = {"num_codes": 16, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4, "block_size": 11}
 WORDS = {"word_dim": 12, "word_past": 2, "word_ahead": 3}

@@ -54,6 +54,14 @@ def test_rooms_import_only_from_their_left(path):
     assert set(imports_of(path)) <= allowed, f"{path} imports against the arrow"
 
 
+def test_modules_inside_a_room_are_private():
+    public = {"metrics.functional"}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names = [part for part in parts[1:] if part != "__init__"]
+        assert ".".join(parts[:2]) in public or all(n.startswith("_") for n in names[:1]), f"{path}: name it _{names[0]}"
+
+
 def run(code):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     return result.stdout.strip()

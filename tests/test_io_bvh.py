@@ -9,7 +9,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ktube_motion.errors import ConfigError, DataError, FormatError, KtubeError
-from ktube_motion.io.bvh import load_bvh
+from ktube_motion.io._bvh import load_bvh
 from ktube_motion.skeletons import SMPL_22, Skeleton
 
 TEXT = """HIERARCHY

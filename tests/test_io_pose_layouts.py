@@ -43,9 +43,9 @@ from ktube_motion.io import (
     register_pose_format,
     save_poses,
 )  # fmt: skip
-from ktube_motion.io.layouts import POSE_FORMATS, layout_table
-from ktube_motion.io.pose_parts import PARTS, plain_name
-from ktube_motion.io.untrusted import load_numpy, load_pickle, load_torch
+from ktube_motion.io._layouts import POSE_FORMATS, layout_table
+from ktube_motion.io._pose_parts import PARTS, plain_name
+from ktube_motion.io._untrusted import load_numpy, load_pickle, load_torch
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.types import PoseSequence
 
@@ -524,7 +524,7 @@ def test_unneeded_members_cost_nothing(tmp_path):
 
 def test_needed_members_have_limits(tmp_path, monkeypatch):
     path = write_layout(tmp_path, "a", ARRAYS["arrays"][1], ".npz")
-    monkeypatch.setattr("ktube_motion.io.untrusted._MOST_BYTES", 1000)
+    monkeypatch.setattr("ktube_motion.io._untrusted._MOST_BYTES", 1000)
     with pytest.raises(FormatError, match="unpacks to too much"):
         load_numpy(path)
 

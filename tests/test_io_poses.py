@@ -15,8 +15,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from ktube_motion.errors import ConfigError, DataError, FormatError
-from ktube_motion.io.poses import POSE_FORMATS, load_poses, save_poses
-from ktube_motion.io.timeline import CAMERA_TO_Y_UP, Z_UP_TO_Y_UP, turn
+from ktube_motion.io._poses import POSE_FORMATS, load_poses, save_poses
+from ktube_motion.io._timeline import CAMERA_TO_Y_UP, Z_UP_TO_Y_UP, turn
 from ktube_motion.types import PoseSequence
 
 FLIP = np.diag([1.0, -1, -1])

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from test_io_poses import JOBLIB
 
 from ktube_motion.errors import KtubeError
-from ktube_motion.io.poses import load_poses, save_poses
+from ktube_motion.io._poses import load_poses, save_poses
 from ktube_motion.types import PoseSequence
 
 CASES = int(os.environ.get("KTUBE_FUZZ_CASES", "500"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ktube_motion.errors import DataError, FormatError
-from ktube_motion.io.sound import SoundReader, find_ffmpeg
+from ktube_motion.io._sound import SoundReader, find_ffmpeg
 
 RATE = 8000
 

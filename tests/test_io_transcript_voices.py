@@ -5,8 +5,8 @@ import unicodedata
 import pytest
 
 from ktube_motion.io import clean_cues, clean_text, normalize_text
-from ktube_motion.io.transcripts import main_speaker
-from ktube_motion.io.transcripts.sounds import is_sound
+from ktube_motion.io._transcripts import main_speaker
+from ktube_motion.io._transcripts._sounds import is_sound
 from ktube_motion.text import utterances
 from ktube_motion.types import Cue, Word
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError, FormatError, KtubeError
-from ktube_motion.io.transcripts import clean_cues, clean_text, load_transcript, read_cues, save_transcript
+from ktube_motion.io._transcripts import clean_cues, clean_text, load_transcript, read_cues, save_transcript
 from ktube_motion.types import Cue, Word
 
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n안녕하세요\n\n2\n00:00:03,000 --> 00:00:04,000\n여러분\n반가워요\n"

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ktube_motion.errors import FormatError
-from ktube_motion.io.poses import load_poses
-from ktube_motion.io.untrusted import load_pickle
+from ktube_motion.io._poses import load_poses
+from ktube_motion.io._untrusted import load_pickle
 
 
 class Touch:

@@ -40,7 +40,7 @@ def test_golden_retrieval(pairs):
 
 
 def test_golden_distances(pairs):
-    from ktube_motion.metrics.functional.retrieval import distances
+    from ktube_motion.metrics.functional._retrieval import distances
 
     recorded, text, motion = pairs
     found = distances(torch.from_numpy(text).double(), torch.from_numpy(motion).double())

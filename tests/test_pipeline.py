@@ -13,8 +13,8 @@ from ktube_motion.evaluators import AlignedTextEncoder, EvaluatorConfig, MotionE
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
 from ktube_motion.pipeline import UtteranceToMotion
-from ktube_motion.pipeline.placing import go_on
-from ktube_motion.pipeline.talk import number_of_frames, read_talk, token_spans
+from ktube_motion.pipeline._placing import go_on
+from ktube_motion.pipeline._talk import number_of_frames, read_talk, token_spans
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder, speaking_seconds
 from ktube_motion.training import KnownTexts
@@ -142,7 +142,7 @@ def test_seams_move_like_the_inside(pipeline):
 
 def test_memory_does_not_grow_with_the_talk(pipeline, monkeypatch):
     """Whatever is made beside the result is of the same size for a short and a long talk."""
-    monkeypatch.setattr("ktube_motion.pipeline.decoding.CHUNK", 32)
+    monkeypatch.setattr("ktube_motion.pipeline._decoding.CHUNK", 32)
     decode, encode = pipeline.tokenizer.decode, pipeline.text_encoder.encode
     decoded, encoded = [], []
     monkeypatch.setattr(pipeline.tokenizer, "decode", lambda tokens: decoded.append(tokens.shape[-1]) or decode(tokens))
@@ -163,7 +163,7 @@ def test_memory_does_not_grow_with_the_talk(pipeline, monkeypatch):
 def test_long_talks_decode_in_pieces_that_do_not_show(pipeline, monkeypatch):
     cues = [Utterance(float(start), start + 2.0, f"{start}번째 손을 든다") for start in range(0, 60, 2)]
     whole = pipeline.speak(cues, generator=seeded())
-    monkeypatch.setattr("ktube_motion.pipeline.decoding.CHUNK", 17)
+    monkeypatch.setattr("ktube_motion.pipeline._decoding.CHUNK", 17)
     pieces = pipeline.speak(cues, generator=seeded())
     assert whole.num_frames == pieces.num_frames == 1200
     np.testing.assert_allclose(pieces.positions, whole.positions, atol=2e-3)

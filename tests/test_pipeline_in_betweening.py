@@ -10,9 +10,10 @@ from ktube_motion.errors import ConfigError, DataError
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.metrics import seam_report
-from ktube_motion.pipeline import UtteranceToMotion, in_betweening, place_after
-from ktube_motion.pipeline.joining import end_of, start_of
-from ktube_motion.pipeline.placing import bend, fit_ground, move, settle
+from ktube_motion.pipeline import UtteranceToMotion, place_after
+from ktube_motion.pipeline import _in_betweening as in_betweening
+from ktube_motion.pipeline._joining import end_of, start_of
+from ktube_motion.pipeline._placing import bend, fit_ground, move, settle
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.text import EmbeddedTextEncoder
 from ktube_motion.types import FeatureStats, Motion

@@ -10,9 +10,9 @@ from test_pipeline import make_transformer, seeded, tokenizer  # noqa: F401 (a f
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError
 from ktube_motion.pipeline import UtteranceToMotion
-from ktube_motion.pipeline.hearing import hear, spoken_words, words_of_talk
+from ktube_motion.pipeline._hearing import hear, spoken_words, words_of_talk
 from ktube_motion.text import EmbeddedTextEncoder, speaking_seconds, word_encoder, word_track
-from ktube_motion.text.tracks import NUM_TIMES
+from ktube_motion.text._tracks import NUM_TIMES
 from ktube_motion.types import Cue, Utterance, Word
 
 WORDS = [Word(0.3, 0.6, "여러분"), Word(0.7, 1.4, "안녕하세요."), Word(2.9, 3.2, "왼쪽을"), Word(3.2, 3.7, "보세요.")]

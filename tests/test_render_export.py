@@ -15,12 +15,12 @@ from scipy.spatial.transform import Rotation
 
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, DataError, KtubeError, ShapeError
-from ktube_motion.io.bvh import load_bvh
+from ktube_motion.io._bvh import load_bvh
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.render import save_bvh, save_glb
-from ktube_motion.render.bvh import euler_angles
-from ktube_motion.render.rigs import as_poses, bone_names
-from ktube_motion.render.scene import as_motion
+from ktube_motion.render._bvh import euler_angles
+from ktube_motion.render._rigs import as_poses, bone_names
+from ktube_motion.render._scene import as_motion
 from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55
 
 

@@ -12,7 +12,7 @@ from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, FormatError, MissingDependencyError, ShapeError
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.render import save_mesh_video
-from ktube_motion.render.raster import make_renderer
+from ktube_motion.render._raster import make_renderer
 from ktube_motion.skeletons import KIT_21
 
 HAVE = {"osmesa": ctypes.util.find_library("OSMesa"), "egl": ctypes.util.find_library("EGL"), "rays": True}
@@ -73,7 +73,7 @@ def test_every_renderer_draws_body_ground_and_shadow(tmp_path, kind):
 def test_rays_agree_with_the_camera():
     body = load_body()
     vertices = body.vertices(waving(1))[0]
-    from ktube_motion.render.scene import frame_camera
+    from ktube_motion.render._scene import frame_camera
 
     target = np.zeros(3)
     camera = frame_camera(vertices[None], target[None], size=(160, 160))

@@ -8,12 +8,12 @@ from PIL import Image
 
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, DataError, FormatError, KtubeError, ShapeError
-from ktube_motion.io.sound import find_ffmpeg
+from ktube_motion.io._sound import find_ffmpeg
 from ktube_motion.kinematics import forward_kinematics
 from ktube_motion.render import find_korean_font, save_skeleton_video
-from ktube_motion.render.fonts import draw_text, embed_font, missing_glyphs, wrap_text
-from ktube_motion.render.scene import as_motion, cue_at, follow_path, frame_camera
-from ktube_motion.render.video import open_video, read_video
+from ktube_motion.render._fonts import draw_text, embed_font, missing_glyphs, wrap_text
+from ktube_motion.render._scene import as_motion, cue_at, follow_path, frame_camera
+from ktube_motion.render._video import open_video, read_video
 from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55
 from ktube_motion.types import Cue
 

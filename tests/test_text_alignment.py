@@ -9,10 +9,10 @@ import pytest
 
 from ktube_motion.errors import ConfigError, FormatError, KtubeError, MissingDependencyError
 from ktube_motion.samples import make_speaker
+from ktube_motion.text import _speech as speech_module
 from ktube_motion.text import align_words, estimate_words, timed_words, utterances
-from ktube_motion.text import speech as speech_module
-from ktube_motion.text.alignment import SAMPLE_RATE
-from ktube_motion.text.speech import KoreanVoice
+from ktube_motion.text._alignment import SAMPLE_RATE
+from ktube_motion.text._speech import KoreanVoice
 from ktube_motion.types import Cue, Word
 
 pytest.importorskip("librosa")

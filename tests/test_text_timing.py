@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ktube_motion.errors import ConfigError, DataError
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import estimate_words, join_words, read_aloud, shift_words, speaking_seconds, timed_words
-from ktube_motion.text.reading import count_syllables
+from ktube_motion.text._reading import count_syllables
 from ktube_motion.types import Cue, Word
 
 

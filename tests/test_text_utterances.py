@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError
-from ktube_motion.io.transcripts import clean_cues
-from ktube_motion.text.utterances import caption_entries, utterances
+from ktube_motion.io._transcripts import clean_cues
+from ktube_motion.text._utterances import caption_entries, utterances
 from ktube_motion.types import Cue, Utterance, Word
 
 

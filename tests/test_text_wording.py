@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ktube_motion.errors import ConfigError, DataError, FormatError
 from ktube_motion.text import CachedTextEncoder, SequenceTextEncoder, TextAugmentation, TextEncoder, clean_texts
-from ktube_motion.text.conjugation import ENDINGS, droppable_particles, with_ending, without_particle
+from ktube_motion.text._conjugation import ENDINGS, droppable_particles, with_ending, without_particle
 
 NOTHING = {"paraphrase": 0, "ending": 0, "particle": 0, "order": 0, "missing": 0}
 STYLE, ACTION = ("신나고 활기차게", "흥에 겨워서"), ("왼손을 들어 주세요", "왼팔을 올려요", "와, 이겼다!")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ktube_motion.errors import FormatError, MissingDependencyError
 from ktube_motion.io import normalize_text
 from ktube_motion.text import count_unmirrored
-from ktube_motion.text.words import POS_CLASSES, WordVectorizer, load_kiwi, mirror_text, mirror_tokens, tag_korean
+from ktube_motion.text._words import POS_CLASSES, WordVectorizer, load_kiwi, mirror_text, mirror_tokens, tag_korean
 
 
 @pytest.fixture(scope="module")

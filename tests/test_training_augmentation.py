@@ -18,7 +18,7 @@ from ktube_motion.features import (
 )
 from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52
 from ktube_motion.training import ClipTable, MotionAugmentation, TokenizerTraining, WindowSampler, train_tokenizer
-from ktube_motion.training.augmentation import AugmentedSampler
+from ktube_motion.training._augmentation import AugmentedSampler
 from ktube_motion.vq import TokenizerConfig
 
 NOTHING = {"mirror": False, "share": 1.0, "speed": 1.0, "parts": 0.0, "arms": 0.0, "trunk": 0.0, "path": 1.0,

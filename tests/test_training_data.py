@@ -17,7 +17,8 @@ from small_corpus import make_small_corpus
 
 from ktube_motion.errors import CorpusError, DataError, KtubeError
 from ktube_motion.io import Corpus
-from ktube_motion.training import ClipTable, TokenizerTraining, datasets, train_tokenizer
+from ktube_motion.training import ClipTable, TokenizerTraining, train_tokenizer
+from ktube_motion.training import _datasets as datasets
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, tokenizer_loss
 
 TOKENIZER = TokenizerTraining(

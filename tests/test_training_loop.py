@@ -17,10 +17,10 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from ktube_motion.errors import ConfigError, CorpusError, DataError
-from ktube_motion.training import loop
-from ktube_motion.training.datasets import ClipTable, WindowSampler, indices_of_step
-from ktube_motion.training.device import capabilities, compile_obstacle
-from ktube_motion.training.loop import LoopConfig, fit, learning_rate
+from ktube_motion.training import _loop as loop
+from ktube_motion.training._datasets import ClipTable, WindowSampler, indices_of_step
+from ktube_motion.training._device import capabilities, compile_obstacle
+from ktube_motion.training._loop import LoopConfig, fit, learning_rate
 
 CONFIG = LoopConfig(
     steps=12, batch_size=8, learning_rate=1e-2, warmup=3, milestones=(9,), log_every=1, evaluate_every=4, save_every=5,

@@ -16,7 +16,7 @@ from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import NUM_TIMES, estimate_words, word_track
 from ktube_motion.training import TransformerTraining, train_transformer
-from ktube_motion.training.speech import SpeechSet
+from ktube_motion.training._speech import SpeechSet
 from ktube_motion.types import Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 

@@ -24,8 +24,8 @@ from ktube_motion.training import (
     train_tokenizer,
     train_transformer,
 )
-from ktube_motion.training.tokenizer import _TokenizerTask, measure_tokenizer
-from ktube_motion.training.transformer import _TransformerTask
+from ktube_motion.training._tokenizer import _TokenizerTask, measure_tokenizer
+from ktube_motion.training._transformer import _TransformerTask
 from ktube_motion.types import Utterance
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 

@@ -20,7 +20,7 @@ from ktube_motion.training import (
     train_evaluator,
     train_transformer,
 )
-from ktube_motion.training.datasets import indices_of_step
+from ktube_motion.training._datasets import indices_of_step
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 TRAINING = TransformerTraining(

@@ -6,7 +6,7 @@ import torch
 
 from ktube_motion.skeletons import KIT_21, SMPL_22
 from ktube_motion.vq import TokenizerOutput, load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict, tokenizer_loss
-from ktube_motion.vq.codebooks import VectorQuantizer
+from ktube_motion.vq._codebooks import VectorQuantizer
 
 EVAL = ["ema_reset_t2m_relu_none", "ema_reset_kit_relu_none", "orig_t2m_relu_none"]
 TRAIN = ["ema_reset_t2m_relu_none", "orig_t2m_relu_none"]

@@ -9,7 +9,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from ktube_motion.vq import QUANTIZERS, TokenizerConfig, codebook_use, make_quantizer
-from ktube_motion.vq.codebooks import VectorQuantizer
+from ktube_motion.vq._codebooks import VectorQuantizer
 
 
 def vectors(*shape, seed=0):

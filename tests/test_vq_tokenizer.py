@@ -22,7 +22,7 @@ from ktube_motion.vq import (
     to_t2m_gpt_state_dict,
     tokenizer_loss,
 )
-from ktube_motion.vq.pieces import pieces
+from ktube_motion.vq._pieces import pieces
 
 SMALL = TokenizerConfig(width=32, code_dim=16, num_codes=16)
 

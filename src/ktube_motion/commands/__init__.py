@@ -4,6 +4,6 @@ One module is one command: its docstring is the help page, ``add_options``
 gives its flags, ``run`` does it. Nothing heavy is imported before ``run``.
 """
 
-from .entry import COMMANDS, main, parser_of
+from ._entry import COMMANDS, main, parser_of
 
 __all__ = ["COMMANDS", "main", "parser_of"]

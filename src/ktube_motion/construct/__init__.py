@@ -1,12 +1,12 @@
 """Building a KTubeUM corpus: sources in, clips, splits, statistics, a manifest and a report out."""
 
-from .build import BuildOptions, BuildReport, build_corpus
-from .clips import add_motion
-from .gestures import build_gesture_corpus, read_gestures
-from .pairing import pair_sources
-from .report import write_report
-from .sources import Source, find_audio, read_sources
-from .splits import curate, finish_corpus, split_videos
+from ._build import BuildOptions, BuildReport, build_corpus
+from ._clips import add_motion
+from ._gestures import build_gesture_corpus, read_gestures
+from ._pairing import pair_sources
+from ._report import write_report
+from ._sources import Source, find_audio, read_sources
+from ._splits import curate, finish_corpus, split_videos
 
 __all__ = [
     "BuildOptions",

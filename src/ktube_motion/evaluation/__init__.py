@@ -7,15 +7,15 @@ as an `EvaluationConfig` sets it, and give a `Report`; `evaluate_speech` gives o
 `perturb` spoils step by step. `register_metric` adds a figure of your own to every report.
 """
 
-from .config import EvaluationConfig
-from .labels import corpus_labels, corpus_words
-from .perturb import freeze, jitter, perturb, reverse
-from .plots import plot_confusion, plot_report, plot_trust
-from .protocol import evaluate_generation, evaluate_tokenizer
-from .registry import METRICS, Metric, register_metric
-from .report import Interval, Report
-from .speech import SpeechConfig, SpeechToMotion, evaluate_speech, speech_preferences
-from .trust import Curve, TrustReport, trust_report
+from ._config import EvaluationConfig
+from ._labels import corpus_labels, corpus_words
+from ._perturb import freeze, jitter, perturb, reverse
+from ._plots import plot_confusion, plot_report, plot_trust
+from ._protocol import evaluate_generation, evaluate_tokenizer
+from ._registry import METRICS, Metric, register_metric
+from ._report import Interval, Report
+from ._speech import SpeechConfig, SpeechToMotion, evaluate_speech, speech_preferences
+from ._trust import Curve, TrustReport, trust_report
 
 __all__ = [
     "METRICS",

@@ -7,12 +7,12 @@ transformer. `SpeechEvaluator` hears words in time (`timed_contrastive_loss`)
 and tells whether a motion is in time with them.
 """
 
-from .aligned import AlignedTextEncoder
-from .batching import Evaluator
-from .evaluator import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
-from .losses import contrastive_loss, false_negatives, margin_loss, timed_contrastive_loss
-from .published import T2MEvaluator, load_t2m_evaluator
-from .speech import SpeechEvaluator, SpeechEvaluatorConfig, SpeechOutput
+from ._aligned import AlignedTextEncoder
+from ._batching import Evaluator
+from ._evaluator import EvaluatorConfig, EvaluatorOutput, MotionEvaluator
+from ._losses import contrastive_loss, false_negatives, margin_loss, timed_contrastive_loss
+from ._published import T2MEvaluator, load_t2m_evaluator
+from ._speech import SpeechEvaluator, SpeechEvaluatorConfig, SpeechOutput
 
 __all__ = [
     "AlignedTextEncoder",

@@ -6,11 +6,11 @@ sign follows their neighbour in time, made unit again afterwards, so that
 nothing jumps where an axis-angle passes a half turn.
 """
 
-from .cleaning import clean_poses
-from .posture import fix_root, rest_lower_body
-from .repairing import fill_gaps, reject_outliers, split_at_gaps
-from .resampling import resample
-from .smoothing import lowpass, one_euro
+from ._cleaning import clean_poses
+from ._posture import fix_root, rest_lower_body
+from ._repairing import fill_gaps, reject_outliers, split_at_gaps
+from ._resampling import resample
+from ._smoothing import lowpass, one_euro
 
 __all__ = [
     "clean_poses",

@@ -5,11 +5,11 @@ tokens with it (on a CPU faster after `quantize`), and `load_t2m_gpt_transformer
 reads published checkpoints.
 """
 
-from .convert import load_t2m_gpt_transformer, to_t2m_gpt_state_dict
-from .losses import TransformerLoss, corrupt_tokens, transformer_loss
-from .quantized import quantize
-from .sampling import generate, stream
-from .transformer import KeyValueCache, MotionTransformer, TransformerConfig
+from ._convert import load_t2m_gpt_transformer, to_t2m_gpt_state_dict
+from ._losses import TransformerLoss, corrupt_tokens, transformer_loss
+from ._quantized import quantize
+from ._sampling import generate, stream
+from ._transformer import KeyValueCache, MotionTransformer, TransformerConfig
 
 __all__ = [
     "KeyValueCache",

@@ -4,16 +4,16 @@ Whatever the source, what leaves this room is in metres, radians and seconds,
 y up, facing +z.
 """
 
-from .bvh import load_bvh
-from .characters import normalize_text
-from .corpus import Corpus, check_name
-from .layouts import PoseFormat, register_pose_format
-from .people import Person
-from .pose_checks import PoseCheck, check_poses
-from .pose_reading import PoseReading, list_people, read_poses
-from .poses import load_poses, save_poses
-from .text_lines import read_text_file, write_text_file
-from .transcripts import (
+from ._bvh import load_bvh
+from ._characters import normalize_text
+from ._corpus import Corpus, check_name
+from ._layouts import PoseFormat, register_pose_format
+from ._people import Person
+from ._pose_checks import PoseCheck, check_poses
+from ._pose_reading import PoseReading, list_people, read_poses
+from ._poses import load_poses, save_poses
+from ._text_lines import read_text_file, write_text_file
+from ._transcripts import (
     TRANSCRIPT_FORMATS,
     TranscriptFormat,
     clean_cues,

@@ -1,9 +1,9 @@
 """Moving bodies: poses to joints and meshes, joints to rotations and poses, mirror images."""
 
-from .bodies import Body, load_body, pose_to_joints
-from .chains import bone_offsets, forward_kinematics, global_rotations, inverse_kinematics
-from .fitting import fit_betas, fit_poses
-from .mirror import mirror, mirror_positions
+from ._bodies import Body, load_body, pose_to_joints
+from ._chains import bone_offsets, forward_kinematics, global_rotations, inverse_kinematics
+from ._fitting import fit_betas, fit_poses
+from ._mirror import mirror, mirror_positions
 
 __all__ = [
     "Body",

@@ -5,7 +5,7 @@ models that judge are in `evaluators`, the protocol of repeated evaluation in
 `evaluation`.
 """
 
-from .accumulators import DiversityAccumulator, FrechetAccumulator, JointErrorAccumulator, RetrievalAccumulator, gather
+from ._accumulators import DiversityAccumulator, FrechetAccumulator, JointErrorAccumulator, RetrievalAccumulator, gather
 from .functional import (
     ClassReport,
     FewSamplesWarning,

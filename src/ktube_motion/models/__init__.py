@@ -6,11 +6,11 @@ functions read and write checkpoints, ours and other people's, and run models on
 rows of different length.
 """
 
-from .checkpoints import load_state, read_checkpoint, read_stats, read_torch_file, write_checkpoint
-from .fingerprints import fingerprint, hash_weights
-from .hub import HubModel, StandardizedModel
-from .positions import sinusoids
-from .running import equal_lengths, evaluating, map_rows
+from ._checkpoints import load_state, read_checkpoint, read_stats, read_torch_file, write_checkpoint
+from ._fingerprints import fingerprint, hash_weights
+from ._hub import HubModel, StandardizedModel
+from ._positions import sinusoids
+from ._running import equal_lengths, evaluating, map_rows
 
 __all__ = [
     "HubModel",

@@ -6,8 +6,8 @@ from another (`place_after` lays it there), the motion in between two others,
 and motion as a stream.
 """
 
-from .placing import place_after
-from .talk import read_talk
-from .utterance_to_motion import UtteranceToMotion
+from ._placing import place_after
+from ._talk import read_talk
+from ._utterance_to_motion import UtteranceToMotion
 
 __all__ = ["UtteranceToMotion", "place_after", "read_talk"]

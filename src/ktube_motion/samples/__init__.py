@@ -3,9 +3,9 @@
 His gestures follow his words: he waves at 안녕하세요 and points left at 왼쪽.
 """
 
-from .faults import FAULTS
-from .gestures import CONCEPTS
-from .speaker import Label, Speaker, make_speaker
-from .wordings import Sentence, sentences
+from ._faults import FAULTS
+from ._gestures import CONCEPTS
+from ._speaker import Label, Speaker, make_speaker
+from ._wordings import Sentence, sentences
 
 __all__ = ["CONCEPTS", "FAULTS", "Label", "Sentence", "Speaker", "make_speaker", "sentences"]

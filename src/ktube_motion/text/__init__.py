@@ -13,46 +13,46 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # At once, because function and module share a name: imported later, the module would take the function's place.
-from .utterances import utterances
+from ._utterances import utterances
 
 if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__` gives
-    from .alignment import Aligner as Aligner
-    from .alignment import Alignment as Alignment
-    from .alignment import align_words as align_words
-    from .augmentation import TextAugmentation as TextAugmentation
-    from .encoders import CachedTextEncoder as CachedTextEncoder
-    from .encoders import EmbeddedTextEncoder as EmbeddedTextEncoder
-    from .encoders import TextEncoder as TextEncoder
-    from .encoders import clean_texts as clean_texts
-    from .encoders import vectors_per_text as vectors_per_text
-    from .loading import load_text_encoder as load_text_encoder
-    from .loading import register_text_encoder as register_text_encoder
-    from .loading import save_text_encoder as save_text_encoder
-    from .loading import text_encoder_kinds as text_encoder_kinds
-    from .mirroring import count_unmirrored as count_unmirrored
-    from .mirroring import mirror_text as mirror_text
-    from .mirroring import mirror_tokens as mirror_tokens
-    from .pretrained import ClipTextEncoder as ClipTextEncoder
-    from .pretrained import HFTextEncoder as HFTextEncoder
-    from .pretrained import KeT5TextEncoder as KeT5TextEncoder
-    from .reading import read_aloud as read_aloud
-    from .sequences import SequenceTextEncoder as SequenceTextEncoder
-    from .tagging import tag_korean as tag_korean
-    from .timing import estimate_words as estimate_words
-    from .timing import join_words as join_words
-    from .timing import shift_words as shift_words
-    from .timing import speaking_seconds as speaking_seconds
-    from .timing import timed_words as timed_words
-    from .tracks import NUM_TIMES as NUM_TIMES
-    from .tracks import ContextWordEncoder as ContextWordEncoder
-    from .tracks import WindowWordEncoder as WindowWordEncoder
-    from .tracks import WordEncoder as WordEncoder
-    from .tracks import word_encoder as word_encoder
-    from .tracks import word_track as word_track
-    from .utterances import CaptionEntry as CaptionEntry
-    from .utterances import caption_entries as caption_entries
-    from .words import POS_CLASSES as POS_CLASSES
-    from .words import WordVectorizer as WordVectorizer
+    from ._alignment import Aligner as Aligner
+    from ._alignment import Alignment as Alignment
+    from ._alignment import align_words as align_words
+    from ._augmentation import TextAugmentation as TextAugmentation
+    from ._encoders import CachedTextEncoder as CachedTextEncoder
+    from ._encoders import EmbeddedTextEncoder as EmbeddedTextEncoder
+    from ._encoders import TextEncoder as TextEncoder
+    from ._encoders import clean_texts as clean_texts
+    from ._encoders import vectors_per_text as vectors_per_text
+    from ._loading import load_text_encoder as load_text_encoder
+    from ._loading import register_text_encoder as register_text_encoder
+    from ._loading import save_text_encoder as save_text_encoder
+    from ._loading import text_encoder_kinds as text_encoder_kinds
+    from ._mirroring import count_unmirrored as count_unmirrored
+    from ._mirroring import mirror_text as mirror_text
+    from ._mirroring import mirror_tokens as mirror_tokens
+    from ._pretrained import ClipTextEncoder as ClipTextEncoder
+    from ._pretrained import HFTextEncoder as HFTextEncoder
+    from ._pretrained import KeT5TextEncoder as KeT5TextEncoder
+    from ._reading import read_aloud as read_aloud
+    from ._sequences import SequenceTextEncoder as SequenceTextEncoder
+    from ._tagging import tag_korean as tag_korean
+    from ._timing import estimate_words as estimate_words
+    from ._timing import join_words as join_words
+    from ._timing import shift_words as shift_words
+    from ._timing import speaking_seconds as speaking_seconds
+    from ._timing import timed_words as timed_words
+    from ._tracks import NUM_TIMES as NUM_TIMES
+    from ._tracks import ContextWordEncoder as ContextWordEncoder
+    from ._tracks import WindowWordEncoder as WindowWordEncoder
+    from ._tracks import WordEncoder as WordEncoder
+    from ._tracks import word_encoder as word_encoder
+    from ._tracks import word_track as word_track
+    from ._utterances import CaptionEntry as CaptionEntry
+    from ._utterances import caption_entries as caption_entries
+    from ._words import POS_CLASSES as POS_CLASSES
+    from ._words import WordVectorizer as WordVectorizer
 
 _HOME = {
     "Aligner": "alignment",
@@ -102,7 +102,7 @@ if not TYPE_CHECKING:  # a checker that saw it would take any name for granted
     def __getattr__(name: str) -> Any:
         if name not in _HOME:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+        value = globals()[name] = getattr(import_module(f"{__name__}._{_HOME[name]}"), name)
         return value
 
 

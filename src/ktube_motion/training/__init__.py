@@ -1,14 +1,14 @@
 """Training tokenizer, evaluator and transformer with one loop on Hugging Face Accelerate."""
 
-from .augmentation import MotionAugmentation
-from .datasets import ClipTable, WindowSampler
-from .device import Capabilities, capabilities
-from .evaluator import EvaluatorTraining, train_evaluator
-from .loop import LoopConfig, Task, fit, learning_rate
-from .speech_evaluator import SpeechEvaluatorTraining, train_speech_evaluator
-from .tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
-from .transformer import TransformerTraining, train_transformer
-from .utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, tokenize_corpus
+from ._augmentation import MotionAugmentation
+from ._datasets import ClipTable, WindowSampler
+from ._device import Capabilities, capabilities
+from ._evaluator import EvaluatorTraining, train_evaluator
+from ._loop import LoopConfig, Task, fit, learning_rate
+from ._speech_evaluator import SpeechEvaluatorTraining, train_speech_evaluator
+from ._tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
+from ._transformer import TransformerTraining, train_transformer
+from ._utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, tokenize_corpus
 
 __all__ = [
     "Capabilities",

@@ -5,13 +5,13 @@ seven quantizers. Its checkpoints hold everything it needs: settings, weights,
 and the mean and deviation of the features.
 """
 
-from .autoencoder import Decoder, Encoder
-from .codebooks import Quantizer, QuantizerOutput, VectorQuantizer, codebook_use
-from .config import TokenizerConfig
-from .convert import load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
-from .losses import TokenizerLoss, tokenizer_loss
-from .registry import QUANTIZERS, make_quantizer, register_quantizer
-from .tokenizer import MotionTokenizer, TokenizerOutput
+from ._autoencoder import Decoder, Encoder
+from ._codebooks import Quantizer, QuantizerOutput, VectorQuantizer, codebook_use
+from ._config import TokenizerConfig
+from ._convert import load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
+from ._losses import TokenizerLoss, tokenizer_loss
+from ._registry import QUANTIZERS, make_quantizer, register_quantizer
+from ._tokenizer import MotionTokenizer, TokenizerOutput
 
 __all__ = [
     "QUANTIZERS",

@@ -1,7 +1,7 @@
 """The measures as pure functions of arrays or tensors; each gives a plain number."""
 
-from .classes import ClassReport, class_accuracy, nearest_centroid
-from .distribution import (
+from ._classes import ClassReport, class_accuracy, nearest_centroid
+from ._distribution import (
     FewSamplesWarning,
     diversity,
     frechet_distance,
@@ -9,11 +9,11 @@ from .distribution import (
     frechet_gesture_distance,
     multimodality,
 )
-from .kinematic import acceleration_error, foot_skating, jerk, joint_errors, l1_diversity, mpjpe, symmetric_jerk_error
-from .retrieval import matched_preference, matching_score, r_precision, r_precision_chance
-from .seams import SeamReport, seam_report
-from .strokes import gesture_strokes, stroke_lags
-from .timing import beat_consistency, beat_preference, motion_beats, speech_beats
+from ._kinematic import acceleration_error, foot_skating, jerk, joint_errors, l1_diversity, mpjpe, symmetric_jerk_error
+from ._retrieval import matched_preference, matching_score, r_precision, r_precision_chance
+from ._seams import SeamReport, seam_report
+from ._strokes import gesture_strokes, stroke_lags
+from ._timing import beat_consistency, beat_preference, motion_beats, speech_beats
 
 __all__ = [
     "ClassReport",

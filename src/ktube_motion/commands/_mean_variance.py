@@ -1,0 +1,52 @@
+"""Step 4 of the data set: mean and deviation of the motion vectors.
+
+In the place of the original's cal_mean_variance.ipynb:
+
+    ktube-motion mean-variance
+    ktube-motion mean-variance --input dataset/KTubeUM/new_joint_vecs --output dataset/KTubeUM
+
+The deviation is averaged within each part of the vector; a part that never changes, as the root of a
+speaker who was held in place, gets 1.
+
+Reads every .npy of --input.
+
+Writes --output/Mean.npy and Std.npy, and shows them. What exists already is kept and shown.
+"""
+
+from argparse import ArgumentParser, Namespace
+
+from ._shared._console import say, table
+from ._shared._steps import add_folders, convert, list_files
+
+
+def add_options(parser: ArgumentParser) -> None:
+    """Add the flags."""
+    add_folders(parser, "HumanML3D/new_joint_vecs", "HumanML3D")
+
+
+def run(options: Namespace) -> None:
+    """Write and show the statistics."""
+    from ..features import feature_stats
+    from ..features._statistics import feature_groups
+    from ..io._files import save_array
+    from ..io._untrusted import load_numpy
+    from ..skeletons import Skeleton
+
+    fix = "Make them with `ktube-motion represent-motion`, or give --input."
+    files = list_files(options.input, ".npy", make=fix)
+    targets = {name: options.output / f"{name}.npy" for name in ("Mean", "Std")}
+
+    def make(_):
+        stats = feature_stats(load_numpy(path) for path in files)
+        save_array(targets["Mean"], stats.mean)
+        save_array(targets["Std"], stats.std)
+
+    def finished(_):
+        return all(path.exists() for path in targets.values())
+
+    convert([options.input], make, finished=finished, overwrite=options.overwrite)
+    mean, std = load_numpy(targets["Mean"]), load_numpy(targets["Std"])
+    say(f"{len(files)} clips, {len(mean)} numbers a frame")
+    groups = feature_groups(Skeleton.for_feature_size(len(mean))).items()
+    rows = [(name, f"{mean[part].mean():.4f}", f"{std[part].mean():.4f}") for name, part in groups]
+    say(table([("part", "mean of means", "std"), *rows]))

@@ -1,0 +1,77 @@
+"""What the steps of the data set have in common: files in, files out, what exists is kept, what failed is told."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ...errors import DataError, KtubeError
+from ._console import say
+
+if TYPE_CHECKING:
+    from ...samples import Label
+
+__all__ = ["add_folders", "convert", "list_files", "make_sample_videos"]
+
+Item = TypeVar("Item")
+
+
+def add_folders(parser: ArgumentParser, source: str, target: str) -> None:
+    """Add --input, --output and --overwrite."""
+    parser.add_argument("--input", type=Path, default=Path(source), metavar="DIR", help="folder to read")
+    parser.add_argument("--output", type=Path, default=Path(target), metavar="DIR", help="folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="make again what is there already")
+
+
+def list_files(folder: Path, suffix: str, *, make: str) -> list[Path]:
+    """Give the files of a folder; where there is none, `DataError` tells what makes them."""
+    files = sorted(path for path in folder.glob(f"*{suffix}") if not path.name.startswith("."))
+    if not files:
+        raise DataError(f"There are no {suffix} files here.", where=folder.resolve(), fix=make)
+    return files
+
+
+def convert(
+    items: Iterable[Item], make: Callable[[Item], None], *, finished: Callable[[Item], bool], overwrite: bool
+) -> None:
+    """Run ``make(item)`` for every item that is not ``finished(item)``; tell what became of them."""
+    from tqdm import tqdm
+
+    made, kept, failed = 0, 0, {}
+    for item in tqdm(list(items), unit="file", disable=None):
+        if not overwrite and finished(item):
+            kept += 1
+            continue
+        try:
+            make(item)
+            made += 1
+        except KtubeError as error:
+            failed[getattr(item, "name", str(item))] = str(error)
+    say(f"{made} made, {kept} existed already (--overwrite makes them again), {len(failed)} skipped")
+    for name, reason in failed.items():
+        say(f"skipped {name}: {reason}")
+    if failed and not made and not kept:
+        raise DataError("Nothing could be made.", found=f"{len(failed)} files, all skipped")
+
+
+def make_sample_videos(
+    folder: Path, count: int, *, concepts: Collection[str] | None = None
+) -> "dict[str, list[Label]]":
+    """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when.
+
+    They speak of some concepts, by default of all, in the wordings that are for training.
+    """
+    from tqdm import tqdm
+
+    from ...samples import CONCEPTS, make_speaker, sentences
+
+    known = set(CONCEPTS if concepts is None else concepts)
+    said = [sentence for sentence in sentences(split="train") if known.issuperset(sentence.concepts)]
+    labels = {}
+    for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
+        name = f"speaker_{number:02d}"
+        speaker = make_speaker(
+            folder, seed=number, person=number, name=name, faults=True, wordings=said, transcript="TextGrid"
+        )
+        labels[name] = speaker.labels
+    return labels

@@ -1,0 +1,158 @@
+"""Pose files and transcripts of one name belong together; of several that do, the best is chosen and told."""
+
+import logging
+import re
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorpusError
+from ..io._characters import normalize_text
+from ..io._transcripts import TRANSCRIPT_FORMATS
+from ._sources import Source
+
+__all__ = ["pair_sources"]
+
+logger = logging.getLogger(__name__)
+
+# In this order where several have one name. A folder holds a file a frame.
+_POSES = (".npz", ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy", ".json", ".jsonl", ".json.gz", "")
+# What poses or tables may be called too: a transcript only where its folder holds nothing else.
+_AMBIGUOUS = {"json", "jsonl", "txt", "text", "csv", "tsv", "sub"}
+_SUBTITLES = {f".{suffix}" for kind in TRANSCRIPT_FORMATS.values() for suffix in kind.suffixes}
+_BEST = (".srt", ".vtt")  # then by the alphabet
+_LANGUAGE = re.compile(
+    r"[a-z]{2,3}(?:[-_][A-Za-z0-9]+)*|korean|english|japanese|chinese|한국어|한글|영어", re.IGNORECASE
+)
+_KOREAN = re.compile(r"(?:ko|kor|korean|한국어|한글)(?:[-_](?:kr|kore|orig))?", re.IGNORECASE)
+_AUTOMATIC = re.compile(r"auto(?:matic|generated)?|asr|orig|a|자동|자동생성", re.IGNORECASE)
+_MEDIA = re.compile(r"\.(?:mp4|mkv|webm|mov|avi|m4a|mp3|wav|opus)$", re.IGNORECASE)
+
+
+def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> tuple[list[Source], list[str]]:
+    """Pair pose files with transcripts of the same name.
+
+    Parameters
+    ----------
+    poses, transcripts : path
+        Folders, or one folder that holds both. Names are compared without
+        their suffixes, a transcript's also without its language (``talk.json``
+        and ``talk.ko.srt`` fit), and normalised, so that it does not matter which system wrote them.
+    **options
+        Given to each `Source`.
+
+    Returns
+    -------
+    sources : list of Source
+        Where there was a choice, ``notes`` says what was taken and what was left; it is logged, too.
+    alone : list of str
+        Files that have no partner.
+
+    Raises
+    ------
+    CorpusError
+        If a folder is missing.
+
+    Notes
+    -----
+    Of several transcripts: Korean before no language before others; made by people before automatic (``-orig``,
+    ``.auto``); ``.srt``, ``.vtt``, then others. Of several pose files: ``.npz``, ``.pt``, ``.pkl``, ``.npy``,
+    ``.json``, a folder. Media, pictures and ``.info.json`` beside them are no poses; see `find_audio` for the sound.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.json", "a.info.json", "a.mp4", "a.ko.srt", "a.en.srt", "b.json"):
+    ...     (folder / name).touch()
+    >>> sources, alone = pair_sources(folder, folder)
+    >>> [source.transcript.name for source in sources], [Path(path).name for path in alone]
+    (['a.ko.srt'], ['b.json'])
+    """
+    shared = Path(poses).resolve() == Path(transcripts).resolve()
+    found = _by_name(poses, _is_pose, _stem)
+    spoken = _by_name(
+        transcripts,
+        lambda path: _is_transcript(path, shared),
+        lambda path: _spoken_name(normalize_text(_MEDIA.sub("", path.stem)), found),
+    )
+    weak = {name for name, paths in spoken.items() if shared and all(_suffix(path) in _AMBIGUOUS for path in paths)}
+    both = sorted(found.keys() & spoken.keys())
+    alone = [
+        str(path)
+        for side in (found, spoken)
+        for name in sorted(side.keys() - set(both) - (weak if side is spoken else set()))
+        for path in side[name]
+    ]
+    return [_source(name, found[name], spoken[name], options) for name in both], alone
+
+
+def _source(name, poses, transcripts, options):
+    poses = sorted(poses, key=_pose_rank)
+    transcripts = sorted(transcripts, key=lambda path: _transcript_rank(path, name))
+    notes = [
+        f"{name}: of {len(paths)} files {paths[0].name} is taken; left: {', '.join(path.name for path in paths[1:])}"
+        for paths in (poses, transcripts)
+        if len(paths) > 1
+    ]
+    for note in notes:
+        logger.info(note)
+    return Source(poses[0], transcripts[0], name, **{"notes": tuple(notes), **options})
+
+
+def _suffix(path):
+    return path.suffix.lower().lstrip(".")
+
+
+def _is_pose(path):
+    return path.is_dir() or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
+
+
+def _pose_suffix(path):
+    return ".json.gz" if path.name.lower().endswith(".json.gz") else path.suffix.lower()
+
+
+def _is_transcript(path, shared):
+    known = path.suffix.lower() in _SUBTITLES and path.is_file() and not path.name.lower().endswith(".info.json")
+    return known and not (shared and _suffix(path) in ("json", "jsonl"))
+
+
+def _stem(path):
+    return normalize_text(path.name if path.is_dir() else path.name[: len(path.name) - len(_pose_suffix(path))])
+
+
+def _spoken_name(stem, poses):
+    """Take languages and marks from the end of a name until poses are called so, or nothing is left to take."""
+    name = stem
+    while name not in poses:
+        shorter, dot, tag = name.rpartition(".")
+        if not (dot and shorter and (_LANGUAGE.fullmatch(tag) or _AUTOMATIC.fullmatch(tag))):
+            return stem if name == stem else name
+        name = shorter
+    return name
+
+
+def _pose_rank(path):
+    return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
+
+
+def _transcript_rank(path, name):
+    """Korean first, then people before machines, then the plainest format."""
+    marks = [mark for mark in normalize_text(_MEDIA.sub("", path.stem))[len(name) :].split(".") if mark]
+    languages = [mark for mark in marks if _LANGUAGE.fullmatch(mark) and not _AUTOMATIC.fullmatch(mark)]
+    korean = any(_KOREAN.fullmatch(mark) for mark in languages)
+    automatic = any(_AUTOMATIC.fullmatch(part) for mark in marks for part in re.split("[-_]", mark))
+    suffix = path.suffix.lower()
+    order = _BEST.index(suffix) if suffix in _BEST else len(_BEST)
+    return 0 if korean else 2 if languages else 1, automatic, order, path.name
+
+
+def _by_name(folder, wanted, name_of):
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise CorpusError("This folder does not exist.", where=folder)
+    names: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and wanted(path):
+            names[name_of(path)].append(path)
+    return dict(names)

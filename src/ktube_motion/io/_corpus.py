@@ -1,0 +1,328 @@
+"""The KTubeUM folder: motion vectors, joints, texts, statistics and splits.
+
+HumanML3D and KIT-ML folders have the same layout and open as they are.
+"""
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorpusError, FormatError
+from ..skeletons import SMPL_22, Skeleton
+from ..types import FeatureStats, Motion, Utterance, Word
+from ._files import read_json, read_text, save_array, write_json, write_text
+from ._text_lines import numbered_lines, write_text_file
+from ._word_times import check_words, read_words, write_words
+
+__all__ = ["Corpus", "check_name"]
+
+SPLITS = ("train", "val", "test", "train_val", "all")
+
+
+def check_name(name: str) -> str:
+    """Give `name` back if it is safe as a file name inside a corpus.
+
+    Raises
+    ------
+    CorpusError
+        If it is empty, hidden, longer than 200 bytes, or has a path
+        separator, ``..``, white space at its ends or a control character.
+
+    Examples
+    --------
+    >>> check_name("강연_001")
+    '강연_001'
+    >>> check_name("../secret")
+    Traceback (most recent call last):
+    ktube_motion.errors.CorpusError: ...
+    """
+    if not isinstance(name, str):
+        raise CorpusError("A clip name must be text.", found=type(name).__name__)
+    fault = None
+    if not name or name != name.strip() or name.startswith("."):
+        fault = "is empty, hidden or has white space at its ends"
+    elif any(sign in name for sign in "/\\:") or ".." in name:
+        fault = "has a path separator or '..'"
+    elif any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in name):
+        fault = "has a control character or a line break"
+    elif len(name.encode()) > 200:
+        fault = f"is {len(name.encode())} bytes long, 200 are allowed"
+    if fault:
+        raise CorpusError(f"The clip name {name[:80]!r} {fault}.", fix="Use a plain file name without folders.")
+    return name
+
+
+class Corpus:
+    """A KTubeUM, HumanML3D or KIT-ML folder.
+
+    Parameters
+    ----------
+    root : path
+        An existing corpus; `create` makes a new one.
+
+    Attributes
+    ----------
+    root : Path
+    skeleton : Skeleton
+        From ``corpus.json``, else from the size of the vectors.
+    fps : float
+        From ``corpus.json``, else 20 (12.5 for KIT-ML).
+    malformed : dict of str to int
+        Text lines left out so far, by clip.
+    malformed_words : dict of str to int
+        Text lines whose word times were left out so far, by clip: damaged, or those of another text.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is not a corpus.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> corpus = Corpus.create(tempfile.mkdtemp(), fps=20)
+    >>> corpus.add_clip("a", features=np.zeros((39, 263)), texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": [], "test": []})
+    >>> corpus.names("train"), corpus.features("a").shape, corpus.texts("a")[0].text
+    (['a'], (39, 263), '안녕하세요')
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root: Path = Path(root)
+        self.malformed: dict[str, int] = {}
+        self.malformed_words: dict[str, int] = {}
+        if not (self.root / "new_joint_vecs").is_dir():
+            have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
+            raise CorpusError(
+                "This is not a KTubeUM corpus.",
+                where=self.root,
+                expected="a folder with new_joint_vecs/ and texts/",
+                found=have,
+                fix="Build one with ktube_motion.construct.build_corpus.",
+            )
+
+    @classmethod
+    def create(cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0) -> "Corpus":
+        """Make a new corpus folder, or open an existing one of the same skeleton and fps.
+
+        Raises
+        ------
+        CorpusError
+            If a corpus of another skeleton or fps is there already, or the folder cannot be made.
+        """
+        root = Path(root)
+        try:
+            (root / "new_joint_vecs").mkdir(parents=True, exist_ok=True)
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+            raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
+        settings = {"skeleton": skeleton.name, "fps": float(fps)}
+        if not (root / "corpus.json").exists():
+            write_json(root / "corpus.json", settings)
+        corpus = cls(root)
+        found = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
+        if found != settings:
+            raise CorpusError(
+                "Another corpus is here.", where=root, expected=settings, found=found, fix="Choose another folder."
+            )
+        return corpus
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        path = self.root / "corpus.json"
+        if path.exists():
+            settings = read_json(path)
+            if not isinstance(settings, dict) or not {"skeleton", "fps"} <= settings.keys():
+                raise CorpusError("Damaged settings.", where=path, expected="skeleton and fps", found=settings)
+            return settings
+        skeleton = Skeleton.for_feature_size(self._feature_size())
+        return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
+
+    def _feature_size(self) -> int:
+        if (self.root / "Mean.npy").exists():
+            return self._load("Mean.npy").shape[-1]
+        first = next(iter(sorted((self.root / "new_joint_vecs").glob("*.npy"))), None)
+        if first is None:
+            raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
+        return self._load(first.relative_to(self.root)).shape[-1]
+
+    @cached_property
+    def skeleton(self) -> Skeleton:
+        """The skeleton of the motion vectors."""
+        return Skeleton.named(self._settings["skeleton"])
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the motion vectors."""
+        return float(self._settings["fps"])
+
+    def _load(self, relative: str | Path) -> np.ndarray:
+        path = self.root / relative
+        try:
+            return np.load(path, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise CorpusError("A file of the corpus is missing.", where=path) from error
+        except (ValueError, EOFError, OSError) as error:
+            raise FormatError("This .npy file is damaged.", where=path, found=error) from error
+
+    # -- reading -----------------------------------------------------------
+
+    def names(self, split: str = "all") -> list[str]:
+        """Give the clips of a split that have motion vectors.
+
+        Raises
+        ------
+        CorpusError
+            If there is no such split, or a name in it is not allowed.
+        """
+        return [name for name in self._listed(split) if self._vector_path(name).exists()]
+
+    def missing(self, split: str = "all") -> list[str]:
+        """Give the clips that a split lists but that have no motion vectors."""
+        return [name for name in self._listed(split) if not self._vector_path(name).exists()]
+
+    def _listed(self, split: str) -> list[str]:
+        path = self.root / f"{check_name(split)}.txt"
+        if path.exists():
+            return [check_name(line.strip()) for line in read_text(path).split("\n") if line.strip()]
+        if split == "all":
+            return sorted(path.stem for path in (self.root / "new_joint_vecs").glob("*.npy"))
+        have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
+        raise CorpusError(
+            f"The corpus has no split {split!r}.", where=self.root, expected=f"{split}.txt", found=have or "no splits"
+        )
+
+    def _vector_path(self, name: str) -> Path:
+        return self.root / "new_joint_vecs" / f"{name}.npy"
+
+    def features(self, name: str) -> np.ndarray:
+        """Give the motion vectors of a clip, float32 ``(T-1, D)``."""
+        features = self._load(f"new_joint_vecs/{check_name(name)}.npy")
+        if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size:
+            raise CorpusError(
+                "Motion vectors of the wrong size.",
+                where=self._vector_path(name),
+                expected=f"(frames, {self.skeleton.feature_size})",
+                found=features.shape,
+            )
+        return features.astype(np.float32, copy=False)
+
+    def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
+        """Give joint positions in metres: before canonicalisation, or `recovered` from the vectors."""
+        return self._load(f"{'new_joints' if recovered else 'joints'}/{check_name(name)}.npy")
+
+    def motion(self, name: str) -> Motion:
+        """Give a clip as its vectors tell it, named after what is said in it first."""
+        said = self.texts(name) if (self.root / "texts" / f"{check_name(name)}.txt").exists() else []
+        title = said[0].text if said else name
+        return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
+
+    def texts(self, name: str) -> list[Utterance]:
+        """Give the utterances of a clip, with the times of their words where the corpus knows them.
+
+        Malformed lines are left out and counted in `malformed`; words that cannot be believed are left
+        out and counted in `malformed_words`.
+        """
+        lines = list(numbered_lines(self.root / "texts" / f"{check_name(name)}.txt"))
+        texts = [line.text if isinstance(line, Utterance) else None for line in lines]
+        words, unbelieved = read_words(self.root / "words" / f"{name}.json", texts)
+        for counts, count in ((self.malformed, texts.count(None)), (self.malformed_words, unbelieved)):
+            if count:
+                counts[name] = count
+        told = zip(lines, words, strict=True)
+        return [replace(line, words=spoken) for line, spoken in told if isinstance(line, Utterance)]
+
+    def words(self, name: str) -> list[tuple[Word, ...]]:
+        """Give the words of each utterance of `texts`, in seconds from the clip's start; ``()`` where unknown."""
+        return [utterance.words for utterance in self.texts(name)]
+
+    @property
+    def stats(self) -> FeatureStats:
+        """Mean and Std of the vectors. A zero Std, which other tools write, reads as 1."""
+        std = self._load("Std.npy")
+        return FeatureStats(mean=self._load("Mean.npy"), std=np.where(std < 1e-8, 1, std))
+
+    # -- writing -----------------------------------------------------------
+
+    def add_clip(
+        self,
+        name: str,
+        *,
+        features: np.ndarray,
+        texts: Sequence[Utterance],
+        joints: np.ndarray | None = None,
+        recovered: np.ndarray | None = None,
+    ) -> None:
+        """Write one clip; the vectors last, so that a clip that has them is complete.
+
+        Parameters
+        ----------
+        name : str
+            File name without suffix.
+        features : array [shape=(T-1, D)]
+            Motion vectors.
+        texts : list of Utterance
+            At least one. Their ``words``, in seconds from the clip's start, are kept in ``words/NAME.json``.
+        joints : array [shape=(T, J, 3)], optional
+            Joints before canonicalisation.
+        recovered : array [shape=(T-1, J, 3)], optional
+            Joints recovered from the vectors.
+
+        Raises
+        ------
+        CorpusError
+            If the name, the size or the texts are not allowed, or words do not spell their text in order.
+        """
+        check_name(name)
+        features = np.asarray(features)
+        if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size or not np.isfinite(features).all():
+            raise CorpusError(
+                f"The vectors of clip {name!r} cannot be stored.",
+                expected=f"finite numbers (frames, {self.skeleton.feature_size})",
+                found=features.shape,
+            )
+        if not texts:
+            raise CorpusError(f"Clip {name!r} has no text.", expected="at least one utterance")
+        for utterance in texts:
+            if fault := check_words(utterance.words, utterance.text):
+                raise CorpusError(
+                    f"The words of clip {name!r} cannot be stored.",
+                    expected="words that spell the text, in order",
+                    found=fault,
+                    fix="ktube_motion.text.timed_words puts them right.",
+                )
+        write_text_file(self.root / "texts" / f"{name}.txt", texts)
+        write_words(self.root / "words" / f"{name}.json", texts)
+        for folder, array in {"joints": joints, "new_joints": recovered}.items():
+            if array is not None:
+                save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))
+        save_array(self._vector_path(name), features.astype(np.float32))
+
+    def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
+        """Write ``train``, ``val`` and ``test``; ``train_val`` and ``all`` follow from them.
+
+        Raises
+        ------
+        CorpusError
+            If a clip is in two splits.
+        """
+        parts = {split: [check_name(name) for name in splits.get(split, ())] for split in ("train", "val", "test")}
+        every = [name for names in parts.values() for name in names]
+        twice = sorted({name for name in every if every.count(name) > 1}) if len(set(every)) < len(every) else []
+        if twice:
+            raise CorpusError("A clip is in two splits.", where=self.root, found=twice[:5])
+        parts["train_val"], parts["all"] = parts["train"] + parts["val"], every
+        for split, names in parts.items():
+            write_text(self.root / f"{split}.txt", "".join(f"{name}\n" for name in names))
+
+    def write_stats(self, stats: FeatureStats) -> None:
+        """Write ``Mean.npy`` and ``Std.npy``."""
+        save_array(self.root / "Mean.npy", stats.mean)
+        save_array(self.root / "Std.npy", stats.std)
+
+    def __repr__(self) -> str:
+        return f"Corpus({str(self.root)!r}, {self.skeleton.name}, {self.fps:g} fps)"

@@ -1,0 +1,65 @@
+"""Hands as principal components, which only the body model can turn into rotations."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError
+from ._untrusted import load_numpy
+
+__all__ = ["hand_from_components"]
+
+
+def hand_from_components(
+    side: str, numbers: np.ndarray, *, body_model: str | Path | None, where: str | Path
+) -> np.ndarray:
+    """Turn the PCA numbers of one hand into axis-angle.
+
+    Parameters
+    ----------
+    side : str
+        ``left`` or ``right``.
+    numbers : array [shape=(N, C)]
+    body_model : path or None
+        SMPL-X ``.npz`` file or its folder.
+    where : path
+        What errors call the clip.
+
+    Returns
+    -------
+    rotvecs : float32 array [shape=(N, 45)]
+        Relative to the mean hand.
+
+    Raises
+    ------
+    ConfigError
+        If the body model is needed and not given, or is another.
+    """
+    if not np.nan_to_num(numbers).any():  # the mean hand, whatever the components are
+        return np.where(np.isnan(numbers[:, :1]), np.nan, np.zeros((len(numbers), 45))).astype(np.float32)
+    return (numbers @ _components(body_model, side, numbers.shape[1], where)).astype(np.float32)
+
+
+def _components(body_model, side, count, path):
+    """Load the first `count` principal components of one hand, ``(count, 45)``."""
+    if body_model is None:
+        raise ConfigError(
+            f"The hands of this file are {count} PCA numbers.",
+            where=path,
+            fix="Give body_model=: an SMPL-X .npz file or its folder (from smpl-x.is.tue.mpg.de).",
+        )
+    model = Path(body_model)
+    if model.is_dir():
+        names = [folder / name for folder in (model, model / "smplx") for name in ("SMPLX_NEUTRAL.npz", "model.npz")]
+        names += sorted(model.glob("SMPLX_*.npz")) + sorted(model.glob("smplx/SMPLX_*.npz"))
+        model = next((name for name in names if name.is_file()), None)
+        if model is None:
+            raise ConfigError("No SMPL-X .npz file is in this folder.", where=body_model)
+    key = f"hands_components{side[0]}"
+    data = load_numpy(model, needed=key.__eq__)
+    components = data.get(key) if isinstance(data, dict) else None
+    if components is None or components.shape != (45, 45) or not 0 < count <= 45:
+        raise ConfigError(
+            f"This body model does not fit {count} hand components.", where=model, expected=f"{key} of shape (45, 45)"
+        )
+    return components[:count]

@@ -1,0 +1,293 @@
+"""Whom to keep, where there are several people: boxes, tracks, and the choice of one."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial.transform import Rotation
+
+from ..errors import ConfigError, DataError, FormatError
+from ._detections import Detections
+
+__all__ = ["Person", "choose_person", "find_people"]
+
+logger = logging.getLogger(__name__)
+
+_FORGET = 30  # frames after which somebody who left is no longer waited for
+_MOST_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody in a clip.
+
+    Attributes
+    ----------
+    id : int or str
+        What `load_poses` takes as ``person=``.
+    frames : int
+        Frames with a usable pose.
+    first, last : int
+        The first and last of them.
+    size : float
+        Median area of the box in the picture, in its unit; NaN where there are no boxes.
+    distance : float
+        Median of the translation's depth in the source's axes; NaN where there is none.
+    """
+
+    id: int | str
+    frames: int
+    first: int
+    last: int
+    size: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class _People:
+    """Detections in arrays, with the rows of each frame."""
+
+    path: object
+    groups: list
+    labels: list
+    frames: np.ndarray
+    rows: object
+    corners: np.ndarray  # (N, 4): left, top, right, bottom
+
+    @property
+    def areas(self) -> np.ndarray:
+        return np.prod(self.corners[:, 2:] - self.corners[:, :2], axis=1)
+
+    @property
+    def tracked(self) -> bool:
+        return all(self.labels[row] is not None for group in self.groups for row in group)
+
+
+def _gather(detections, picture):
+    """Sort the usable rows by frame; `DataError` if there are none."""
+    rows = detections.rows()
+    usable = np.flatnonzero(rows.finite)
+    if not len(usable):
+        raise DataError(
+            "No frame has a usable pose.",
+            where=detections.path,
+            found=f"{len(detections.frames)} detections in {detections.num_frames_seen} frames, none of them finite"
+            + (f"; {detections.incomplete} are null" if detections.incomplete else ""),
+            fix="Leave this clip out.",
+        )
+    frames = np.array(detections.frames, np.int64)
+    usable = usable[np.argsort(frames[usable], kind="stable")]
+    groups = np.split(usable, np.flatnonzero(np.diff(frames[usable])) + 1)
+    several = len(groups) < len(usable)
+    corners = _corners(detections.boxes, picture, detections.path if several else None)
+    return _People(detections.path, groups, detections.labels, frames, rows, corners)
+
+
+def _corners(boxes, picture, told_for):
+    """Give boxes as corners: decide over all frames whether the last two numbers are a corner or a size."""
+    numbers = np.full((len(boxes), 4), np.nan)
+    for row, box in enumerate(boxes):
+        numbers[row] = np.nan if box is None else box
+    numbers[~(numbers[:, 2:] > 0).all(1)] = np.nan  # zeros stand for nobody
+    known = numbers[np.isfinite(numbers).all(1)]
+    if not len(known):
+        return numbers
+    can_be_corners = (known[:, 2:] > known[:, :2]).all()
+    far = known[:, :2] + known[:, 2:]
+    can_be_sizes = picture is None or (far <= 1.1 * np.max(picture)).all()
+    if can_be_corners and told_for is not None:
+        reason = "" if can_be_sizes else ", because as x, y, width, height they would leave the picture"
+        logger.warning("%s: boxes are taken for corners x1, y1, x2, y2%s", told_for, reason)
+    elif told_for is not None:
+        logger.info("%s: boxes are taken for x, y, width, height", told_for)
+    if not can_be_corners:
+        numbers[:, 2:] += numbers[:, :2]
+    return numbers
+
+
+def choose_person(
+    detections: Detections,
+    *,
+    person: int | str | None = None,
+    longest: bool = False,
+    picture: tuple[float, float] | None = None,
+) -> np.ndarray:
+    """Choose one row per frame: the same person through the clip.
+
+    Where the source tracks people, a track is kept. Elsewhere everybody is
+    followed from frame to frame by the nearest translation, root rotation
+    and body shape (an optimal assignment, so that nobody is taken twice).
+
+    Parameters
+    ----------
+    detections : Detections
+    person : int or str, optional
+        The track to keep; without tracks, the position of the person in the
+        first frame that has so many people. ``"largest"`` and ``"central"``
+        look at everybody over the whole clip. By default the largest in the
+        picture, else the closest to the camera, in the first frame that has
+        anybody.
+    longest : bool
+        By default keep the track that is seen longest instead.
+    picture : (float, float), optional
+        Size of the picture, where known.
+
+    Returns
+    -------
+    rows : int array [shape=(N,)]
+        Rows of `detections`, ordered by frame. Rows with NaN are never chosen.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such person.
+    DataError
+        If nobody is in the clip.
+    """
+    people = _gather(detections, picture)
+    if person in ("largest", "central") and not (people.tracked and person in map(str, set(people.labels))):
+        everybody = list(_everybody(people))
+        score = _size_score if person == "largest" else _centre_score(people, picture)
+        return max(everybody, key=lambda item: score(people, item[1]))[1]
+    if people.tracked:
+        return _keep_track(people, person, longest)
+    if detections.is_clip and person not in (None, 0, "0"):
+        raise ConfigError(
+            "There is one person in such a file.", where=people.path, expected="person=None", found=repr(person)
+        )
+    if person is None:
+        first, place = 0, _nearest(people, people.groups[0])
+    else:
+        first, place = _find(people, person)
+    return _follow(people, first, place)
+
+
+def find_people(detections: Detections, *, picture: tuple[float, float] | None = None) -> list[Person]:
+    """List everybody in a clip, the one who is seen longest first."""
+    people = _gather(detections, picture)
+    listed = []
+    for name, rows in _everybody(people):
+        frames, areas = people.frames[rows], people.areas[rows]
+        known = areas[np.isfinite(areas)]
+        depth = people.rows.transl[rows, 2]
+        size = float(np.median(known)) if len(known) else float("nan")
+        distance = float(np.median(depth)) if depth.any() else float("nan")
+        listed.append(Person(name, len(rows), int(frames.min()), int(frames.max()), size, distance))
+    return sorted(listed, key=lambda one: -one.frames)
+
+
+def _everybody(people) -> Iterable[tuple]:
+    """Yield (id, rows) of each person."""
+    if people.tracked:
+        for label in dict.fromkeys(people.labels[row] for group in people.groups for row in group):
+            yield label, np.array([row for group in people.groups for row in group if people.labels[row] == label])
+        return
+    for place in range(min(max(map(len, people.groups)), _MOST_LISTED)):
+        yield place, _follow(people, *_find(people, place))
+
+
+def _size_score(people, rows):
+    areas = people.areas[rows]
+    depth = people.rows.transl[rows, 2]
+    if np.isfinite(areas).any():
+        return float(np.nansum(areas))
+    return len(rows) / max(float(np.median(np.where(depth > 0, depth, 1e3))), 1e-3)
+
+
+def _centre_score(people, picture):
+    """Build the score of standing in the middle: of the picture, of all boxes, or before the camera."""
+    known = people.corners[np.isfinite(people.corners).all(1)]
+    if picture is not None:
+        middle = max(picture) / 2 if len(known) and known[:, 2].max() > min(picture) else picture[0] / 2
+    else:
+        middle = (known[:, 0].min() + known[:, 2].max()) / 2 if len(known) else 0.0
+
+    def score(people, rows):
+        corners = people.corners[rows]
+        if np.isfinite(corners).all(1).any():
+            return -float(np.nanmean(np.abs(corners[:, [0, 2]].mean(1) - middle)))
+        transl = people.rows.transl[rows]
+        return -float(np.mean(np.abs(transl[:, 0]) / np.maximum(np.abs(transl[:, 2]), 0.1)))
+
+    return score
+
+
+def _keep_track(people, person, longest):
+    labels = [str(label) for label in people.labels]
+    rows = [row for group in people.groups for row in group]
+    counts = {}
+    for row in rows:
+        counts[labels[row]] = counts.get(labels[row], 0) + 1
+    if person is not None:
+        wanted = str(person)
+    elif longest:
+        wanted = max(counts, key=counts.__getitem__)
+    else:
+        wanted = labels[people.groups[0][_nearest(people, people.groups[0])]]
+    kept = [row for row in rows if labels[row] == wanted]
+    if not kept:
+        known = ", ".join(sorted(counts)[:_MOST_LISTED])
+        raise ConfigError("There is no such person.", where=people.path, expected=f"one of {known}", found=wanted)
+    if len({people.frames[row] for row in kept}) < len(kept):
+        raise FormatError(f"Track {wanted} is twice in one frame.", where=people.path)
+    return np.array(kept)
+
+
+def _find(people, person):
+    """Find the first frame that has enough people for the `person`-th to be there."""
+    most = max(map(len, people.groups))
+    place = int(person) if str(person).isdecimal() else most
+    for first, group in enumerate(people.groups):
+        if len(group) > place:
+            return first, place
+    raise ConfigError(
+        "There is no such person.",
+        where=people.path,
+        expected=f"largest, central, or a number below {most}, the most people in one frame",
+        found=repr(person),
+    )
+
+
+def _nearest(people, group):
+    """Tell which person of a frame is largest in the picture, or else closest to the camera."""
+    areas = people.areas[group]
+    if np.isfinite(areas).all():
+        return int(areas.argmax())
+    depth = people.rows.transl[group, 2]
+    return int(np.where(depth > 0, depth, np.inf).argmin())
+
+
+def _follow(people, first, place):
+    """Follow everybody forwards and backwards from frame `first`; return one person's rows."""
+    groups, rows = people.groups, people.rows
+    if all(len(group) == 1 for group in groups):
+        return np.concatenate(groups)
+    # The half turn between two rotations is the angle between their quaternions.
+    quats = Rotation.from_rotvec(rows.rotvecs[:, 0].astype(np.float64)).as_quat()
+    transl, betas = rows.transl, rows.betas
+
+    def distance(a, b):
+        apart = np.linalg.norm(transl[a][:, None] - transl[b][None], axis=-1)
+        turn = 2 * np.arccos(np.clip(np.abs(quats[a] @ quats[b].T), 0, 1))
+        return apart + turn + 0.3 * np.linalg.norm(betas[a][:, None] - betas[b][None], axis=-1)
+
+    def walk(indices):
+        """Rows of our person in the given frames; track 0 is ours."""
+        ours = groups[first][place]
+        tracks = [ours, *(row for row in groups[first] if row != ours)]
+        seen = [first] * len(tracks)
+        for index in indices:
+            group = groups[index]
+            known, new = linear_sum_assignment(distance(np.array(tracks), group))
+            for track, row in zip(known, new, strict=True):
+                tracks[track], seen[track] = group[row], index
+            if seen[0] == index:
+                yield tracks[0]
+            fresh = [group[k] for k in range(len(group)) if k not in new]
+            keep = [k for k in range(len(tracks)) if k == 0 or abs(index - seen[k]) <= _FORGET]
+            tracks, seen = [tracks[k] for k in keep] + fresh, [seen[k] for k in keep] + [index] * len(fresh)
+
+    before = list(walk(range(first - 1, -1, -1)))
+    return np.array([*before[::-1], groups[first][place], *walk(range(first + 1, len(groups)))])

@@ -1,0 +1,213 @@
+"""Which layout a file or folder has: it is opened once, and looked into."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import FormatError
+from ._layouts import POSE_FORMATS, PoseFormat
+from ._pose_facts import FRAME_LISTS, RATE_KEYS, describe, no_pose
+from ._pose_folders import FRAME_SUFFIXES, find_frames
+from ._pose_parts import find_parts, is_pose, plain_name, unread_parts
+from ._pose_tree import holds_pose
+from ._untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
+
+__all__ = ["open_source"]
+
+logger = logging.getLogger(__name__)
+
+_RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results.npz", "hps_track_0.npy")
+_JSON = (".json", ".jsonl", ".gz")
+_TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
+_FACTS = {
+    "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width",
+    "height",
+    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
+}  # fmt: skip
+
+
+def open_source(path: Path, format: str) -> tuple:
+    """Open what is at a path: ``(file or folder, its PoseFormat, contents or None)``.
+
+    JSON and folders are read later, value by value; their contents are None.
+
+    Raises
+    ------
+    FormatError
+        If nothing of a known layout is there.
+    """
+    if path.is_dir():
+        found = next((path / name for name in _RESULTS if (path / name).is_file()), None)
+        if found is None or (format != "auto" and POSE_FORMATS[format].folder):
+            return path, _folder_format(path, format), None
+        path = found
+    suffix = path.suffix.lower()
+    if format == "json" or (format == "auto" and suffix in _JSON):
+        return path, POSE_FORMATS["json"], None
+    wanted = None if format == "auto" else POSE_FORMATS[format]
+    if wanted is not None and wanted.read is not None:
+        return path, wanted, wanted.read(path)
+    for custom in POSE_FORMATS.values():
+        if wanted is None and custom.read is not None and suffix in custom.suffixes:
+            return path, custom, custom.read(path)
+    tree = _load(path, suffix, wanted)
+    layout = _recognise(tree, path, wanted)
+    if layout.columns:
+        return path, *_split_rows(tree, layout, path)
+    if not holds_pose(tree, tuple(layout.renamed.items())):
+        raise no_pose(tree, path)
+    return path, layout, tree
+
+
+def _folder_format(path, format):
+    """Tell the layout of a folder of frames, by the names and suffix of its files."""
+    if format == "json":
+        return PoseFormat("json", "", "camera", suffixes=(".json",), folder=True)
+    if format != "auto":
+        if not POSE_FORMATS[format].folder:
+            raise FormatError("No poses are recognised in this folder.", where=path, expected=f"a {format} file")
+        return POSE_FORMATS[format]
+    first = find_frames(path)[0][2]
+    if first.suffix.lower() == ".json":
+        return PoseFormat("json", "", "camera", suffixes=FRAME_SUFFIXES, folder=True)
+    if first.suffix.lower() == ".pkl" and "personId" in first.stem:
+        return POSE_FORMATS["aios"]
+    number, _, person = first.stem.partition("_")
+    if first.suffix.lower() == ".npz" and number.isdecimal() and person.isdecimal() and len(number) == 5:
+        return POSE_FORMATS["smplerx"]
+    return POSE_FORMATS["frames"]
+
+
+def _load(path, suffix, wanted):
+    if suffix in _TORCH:
+        return load_torch(path)
+    if suffix in _PICKLES:
+        return load_pickle(path)
+    if suffix in _NUMPY:
+        return _load_archive(path)
+    raise FormatError(
+        "This file is of no known pose format.",
+        where=path,
+        expected=".json, .npz, .npy, .pt, .pkl or a folder",
+        found=suffix or "no suffix",
+        fix=f"Name the format: {', '.join(POSE_FORMATS)}." if wanted is None else "Rename the file.",
+    )
+
+
+def _load_archive(path):
+    """Read the members of an archive that poses need; pickled objects only where there are no poses outside them."""
+    skipped: dict = {}
+    marks = {key for one in POSE_FORMATS.values() for key in (*one.marks, *one.renamed, one.inside, one.scale) if key}
+
+    def needed(name):
+        wanted = name in marks or name.lower() in _FACTS or bool(find_parts({name: ()}))
+        if not wanted:
+            skipped[name] = ()
+        return wanted
+
+    if path.suffix.lower() == ".npy":
+        try:
+            return load_numpy(path)
+        except FormatError:
+            return load_numpy(path, objects=True)
+    tree = load_numpy(path, needed=needed)
+    if isinstance(tree, Mapping) and not holds_pose(tree, _renamed()):
+        names = [name for name in skipped if _may_hold(name)]
+        tree = dict(tree) | load_numpy(path, needed=lambda name: name in names or needed(name), objects=True)
+        if not holds_pose(tree, _renamed()):
+            return tree | skipped
+    looks = unread_parts(skipped)
+    if looks:
+        logger.warning("%s: not read, though it looks like a part of the pose: %s", path, ", ".join(looks[:8]))
+    return tree
+
+
+def _renamed():
+    """All names that any layout knows a whole pose by."""
+    return tuple({k: v for one in POSE_FORMATS.values() for k, v in one.renamed.items() if v}.items())
+
+
+def _may_hold(name):
+    return plain_name(name) in (
+        "smplx",
+        "results",
+        "smpl",
+        "data",
+        "arr_0",
+        "params",
+        "people",
+        "annotations",
+        "frames",
+    )
+
+
+def _recognise(tree, path, wanted):
+    """Find the layout whose marks are all there: special ones first, then arrays of rows, then the general ones."""
+    if isinstance(tree, list | tuple) and len(tree) == 1:
+        tree = tree[0]
+    keys = _keys(tree)
+    if wanted is not None:
+        missing = [mark for mark in wanted.marks if mark not in keys]
+        if wanted.inside and wanted.inside not in keys:
+            missing = [wanted.inside]
+        if missing and wanted.name != "beat2" and wanted.name != "smplx":
+            raise FormatError(
+                f"This is no {wanted.name} file.", where=path, expected=f"the key {' and '.join(missing)}",
+                found=describe(tree),
+            )  # fmt: skip
+        return wanted
+    if isinstance(tree, np.ndarray) and tree.ndim == 2:
+        rows = next((one for one in POSE_FORMATS.values() if one.width == tree.shape[1]), None)
+        if rows is None:
+            widths = " or ".join(str(one.width) for one in POSE_FORMATS.values() if one.width)
+            raise FormatError(
+                "This array is of no known layout.", where=path, expected=f"(T, {widths})", found=tree.shape,
+                fix="PoseSequence(rotvecs=…) takes anybody's arrays.",
+            )  # fmt: skip
+        return rows
+    suffix = path.suffix.lower()
+    for one in POSE_FORMATS.values():
+        if one.marks and all(mark in keys for mark in one.marks) and (not one.suffixes or suffix in one.suffixes):
+            return one
+    return POSE_FORMATS["amass" if suffix == ".npz" and _is_amass(tree) else "arrays"]
+
+
+def _is_amass(tree):
+    """Say whether an archive without marks of others is AMASS's: whole SMPL-X or SMPL-H poses, or stage II parts."""
+    if not is_pose(tree):
+        return False
+    parts = find_parts(tree)
+    if "whole" in parts:
+        shape = shape_of(tree[parts["whole"]])
+        return parts["whole"] == "poses" and len(shape) == 2 and shape[1] in (165, 156)
+    return parts["body"] == "pose_body" if "body" in parts else False
+
+
+def _keys(tree, depth=3):
+    """Give all keys of nested dicts and lists, down to `depth` levels."""
+    if depth < 0:
+        return set()
+    if isinstance(tree, Mapping):
+        found = {str(key) for key in tree}
+        for value in islice(tree.values(), 64):
+            found |= _keys(value, depth - 1)
+        return found
+    if isinstance(tree, list | tuple) and tree:
+        return _keys(tree[0], depth - 1)
+    return set()
+
+
+def _split_rows(tree, layout, path):
+    """Give an array of rows as named parts."""
+    rows = to_numpy(tree)
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != layout.width or not len(rows):
+        raise FormatError(
+            "The array has the wrong shape.", where=path, expected=f"(T, {layout.width})",
+            found=getattr(rows, "shape", type(rows).__name__),
+        )  # fmt: skip
+    parts = {part: rows[:, first:last] for part, first, last in layout.columns}
+    return replace(layout, renamed={part: part for part in parts}), parts

@@ -1,0 +1,330 @@
+"""One pose file read: recognised, one person chosen, gaps found, turned y up, looked at, and all of it told."""
+
+import logging
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError, DataError, FormatError
+from ..types import PoseSequence
+from ._detections import Detections
+from ._hand_components import hand_from_components
+from ._layouts import AXES, POSE_FORMATS, PoseFormat
+from ._people import Person, choose_person, find_people
+from ._pose_checks import check_poses, likely_axes
+from ._pose_facts import find_picture, find_rate
+from ._pose_files import open_source
+from ._pose_folders import read_folder
+from ._pose_json import read_json_poses
+from ._pose_tree import FrameReader, read_tree
+from ._stand_ins import find_stand_ins
+from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
+from ._untrusted import to_numbers, to_numpy
+
+__all__ = ["PoseReading", "list_people", "read_poses"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PoseReading:
+    """Poses, and what reading them had to decide.
+
+    Attributes
+    ----------
+    poses : PoseSequence
+    layout : str
+        Name of the format.
+    axes : str
+        Which axes the file was taken to have.
+    upright : bool
+        Whether the body stands in them in most frames.
+    fps_assumed : bool
+        The file says no rate and the caller gave none.
+    stand_ins : int
+        Frames that were zeros, frozen copies or constants, and became gaps.
+    warnings : tuple of str
+        Everything that may be wrong, also written to the log.
+    """
+
+    poses: PoseSequence
+    layout: str
+    axes: str
+    upright: bool
+    fps_assumed: bool
+    stand_ins: int
+    warnings: tuple[str, ...]
+
+
+def read_poses(
+    path: str | Path,
+    *,
+    format: str = "auto",
+    fps: float | None = None,
+    person: int | str | None = None,
+    axes: str | None = None,
+    body_model: str | Path | None = None,
+) -> PoseReading:
+    """Load poses as `load_poses` does, and tell what was decided on the way.
+
+    Parameters
+    ----------
+    path, format, fps, person, axes, body_model
+        As in `load_poses`.
+
+    Returns
+    -------
+    reading : PoseReading
+
+    Raises
+    ------
+    FormatError, DataError, ConfigError
+        As in `load_poses`.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "talk.json"
+    >>> _ = path.write_text(json.dumps([{"root_pose": [0, 0, 0], "body_pose": [0.1] * 63}]))
+    >>> reading = read_poses(path)
+    >>> reading.fps_assumed, reading.upright, len(reading.warnings)
+    (True, False, 2)
+    """
+    _check_options(format, axes)
+    choose_fps(fps, None, where=path)
+    source = _detect(Path(path), format, body_model)
+    chosen = choose_person(
+        source.detections, person=person, longest=source.layout.longest, picture=source.reader.picture
+    )
+    notes = _tell_losses(source.detections)
+    track, rate, assumed = _on_time_line(source, chosen, fps, notes)
+    if assumed:
+        notes.append(f"no frame rate in the file: {rate:g} frames per second assumed; give fps=")
+    track, stand_ins = _without_stand_ins(track, source.layout, notes)
+    taken = axes or source.layout.axes or _axes_by_the_body(track, notes)
+    poses = to_poses(
+        track, path=source.path, fps=rate, source=source.layout.name, flat_hand_mean=source.flat_hand_mean,
+        axes=TO_Y_UP[taken],
+    )  # fmt: skip
+    poses = poses.replace(trajectory=source.has_trajectory)
+    check = check_poses(poses)
+    if not check.upright:
+        notes.append(_not_upright(track, taken))
+    notes += [problem for problem in check.problems if "stand" not in problem]
+    for note in notes:
+        logger.warning("%s: %s", path, note)
+    return PoseReading(poses, source.layout.name, taken, check.upright, assumed, stand_ins, tuple(notes))
+
+
+def list_people(path: str | Path, *, format: str = "auto") -> list[Person]:
+    """List everybody in a pose file or folder, the one who is seen longest first.
+
+    Parameters
+    ----------
+    path : path
+    format : str
+
+    Returns
+    -------
+    people : list of Person
+        ``id`` is what `load_poses` takes as ``person=``.
+
+    Raises
+    ------
+    FormatError, DataError, ConfigError
+        As in `load_poses`.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "talk.json"
+    >>> one = {"root_pose": [3, 0, 0], "body_pose": [0.1] * 63, "trans": [0, 0, 2]}
+    >>> _ = path.write_text(json.dumps([{"people": [one, {**one, "trans": [1, 0, 5]}]}, {"people": [one]}]))
+    >>> [(one.id, one.frames, one.distance) for one in list_people(path)]
+    [(0, 2, 2.0), (1, 1, 5.0)]
+    """
+    _check_options(format, None)
+    source = _detect(Path(path), format, None)
+    return find_people(source.detections, picture=source.reader.picture)
+
+
+def _check_options(format, axes):
+    if format not in ("auto", *POSE_FORMATS):
+        raise ConfigError("Unknown pose format.", expected=f"auto, {', '.join(POSE_FORMATS)}", found=repr(format))
+    if axes not in (None, *AXES):
+        raise ConfigError("Unknown axes.", expected=" or ".join(AXES), found=repr(axes))
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file as it was detected."""
+
+    path: Path
+    layout: PoseFormat
+    detections: Detections
+    reader: FrameReader
+    header: dict
+
+    @property
+    def flat_hand_mean(self) -> bool:
+        return self._says("flat_hand_mean", self.layout.flat_hand_mean)
+
+    @property
+    def has_trajectory(self) -> bool:
+        return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
+
+    def _says(self, key, default):
+        """Take what a file of ours says itself."""
+        said = to_numpy(self.header.get(key))
+        try:
+            return default if said is None else bool(np.all(said))
+        except (TypeError, ValueError):
+            return default
+
+
+def _detect(path, format, body_model):
+    """Read all detections of a file or folder."""
+    if not path.exists():
+        raise FormatError("There is no such file.", where=path)
+    path, layout, tree = open_source(path, format)
+    hands = partial(hand_from_components, body_model=body_model, where=path)
+    detections = Detections(path, renamed=layout.renamed, hands=hands)
+    reader = FrameReader(detections, inside=layout.inside)
+    if tree is None and path.is_dir():
+        header = read_folder(path, reader, layout.suffixes)
+    elif tree is None:
+        header = read_json_poses(path, reader)
+    else:
+        header = tree if isinstance(tree, dict) else {}
+        read_tree(tree, reader)
+        reader.finish()
+    if reader.picture is None:
+        reader.picture = find_picture(header)
+    return _Source(path, layout, detections, reader, header)
+
+
+def _tell_losses(detections):
+    """Say what of the file was not used."""
+    notes = []
+    if detections.unread:
+        names = ", ".join(list(detections.unread)[:8])
+        notes.append(f"not read, though it looks like a part of the pose: {names}")
+    if detections.incomplete:
+        notes.append(f"{detections.incomplete} people have null parameters and count as not seen")
+    broken = int((~detections.rows().finite).sum())
+    if broken:
+        notes.append(f"{broken} poses have NaN or absurd numbers, or no rotation matrices, and become gaps")
+    six = [column.key for column in detections.columns.values() if column.kind == "rot6d"]
+    if six:
+        notes.append(f"{', '.join(six)} is 6-D: taken for the columns of matrices, not their rows (PyTorch3D)")
+    return notes
+
+
+def _on_time_line(source, chosen, fps, notes):
+    """Give the chosen rows as a `Track`, the frame rate, and whether that is assumed."""
+    detections, rows = source.detections, source.detections.rows()
+    frames = np.array(detections.frames, np.int64)[chosen]
+    length, times = detections.last_frame + 1, detections.times
+    found = find_rate(source.header)
+    found = source.reader.rate if found is None else found
+    if times and not times.keys() >= set(detections.frames):
+        raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
+    if times and found is None:
+        found = _fps_of(detections, source.path)
+    rate = choose_fps(fps, found, where=source.path)
+    if times and not detections.numbered:
+        stamps = [times[frame] for frame in frames]
+        kept, frames, length = place_times(stamps, last=max(times.values()), fps=rate, where=source.path)
+        chosen = chosen[kept]
+    transl = rows.transl[chosen]
+    if source.layout.scale:
+        transl = transl / _scale(source.header.get(source.layout.scale), source.path)
+    valid = None
+    if detections.valid is not None:
+        valid = np.array([*detections.valid, *[True] * (len(detections.frames) - len(detections.valid))], bool)[chosen]
+    if len(chosen) < len(rows.rotvecs) or (np.diff(chosen) != 1).any():  # else an hour is not copied
+        rows = rows.only(chosen)
+    betas = rows.betas
+    if betas.shape[1] == 0 or _is_smplh(detections):
+        betas = np.zeros(10)
+    track = Track(rows.rotvecs, transl, betas, rows.expression, frames, length, valid)
+    return track, rate, fps is None and found is None
+
+
+def _is_smplh(detections):
+    """Say whether the shape belongs to another body model: SMPL-H as AMASS has it."""
+    whole = detections.columns.get("whole")
+    return whole is not None and len(whole.joints) == 52
+
+
+def _scale(value, where):
+    numbers = to_numbers(1.0 if value is None else value)
+    number = float(numbers.ravel()[0]) if numbers is not None and numbers.size else np.nan
+    if not (np.isfinite(number) and number > 0):
+        raise FormatError("The scale of the translation is impossible.", where=where, found=repr(value)[:60])
+    return number
+
+
+def _fps_of(detections, path):
+    """Derive the rate from time stamps, and frame numbers where there are any: the median step."""
+    frames = np.array(sorted(detections.times))
+    times = np.array([detections.times[frame] for frame in frames])
+    if len(frames) < 2:
+        return None
+    steps = np.diff(times) / np.diff(frames) if detections.numbered else np.diff(np.sort(times))
+    step = np.median(steps)
+    if not 0.001 <= step <= 5:
+        raise FormatError(
+            "The time stamps give no frame rate.",
+            where=path,
+            expected="seconds, growing from frame to frame",
+            found=f"a median step of {step:g}",
+            fix="Give fps=, or write milliseconds as timestamp_ms.",
+        )
+    return round(1 / step, 3)
+
+
+def _without_stand_ins(track, layout, notes):
+    """Make stand-ins gaps; count and tell them."""
+    if layout.own_gaps and track.valid is not None:
+        return track, 0
+    found = find_stand_ins(track.rotvecs, track.frames)
+    told = {"zeros": "are all zeros", "frozen": "repeat one pose to the last digit"}
+    for kind, rows in found.items():
+        if rows.any():
+            notes.append(f"{int(rows.sum())} frames {told[kind]}: stand-ins for nobody seen, they become gaps")
+    bad = found["zeros"] | found["frozen"]
+    if not bad.any():
+        if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
+            notes.append("every frame has the same pose: is it a stand-in?")
+        return track, 0
+    if bad.all():
+        raise DataError("No frame has a usable pose.", found=f"{int(bad.sum())} stand-ins", fix="Leave this clip out.")
+    length = max(track.length, int(track.frames.max()) + 1)
+    return replace(track.only(~bad), length=length), int(bad.sum())
+
+
+def _seen(track):
+    return np.ones(len(track.rotvecs), bool) if track.valid is None else np.asarray(track.valid, bool)
+
+
+def _axes_by_the_body(track, notes):
+    """Take the axes in which the body stands; camera axes where it stands in none."""
+    found = likely_axes(track.rotvecs, only=_seen(track))
+    if found is None:
+        notes.append("this layout has no axes of its own and the body stands in none: camera axes assumed; give axes=")
+        return "camera"
+    if found != "camera":
+        notes.append(f"this layout has no axes of its own: axes={found!r} taken, in which the body stands")
+    return found
+
+
+def _not_upright(track, taken):
+    likely = likely_axes(track.rotvecs, only=_seen(track))
+    if likely not in (None, taken):
+        return f"the body does not stand in the axes of this format ({taken}): it would in axes={likely!r}"
+    return (
+        f"the body does not stand in most frames (axes {taken}): is somebody lying, or are the axes others? see axes="
+    )

@@ -1,0 +1,174 @@
+"""SRT, VTT, SBV and their relatives: lines of text under, or behind, a time line."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ...types import Cue, Word
+from ._page import Page, check_times, clock_seconds, looks_like
+
+__all__ = ["detect_bracketed", "detect_sbv", "detect_srt", "detect_vtt", "read_bracketed", "read_sbv", "read_srt",
+           "read_vtt", "timed_words"]  # fmt: skip
+
+_CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
+_ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
+_TIMING = re.compile(rf"[ \t]*{_CLOCK}{_ARROW}{_CLOCK}(?=[ \t]|$)(.*)$")
+_COMMA = re.compile(rf"[ \t]*{_CLOCK}[ \t]*[,;][ \t]*{_CLOCK}()[ \t]*$")
+_BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$")
+# What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
+_BROKEN = re.compile(r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$")
+_CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")
+_SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:[^\s]+(?:\s+|$))+$")
+_NUMBER = re.compile(r"[ \t]*[0-9]+[ \t]*$")
+_OTHER_TAG = re.compile(r"<(?![0-9:.,]+>)[^<>]*>")
+_STAMP = re.compile(r"<(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?>")
+
+
+@dataclass(frozen=True)
+class _Syntax:
+    """What tells the line formats apart."""
+
+    timing: re.Pattern
+    example: str
+    comments: tuple[str, ...] = ()
+    spaces_are_text: bool = False
+
+
+_SRT = _Syntax(_TIMING, "00:00:01,000 --> 00:00:02,500")
+_VTT = _Syntax(_TIMING, "00:00:01.000 --> 00:00:02.500", ("WEBVTT", "NOTE", "STYLE", "REGION"), True)
+_SBV = _Syntax(_COMMA, "0:00:01.000,0:00:02.500")
+_LINES = _Syntax(_BRACKETED, "[00:00:01.000 --> 00:00:02.500] …")
+
+
+def _blocks(page: Page, syntax: _Syntax):
+    """Give (start, end, lines of text) of every cue; skip those whose time line makes no sense.
+
+    A cue may hold an empty line; what follows it belongs to the cue unless it is a number
+    or name above the next time line. A bare number alone (a file cut off) holds no words.
+    """
+    lines = page.text.split("\n")
+    blocks: list[tuple[float, float, list[str]]] = []
+    lost: list[str] = []  # where the text of a skipped cue goes
+    texts, outside, comment = lost, True, False
+    for number, line in enumerate(lines, 1):
+        following = lines[number] if number < len(lines) else ""
+        bare = bool(_NUMBER.match(line))
+        if match := syntax.timing.match(line):
+            texts = _open(page, number, line, match, blocks, lost)
+            outside = comment = False
+        elif not (line if syntax.spaces_are_text else line.strip()):
+            outside, comment = True, False
+        elif comment or (outside and line.startswith(syntax.comments)):
+            comment = True
+        elif _means_a_time(line, lines, number, outside):
+            page.skip(number, f"This is no time line, which is a line like {syntax.example}.", line)
+            texts, outside = lost, False
+        elif syntax.timing.match(following) and (outside or bare):
+            continue  # the number or name of the next cue
+        elif bare and outside:
+            continue  # a number whose time line makes no sense, or is not there
+        elif texts is lost and not blocks and not page.skipped:
+            page.skip(number, f"This is no time line, which is a line like {syntax.example}.", line)
+        else:
+            texts.append(line)
+    return blocks
+
+
+def _means_a_time(line, lines, number, outside):
+    first = outside or bool(_NUMBER.match(lines[number - 2]))
+    return (bool(_BROKEN.match(line)) and (first or "-->" in line)) or (first and bool(_CUT_OFF.match(line)))
+
+
+def _open(page, number, line, match, blocks, lost):
+    """Begin the cue of a time line; give where its text goes."""
+    *clocks, rest = match.groups()
+    times = [_signed(clocks[:6]), _signed(clocks[6:])]
+    if not check_times(page, number, *times):
+        return lost
+    rest = "" if _SETTINGS.match(rest.strip()) else rest.strip()
+    blocks.append((*times, [rest] if rest else []))
+    return blocks[-1][2]
+
+
+def _signed(groups):
+    sign, hours, minutes, seconds, fraction, thousandths = groups
+    seconds = clock_seconds(hours, minutes, seconds, fraction or thousandths)
+    return -max(seconds, 1e-9) if sign else seconds
+
+
+def _plain(page, syntax):
+    return [Cue(start, end, "\n".join(lines)) for start, end, lines in _blocks(page, syntax)]
+
+
+def read_srt(page: Page) -> list[Cue]:
+    """Read SubRip."""
+    return _plain(page, _SRT)
+
+
+def read_sbv(page: Page) -> list[Cue]:
+    """Read YouTube's SBV."""
+    return _plain(page, _SBV)
+
+
+def read_bracketed(page: Page) -> list[Cue]:
+    """Read what whisper.cpp prints: ``[00:00:01.000 --> 00:00:02.500]  안녕하세요``."""
+    return _plain(page, _LINES)
+
+
+def read_vtt(page: Page) -> list[Cue]:
+    """Read WebVTT, with the word times of YouTube's automatic captions."""
+    return [
+        Cue(start, end, "\n".join(lines), _stamped_words(lines, start, end))
+        for start, end, lines in _blocks(page, _VTT)
+    ]
+
+
+def detect_vtt(page: Page) -> bool:
+    """Does it begin as WebVTT must?"""
+    return page.text.lstrip().startswith("WEBVTT")
+
+
+def detect_srt(page: Page) -> bool:
+    """Is there a time line with an arrow?"""
+    return looks_like(page, _TIMING)
+
+
+def detect_sbv(page: Page) -> bool:
+    """Is there a time line with a comma?"""
+    return looks_like(page, _COMMA)
+
+
+def detect_bracketed(page: Page) -> bool:
+    """Is there a time line in square brackets?"""
+    return looks_like(page, _BRACKETED)
+
+
+def _stamped_words(lines, start, end):
+    """Read the word times of YouTube's captions: ``안녕<00:00:01.200><c> 여러분</c>``."""
+    pieces = []
+    for line in lines:
+        if _STAMP.search(line):  # the other lines are repeats, or have no times
+            parts = _STAMP.split(_OTHER_TAG.sub("", line))
+            pieces.append((start if not pieces else pieces[-1][0], parts[0]))
+            pieces += [(clock_seconds(*parts[i : i + 4]), parts[i + 4]) for i in range(1, len(parts), 5)]
+    return timed_words(pieces, end)
+
+
+def timed_words(pieces: Any, end: float) -> tuple[Word, ...]:
+    """Cut timed pieces of text at white space; a word ends where the next one starts."""
+    words: list[list] = []
+    apart = True
+    for i, (start, piece) in enumerate(pieces):
+        stop = pieces[i + 1][0] if i + 1 < len(pieces) else end
+        texts = piece.split()
+        spoken, seen = sum(map(len, texts)), 0
+        for number, text in enumerate(texts):
+            if apart or number or piece[0].isspace():
+                words.append([start + (stop - start) * seen / spoken, text])
+            else:
+                words[-1][1] += text  # the piece goes on with a word
+            seen += len(text)
+            apart = False
+        apart = apart or piece[-1:].isspace()
+    ends = [*(word[0] for word in words[1:]), end][: len(words)]
+    return tuple(Word(start, stop, text) for (start, text), stop in zip(words, ends, strict=True))

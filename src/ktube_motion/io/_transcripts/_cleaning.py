@@ -1,0 +1,374 @@
+"""From what a subtitle shows to what was said: text, voices, repeats and times put right."""
+
+import html
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby, pairwise
+
+from ...errors import DataError
+from ...types import Cue
+from .._characters import normalize_text
+from ._highlights import join_highlights
+from ._inventions import without_inventions
+from ._languages import split_languages
+from ._sounds import without_sounds
+from ._speakers import MARK_END, MARK_START, NAMELESS, find_labels, known_labels
+
+__all__ = ["clean_cues", "clean_text"]
+
+TOUCHING = 0.1  # seconds; cues no further apart than this may repeat each other
+OVERLAPPING = 0.05  # seconds two cues share before they count as shown together
+FILLER = 0.05  # seconds; YouTube writes 10 ms cues between two rolling ones
+
+_MARKUP = re.compile(r"[<>&\[\](){}:*~#♪♫♬\\\-–—•【〈《\ue000]")
+_BREAK = re.compile(r"\[br\]|<br\s*/?>|\\[Nn]", re.IGNORECASE)
+_NAMES = (
+    "b|i|u|s|em|strong|font|span|c|v|lang|ruby|rt|rp|p|div|mark|big|small|center|body|html|sub|sup|tt|a|bold|italic"
+)
+_VOICE = re.compile(r"<v(?:\.[\w.-]+)*\s+([^<>]+)>")
+# Known tags, with attributes as tags have them; any closing tag; YouTube's time stamps; ASS's overrides.
+_TAG = re.compile(
+    rf"</?(?:{_NAMES})(?:\.[\w.-]+)*(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))*\s*/?>"
+    r"|<lang\s+[\w-]+>|</[A-Za-z][\w.]*\s*>|<[A-Za-z]\w*(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'|[^\s<>]+))+\s*/?>"
+    r"|<[0-9:.]+>|</>|\{\\[^{}]*\}",
+    re.IGNORECASE,
+)
+_STAMPS = re.compile("<[0-9:.]+>|</?[bcisu]>")  # by far the most frequent tags
+_HIDING = re.compile(r"[<&{\\\[]")
+_INDEX = re.compile(r"(?<=[A-Za-z0-9_])\[[A-Za-z0-9_,: +*-]{1,12}\]")  # a[0]: speech about programs
+_SQUARE = re.compile(r"\[[^\[\]]*\]|【[^【】]*】")
+_SPLIT_SAFE = str.maketrans("[]", "\ue002\ue003")
+
+
+def clean_text(text: str) -> str:
+    """Keep what was said: no tags, sounds, speaker labels, entities or invisible characters.
+
+    Parameters
+    ----------
+    text : str
+        What a subtitle shows, line breaks included.
+
+    Returns
+    -------
+    text : str
+        One line, single spaces; empty when nothing was spoken.
+
+    Notes
+    -----
+    Removed: HTML, VTT and ASS tags; anything in square brackets but an index (``a[0]``); sounds and
+    voices in round brackets, such as ``(웃음)``; ``>>`` and ``- ``; known speaker labels (``화자1:``,
+    ``MC:``, ``SPEAKER_00:``) at the start of a line. Names and other labels are found out by `clean_cues`,
+    which sees the whole file. Characters are normalised as everywhere (NFC, ordinary width).
+
+    Examples
+    --------
+    >>> clean_text("<v 민수>화자1: 안녕&nbsp;하세요[br](웃음) [음악]")
+    '안녕 하세요'
+    >>> clean_text("값이 a<b 이고 남자(여자)하고 (노래하는 법을 알려 드릴게요)")
+    '값이 a<b 이고 남자(여자)하고 (노래하는 법을 알려 드릴게요)'
+    """
+    for _ in range(8):  # what an entity, a bracket or a line break hid may need cleaning in its turn
+        lines = _spoken_lines(_voiced_lines(_plain_lines(text), known_labels()))
+        before, text = text, " ".join(filter(None, lines))
+        if text == before:
+            break
+    return text
+
+
+def _plain_lines(text):
+    """Give the lines of a subtitle without tags, entities and sounds; labels still stand in them."""
+    if not _MARKUP.search(text := _STAMPS.sub("", text)):
+        return [" ".join(line.split()) for line in normalize_text(text).split("\n") if line.strip()]
+    for _ in range(8):
+        before = text
+        text = _VOICE.sub(rf"{MARK_START}\1{MARK_END}", _BREAK.sub("\n", normalize_text(html.unescape(text))))
+        text = _TAG.sub("", text) if "<" in text or "{" in text else text
+        if text == before or not _HIDING.search(text):
+            break
+    # A line with a mere sound stays as an empty one: under a repeated line it shows that captions roll.
+    return [" ".join(without_sounds(line).split()) for line in text.split("\n") if line.strip()]
+
+
+def _voiced_lines(lines, labels):
+    """Give (speaker, text) pieces of each line, without labels and notes in brackets."""
+    return [
+        [(voice, _without_notes(piece)) for voice, piece in pieces] for pieces in (labels.read(lines) if lines else [])
+    ]
+
+
+def _without_notes(text):
+    if "[" in text or "【" in text:
+        text = _INDEX.sub(lambda match: match[0].translate(_SPLIT_SAFE), text)
+        text = _SQUARE.sub(" ", text).replace("\ue002", "[").replace("\ue003", "]")
+    return " ".join(text.split())
+
+
+def _spoken_lines(rows):
+    """Give what is spoken in each line; none if the subtitle holds no speech at all."""
+    lines = [" ".join(piece for _, piece in pieces if piece) for pieces in rows]
+    lines = [line if any(map(str.isalnum, line)) else "" for line in lines]
+    return lines if any(lines) else []
+
+
+@dataclass
+class _Shown:
+    """A cue on its way: its lines as spoken, and for each of their words who says it (None: no label tells)."""
+
+    cue: Cue
+    lines: list[str]
+    voices: list[str | None]
+
+
+def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list[Cue], dict[str, int]]:
+    """Put cues right: text cleaned, each word once, one speaker a cue, times in order and apart.
+
+    Parameters
+    ----------
+    cues : iterable of Cue
+        As a file has them (`read_cues`), in any order.
+    speaker : str, optional
+        Keep only what this one says; `io.transcripts.main_speaker` finds the one who speaks most.
+
+    Returns
+    -------
+    cues : list of Cue
+        Sorted, ``0 <= start < end``, none overlapping, none empty. ``words`` spell the text, in order
+        and inside the cue, or are ``()``. ``speaker`` is who the label says, ``""`` where none does,
+        ``"?1"`` or ``"?2"`` where a mark (``>>``, two dashes) tells voices apart without a name.
+    counts : dict of str to int
+        ``cues`` given; of these dropped: ``no_speech`` (nothing said in it), ``no_length``
+        (ends before it starts, or before 0), ``repeated`` (all of it shown before),
+        ``joined`` (to a cue that starts with it), ``highlighted`` (shown once a word, joined to a sentence),
+        ``other_language`` (no Korean, beside Korean), ``credits`` and ``invented`` (a recogniser's stock
+        phrases over silence), ``looped`` (the same again and again), ``other_speakers`` (see `speaker`);
+        ``split`` were added where two voices shared one. Also ``repeated_words`` and ``labels`` removed,
+        ``other_lines`` (lines in another language) and ``overlaps`` cut.
+
+    Raises
+    ------
+    DataError
+        If a time is NaN or infinite.
+
+    Notes
+    -----
+    Rolling captions show each line again in the next cue. A repeat is removed when the next cue
+    touches the last one and repeats its last lines above a new one, is shown together with it, or is a
+    10 ms filler; or when most of the file repeats so. A person who says 네 twice keeps both.
+
+    Speakers: `io.transcripts.speakers.find_labels`. Where labels mark only turns (two or more, none of them twice
+    in a row as a rule), cues without one belong to the last speaker; else they belong to nobody named.
+    Inventions of recognisers: `io.transcripts.inventions`.
+
+    Examples
+    --------
+    >>> rolling = [Cue(0, 2, "안녕하세요"), Cue(2, 4, "안녕하세요\\n오늘은"), Cue(4, 6, "오늘은\\n날씨가")]
+    >>> cues, counts = clean_cues(rolling)
+    >>> [cue.text for cue in cues], counts["repeated_words"]
+    (['안녕하세요', '오늘은', '날씨가'], 2)
+    >>> shown = ["민수: 안녕", "영희: 네", "민수: 왜", "영희: 응"]
+    >>> cues, counts = clean_cues(Cue(2 * i, 2 * i + 2, text) for i, text in enumerate(shown))
+    >>> [(cue.speaker, cue.text) for cue in cues]
+    [('민수', '안녕'), ('영희', '네'), ('민수', '왜'), ('영희', '응')]
+    """
+    counts = dict.fromkeys(COUNTS, 0)
+    ordered = sorted(map(_check_times, cues), key=lambda cue: cue.start)
+    counts["cues"] = len(ordered)
+    ordered, counts["highlighted"] = join_highlights(ordered)
+    kept, others, counts["other_lines"] = split_languages([(cue, _plain_lines(cue.text)) for cue in ordered])
+    counts["other_language"] = len(others)
+    labels = find_labels(line for _, lines in kept for line in lines)
+    shown = [piece for cue, lines in kept if (piece := _shown(cue, lines, labels, counts)) is not None]
+    counts["labels"] = labels.removed
+    voiced = _carried([part for piece in _without_repeats(shown, counts) for part in _by_voice(piece, counts)], labels)
+    told = without_inventions(voiced, counts)
+    if speaker is not None:
+        counts["other_speakers"] = sum(cue.speaker != speaker for cue in told)
+        told = [cue for cue in told if cue.speaker == speaker]
+    apart = _separate(told, counts)
+    return [replace(cue, words=_matching_words(cue)) if cue.words else cue for cue in apart], counts
+
+
+#: What `clean_cues` counts.
+COUNTS = (
+    *"cues no_speech no_length repeated joined highlighted other_language credits invented looped".split(),
+    *"other_speakers split repeated_words labels other_lines overlaps".split(),
+)
+
+
+def _shown(cue, lines, labels, counts):
+    """Give a cue that says something and lasts, with its voices; else count why not."""
+    rows = _voiced_lines(lines, labels)
+    spoken = _spoken_lines(rows)
+    if not spoken:
+        counts["no_speech"] += 1
+    elif not cue.end > max(cue.start, 0):
+        counts["no_length"] += 1
+    else:
+        voices = [
+            voice
+            for line, pieces in zip(spoken, rows, strict=True)
+            if line
+            for voice, piece in pieces
+            for _ in piece.split()
+        ]
+        return _Shown(cue if cue.start >= 0 else replace(cue, start=0), spoken, voices)
+    return None
+
+
+def _by_voice(shown, counts):
+    """Part a cue where its voice changes: at its words' times, or by the share of letters."""
+    cue, words = shown.cue, shown.cue.text.split()
+    if len(set(shown.voices)) == 1:
+        return [_Part(cue, shown.voices[0])]
+    cue = replace(cue, words=_matching_words(cue))
+    said = [voice for voice, word in zip(shown.voices, words, strict=True) if any(map(str.isalnum, word))]
+    voices = []
+    for voice, word in zip(shown.voices, words, strict=True):  # a sign alone has no voice of its own
+        voices.append(voice if any(map(str.isalnum, word)) else voices[-1] if voices else said[0])
+    runs = [list(run) for _, run in groupby(zip(voices, words, strict=True), key=lambda pair: pair[0])]
+    if len(runs) == 1:
+        return [_Part(cue, voices[0])]
+    counts["split"] += len(runs) - 1
+    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
+    total, place, time, parts = len("".join(words)), 0, cue.start, []
+    for run in runs:
+        place += sum(len(word) for _, word in run)
+        end = cue.start + cue.seconds * place / total
+        if letters:
+            end = letters[place].start if place < total else cue.end
+        timed = tuple(word for word in cue.words if time <= (word.start + word.end) / 2 < max(end, word.end))
+        end = max(end, time)
+        parts.append(_Part(Cue(time, end, " ".join(word for _, word in run), timed, speaker=cue.speaker), run[0][0]))
+        time = end
+    return parts
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What one voice says in one cue, and its label if it has one."""
+
+    cue: Cue
+    label: str | None
+
+
+def _carried(parts, labels):
+    """Give every cue its speaker: its label, what the format says, or the last label where labels mark turns."""
+    named = [part.label for part in parts if part.label is not None and (labels.changes or part.label not in NAMELESS)]
+    twice = sum(before == after for before, after in pairwise(named))
+    turns = len(set(named)) > 1 and twice <= 0.2 * len(named)
+    cues, last = [], ""
+    for part in parts:
+        speaker = part.label if part.label is not None else part.cue.speaker or (last if turns else "")
+        if speaker not in NAMELESS or labels.changes:  # two dashes tell voices apart in one cue only
+            last = speaker
+        cues.append(part.cue if part.cue.speaker == speaker else replace(part.cue, speaker=speaker))
+    return cues
+
+
+def _check_times(cue):
+    times = [cue.start, cue.end, *(time for word in cue.words for time in (word.start, word.end))]
+    if not all(math.isfinite(time) for time in times):
+        raise DataError("A cue has a time that is not a number.", where=repr(cue.text[:30]), found=times[:2])
+    return cue
+
+
+def _without_repeats(shown, counts):
+    """Drop the words of each cue that the cue before it already showed."""
+    rolling, growing = _mostly(shown, _rolls), _mostly(shown, _grows)
+    kept, before = [], None
+    for piece in shown:
+        words = " ".join(piece.lines).split()
+        repeated = _repeated_words(before, piece, rolling, growing) if before else 0
+        before = piece
+        counts["repeated_words"] += repeated
+        if repeated == len(words):
+            counts["repeated"] += 1
+        else:
+            text = " ".join(words[repeated:])
+            kept.append(_Shown(replace(piece.cue, text=text), piece.lines, piece.voices[repeated:]))
+    return kept
+
+
+def _repeated_words(before, now, rolling, growing):
+    """Count the words at the start of `now` that are `before` shown again."""
+    gap = now.cue.start - before.cue.end
+    if gap > TOUCHING:
+        return 0
+    together = gap < -OVERLAPPING
+    lines = _repeated_lines(before, now)
+    if lines and (lines < len(now.lines) or rolling or growing or together or now.cue.seconds <= FILLER):
+        return len(" ".join(now.lines[:lines]).split())
+    if (together or growing) and _grows(before, now):
+        return len(" ".join(before.lines).split())
+    return 0
+
+
+def _repeated_lines(before, now):
+    """Count how many last lines of `before` are the first lines of `now`."""
+    most = min(len(before.lines), len(now.lines))
+    return next((n for n in range(most, 0, -1) if before.lines[-n:] == now.lines[:n] and any(now.lines[:n])), 0)
+
+
+def _rolls(before, now):
+    return 0 < _repeated_lines(before, now) < len(now.lines)
+
+
+def _grows(before, now):
+    old, new = " ".join(before.lines).split(), " ".join(now.lines).split()
+    return len(old) < len(new) and new[: len(old)] == old
+
+
+def _mostly(shown, test):
+    """Is `test` true of at least two, and half, of the neighbours that touch and differ?"""
+    pairs = [
+        test(before, now)
+        for before, now in pairwise(shown)
+        if now.cue.start - before.cue.end <= TOUCHING and _repeated_lines(before, now) < len(now.lines)
+    ]
+    return sum(pairs) >= max(2, len(pairs) / 2)
+
+
+def _separate(cues, counts):
+    """End each cue where the next one starts; join those that start together."""
+    apart = []
+    for cue in cues:
+        if apart and cue.start < apart[-1].end:
+            last = apart[-1]
+            counts["overlaps"] += 1
+            if cue.start - last.start < TOUCHING and cue.speaker == last.speaker:
+                counts["joined"] += 1
+                words = last.words + cue.words if last.words and cue.words else ()
+                text = f"{last.text} {cue.text}"
+                apart[-1] = replace(last, end=max(last.end, cue.end), text=text, words=words)
+                continue
+            if cue.start - last.start < TOUCHING:  # two voices at once: one behind the other, by their letters
+                share = len(last.text) / (len(last.text) + len(cue.text))
+                end = max(last.end, cue.end)
+                cue = replace(cue, start=last.start + (end - last.start) * share, end=end)
+            apart[-1] = replace(last, end=cue.start)
+        apart.append(cue)
+    return apart
+
+
+@lru_cache(maxsize=8192)  # people say the same few thousand words
+def _clean_word(text):
+    return clean_text(text) if _MARKUP.search(text) else " ".join(normalize_text(text).split())
+
+
+def _matching_words(cue):
+    """Give the timed words that spell the cue's text, or none if they spell something else."""
+    found, cursor, time = [], 0, cue.start
+    for word in cue.words:
+        spoken = _clean_word(word.text)
+        place = cue.text.find(spoken, cursor) if spoken else -1
+        if place >= 0:
+            cursor = place + len(spoken)
+            start = min(max(word.start, time), cue.end)
+            time = min(max(word.end, start), cue.end)
+            same = (start, time, spoken) == (word.start, word.end, word.text)
+            found.append(word if same else replace(word, start=start, end=time, text=spoken))
+    spelled = "".join(word.text for word in found).replace(" ", "")
+    return tuple(found) if spelled == cue.text.replace(" ", "") else ()

@@ -1,0 +1,233 @@
+"""Checkpoints, written whole and read with care.
+
+Ours are folders with config.json and model.safetensors. The config says what
+kind of model it belongs to, so that a folder of another kind is refused
+before any weight is read. Those of others are files that ``torch.save`` wrote.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any, TypeVar
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from ..errors import CheckpointError, ConfigError
+from ..io._files import atomic_path, read_json, write_json
+from ..types import FeatureStats
+
+__all__ = ["load_state", "read_checkpoint", "read_stats", "read_torch_file", "write_checkpoint"]
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
+
+CONFIG, WEIGHTS = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE
+
+
+def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mapping[str, torch.Tensor]) -> None:
+    """Write ``model.safetensors``, then ``config.json`` with its `kind`; each file atomically.
+
+    Parameters
+    ----------
+    folder : path
+    kind : str
+        What the model is, as ``"motion_tokenizer"``.
+    config : dataclass
+        Of numbers, strings, ``None`` and tuples of them.
+    state : dict of str to tensor
+    """
+    state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    with atomic_path(Path(folder) / WEIGHTS) as temporary:
+        save_file(state, temporary, metadata={"format": "pt"})
+    write_json(Path(folder) / CONFIG, {"kind": kind, **asdict(config)})
+
+
+def read_checkpoint(
+    source: str | Path, *, kind: str, config_type: type[Config], **hub: Any
+) -> tuple[Config, dict[str, torch.Tensor]]:
+    """Read a checkpoint folder, or one on the hub.
+
+    Parameters
+    ----------
+    source : path or str
+        A folder; or, when there is no such folder, a hub id as ``"user/model"``.
+    kind : str
+        The kind of model that is wanted.
+    config_type : type
+        Its config dataclass.
+    **hub
+        Passed to `huggingface_hub.hf_hub_download`.
+
+    Returns
+    -------
+    config : instance of `config_type`
+    state : dict of str to tensor
+        On the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged, the model is of another kind, or the
+        config has fields this version does not know or values that cannot be.
+    """
+    path = _find(source, CONFIG, hub)
+    entries = read_json(path)
+    found = entries.pop("kind", None) if isinstance(entries, dict) else None
+    if found != kind:
+        raise CheckpointError(
+            "This checkpoint holds another kind of model.",
+            where=path,
+            expected=kind,
+            found=found or "a config without a kind",
+            fix="Load it with the class that saved it.",
+        )
+    unknown = sorted(set(entries) - {field.name for field in fields(config_type)})
+    if unknown:
+        raise CheckpointError(
+            "The config has unknown fields.",
+            where=path,
+            found=", ".join(unknown),
+            fix="Was it written by a newer version of ktube_motion?",
+        )
+    try:
+        config = config_type(**entries)
+    except ConfigError as error:
+        raise CheckpointError(f"The config cannot work: {error}", where=path) from error
+    weights = _find(source, WEIGHTS, hub)
+    try:
+        return config, load_file(weights)
+    except SafetensorError as error:
+        raise CheckpointError("The weights are damaged.", where=weights, found=error) from error
+
+
+def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
+    """Give the local path of one file of a checkpoint."""
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / name).is_file():
+            there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
+            raise CheckpointError(f"There is no {name} here.", where=folder, found=there, fix="Is the folder complete?")
+        return folder / name
+    if isinstance(source, Path) or folder.is_absolute() or str(source).startswith(".") or str(source).count("/") > 1:
+        raise CheckpointError(
+            "There is no such folder.", where=source, expected=f"a folder with {CONFIG} and {WEIGHTS}"
+        )
+    try:
+        return Path(hf_hub_download(str(source), name, **hub))
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
+        raise CheckpointError(
+            f"Neither a folder here nor a model on the hub with {name}.", where=source, found=error
+        ) from error
+
+
+def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, where: str | Path) -> None:
+    """Load `state` into `module`; every key and shape must fit.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    state : dict of str to tensor
+    where : str or path
+        The file, for the message.
+
+    Raises
+    ------
+    CheckpointError
+        If keys are missing or unknown, or shapes differ; all are named.
+
+    Examples
+    --------
+    >>> load_state(torch.nn.Linear(2, 1), {"weight": torch.zeros(1, 3)}, where="a.pth")
+    Traceback (most recent call last):
+    ktube_motion.errors.CheckpointError: a.pth: The weights do not fit this model. Found: missing bias; weight...
+    """
+    own = module.state_dict()
+    problems = [f"missing {name}" for name in own if name not in state]
+    problems += [f"unknown {name}" for name in state if name not in own]
+    problems += [
+        f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
+        for name, value in state.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    if problems:
+        more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
+        raise CheckpointError(
+            "The weights do not fit this model.",
+            where=where,
+            found="; ".join(problems[:8]) + more,
+            fix="Were they trained with other options?",
+        )
+    with torch.no_grad():
+        module.load_state_dict(state)
+
+
+def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+    """Read a file of weights that ``torch.save`` wrote; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : path
+    parts : sequence of str
+        The state dicts it must hold.
+
+    Returns
+    -------
+    states : list of dict of str to tensor
+        One for each of `parts`, on the CPU.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing or damaged, or holds anything else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError("Cannot read this file.", where=path, found=error.strerror or error) from error
+    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError("This is no checkpoint of weights alone.", where=path, found=reason) from error
+    states: list[Any] = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
+    if not all(isinstance(state, dict) and _are_tensors(state.values()) for state in states):
+        raise CheckpointError(
+            "This is another kind of checkpoint.",
+            where=path,
+            expected=f"{{{', '.join(f'{part!r}: weights' for part in parts)}}}",
+            found=", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else type(content).__name__,
+        )
+    return states
+
+
+def _are_tensors(values: Iterable[object]) -> bool:
+    return all(isinstance(value, torch.Tensor) for value in values)
+
+
+def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | None) -> FeatureStats | None:
+    """Give statistics from two arrays or ``.npy`` files; ``None`` when both are ``None``.
+
+    Raises
+    ------
+    ConfigError
+        If only one of them is given.
+    CheckpointError
+        If a file cannot be read.
+    """
+    if (mean is None) != (std is None):
+        raise ConfigError("mean and std belong together.", found="only one of them")
+    if mean is None:
+        return None
+    try:
+        mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
+    except (OSError, ValueError) as error:
+        raise CheckpointError("Cannot read the statistics.", found=error) from error
+    return FeatureStats(mean=np.asarray(mean), std=np.asarray(std))

@@ -1,0 +1,116 @@
+"""What the models of the library share: one folder each, and statistics that live inside it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
+
+from ..errors import ConfigError
+from ..types import FeatureStats
+from ._checkpoints import load_state, read_checkpoint, write_checkpoint
+
+__all__ = ["HubModel", "StandardizedModel"]
+
+
+class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
+    """A model that is built from one config, and saved with it.
+
+    A child names its `kind` and its `config_type`, and takes the config first.
+    """
+
+    kind: ClassVar[str]
+    config_type: ClassVar[type[Any]]
+    config: Any
+
+    def _save_pretrained(self, save_directory: str | Path) -> None:
+        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        map_location: str | torch.device = "cpu",
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+        **parts: Any,
+    ) -> Self:
+        """Load what `save_pretrained` wrote, from a folder or the hub; in evaluation mode.
+
+        Parameters
+        ----------
+        pretrained_model_name_or_path : path or str
+            A folder, or a hub id as ``"user/model"``.
+        map_location : str or torch.device
+        revision, token, cache_dir, force_download, local_files_only : optional
+            For the hub, as `huggingface_hub.hf_hub_download` has them.
+        **parts
+            What the model takes beside its config and does not save, as an
+            evaluator its ``text_encoder``.
+
+        Returns
+        -------
+        model : same class
+
+        Raises
+        ------
+        CheckpointError
+            If files are missing or damaged, or hold another kind of model.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+        >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+        >>> folder = tempfile.mkdtemp()
+        >>> tokenizer.save_pretrained(folder)
+        >>> MotionTokenizer.from_pretrained(folder).fingerprint == tokenizer.fingerprint
+        True
+        """
+        hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
+        hub |= {"force_download": force_download, "local_files_only": local_files_only}
+        source = pretrained_model_name_or_path
+        config, state = read_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
+        model = cls(config, **cls._saved_parts(source) | parts)
+        model._receive(state)
+        load_state(model, state, where=source)
+        return model.to(map_location).eval()
+
+    @classmethod
+    def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
+        """Give the parts that a folder has beside the weights; a child that saves such parts reads them here."""
+        return {}
+
+    def _receive(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Get ready for the weights `state`; a child may take over their precision here."""
+
+
+class StandardizedModel(nn.Module):
+    """A model with the mean and the deviation of the features it reads, as buffers."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def hold_stats(self, stats: FeatureStats | None, size: int) -> None:
+        """Take statistics of `size` numbers; without them features stay as they are.
+
+        Raises
+        ------
+        ConfigError
+            If they are of another size.
+        """
+        if stats is not None and len(stats.mean) != size:
+            raise ConfigError("Statistics and features differ in size.", expected=size, found=len(stats.mean))
+        self.register_buffer("mean", torch.zeros(size) if stats is None else torch.tensor(stats.mean))
+        self.register_buffer("std", torch.ones(size) if stats is None else torch.tensor(stats.std))
+
+    @property
+    def stats(self) -> FeatureStats:
+        """The normalisation statistics, as NumPy arrays."""
+        return FeatureStats(mean=self.mean.cpu().numpy(), std=self.std.cpu().numpy())

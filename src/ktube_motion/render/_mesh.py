@@ -1,0 +1,157 @@
+"""Video of the body itself: any clip through the embedded mannequin or SMPL-X."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ShapeError
+from ..filters import resample
+from ..kinematics import Body, load_body
+from ..types import Motion, PoseSequence
+from ._fonts import draw_subtitle, draw_text, paste, titles_for
+from ._raster import Renderer, make_renderer
+from ._rigs import as_poses
+from ._scene import Camera, Clips, Subtitles, as_cues, cue_at, follow_path, frame_camera, on_floor, reach
+from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
+
+__all__ = ["save_mesh_video"]
+
+
+@dataclass
+class _Actor:
+    """One clip on its way through the video."""
+
+    poses: PoseSequence
+    joints: np.ndarray
+    targets: np.ndarray
+    floor: float
+    title: np.ndarray
+    vertices: Iterator[np.ndarray]
+    last: np.ndarray | None = None
+
+    def step(self) -> np.ndarray:
+        """Give the vertices of the next frame; the last ones again when the clip is over."""
+        now = next(self.vertices, self.last)
+        if now is None:
+            raise ShapeError("The clip has no frames.", expected="1 or more", found=0)
+        self.last = now
+        return now
+
+
+def save_mesh_video(
+    motions: Clips,
+    path: str | Path,
+    *,
+    body: Body | None = None,
+    titles: str | list[str] | None = None,
+    subtitles: Subtitles = None,
+    fps: float | None = None,
+    size: tuple[int, int] = (720, 720),
+    azimuth: float = 0.0,
+    renderer: str = "auto",
+    audio: str | Path | None = None,
+    source_video: str | Path | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Draw the skinned body of motions, side by side.
+
+    Parameters
+    ----------
+    motions : Motion, PoseSequence, or a list of them
+        Motions of 22, 52 or 55 joints become SMPL-X poses first.
+    path : path
+        .mp4, .mov, .mkv or .gif; without suffix a folder of PNG frames.
+    body : Body, optional
+        By default the embedded body.
+    titles, subtitles, fps, size, azimuth, audio, source_video, progress
+        As in `save_skeleton_video`.
+    renderer : {"auto", "egl", "osmesa", "rays"}
+        OpenGL through pyrender, found automatically, or ray casting, which
+        needs no graphics library.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    ShapeError, DataError
+        If a motion has no frame, or NaN in it.
+    ConfigError
+        If an option, the suffix or the joints are not usable.
+    MissingDependencyError
+        If the renderer asked for is not installed.
+    KtubeError
+        If the file cannot be written; no half-written file stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> poses = PoseSequence(rotvecs=np.zeros((2, 55, 3)), fps=20)
+    >>> folder = save_mesh_video(poses, Path(tempfile.mkdtemp()) / "still", size=(96, 96), renderer="rays")
+    >>> sorted(file.name for file in folder.iterdir())
+    ['frame_00000.png', 'frame_00001.png']
+    """
+    path, size, cues = check_target(path, audio=audio), check_size(size), as_cues(subtitles)
+    clips = [motions] if isinstance(motions, Motion | PoseSequence) else list(motions)
+    body = load_body() if body is None else body
+    poses = [as_poses(clip, body=body) for clip in clips]
+    fps = check_fps(fps, poses)
+    writing = max(size[1] // 32, 12)
+    names = titles_for(titles, [_Named(getattr(clip, "name", "")) for clip in clips])
+    headings = [draw_text(name, size[0], font_size=writing) for name in names]
+    actors = [_actor(clip, body, fps, heading) for clip, heading in zip(poses, headings, strict=True)]
+    width = size[0] * len(actors)
+    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
+    top = max(len(heading) for heading in headings) + writing // 2
+    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    camera = _one_camera(actors, size, top, bottom, azimuth)
+    source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])
+    beside = 0 if source is None else next(source)
+    frames = max(len(actor.poses) for actor in actors)
+    painter = make_renderer(renderer, body.faces, size=size)
+    try:
+        with open_video(path, fps=fps, size=(width + beside, size[1]), audio=audio) as write:
+            for frame in progress_bar(frames, progress):
+                picture = np.concatenate([_draw(painter, actor, camera, frame) for actor in actors], 1)
+                foot = feet.get(cue_at(cues, frame / fps))
+                if foot is not None:
+                    paste(picture, foot, size[1] - len(foot) - writing // 2)
+                write(picture if source is None else np.concatenate([next(source), picture], 1))
+    finally:
+        painter.close()
+    return path
+
+
+@dataclass(frozen=True)
+class _Named:
+    name: str
+
+
+def _actor(poses: PoseSequence, body: Body, fps: float, title: np.ndarray) -> _Actor:
+    if poses.fps != fps and len(poses) > 1:
+        poses = resample(poses, fps=fps)
+    joints = body.joints(poses)
+    vertices = (frame for chunk in body.iter_vertices(poses) for frame in chunk)
+    floor = float(joints[..., 1].min()) - 0.02  # soles are a little below the toe joints
+    return _Actor(poses, joints, follow_path(joints, fps=fps), floor, title, vertices)
+
+
+def _one_camera(actors: Sequence[_Actor], size: tuple[int, int], top: float, bottom: float, azimuth: float) -> Camera:
+    """Give all actors one camera at one height above their ground, so that sizes can be compared."""
+    height = max(actor.targets[0, 1] - actor.floor for actor in actors)
+    cameras = []
+    for actor in actors:
+        actor.targets = on_floor(actor.targets, actor.floor + height)
+        around = reach(actor.joints, actor.floor)
+        cameras.append(frame_camera(around, actor.targets, size=size, top=top, bottom=bottom, azimuth=azimuth))
+    return max(cameras, key=lambda camera: camera.distance)
+
+
+def _draw(painter: Renderer, actor: _Actor, camera: Camera, frame: int) -> np.ndarray:
+    target = actor.targets[min(frame, len(actor.targets) - 1)]
+    picture = np.array(painter.draw(actor.step(), camera, target, actor.floor))
+    paste(picture, actor.title, len(picture) // 64)
+    return picture

@@ -1,0 +1,268 @@
+"""Stick-figure video: numpy projects, Agg draws antialiased lines, ffmpeg encodes beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import palette
+from ..palette import rgb
+from ..types import FILLED_LATER, Motion
+from ._fonts import draw_subtitle, draw_text, need, paste, titles_for
+from ._scene import (
+    Camera,
+    Clips,
+    Subtitles,
+    as_clips,
+    as_cues,
+    cue_at,
+    follow_path,
+    frame_camera,
+    head_of,
+    is_fine,
+    on_floor,
+    reach,
+    resample_positions,
+    side_of,
+)
+from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
+
+__all__ = ["save_skeleton_video"]
+
+_PAPER, _GRID, _MIDDLE = rgb(palette.PAPER), rgb(palette.GRID), rgb(palette.MIDDLE)
+_SHADOW, _TRAIL = (*_MIDDLE, 0.16), (*rgb(palette.TRAIL), 0.75)
+_SIDES = {"left": rgb(palette.LEFT), "right": rgb(palette.RIGHT)}
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One motion, ready to be drawn: everything that does not change from frame to frame."""
+
+    positions: np.ndarray
+    targets: np.ndarray
+    floor: float
+    bones: np.ndarray
+    colors: np.ndarray
+    widths: np.ndarray
+    head: int | None
+    title: np.ndarray
+    camera: Camera = FILLED_LATER
+
+
+def _panel(clip: Motion, title: np.ndarray, fps: float, frames: int) -> _Panel:
+    positions = resample_positions(clip.require("positions"), source_fps=clip.fps, fps=fps, frames=frames)
+    names, parents = clip.skeleton.joint_names, clip.skeleton.parents
+    bones = np.array([(parent, joint) for joint, parent in enumerate(parents) if parent >= 0])
+    ends = [names[joint] for _, joint in bones]
+    fine = np.array([is_fine(name) for name in ends])
+    return _Panel(
+        positions=positions.astype(np.float64),
+        targets=follow_path(positions, fps=fps),
+        floor=float(positions[..., 1].min()),
+        bones=bones,
+        colors=np.array([_SIDES.get(side_of(name), _MIDDLE) for name in ends]),
+        widths=np.where(fine, 0.011, 0.038),
+        head=head_of(names),
+        title=title,
+    )
+
+
+class _Painter:
+    """Draws one panel after another into the same pixels."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        agg = need("matplotlib.backends.backend_agg")
+        self.size = size
+        self.renderer = agg.RendererAgg(*size, 72)  # 72 dpi: one point is one pixel
+        self.pixels = np.asarray(self.renderer.buffer_rgba())
+        self.identity = need("matplotlib.transforms").IdentityTransform()
+        self.path = need("matplotlib.path").Path
+        self.grids: dict[int, tuple[Any, np.ndarray]] = {}
+
+    def line(
+        self, points: np.ndarray, width: float, color: tuple[float, ...], *, starts: np.ndarray | None = None
+    ) -> None:
+        """Draw a line through pixels ``(N, 2)``; `starts` marks where new strokes begin."""
+        pen = self.renderer.new_gc()
+        pen.set_linewidth(width)
+        pen.set_foreground(color, isRGBA=len(color) == 4)
+        if len(color) == 4:
+            pen.set_alpha(color[3])
+        pen.set_capstyle("round")
+        pen.set_joinstyle("round")
+        codes = None
+        if starts is not None:
+            codes = np.where(starts, self.path.MOVETO, self.path.LINETO).astype(np.uint8)
+        upright = np.stack([points[:, 0], self.size[1] - points[:, 1]], -1)
+        self.renderer.draw_path(pen, self.path(upright, codes), self.identity)
+        pen.restore()
+
+    def segments(self, pairs: np.ndarray, width: float, color: tuple[float, ...]) -> None:
+        """Draw pixels pairs ``(N, 2, 2)`` as separate strokes of one colour."""
+        self.line(pairs.reshape(-1, 2), width, color, starts=np.tile([True, False], len(pairs)))
+
+    def paper(self, panel: _Panel, target: np.ndarray) -> None:
+        """Lay down the ground grid and the title; drawn anew only when the camera moved."""
+        key = np.round(target, 4).tolist()
+        if self.grids.get(id(panel), (None,))[0] != key:
+            self.pixels[:] = np.array([*(255 * np.array(_PAPER)), 255], np.uint8)
+            self._grid(panel, target)
+            paste(self.pixels, panel.title, self.size[1] // 64)
+            self.grids[id(panel)] = key, self.pixels.copy()
+        else:
+            self.pixels[:] = self.grids[id(panel)][1]
+
+    def _grid(self, panel: _Panel, target: np.ndarray, step: float = 0.5, reach: float = 3.0) -> None:
+        middle = np.round(target[[0, 2]] / step) * step
+        across = np.arange(-reach, reach + step / 2, step)
+        ends = np.array([-reach, reach])
+        along = np.stack(np.broadcast_arrays(across[:, None], panel.floor, ends[None]), -1)
+        lines = np.add(np.concatenate([along, along[..., [2, 1, 0]]]), [middle[0], 0, middle[1]])
+        pixels, depth = panel.camera.project(lines, target)
+        self.segments(pixels[(depth > 0.2).all(1)], 1.2, _GRID)
+
+    def draw(self, panel: _Panel, frame: int, *, trail: bool) -> None:
+        """Draw one frame of one motion."""
+        target, joints = panel.targets[frame], panel.positions[frame]
+        self.paper(panel, target)
+        scale = panel.camera.focal / panel.camera.distance
+        ground = on_floor(joints, panel.floor)
+        shade, _ = panel.camera.project(ground, target)
+        thick = panel.widths > 0.02
+        self.segments(shade[panel.bones[thick]], 0.07 * scale, _SHADOW)
+        if trail and frame > 0:
+            path = on_floor(panel.positions[: frame + 1, 0], panel.floor)
+            self.line(panel.camera.project(path, target)[0], 0.014 * scale, _TRAIL)
+        self._body(panel, joints, target)
+
+    def _body(self, panel: _Panel, joints: np.ndarray, target: np.ndarray) -> None:
+        pixels, depth = panel.camera.project(joints, target)
+        near = panel.camera.focal / depth
+        items = []
+        for (parent, joint), color, width in zip(panel.bones, panel.colors, panel.widths, strict=True):
+            thickness = max(width * (near[parent] + near[joint]) / 2, 1.5)
+            items.append((depth[parent] + depth[joint], pixels[[parent, joint]], thickness, tuple(color)))
+        if panel.head is not None:
+            head, neck = joints[panel.head], joints[panel.bones[panel.head - 1][0]]
+            up = (head - neck) / max(np.linalg.norm(head - neck), 1e-6)
+            dot, far = panel.camera.project(head + 0.05 * up, target)
+            items.append((2 * far, np.stack([dot, dot + 0.01]), 0.17 * panel.camera.focal / far, _MIDDLE))
+        # Far limbs first; a light rim under each makes the nearer one stand out where they cross.
+        for _, line, thickness, color in sorted(items, key=lambda item: -item[0]):
+            self.line(line, thickness + max(2.0, 0.25 * thickness), _PAPER)
+            self.line(line, thickness, color)
+
+
+def save_skeleton_video(
+    motions: Clips,
+    path: str | Path,
+    *,
+    titles: str | list[str] | None = None,
+    subtitles: Subtitles = None,
+    fps: float | None = None,
+    size: tuple[int, int] = (960, 960),
+    trail: bool = True,
+    azimuth: float = 0.0,
+    audio: str | Path | None = None,
+    source_video: str | Path | None = None,
+    progress: bool | None = None,
+) -> Path:
+    """Draw motions as stick figures, side by side.
+
+    Left limbs are orange, right limbs blue. The camera looks from +z, slightly
+    above, and frames the whole motion; it goes along with a motion that walks
+    away. Shorter motions hold their last frame.
+
+    Parameters
+    ----------
+    motions : Motion, PoseSequence, or a list of them
+        Positions in the skeleton's unit; poses are drawn with their fingers.
+    path : path
+        .mp4, .mov, .mkv or .gif; without suffix a folder of PNG frames.
+    titles : str or list of str, optional
+        One for each motion; default the motions' names.
+    subtitles : str or list of Cue, optional
+        Shown below, each in its time; text alone is shown all the time.
+    fps : float, optional
+        Frames per second of the file; default the highest of the motions.
+    size : tuple of int
+        Width and height of each motion's panel, pixels.
+    trail : bool
+        Draw the path of the root on the ground.
+    azimuth : float
+        Turn the camera around the motion to the body's left, radians.
+    audio : path, optional
+        Sound file, or a video whose sound is wanted.
+    source_video : path, optional
+        Video shown to the left of the motions.
+    progress : bool, optional
+        Show a bar; default only on a terminal.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    ShapeError, DataError
+        If a motion has no frame, or NaN in it.
+    ConfigError
+        If an option or the suffix is not usable.
+    KtubeError
+        If the file cannot be written; no half-written file stays.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.skeletons import SMPL_22
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(2, 22, 3)), fps=20)
+    >>> folder = save_skeleton_video(motion, tempfile.mkdtemp(), titles="인사", size=(160, 160))
+    >>> sorted(file.name for file in folder.iterdir())
+    ['frame_00000.png', 'frame_00001.png']
+    """
+    path, size = check_target(path, audio=audio), check_size(size)
+    clips, cues = as_clips(motions), as_cues(subtitles)
+    names = titles_for(titles, clips)
+    fps = check_fps(fps, clips)
+    frames = max(max(round(clip.seconds * fps), 1) for clip in clips)
+    writing = max(size[1] // 32, 12)
+    headings = [draw_text(name, size[0], font_size=writing) for name in names]
+    top = max(len(heading) for heading in headings) + writing // 2
+    width = size[0] * len(clips)
+    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
+    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    panels = [_panel(clip, heading, fps, frames) for clip, heading in zip(clips, headings, strict=True)]
+    panels = _place_cameras(panels, size, top, bottom, azimuth)
+    painter = _Painter(size)
+    source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])
+    beside = 0 if source is None else next(source)
+    with open_video(path, fps=fps, size=(width + beside, size[1]), audio=audio) as write:
+        for frame in progress_bar(frames, progress):
+            pictures = []
+            for panel in panels:
+                painter.draw(panel, frame, trail=trail)
+                pictures.append(painter.pixels if len(panels) == 1 else painter.pixels.copy())
+            picture = pictures[0] if len(pictures) == 1 else np.concatenate(pictures, 1)
+            foot = feet.get(cue_at(cues, frame / fps))
+            if foot is not None:
+                paste(picture, foot, size[1] - len(foot) - writing // 2)
+            if source is not None:
+                picture = np.concatenate([next(source), picture[..., :3]], 1)
+            write(picture)
+    return path
+
+
+def _place_cameras(
+    panels: Sequence[_Panel], size: tuple[int, int], top: float, bottom: float, azimuth: float
+) -> list[_Panel]:
+    """Give every panel a camera at one distance and height above the ground, so that sizes can be compared."""
+    height = max(panel.targets[0, 1] - panel.floor for panel in panels)
+    level = [on_floor(panel.targets, panel.floor + height) for panel in panels]
+    cameras = []
+    for panel, targets in zip(panels, level, strict=True):
+        around = reach(panel.positions, panel.floor)
+        cameras.append(frame_camera(around, targets, size=size, top=top, bottom=bottom, azimuth=azimuth))
+    camera = max(cameras, key=lambda camera: camera.distance)
+    return [replace(panel, camera=camera, targets=targets) for panel, targets in zip(panels, level, strict=True)]

@@ -1,0 +1,228 @@
+"""What is being said at each moment: words as vectors, laid on the grid of the motion tokens."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+
+from ..errors import DataError
+from ..types import Word
+from ._encoders import TextEncoder, clean_texts
+from ._words import tag_korean
+
+__all__ = ["NUM_TIMES", "ContextWordEncoder", "WindowWordEncoder", "WordEncoder", "word_encoder", "word_track"]
+
+NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
+_KEPT = 50_000  # vectors that are kept, the last ones: about 100 MB
+_LONGEST = 2.0  # seconds; what began longer ago, or ends later, is told as this
+
+
+@runtime_checkable
+class WordEncoder(Protocol):
+    """Anything that turns the words of an utterance into vectors, one each.
+
+    Attributes
+    ----------
+    dim : int
+        Size of the vectors.
+    identity : str
+        Names model and way of reading; checkpoints store it, as that of a `TextEncoder`.
+    """
+
+    dim: int
+    identity: str
+
+    def encode_words(self, words: Sequence[str]) -> torch.Tensor:
+        """Give float32 vectors ``(len(words), dim)``; each may look at the words before it, never at later ones."""
+
+
+class _Reader:
+    """Encodes each different string once, as long as it is not long ago."""
+
+    def __init__(self, read):
+        self.read, self.known = read, {}
+
+    def __call__(self, texts):
+        new = list(dict.fromkeys(text for text in texts if text not in self.known))
+        if new:
+            self.known.update(zip(new, self.read(new), strict=True))
+        vectors = torch.stack([self.known[text] for text in texts])
+        while len(self.known) > _KEPT:  # a live talk may go on for days
+            del self.known[next(iter(self.known))]
+        return vectors
+
+
+class WindowWordEncoder:
+    """Word vectors from an encoder of sentences: the word, its dictionary form, and the word with what led to it.
+
+    Nothing that comes later is looked at, so words of live speech get the
+    vectors that they had in training. Each different string is encoded once.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+        One vector a text.
+    before : int
+        Words before that are read together with the word.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> encoder = WindowWordEncoder(EmbeddedTextEncoder())
+    >>> encoder.encode_words(["왼쪽을", "보세요."]).shape
+    torch.Size([2, 1536])
+    """
+
+    def __init__(self, encoder: TextEncoder, *, before: int = 1) -> None:
+        self.encoder: TextEncoder
+        self.before: int
+        self.encoder, self.before = encoder, before
+        self.dim: int
+        self.identity: str
+        self.dim, self.identity = 3 * encoder.dim, f"{encoder.identity}/windows/{before}"
+        self._read = _Reader(encoder.encode)
+
+    def encode_words(self, words: Sequence[str]) -> torch.Tensor:
+        """Give vectors ``(len(words), 3 * encoder.dim)``."""
+        words = clean_texts(words)
+        if not words:
+            return torch.zeros(0, self.dim)
+        forms = [_dictionary_form(word) for word in words]
+        vectors = self._read([*words, *forms, *_windows(words, self.before)])
+        return torch.cat(vectors.chunk(3), -1)
+
+
+class ContextWordEncoder:
+    """Word vectors from an encoder built on transformers: the states of the word after the words that led to it.
+
+    Parameters
+    ----------
+    encoder : KeT5TextEncoder, HFTextEncoder or ClipTextEncoder
+        Its tokenizer must know where tokens lie in the text.
+    before : int
+        Words before that are read; none that come later.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import KeT5TextEncoder
+    >>> ContextWordEncoder(KeT5TextEncoder("checkpoints/ke-t5-base", pooler="none"))  # doctest: +SKIP
+    """
+
+    def __init__(self, encoder, *, before: int = 8) -> None:
+        self.encoder: Any
+        self.before: int
+        self.encoder, self.before = encoder, before
+        self.dim: int
+        self.identity: str
+        self.dim, self.identity = encoder.state_dim, f"{encoder.identity}/states/{before}"
+        self._read = _Reader(encoder.encode_last_words)
+
+    def encode_words(self, words: Sequence[str]) -> torch.Tensor:
+        """Give vectors ``(len(words), encoder.state_dim)``."""
+        words = clean_texts(words)
+        return self._read(_windows(words, self.before)) if words else torch.zeros(0, self.dim)
+
+
+def word_encoder(encoder: TextEncoder) -> WordEncoder:
+    """Give the word encoder that gets most out of a text encoder: its states, or windows where it has none.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder, SequenceTextEncoder
+    >>> word_encoder(SequenceTextEncoder(EmbeddedTextEncoder(), length=12)).identity
+    'usem3/windows/1'
+    """
+    while hasattr(encoder, "encoder"):  # a cache, or one that reads the same in parts
+        encoder = encoder.encoder
+    return ContextWordEncoder(encoder) if hasattr(encoder, "encode_last_words") else WindowWordEncoder(encoder)
+
+
+def _windows(words, before):
+    return [" ".join(words[max(0, k - before) : k + 1]) for k in range(len(words))]
+
+
+def _dictionary_form(word):
+    """Give a word without particles and endings, as a dictionary lists it; itself where nothing is left."""
+    return " ".join(form for form, kind in tag_korean(word) if kind not in ("ADP", "AUX")) or word
+
+
+def word_track(
+    words: Sequence[Word], vectors: torch.Tensor, *, num_tokens: int, tokens_per_second: float, start: int = 0
+) -> torch.Tensor:
+    """Lay words on the grid of motion tokens: what a `MotionTransformer` reads of the speech.
+
+    Parameters
+    ----------
+    words : sequence of Word
+        Times in seconds; need not be sorted, may overlap.
+    vectors : tensor [shape=(len(words), dim)]
+        From a `WordEncoder`.
+    num_tokens : int
+        Rows to give.
+    tokens_per_second : float
+    start : int
+        The token of the first row; token 0 begins at second 0.
+
+    Returns
+    -------
+    track : float32 tensor [shape=(num_tokens, dim + NUM_TIMES)]
+        For each token the mean of the vectors of what is said during it,
+        weighted by time, and: the share of it that is speech; whether a word
+        begins in it, and where; the time since a word began and until it ends;
+        the length of the pause; at last a 1, which tells that words are known.
+
+    Raises
+    ------
+    DataError
+        If a time is not finite, or a word ends before it starts.
+
+    Notes
+    -----
+    A row tells nothing of words that begin after its token. Word vectors
+    count with the root of their size, so that all columns are of like size.
+
+    Examples
+    --------
+    >>> track = word_track([Word(0.1, 0.5, "네")], torch.ones(1, 4), num_tokens=4, tokens_per_second=5.0)
+    >>> track[:, 0], track[:, 4]  # a half, a whole and a half of the tokens are speech
+    (tensor([1., 2., 1., 0.]), tensor([0.5000, 1.0000, 0.5000, 0.0000]))
+    """
+    times = np.array([(word.start, word.end) for word in words], np.float64).reshape(-1, 2)
+    if len(vectors) != len(words):
+        raise DataError("Words and their vectors differ in number.", expected=len(words), found=len(vectors))
+    if not np.isfinite(times).all() or (times[:, 1] < times[:, 0]).any():
+        raise DataError("The times of words cannot be.", expected="start <= end, in seconds", found=times.tolist()[:5])
+    # In tokens, from the first row on.
+    begins, ends = (times * tokens_per_second - start).T
+    rows = np.arange(num_tokens)[:, None]
+    shares = np.clip(np.minimum(ends, rows + 1) - np.maximum(begins, rows), 0, None)
+    weights = torch.from_numpy(shares.astype(np.float32)) * vectors.shape[1] ** 0.5
+    track = torch.zeros(num_tokens, vectors.shape[1] + NUM_TIMES)
+    track[:, :-NUM_TIMES] = weights @ vectors.float()
+    track[:, -NUM_TIMES:] = torch.from_numpy(_times(begins, ends, shares, num_tokens, tokens_per_second))
+    return track
+
+
+def _times(begins, ends, shares, num_tokens, tokens_per_second):
+    """Give the six numbers of each row; times in seconds, from the middle of the token."""
+    rows = np.arange(num_tokens)
+    found = np.zeros((num_tokens, NUM_TIMES), np.float32)
+    found[:, 0] = np.minimum(shares.sum(1), 1)
+    found[:, 5] = 1
+    longest = _LONGEST * tokens_per_second
+    order = np.argsort(begins, kind="stable")
+    begun = np.searchsorted(begins[order], rows + 1) - 1  # the last word that has begun when the token ends
+    some = begun >= 0
+    last = order[begun[some]] if some.any() else np.zeros(0, int)
+    since = np.full(num_tokens, longest)
+    left, pause = np.full(num_tokens, -longest), np.full(num_tokens, longest)
+    since[some] = rows[some] + 0.5 - begins[last]
+    left[some] = ends[last] - rows[some] - 0.5
+    if some.any():
+        pause[some] = rows[some] + 0.5 - np.maximum.accumulate(ends[order])[begun[some]]
+    found[:, 1] = some & (since < 0.5) & (since >= -0.5)
+    found[:, 2] = np.clip(since, -1, longest) / tokens_per_second
+    found[:, 3] = np.clip(left, -longest, longest) / tokens_per_second
+    found[:, 4] = np.clip(pause, 0, longest) / tokens_per_second
+    return found

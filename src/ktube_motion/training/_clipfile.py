@@ -1,0 +1,147 @@
+"""The frames of many clips in one file, which is mapped into memory instead of read.
+
+Training on a set larger than memory reads from it; the system keeps in memory
+what is used, once for all processes.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..errors import CorpusError, DataError, KtubeError
+from ..io import Corpus
+from ..io._files import atomic_path, read_json, write_json
+
+__all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
+
+
+def laid_length(length: int, shortest: int) -> int:
+    """Give how many frames are laid down of a clip; of one without a frame none can be repeated."""
+    return max(length, shortest) if length else 0
+
+
+def fill_up(clip: np.ndarray, shortest: int) -> np.ndarray:
+    """Repeat the last frame of a clip ``(T, D)`` until it is `shortest` frames long."""
+    missing = laid_length(len(clip), shortest) - len(clip)
+    return np.concatenate((clip, np.repeat(clip[-1:], missing, 0))) if missing else clip
+
+
+def read_clip(corpus: Corpus, name: str) -> np.ndarray:
+    """Give the motion vectors of a clip, float32 ``(T, D)``; `DataError` if one is not finite."""
+    clip = corpus.features(name)
+    if not np.isfinite(clip).all():
+        raise DataError(
+            f"Clip {name!r} has NaN or infinity.",
+            where=corpus.root,
+            fix="Rebuild the corpus, or take the clip out of the splits.",
+        )
+    return clip
+
+
+def size_of_clips(corpus: Corpus, names: Iterable[str]) -> int:
+    """Give the bytes of the named clips, without reading them."""
+    return sum(size for _, size, _ in _sources(corpus, names))
+
+
+def map_clips(
+    file: str | Path, corpus: Corpus, names: Sequence[str], *, shortest: int = 0
+) -> tuple[torch.Tensor, list[int]]:
+    """Give the frames of the named clips from `file`, written first if it is missing, stale or damaged.
+
+    Parameters
+    ----------
+    file : path
+        A ``.npy``; its index lies beside it as ``.json``. Of several processes
+        that want it at the same time one writes, the others wait.
+    corpus : Corpus
+    names : list of str
+    shortest : int
+        See `fill_up`.
+
+    Returns
+    -------
+    frames : tensor [shape=(N, D)]
+        Mapped from the file, and not to be written into.
+    lengths : list of int
+        Frames of each clip, those repeated not counted.
+
+    Raises
+    ------
+    DataError
+        If a clip holds NaN or infinity.
+    KtubeError
+        If the file cannot be written.
+    """
+    from filelock import FileLock
+
+    file = Path(file)
+    stamp = hashlib.sha256(repr((shortest, _sources(corpus, names))).encode()).hexdigest()
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # The system lets go of this lock when its holder dies, however it dies.
+        with FileLock(file.with_name(f".{file.name}.lock")):
+            found = _open(file, stamp)
+            if found is None:
+                _write(file, corpus, names, shortest, stamp)
+                found = _open(file, stamp)
+    except OSError as error:
+        room = f"room for {size_of_clips(corpus, names) / 1e9:.1f} GB"
+        raise KtubeError("Cannot write the clips.", where=file, expected=room, found=error) from error
+    if found is None:
+        raise KtubeError("The file changed while it was being written.", where=file, fix="Choose another folder.")
+    return found
+
+
+def _sources(corpus, names):
+    """Give what tells a clip from a rebuilt one: its name, size and time of change."""
+    try:
+        states = [(corpus.root / "new_joint_vecs" / f"{name}.npy").stat() for name in names]
+    except FileNotFoundError as error:
+        raise CorpusError("A file of the corpus is missing.", where=error.filename) from error
+    return [(name, state.st_size, state.st_mtime_ns) for name, state in zip(names, states, strict=True)]
+
+
+def _write(file, corpus, names, shortest, stamp):
+    """Write clip by clip, so that memory never holds the set; the index comes last."""
+    lengths, rows, size = [], 0, corpus.skeleton.feature_size
+    with atomic_path(file) as temporary, temporary.open("wb") as target:
+        _write_header(target, (0, size))
+        for name in names:
+            clip = read_clip(corpus, name)
+            laid = np.ascontiguousarray(fill_up(clip, shortest), "<f4")
+            lengths.append(len(clip))
+            rows += len(laid)
+            target.write(laid.data)
+        target.seek(0)
+        _write_header(target, (rows, size))
+    write_json(file.with_suffix(".json"), {"stamp": stamp, "lengths": lengths, "file": _state(file)})
+
+
+def _write_header(target, shape):
+    # NumPy leaves room in it for a first axis of any length, so that it can be written over.
+    np.lib.format.write_array_header_1_0(target, {"descr": "<f4", "fortran_order": False, "shape": shape})
+
+
+def _state(file):
+    state = file.stat()
+    return [state.st_size, state.st_mtime_ns]
+
+
+def _open(file, stamp):
+    """Map the file; give None if it is not there, of other clips, or not as it was written."""
+    try:
+        index = read_json(file.with_suffix(".json"))
+        if index["stamp"] != stamp or index["file"] != _state(file):
+            return None
+        lengths = [int(length) for length in index["lengths"]]
+        frames = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, TypeError, KeyError):  # ValueError: also FormatError, a damaged index
+        return None
+    with warnings.catch_warnings():
+        # A map that could be written to would count as used memory, and be refused when it is larger than that.
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(frames), lengths

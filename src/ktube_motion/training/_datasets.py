@@ -1,0 +1,363 @@
+"""What training reads: all clips in one array, windows of it, and sampling that depends on the step alone.
+
+Nothing here keeps a position. Which samples make the batch of a step follows
+from the seed and the step number, so that a resumed job sees exactly what an
+unbroken one would have seen, on one process or on many.
+"""
+
+import math
+import os
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..errors import CorpusError
+from ..io import Corpus
+from ._clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
+from ._device import free_memory, training_device
+
+__all__ = ["ClipTable", "WindowSampler", "indices_of_step", "step_rng"]
+
+
+def step_rng(seed: int, step: int, stream: int = 0) -> np.random.Generator:
+    """Give the random numbers of one step: a function of seed, step and stream only.
+
+    Examples
+    --------
+    >>> bool(step_rng(0, 7).integers(100) == step_rng(0, 7).integers(100))
+    True
+    """
+    return np.random.default_rng((seed, step, stream))
+
+
+class _Lender:
+    """Memory for batches: it comes back, to be lent again, when nothing uses the batch any more.
+
+    New memory would cost as much as filling it, since the system clears it first.
+    """
+
+    def __init__(self) -> None:
+        self.idle: list[Any] = []
+
+    def lend(self, *shape):
+        """Give an uninitialised float32 tensor."""
+        size = math.prod(shape)
+        try:
+            memory = self.idle.pop()
+        except IndexError:
+            memory = np.empty(size, np.float32)
+        if memory.size < size:
+            memory = np.empty(size, np.float32)
+        lent = memory[:size].reshape(shape)
+        # The tensor, every view of it and what autograd saves keep `lent` alive: it dies with the last of them.
+        weakref.finalize(lent, self._take_back, memory).atexit = False
+        return torch.from_numpy(lent)
+
+    def _take_back(self, memory):
+        if len(self.idle) < 4:
+            self.idle.append(memory)
+
+
+@dataclass(frozen=True)
+class ClipTable:
+    """Clips laid end to end in one array, with an index.
+
+    Attributes
+    ----------
+    frames : tensor [shape=(N, D)]
+        All frames of all clips: in memory, mapped from a file, or on a GPU.
+    starts, lengths : int64 tensor [shape=(C,)]
+        Where each clip lies in `frames`; always on the CPU.
+    ends : int64 tensor [shape=(C,)]
+        Up to where `frames` may be read for each clip: beyond its length its last frame is repeated.
+    names : tuple of str
+        What each clip is called, for messages.
+    """
+
+    frames: torch.Tensor
+    starts: torch.Tensor
+    lengths: torch.Tensor
+    ends: torch.Tensor
+    names: tuple[str, ...]
+    _lender: _Lender = field(default_factory=_Lender, repr=False, compare=False)
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Sequence[np.ndarray], names: Sequence[str] | None = None, *, shortest: int = 0
+    ) -> "ClipTable":
+        """Lay arrays ``(T, D)`` end to end.
+
+        Parameters
+        ----------
+        arrays : list of arrays [shape=(T, D)]
+        names : list of str, optional
+            By default their numbers.
+        shortest : int
+            Lay down at least so many frames of each clip, its last one
+            repeated: stretches of this length are then found in one piece.
+
+        Raises
+        ------
+        CorpusError
+            If there is none, or none has a frame.
+
+        Examples
+        --------
+        >>> table = ClipTable.from_arrays([np.zeros((3, 2)), np.ones((5, 2))], shortest=4)
+        >>> table.frames.shape, table.starts.tolist(), table.lengths.tolist()
+        (torch.Size([9, 2]), [0, 4], [3, 5])
+        """
+        lengths = [len(array) for array in arrays]
+        ends = np.cumsum([laid_length(length, shortest) for length in lengths], dtype=np.int64)
+        # One allocation, filled clip by clip: a list of copies would need twice the memory.
+        frames = np.empty((ends[-1] if lengths else 0, arrays[0].shape[-1] if lengths else 0), np.float32)
+        for end, array in zip(ends, arrays, strict=True):
+            laid = fill_up(array, shortest)
+            frames[end - len(laid) : end] = laid
+        return cls._laid(torch.from_numpy(frames), lengths, names or map(str, range(len(lengths))), shortest)
+
+    @classmethod
+    def from_corpus(
+        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
+    ) -> "ClipTable":
+        """Read the motion vectors of the named clips of a `io.Corpus`.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        names : list of str
+        file : path, optional
+            Lay them end to end in this ``.npy``, which memory need not hold,
+            and map it. Used again when it is there and the corpus is the same.
+        shortest : int
+            See `from_arrays`.
+
+        Raises
+        ------
+        CorpusError
+            If there is nothing to read.
+        DataError
+            If a clip holds NaN or infinity.
+        """
+        names = list(names)
+        if file is None or not names:
+            return cls.from_arrays([read_clip(corpus, name) for name in names], names, shortest=shortest)
+        return cls._laid(*map_clips(file, corpus, names, shortest=shortest), names, shortest)
+
+    @classmethod
+    def for_training(
+        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
+    ) -> "ClipTable":
+        """Read the named clips to where training reads them fastest and they fit.
+
+        That is the GPU if they take a quarter of its free memory at most; else
+        memory, likewise; else a file that is mapped.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        names : list of str
+        file : path, optional
+            See `from_corpus`; without it, memory has to do.
+        shortest : int
+            See `from_arrays`.
+
+        Raises
+        ------
+        CorpusError, DataError
+            See `from_corpus`.
+        """
+        names, device = list(names), training_device()
+        # In memory, every process of this machine would hold the set.
+        size = size_of_clips(corpus, names) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        fits = 4 * size <= free_memory(torch.device("cpu"))
+        table = cls.from_corpus(corpus, names, file=None if fits else file, shortest=shortest)
+        if device.type == "cuda" and 4 * table.frames.nbytes <= free_memory(device):
+            table = table.to(device)
+        return table
+
+    @classmethod
+    def _laid(cls, frames, lengths, names, shortest):
+        if not len(frames):
+            raise CorpusError("There is nothing to train on.", expected="at least one clip", found="none")
+        laid = torch.tensor([laid_length(length, shortest) for length in lengths])
+        ends = laid.cumsum(0)
+        return cls(frames, ends - laid, torch.tensor(lengths), ends, tuple(names))
+
+    def to(self, device: torch.device | str) -> "ClipTable":
+        """Move the frames to a device."""
+        return replace(self, frames=self.frames.to(device))
+
+    def gather(
+        self, clips: torch.Tensor, offsets: torch.Tensor, length: int
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Cut one stretch of `length` frames from each named clip, all at once.
+
+        Parameters
+        ----------
+        clips, offsets : int64 tensor [shape=(B,)]
+            Which clip, and from which of its frames on.
+        length : int
+            Frames to cut. Past the end of a clip its last frame is repeated.
+
+        Returns
+        -------
+        frames : tensor [shape=(B, length, D)]
+            The caller's own, on the device of the table.
+        mask : bool tensor [shape=(B, length)] or None
+            False where the clip had ended, None where none had; on the CPU.
+        """
+        first, places, rows, mask = self._find(clips, offsets, length)
+        return self._take(first, places, rows, length), None if mask.all() else mask
+
+    def _find(self, clips, offsets, length):
+        """Tell where stretches lie: in which rows they start, which frames must be other rows instead, the mask."""
+        first, left, inside = self.starts[clips] + offsets, self.lengths[clips] - offsets, torch.arange(length)
+        mask = inside < left[:, None]
+        # A stretch that would reach beyond the last clip is taken elsewhere, so all its frames must be others.
+        beyond = first + length > len(self.frames)
+        short = (first + length > self.ends[clips]).nonzero()
+        places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
+        clip, frame = places // length, places % length
+        return first.masked_fill(beyond, 0), places, first[clip] + torch.minimum(frame, left[clip] - 1), mask
+
+    def _take(self, first, places, rows, length):
+        (total, size), device = self.frames.shape, self.frames.device
+        new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
+        frames = new(len(first), length * size)
+        if length <= total:
+            # A stretch is one long row of this overlapping view: one copy each, not one for every frame.
+            stretches = self.frames.as_strided((total - length + 1, length * size), (size, 1))
+            torch.index_select(stretches, 0, first.to(device), out=frames)
+        if len(places):
+            right = self.frames.index_select(0, rows.to(device))
+            frames.view(-1, size).index_copy_(0, places.to(device), right)
+        return frames.view(-1, length, size)
+
+
+@dataclass(frozen=True)
+class WindowSampler:
+    """Random windows of a table; every clip counts in proportion to its frames.
+
+    Examples
+    --------
+    >>> table = ClipTable.from_arrays([np.zeros((10, 1)), np.ones((90, 1))])
+    >>> sampler = WindowSampler(table, window=20, batch_size=1000, seed=0)
+    >>> clips, offsets = sampler.positions(step=3)
+    >>> 850 < int(clips.sum()) < 950, int(offsets[clips == 0].max()), int(offsets.max())
+    (True, 0, 70)
+    >>> frames, mask = sampler.windows(step=3)
+    >>> frames.shape, mask.sum(1).unique().tolist()
+    (torch.Size([1000, 20, 1]), [10, 20])
+    """
+
+    table: ClipTable
+    window: int
+    batch_size: int
+    seed: int = 0
+    _found: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def positions(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Give the clips and offsets, each ``(B,)``, of one step."""
+        clips, offsets = self._draw(range(step, step + 1))
+        return clips[0], offsets[0]
+
+    def frames(self, step: int) -> torch.Tensor:
+        """Give the valid frames of each window of a step, ``(B,)``."""
+        clips, offsets = self.positions(step)
+        return (self.table.lengths[clips] - offsets).clamp(max=self.window)
+
+    def _draw(self, steps):
+        """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
+        lengths = self.table.lengths.numpy()
+        ends = np.cumsum(lengths)
+        frames, places = np.empty((len(steps), self.batch_size), np.int64), np.empty((len(steps), self.batch_size))
+        for row, step in enumerate(steps):
+            rng = step_rng(self.seed, step)
+            frames[row], places[row] = rng.integers(ends[-1], size=self.batch_size), rng.random(self.batch_size)
+        clips = np.searchsorted(ends, frames, side="right")
+        room = np.maximum(lengths[clips] - self.window, 0) + 1
+        return torch.from_numpy(clips), torch.from_numpy(np.floor(places * room).astype(np.int64))
+
+    def windows(self, step: int, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Give the windows of `part` of one step, and their mask, as `ClipTable.gather` does."""
+        key = part.start, part.stop
+        if (step, *key) not in self._found:
+            # Many steps at once: one alone would find its code pushed out of the processor's cache by the last batch.
+            for old in [other for other in self._found if other[0] < step or other[1:] == key]:
+                del self._found[old]
+            self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
+        first, places, rows, mask = self._found[step, *key]
+        return self.table._take(first, places, rows, self.window), mask
+
+    def _find(self, steps, part):
+        clips, offsets = (values[:, part] for values in self._draw(steps))
+        first, places, rows, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
+        frames = clips.shape[1] * self.window
+        bounds = torch.searchsorted(places, torch.arange(1, len(steps)) * frames).tolist()
+        parts = (
+            first.view_as(clips),
+            places.tensor_split(bounds),
+            rows.tensor_split(bounds),
+            mask.view(*clips.shape, -1),
+        )
+        for k, (start, place, row, valid) in enumerate(zip(*parts, strict=True)):
+            yield steps[k], (start, place - k * frames, row, None if valid.all() else valid)
+
+
+@lru_cache(maxsize=4)
+def _permutation(count, seed, epoch):
+    return step_rng(seed, epoch, stream=1).permutation(count)
+
+
+_POOL = 4  # batches; of more, one batch would hold one kind of motion only, as its length tells much of it
+
+
+def indices_of_step(
+    count: int, batch_size: int, *, seed: int, step: int, lengths: np.ndarray | None = None
+) -> np.ndarray:
+    """Give the samples of one step when epochs follow each other without a gap.
+
+    Every sample comes once an epoch; a batch may straddle two epochs, so none
+    is dropped, and a set smaller than the batch works.
+
+    Parameters
+    ----------
+    count : int
+        Samples in the set.
+    batch_size, seed, step : int
+    lengths : int array [shape=(count,)], optional
+        Puts samples of like length together, so that less is padding: four
+        batches are drawn, sorted, and dealt out in random order.
+
+    Returns
+    -------
+    indices : int64 array [shape=(batch_size,)]
+
+    Examples
+    --------
+    >>> sorted(np.concatenate([indices_of_step(6, 4, seed=0, step=k) for k in range(3)]).tolist())
+    [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]
+    """
+    if count < 1:
+        raise CorpusError("There is nothing to train on.", expected="at least one sample", found=count)
+    if lengths is None:
+        return _shuffled(count, np.arange(step * batch_size, (step + 1) * batch_size), seed)
+    pool, place = divmod(step, _POOL)
+    drawn = _shuffled(count, np.arange(pool * _POOL * batch_size, (pool + 1) * _POOL * batch_size), seed)
+    ordered = drawn[np.argsort(np.asarray(lengths)[drawn], kind="stable")].reshape(_POOL, batch_size)
+    return ordered[step_rng(seed, pool, stream=4).permutation(_POOL)[place]]
+
+
+def _shuffled(count, places, seed):
+    """Give what lies at these places of the endless row of shuffled epochs."""
+    epochs = places // count
+    return np.concatenate(
+        [_permutation(count, seed, int(epoch))[places[epochs == epoch] % count] for epoch in np.unique(epochs)]
+    )

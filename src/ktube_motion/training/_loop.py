@@ -1,0 +1,359 @@
+"""The one training loop, on Hugging Face Accelerate, for tokenizer, transformer and evaluator.
+
+A step is a function of the saved state and the step number: its batch and all
+its random numbers are seeded with the two. So a job killed at any moment and
+resumed goes on to the identical result, and a checkpoint needs no random
+states and no sampler position.
+"""
+
+import json
+import logging
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from ..errors import CheckpointError, ConfigError, DataError
+from ..io._files import atomic_folder, atomic_path, write_json, write_text
+from ._device import capabilities, compile_obstacle, tf32_matmul, training_device
+from ._folder import check_output, kept_log, plain, same_files
+from ._options import LoopConfig, learning_rate
+
+__all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Task(Protocol):
+    """What the loop needs to know of a model's training.
+
+    Attributes
+    ----------
+    model : nn.Module
+    best : mapping of str to "min" or "max"
+        Metrics of `evaluate` whose best model is kept in ``best_METRIC/``.
+    """
+
+    model: nn.Module
+
+    @property
+    def best(self) -> Mapping[str, str]:
+        """Which metrics are kept, and which way is better."""
+
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
+        """Give the samples `part` of the batch of a step, with their ``names``."""
+
+    def loss(self, model: nn.Module, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
+        """Give ``loss`` to minimise, and other numbers to log; `model` is the wrapped one."""
+
+    def evaluate(self, model: nn.Module) -> dict[str, float]:
+        """Measure the model on held-out data."""
+
+
+def fit(
+    task: Task,
+    config: LoopConfig,
+    output: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    on_best: Callable[[tuple[str, ...], nn.Module], None] | None = None,
+) -> dict[str, float]:
+    """Train until ``config.steps`` and write everything under `output`.
+
+    Parameters
+    ----------
+    task : Task
+    config : LoopConfig
+    output : path
+        Gets ``config.json``, ``log.jsonl``, the tracker's files,
+        ``checkpoint.pt`` (everything needed to resume), ``last/`` and
+        ``best_METRIC/`` (models for ``from_pretrained``), ``summary.json``.
+    resume : bool
+        Go on from ``checkpoint.pt``; the config must be the same but for `steps`.
+    progress : bool
+        Show a bar, on a terminal.
+    on_best : callable, optional
+        Called with the metrics and the model after an evaluation that was the best so far in them.
+
+    Returns
+    -------
+    summary : dict of str to float
+        The last evaluation, the best values, and the seconds spent.
+
+    Raises
+    ------
+    ConfigError
+        If `output` holds another or an unfinished experiment, or the device
+        cannot compile.
+    DataError
+        If the loss is not finite; the message names the clips of the batch.
+
+    Notes
+    -----
+    Ctrl-C finishes the step, saves, and stops with KeyboardInterrupt.
+    """
+    check_start(config, output, resume=resume)
+    loop = _Loop(task, config, Path(output), resume=resume, progress=progress, on_best=on_best)
+    with tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
+        return loop.run()
+
+
+def check_start(config: LoopConfig, output: str | Path, *, resume: bool) -> None:
+    """Raise what `fit` would raise before its first step; for those who have work to do before that.
+
+    Raises
+    ------
+    ConfigError
+        If `output` holds another or an unfinished experiment, or the device
+        cannot compile.
+    """
+    check_output(Path(output), config, resume)
+    obstacle = compile_obstacle(training_device()) if config.compile else None
+    if obstacle is not None:
+        raise ConfigError("This device cannot compile.", found=obstacle, fix="Train with compile=False.")
+
+
+class _Loop:
+    """The state of one call of `fit`."""
+
+    def __init__(self, task, config, output, *, resume, progress, on_best):
+        from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
+
+        self.task, self.config, self.output = task, config, output
+        self.progress, self.on_best = progress, on_best
+        device = training_device()
+        self.able = capabilities(device)
+        precision = self.able.mixed_precision if config.mixed_precision == "auto" else config.mixed_precision
+        # Accelerate keeps the precision of a process's first training; the next one may have another.
+        AcceleratorState._reset_state()
+        self.accelerator = Accelerator(
+            mixed_precision=precision,
+            cpu=device.type == "cpu",
+            log_with=config.tracker,
+            project_dir=str(output),
+            step_scheduler_with_optimizer=False,
+        )
+        if config.batch_size % (self.accelerator.num_processes * config.accumulation):
+            raise ConfigError(
+                "The batch cannot be shared out.",
+                expected=f"batch_size divisible by {self.accelerator.num_processes} processes × {config.accumulation}",
+                found=config.batch_size,
+            )
+        optimizer = torch.optim.AdamW(
+            task.model.parameters(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            # Without it the foreach path makes temporaries as large as the model, too much for a 12 GB card.
+            fused=self.able.fused_adamw or None,
+        )
+        self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        # Beside the model, not in its place: what is saved, evaluated and given back stays the plain one.
+        self.forward = torch.compile(self.model) if config.compile else self.model
+        self.average = None
+        if config.weight_average is not None:
+            from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+            average = get_ema_multi_avg_fn(config.weight_average)
+            self.average = AveragedModel(self._bare(), multi_avg_fn=average, use_buffers=True)
+        self.step, self.best_values = 0, {}
+        if resume:
+            self._load()
+        self.log_lines = kept_log(output / "log.jsonl", self.step)
+
+    def run(self):
+        from tqdm import tqdm
+
+        accelerator, config = self.accelerator, self.config
+        if accelerator.is_main_process:
+            self._start_output()
+        bar = tqdm(
+            total=config.steps,
+            initial=self.step,
+            desc=self.output.name,
+            unit="step",
+            disable=not (self.progress and accelerator.is_main_process) or None,
+        )
+        began, evaluation = time.perf_counter(), {}
+        with bar, _Interrupt() as interrupt:
+            while self.step < config.steps:
+                values = self._train_step()
+                self.step += 1
+                bar.update()
+                if self.step % config.log_every == 0 or self.step == config.steps:
+                    values = self._over_processes(values)
+                    bar.set_postfix({"loss": f"{values['loss']:.4g}"})
+                    self._log(values)
+                if self.step % config.evaluate_every == 0 or self.step == config.steps:
+                    evaluation = self._evaluate()
+                if self.step % config.save_every == 0 or self.step == config.steps or interrupt.asked:
+                    self._save()
+                if interrupt.asked:
+                    raise KeyboardInterrupt(f"Stopped and saved at step {self.step}; go on with resume=True.")
+        return self._finish(evaluation, time.perf_counter() - began)
+
+    # -- one step ------------------------------------------------------------
+
+    def _train_step(self):
+        config, accelerator = self.config, self.accelerator
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(config, self.step)
+        # Dropout, masking and re-seeding draw from the global generator: seeded, a step can be repeated exactly.
+        torch.manual_seed((config.seed * 1_000_003 + self.step) * 1_009 + accelerator.process_index)
+        self.model.train()
+        share = config.batch_size // (accelerator.num_processes * config.accumulation)
+        totals: dict[str, float] = {}
+        for piece in range(config.accumulation):
+            first = (accelerator.process_index * config.accumulation + piece) * share
+            batch = _to_device(self.task.batch(self.step, slice(first, first + share)), accelerator.device)
+            last = piece == config.accumulation - 1
+            # The gradients of all processes are summed once, with the last piece.
+            with nullcontext() if last else accelerator.no_sync(self.model), accelerator.autocast():
+                values = self.task.loss(self.forward, batch)
+                accelerator.backward(values["loss"] / config.accumulation)
+            for name, value in values.items():
+                totals[name] = totals.get(name, 0.0) + float(value.detach()) / config.accumulation
+            if not math.isfinite(totals["loss"]):
+                raise DataError(
+                    f"The loss is {totals['loss']} at step {self.step}.",
+                    where=self.output,
+                    found=f"clips {', '.join(map(str, batch.get('names', ['?'])[:8]))}, …",
+                    fix="Look at those clips, or lower the learning rate; the last checkpoint is unharmed.",
+                )
+        if config.clip_norm is not None:
+            totals["gradient_norm"] = float(accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.average is not None:
+            self.average.update_parameters(self._bare())
+        return totals
+
+    # -- measuring and keeping -------------------------------------------------
+
+    def _bare(self):
+        return self.accelerator.unwrap_model(self.model)
+
+    def _kept_model(self):
+        return self.average.module if self.average is not None else self._bare()
+
+    def _over_processes(self, values):
+        """Average what each process measured on its part of the batch."""
+        if self.accelerator.num_processes == 1:
+            return values
+        numbers = torch.tensor(list(values.values()), device=self.accelerator.device)
+        return dict(zip(values, self.accelerator.reduce(numbers, "mean").tolist(), strict=True))
+
+    def _log(self, values):
+        values = {**values, "learning_rate": learning_rate(self.config, self.step - 1)}
+        if self.config.tracker is not None:
+            self.accelerator.log(values, step=self.step)
+        if self.accelerator.is_main_process:
+            _LOGGER.info("step %d: %s", self.step, ", ".join(f"{name} {value:.5g}" for name, value in values.items()))
+            self.log_lines.append(json.dumps({"step": self.step, **values}))
+            write_text(self.output / "log.jsonl", "\n".join(self.log_lines) + "\n")
+
+    def _evaluate(self):
+        values: dict[str, float] = {}
+        if self.accelerator.is_main_process:
+            model = self._kept_model().eval()
+            torch.manual_seed(self.config.seed)
+            with torch.no_grad():
+                values = self.task.evaluate(model)
+            self._keep_best(values, model)
+        self.accelerator.wait_for_everyone()
+        if values:
+            self._log({f"val/{name}": value for name, value in values.items()})
+        return values
+
+    def _keep_best(self, values, model):
+        better = []
+        for name, direction in self.task.best.items():
+            value, best = values.get(name), self.best_values.get(name)
+            if value is None or not math.isfinite(value):
+                continue  # a metric that could not be measured is in the log as it is; it cannot be best
+            if best is None or (value < best if direction == "min" else value > best):
+                self.best_values[name] = value
+                better.append(name)
+        for name in better:
+            with atomic_folder(self.output / f"best_{name}") as folder:
+                # One model, best in several ways, is on the disk once.
+                if name == better[0] or not same_files(self.output / f"best_{better[0]}", folder):
+                    model.save_pretrained(folder)
+        if better and self.on_best is not None:
+            self.on_best(tuple(better), model)
+
+    def _save(self) -> None:
+        if self.accelerator.is_main_process:
+            state = {
+                "step": self.step,
+                "model": self._bare().state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
+                "best": self.best_values,
+            }
+            with atomic_path(self.output / "checkpoint.pt") as temporary:
+                torch.save(state, temporary)
+        self.accelerator.wait_for_everyone()
+
+    def _load(self) -> None:
+        path = self.output / "checkpoint.pt"
+        if not path.exists():
+            return  # stopped before the first checkpoint: start again, which gives the same result
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            self._bare().load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(state["average"])
+            self.step, self.best_values = state["step"], state["best"]
+        except (KeyError, RuntimeError, EOFError, ValueError) as error:
+            raise CheckpointError("This checkpoint does not fit.", where=path, found=error) from error
+
+    def _start_output(self) -> None:
+        write_json(self.output / "config.json", plain(self.config))
+        if self.config.tracker is not None:
+            self.accelerator.init_trackers("tensorboard" if self.config.tracker == "tensorboard" else self.output.name)
+
+    def _finish(self, evaluation, seconds):
+        summary = {**evaluation, **{f"best_{k}": v for k, v in self.best_values.items()}, "seconds": round(seconds, 1)}
+        if self.accelerator.is_main_process:
+            with atomic_folder(self.output / "last") as folder:
+                self._kept_model().save_pretrained(folder)
+            write_json(self.output / "summary.json", summary)
+        if self.config.tracker is not None:
+            self.accelerator.end_training()
+        self.accelerator.wait_for_everyone()
+        return summary
+
+
+class _Interrupt:
+    """While inside, the first Ctrl-C only asks; the second one stops at once."""
+
+    asked = False
+
+    def __enter__(self):
+        self.main = threading.current_thread() is threading.main_thread()
+        if self.main:
+            self.before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def _ask(self, *_):
+        self.asked = True
+        signal.signal(signal.SIGINT, self.before)
+
+    def __exit__(self, *_):
+        if self.main:
+            signal.signal(signal.SIGINT, self.before)
+
+
+def _to_device(batch, device):
+    return {k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}

@@ -1,0 +1,275 @@
+"""Utterances with their stretch of motion: the samples of transformer and evaluator."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import torch
+
+from ..errors import CheckpointError, CorpusError
+from ..io import Corpus
+from ..io._files import atomic_path
+from ..text import TextAugmentation, TextEncoder, caption_entries, vectors_per_text
+from ..vq import MotionTokenizer
+
+__all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
+
+
+@dataclass(frozen=True)
+class UtteranceSet:
+    """Utterances of some clips, each with its stretch of the clip: the samples of training.
+
+    Attributes
+    ----------
+    clips : tuple of str
+        The clip of each sample.
+    starts, stops : int64 array [shape=(N,)]
+        Its stretch, in frames or tokens.
+    texts : tuple of tuple of str
+        What may be said with it; one is drawn each time.
+    counts : dict of str to int
+        What was left out, by reason.
+    """
+
+    clips: tuple[str, ...]
+    starts: np.ndarray
+    stops: np.ndarray
+    texts: tuple[tuple[str, ...], ...]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_corpus(
+        cls, corpus: Corpus, lengths: Mapping[str, int], *, rate: float, shortest: int = 1
+    ) -> "UtteranceSet":
+        """Read the texts of clips.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        lengths : mapping of str to int
+            Clips, and how many frames or tokens each has.
+        rate : float
+            Frames or tokens a second.
+        shortest : int
+            Shorter samples are left out and counted.
+
+        Raises
+        ------
+        CorpusError
+            If no sample is left.
+        """
+        clips, entries, counts = [], [], {"malformed_lines": 0}
+        for name, length in lengths.items():
+            found, left_out = caption_entries(
+                corpus.texts(name), length, fps=rate, min_frames=shortest, max_frames=None
+            )
+            entries += found
+            clips += [name] * len(found)
+            for reason, count in left_out.items():
+                counts[reason] = counts.get(reason, 0) + count
+            counts["malformed_lines"] += corpus.malformed.get(name, 0)
+        if not entries:
+            raise CorpusError("No utterance can be used.", where=corpus.root, expected="clips with texts", found=counts)
+        return cls(
+            tuple(clips),
+            np.array([entry.start for entry in entries]),
+            np.array([entry.stop for entry in entries]),
+            tuple(tuple(text.text for text in entry.texts) for entry in entries),
+            counts,
+        )
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def draw_texts(self, samples: np.ndarray, rng: np.random.Generator) -> list[str]:
+        """Give one text for each sample, drawn where there are several."""
+        return [self.texts[k][rng.integers(len(self.texts[k]))] for k in samples]
+
+    def every_text(self) -> list[str]:
+        """Give each different text once."""
+        return list(dict.fromkeys(text for choices in self.texts for text in choices))
+
+
+def encode_texts(encoder: TextEncoder, texts: Iterable[str], *, progress: bool = True) -> dict[str, torch.Tensor]:
+    """Encode each different text once.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    texts : iterable of str
+    progress : bool
+
+    Returns
+    -------
+    vectors : dict of str to float32 tensor [shape=(dim,) or (length, dim)]
+    """
+    from tqdm import tqdm
+
+    listed = list(dict.fromkeys(texts))
+    vectors: dict[str, torch.Tensor] = {}
+    with tqdm(total=len(listed), desc="texts", unit="text", disable=None if progress else True) as bar:
+        for first in range(0, len(listed), 256):
+            part = listed[first : first + 256]
+            vectors.update(zip(part, encoder.encode(part), strict=True))
+            bar.update(len(part))
+    return vectors
+
+
+class KnownTexts:
+    """A text encoder that reads each text once: trainings and evaluations ask for the same ones again and again.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    texts : iterable of str
+        To be read at once.
+    progress : bool
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> KnownTexts(EmbeddedTextEncoder()).encode(["손", "발", "손"]).shape
+    torch.Size([3, 512])
+    """
+
+    def __init__(self, encoder: TextEncoder, texts: Iterable[str] = (), *, progress: bool = False) -> None:
+        self.encoder = encoder
+        self.vectors: dict[str, torch.Tensor] = {}
+        self.dim: int
+        self.identity: str
+        self.length: int
+        self.dim, self.identity, self.length = encoder.dim, encoder.identity, vectors_per_text(encoder)
+        self.unwrapped: TextEncoder = getattr(encoder, "unwrapped", encoder)
+        self._read(texts, progress)
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        """Give float32 vectors, as the encoder does, on the CPU."""
+        self._read([text for text in texts if text not in self.vectors], False)
+        found = [self.vectors[text] for text in texts]
+        if self.length == 1:
+            return torch.stack(found)
+        rows = torch.zeros(len(texts), self.length, self.dim)
+        for row, vectors in zip(rows, found, strict=True):
+            row[: len(vectors)] = vectors
+        return rows
+
+    def _read(self, texts, progress):
+        for text, vectors in encode_texts(self.encoder, texts, progress=progress).items():
+            # The empty rows of a short text would be most of what is kept.
+            self.vectors[text] = vectors if self.length == 1 else vectors[: int(vectors.any(-1).sum())].clone()
+
+
+class TextVariants:
+    """What an augmentation makes of texts: so many paraphrases of each, always the same.
+
+    Parameters
+    ----------
+    augmentation : TextAugmentation or None
+        None leaves texts as they are.
+    texts : iterable of str
+    count : int
+    progress : bool
+
+    Examples
+    --------
+    >>> from ktube_motion.text import TextAugmentation
+    >>> variants = TextVariants(TextAugmentation([("손", "발")], paraphrase=1), ["손"], 2)
+    >>> variants.draw(["손", "손"], np.random.default_rng(0)), variants.every_text()
+    (['발', '발'], ['발'])
+    """
+
+    def __init__(
+        self, augmentation: TextAugmentation | None, texts: Iterable[str], count: int, *, progress: bool = False
+    ) -> None:
+        from tqdm import tqdm
+
+        listed: list[str] = [] if augmentation is None else list(dict.fromkeys(texts))
+        self.paraphrases: dict[str, list[str]] = {
+            text: [augmentation(text, np.random.default_rng((crc32(text.encode()), k))) for k in range(count)]  # type: ignore[misc]
+            for text in tqdm(listed, desc="paraphrases", unit="text", disable=None if progress else True)
+        }
+
+    def draw(self, texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+        """Give one paraphrase of each text."""
+        if not self.paraphrases:
+            return list(texts)
+        return [self.paraphrases[text][rng.integers(len(self.paraphrases[text]))] for text in texts]
+
+    def every_text(self) -> list[str]:
+        """Give each different paraphrase once."""
+        return list(dict.fromkeys(text for made in self.paraphrases.values() for text in made))
+
+
+def tokenize_corpus(
+    corpus: Corpus,
+    tokenizer: MotionTokenizer,
+    names: Sequence[str],
+    *,
+    folder: str | Path | None = None,
+    progress: bool = True,
+) -> dict[str, torch.Tensor]:
+    """Turn clips into motion tokens, kept on disk when a folder is given.
+
+    Parameters
+    ----------
+    corpus : Corpus
+    tokenizer : MotionTokenizer
+    names : list of str
+        Clips.
+    folder : path, optional
+        Cache. It records the tokenizer's fingerprint and is made anew when
+        that has changed.
+    progress : bool
+
+    Returns
+    -------
+    tokens : dict of str to int64 array [shape=(L,)]
+
+    Raises
+    ------
+    CheckpointError
+        If the tokenizer is of another size than the corpus.
+    """
+    from tqdm import tqdm
+
+    if tokenizer.config.feature_size != corpus.skeleton.feature_size:
+        raise CheckpointError(
+            "The tokenizer is of another data set.",
+            expected=f"{corpus.skeleton.feature_size} numbers a frame, as in {corpus.root}",
+            found=tokenizer.config.feature_size,
+        )
+    path = None if folder is None else Path(folder) / "tokens.safetensors"
+    cached = _read_tokens(path, tokenizer.fingerprint)
+    missing = [name for name in names if name not in cached]
+    device = next(tokenizer.parameters()).device
+    for name in tqdm(missing, desc="motion tokens", unit="clip", disable=None if progress else True):
+        features = torch.from_numpy(np.array(corpus.features(name))).to(device)
+        # A clip shorter than a token stands still to its end, as the tokenizer fills up all clips.
+        still = features[-1:].expand(max(tokenizer.frames_per_token - len(features), 0), -1)
+        cached[name] = tokenizer.encode(torch.cat((features, still))).cpu().numpy()
+    if path is not None and missing:
+        _write_tokens(path, tokenizer.fingerprint, cached)
+    return {name: cached[name] for name in names}
+
+
+def _read_tokens(path, fingerprint):
+    """Give the cached tokens, or none where another tokenizer made them."""
+    from safetensors import safe_open
+
+    if path is None or not path.exists():
+        return {}
+    with safe_open(path, framework="np") as file:
+        if (file.metadata() or {}).get("tokenizer") != fingerprint:
+            return {}
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+
+
+def _write_tokens(path, fingerprint, tokens):
+    from safetensors.numpy import save_file
+
+    with atomic_path(path) as temporary:
+        save_file(
+            {name: np.ascontiguousarray(row) for name, row in tokens.items()}, temporary, {"tokenizer": fingerprint}
+        )
