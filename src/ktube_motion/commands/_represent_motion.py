@@ -14,7 +14,7 @@ the others), and --output/new_joints/NAME.npy, the joints recovered from them. W
 from argparse import ArgumentParser, Namespace
 
 from ..errors import ShapeError
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -44,3 +44,4 @@ def run(options: Namespace) -> None:
     fix = "Make them with `ktube-motion process-poses`, or give --input."
     files = list_files(options.input, ".npy", make=fix)
     convert(files, make, finished=lambda path: (vectors / path.name).exists(), overwrite=options.overwrite)
+    tell_next("mean-variance", "--input", vectors.as_posix(), "--output", options.output.as_posix())

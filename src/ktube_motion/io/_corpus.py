@@ -103,7 +103,7 @@ class Corpus:
                 where=self.root,
                 expected="a folder with new_joint_vecs/ and texts/",
                 found=have,
-                fix="Build one with ktube_motion.construct.build_corpus.",
+                fix="`ktube-motion build --poses DIR --transcripts DIR` makes one; so does construct.build_corpus.",
             )
 
     @classmethod
@@ -165,7 +165,8 @@ class Corpus:
         try:
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
-            raise CorpusError("A file of the corpus is missing.", where=path) from error
+            fix = "`ktube-motion build`, started again, makes what is missing."
+            raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
@@ -193,7 +194,12 @@ class Corpus:
             return sorted(path.stem for path in (self.root / "new_joint_vecs").glob("*.npy"))
         have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
         raise CorpusError(
-            f"The corpus has no split {split!r}.", where=self.root, expected=f"{split}.txt", found=have or "no splits"
+            f"The corpus has no split {split!r}.",
+            where=self.root.resolve(),
+            expected=f"{split}.txt",
+            found=have or "no splits",
+            fix="`ktube-motion build --poses my_pose --transcripts DIR` makes splits and texts; "
+            "the steps before it do not.",
         )
 
     def _vector_path(self, name: str) -> Path:

