@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 from ._shared._console import say, table
 from ._shared._options import UsageError
 from ._shared._places import sources_folder
-from ._shared._tour import next_commands, write_tour
 
 if TYPE_CHECKING:
     from ..evaluation import Report
@@ -70,6 +69,7 @@ def run(options: Namespace) -> None:
     from ..io._files import write_text
     from ..render import save_skeleton_video
     from ..text import EmbeddedTextEncoder
+    from ._shared._tour import next_commands, write_tour
 
     began = time.perf_counter()
     if (options.poses is None) != (options.transcripts is None):

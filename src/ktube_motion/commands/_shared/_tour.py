@@ -1,5 +1,6 @@
 """What quickstart leaves, on one page: what was said, how good it is, where everything lies, what to try next."""
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ... import palette
 from ...io._files import write_text
+from ...render._fonts import embed_font
 from ._places import command_line
 
 if TYPE_CHECKING:
@@ -16,12 +18,13 @@ __all__ = ["next_commands", "write_tour"]
 
 _STYLE = f"""
 :root {{ --line: {palette.GRID}; --soft: {palette.SOFT} }}
-body {{ font: 16px/1.6 "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", NanumGothic, sans-serif;
+body {{ font: 16px/1.6 "KTube", "Noto Sans KR", "Malgun Gothic", "Apple SD Gothic Neo", NanumGothic, sans-serif;
   max-width: 1100px; margin: 2rem auto; padding: 0 1rem; color: {palette.INK}; background: #fff }}
 h1 {{ font-size: 1.7rem }} h2 {{ font-size: 1.2rem; margin-top: 2.2rem; border-bottom: 1px solid var(--line) }}
 .grid {{ display: flex; flex-wrap: wrap; gap: 1.2rem }} figure {{ margin: 0; width: 340px }}
 iframe {{ width: 340px; height: 380px; border: 1px solid var(--line) }} video {{ max-width: 100% }}
-figcaption, .soft {{ color: var(--soft) }} pre {{ background: #f4f5f7; padding: .8rem 1rem; overflow-x: auto }}
+figcaption, .soft {{ color: var(--soft) }} pre {{ background: #f4f5f7; padding: .8rem 1rem; overflow-x: auto;
+  font-family: Consolas, Menlo, "DejaVu Sans Mono", "KTube", monospace }}
 table {{ border-collapse: collapse; font-size: 14px; display: block; overflow-x: auto }}
 td, th {{ padding: 3px 12px 3px 0; border-bottom: 1px solid var(--line); text-align: left; white-space: nowrap }}
 """
@@ -86,13 +89,20 @@ def write_tour(
     body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections if content)
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>ktube_motion: quick start</title><style>{_STYLE}</style><h1>Quick start</h1>"
+        f"<title>ktube_motion: quick start</title><style>{_font(body)}{_STYLE}</style><h1>Quick start</h1>"
         '<p class="soft">Korean sentences, and what the models that were just trained make of them. '
         "Drag a figure to turn it.</p>"
         f"{body}</html>\n"
     )
     write_text(output / "index.html", page)
     return output / "index.html"
+
+
+def _font(body):
+    """Bring the Hangul of the page along, for machines that have none."""
+    hangul = "".join(sorted(set(re.findall("[\u3130-\u318f\uac00-\ud7a3]", body))))
+    source = f"data:font/woff;base64,{embed_font(hangul)}"
+    return f'@font-face {{ font-family: "KTube"; src: url("{source}"); unicode-range: U+3130-318F, U+AC00-D7AF }}'
 
 
 def _viewers(output, said):
