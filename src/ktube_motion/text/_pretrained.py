@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -46,7 +47,7 @@ class _PretrainedTextEncoder:
         self.dim: int
         self.batch_size: int
         self.dim, self.overflow, self.batch_size = dim, overflow, batch_size
-        self.max_tokens: int | None = max_tokens or _limit(model.config, tokenizer)
+        self.max_tokens: int = max_tokens or _limit(model.config, tokenizer)
         self.identity: str = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
         self.recipe = recipe
 
@@ -128,14 +129,14 @@ class _PretrainedTextEncoder:
         """Size of the states that `encode_states` and `encode_last_words` give."""
         return self.model.config.hidden_size
 
-    def _states(self, input_ids, attention_mask):
+    def _states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
     def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Run the model; one vector per row."""
         raise NotImplementedError
 
-    def _fitting(self, text, row):
+    def _fitting(self, text: str, row: int) -> list[str]:
         """Give the text, or its parts where it is too long and may be split."""
         length = len(self.tokenizer(text)["input_ids"])
         if length <= self.max_tokens:
@@ -227,7 +228,7 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
             recipe=_recipe("ke-t5", source, tokenizer, pooler=pooler, max_tokens=max_tokens, overflow=overflow),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS["cls" if self.pooler == "simple" else "sqrt_mean"](states, attention_mask)
         return pooled if self.pooler == "none" else self.model.pooler(pooled)
@@ -285,7 +286,7 @@ class ClipTextEncoder(_PretrainedTextEncoder):
             recipe=_recipe("clip", source, tokenizer, max_tokens=max_tokens, overflow=overflow),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model(input_ids=input_ids, attention_mask=attention_mask).text_embeds
 
 
@@ -363,13 +364,13 @@ class HFTextEncoder(_PretrainedTextEncoder):
             ),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS[self.pooling](states, attention_mask)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
 
 
-def _recipe(kind, source, tokenizer, **options):
+def _recipe(kind: str, source: str | Path, tokenizer: object, **options: Any) -> dict[str, Any] | None:
     """Tell how an encoder is loaded again; None where its tokenizer was made elsewhere.
 
     A source that a file names is not fetched: only what the caller names is.
@@ -380,7 +381,7 @@ def _recipe(kind, source, tokenizer, **options):
     return {"kind": kind, **paths, **options, "local_files_only": True}
 
 
-def _sum(states, mask):
+def _sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * mask[..., None]).sum(1)
 
 
@@ -392,7 +393,7 @@ _POOLINGS = {
 }
 
 
-def _transformers():
+def _transformers() -> ModuleType:
     try:
         import transformers
     except ImportError as error:
@@ -400,19 +401,19 @@ def _transformers():
     return transformers
 
 
-def _pooled_t5():
+def _pooled_t5() -> type[Any]:
     """Give the class of VL-KE-T5's language model: a T5 encoder and its pooler's weights."""
 
     class Pooler(nn.Module):
-        def __init__(self, size) -> None:
+        def __init__(self, size: int) -> None:
             super().__init__()
             self.dense1, self.layernorm = nn.Linear(size, size), nn.LayerNorm(size, eps=1e-12)
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.layernorm(self.dense1(x))
 
-    class PooledT5(_transformers().T5EncoderModel):
-        def __init__(self, config) -> None:
+    class PooledT5(_transformers().T5EncoderModel):  # type: ignore[misc]  # a class known at run time only
+        def __init__(self, config: Any) -> None:
             super().__init__(config)
             self.pooler = Pooler(config.d_model)
             self.post_init()
@@ -420,7 +421,7 @@ def _pooled_t5():
     return PooledT5
 
 
-def _check_source(source):
+def _check_source(source: str | Path) -> bool:
     """Give whether `source` is a folder; raise if it is a path to nothing."""
     path = Path(source)
     if path.is_dir():
@@ -430,7 +431,7 @@ def _check_source(source):
     return False
 
 
-def _load_model(kind, source, local_files_only):
+def _load_model(kind: Any, source: str | Path, local_files_only: bool) -> tuple[Any, set[str]]:
     """Load weights in float32; give the model and the set of weights the checkpoint lacks."""
     from safetensors import SafetensorError
 
@@ -444,7 +445,7 @@ def _load_model(kind, source, local_files_only):
     return model, set(report["missing_keys"])
 
 
-def _load_tokenizer(source, local_files_only):
+def _load_tokenizer(source: Any, local_files_only: bool) -> Any:
     if not isinstance(source, (str, Path)):
         return source
     local = _check_source(source)
@@ -461,7 +462,7 @@ def _load_tokenizer(source, local_files_only):
         raise CheckpointError("Cannot load this tokenizer.", where=source, found=error) from error
 
 
-def _limit(config, tokenizer):
+def _limit(config: Any, tokenizer: Any) -> int:
     """Find how many tokens the model reads: the least of what model and tokenizer say, else 512."""
     limits = [tokenizer.model_max_length]
     positions = getattr(config, "max_position_embeddings", None)
@@ -472,7 +473,7 @@ def _limit(config, tokenizer):
     return min((limit for limit in limits if limit < _NO_LIMIT), default=512)
 
 
-def _fingerprint(model, tokenizer):
+def _fingerprint(model: nn.Module, tokenizer: Any) -> str:
     """Hash a sample of every weight, and the tokenizer's reading of one sentence."""
     digest = hashlib.sha256(json.dumps(tokenizer(_PROBE)["input_ids"]).encode())
     for name, weight in sorted(model.state_dict().items()):

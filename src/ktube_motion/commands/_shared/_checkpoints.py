@@ -60,7 +60,7 @@ class Checkpoints:
                 self.experiment.say(f"{path} is {chosen}: {metric} could not be measured.")
         self.experiment.say(f"Done: {self.folder}/net_last.pth, net_best_fid.pth and the others.")
 
-    def _write(self, path, model):
+    def _write(self, path: Path, model: MotionTokenizer | MotionTransformer) -> bool:
         try:
             content = pack(model, **self.about)
         except ConfigError as error:
@@ -72,7 +72,7 @@ class Checkpoints:
         return True
 
 
-def _link(source, target):
+def _link(source: Path, target: Path) -> None:
     target.unlink()
     try:
         os.link(source, target)
