@@ -119,7 +119,7 @@ class EmbeddedTextEncoder:
 
     dim = 512
     identity = "usem3"
-    recipe: ClassVar = {"kind": "embedded"}
+    recipe: ClassVar[dict[str, str]] = {"kind": "embedded"}
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(texts), 512)``; see `clean_texts` for the texts allowed."""
