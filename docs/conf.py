@@ -1,7 +1,7 @@
 """Settings of the documentation, which is built without a network.
 
-    python -m sphinx -W -b html docs docs/_build/html                             all of it, in English
-    KTUBE_DOCS=ko python -m sphinx -W -b html docs docs/_build/html/ko            the guide, in Korean
+python -m sphinx -W -b html docs docs/_build/html                             all of it, in English
+KTUBE_DOCS=ko python -m sphinx -W -b html docs docs/_build/html/ko            the guide, in Korean
 """
 
 import inspect

@@ -17,6 +17,7 @@ ktube-motion build --poses my_pose --transcripts subtitles, which makes the corp
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ..errors import DataError
 from ._shared._places import SAMPLES
@@ -57,10 +58,10 @@ def run(options: Namespace) -> None:
     if not videos:
         raise DataError("There are no pose files here.", where=options.input.resolve(), fix=fix)
 
-    def target(name):
+    def target(name: str) -> Path:
         return options.output / f"{name}.npz"
 
-    def make(name):
+    def make(name: str) -> None:
         poses = load_poses(videos[name], fps=options.fps, axes=options.axes)
         poses = clean_poses(poses, root=root, cutoff_hz=options.cutoff or None, max_gap_seconds=options.max_gap)
         save_poses(rest_lower_body(poses) if options.rest_lower_body else poses, target(name), cleaned=True)

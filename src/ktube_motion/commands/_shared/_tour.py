@@ -98,14 +98,14 @@ def write_tour(
     return output / "index.html"
 
 
-def _font(body):
+def _font(body: str) -> str:
     """Bring the Hangul of the page along, for machines that have none."""
     hangul = "".join(sorted(set(re.findall("[\u3130-\u318f\uac00-\ud7a3]", body))))
     source = f"data:font/woff;base64,{embed_font(hangul)}"
     return f'@font-face {{ font-family: "KTube"; src: url("{source}"); unicode-range: U+3130-318F, U+AC00-D7AF }}'
 
 
-def _viewers(output, said):
+def _viewers(output: Path, said: Sequence[str]) -> str:
     shown = [(number, text) for number, text in enumerate(said) if (output / f"say_{number}.html").exists()]
     return '<div class="grid">' + "".join(
         f'<figure><iframe src="say_{number}.html" title="{escape(text, quote=True)}" loading="lazy"></iframe>'
@@ -115,11 +115,11 @@ def _viewers(output, said):
     ) + "</div>"  # fmt: skip
 
 
-def _video(path):
+def _video(path: Path) -> str:
     return f'<video controls muted src="{path.name}"></video>' if path.exists() else ""
 
 
-def _table(report):
+def _table(report: "Report") -> str:
     lines = [line for line in report.to_markdown().splitlines() if line.startswith("|") and not line.startswith("|---")]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     cells = ["".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in row)
@@ -128,14 +128,14 @@ def _table(report):
     return f"<h3>{escape(title)}</h3><table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>"
 
 
-def _corpus(path):
+def _corpus(path: Path) -> str:
     if not path.exists():
         return ""
     told = "durations, speech rate, jitter, what was left out and why"
     return f'<p><a href="KTubeUM/report.html">Its report</a>: {told}.</p>'
 
 
-def _places(output):
+def _places(output: Path) -> str:
     rows = [
         f'<tr><td><a href="{name}">{name}</a></td><td>{what}</td></tr>'
         for name, what in _PLACES.items()
@@ -144,7 +144,7 @@ def _places(output):
     return f"<p>Everything is in <code>{escape(str(output.resolve()))}</code>.</p><table>{''.join(rows)}</table>"
 
 
-def _next(output, root):
+def _next(output: Path, root: Path | None) -> str:
     where = escape(str((root or Path.cwd()).resolve()))
     lines = "".join(f"<p>{escape(what)}:</p><pre>{escape(line)}</pre>" for what, line in next_commands(output).items())
     return f'<p class="soft">Run in <code>{where}</code>.</p>{lines}'
