@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._pose_parts import CAMERA_TRANSLATIONS, find_parts, measure, plain_name, to_rotvecs, unread_parts
+from ._hand_components import look_like_components
+from ._joint_limits import HINGES, UNSURE, bending
+from ._pose_parts import CAMERA_TRANSLATIONS, Column, find_parts, measure, plain_name, to_rotvecs, unread_parts
 from ._untrusted import shape_of, to_numbers
 
 __all__ = ["Detections", "Rows", "read_number"]
@@ -17,6 +19,7 @@ __all__ = ["Detections", "Rows", "read_number"]
 NUM_JOINTS = 55
 _LARGEST = 1e5  # metres: a number beyond it is no measurement
 _LARGEST_TURN = 100.0  # radians: a rotation vector beyond it is no rotation
+_LARGEST_WHOLE = 2**53  # the last whole number that all doubles around it tell apart
 _BLOCK = 4096
 _HEARD = 40  # unread keys remembered
 
@@ -30,7 +33,7 @@ def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False
         number = float("nan") if isinstance(text, bool) else _ratio(text)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         number = float("nan")
-    if not np.isfinite(number) or (whole and number != int(number)):
+    if not np.isfinite(number) or (whole and (number != int(number) or abs(number) > _LARGEST_WHOLE)):
         wanted = "a whole number" if whole else "a number"
         raise FormatError(f"{name} is not {wanted}.", where=where, expected=wanted, found=repr(value)[:60])
     return int(number) if whole else number
@@ -98,6 +101,12 @@ class Detections:
         People whose parameters were null.
     unread : dict of str to None
         Keys that look like parts of a pose and were not read, in order.
+    notes : list of str
+        What was decided or left out on the way, to be told.
+    box_kind : str or None
+        ``sizes`` or ``corners`` where the layout says it.
+    components : bool or None
+        Whether hands are principal components though they have 45 numbers; None where the file does not say it.
     """
 
     def __init__(
@@ -123,6 +132,9 @@ class Detections:
         self.unread: dict[str, None]
         self.valid: list[bool] | None
         self.unread, self.valid = {}, None
+        self.notes: list[str] = []
+        self.box_kind: str | None = None
+        self.components: bool | None = None
         self._announced: set[int]
         self._plans: dict[Any, Any]
         self._columns: dict[str, Any]
@@ -137,6 +149,12 @@ class Detections:
     def columns(self) -> dict[str, Any]:
         """Each part that was read, as a `Column`."""
         return dict(self._columns)
+
+    @property
+    def has_whole_hands(self) -> bool:
+        """True where hands come as matrices, to which no model adds its mean hand, or with Multi-HMR's 53 joints."""
+        hands = [column for column in self._columns.values() if len(set(column.joints) & {25, 54})]
+        return bool(hands) and all(column.kind == "rotmat" or len(column.joints) == 53 for column in hands)
 
     @property
     def has_trajectory(self) -> bool:
@@ -208,7 +226,7 @@ class Detections:
         self._blocks = [*self._filled(), *(values[k : k + _BLOCK] for k in range(0, count, _BLOCK))]
         self._used = _BLOCK
         self.frames.extend(frames.tolist())
-        self.labels.extend([label] * count)
+        self.labels.extend([label] * count if isinstance(label, str | None) else label)
         self.boxes.extend([None] * count if boxes is None or len(boxes) != count else list(boxes))
         if valid is not None:
             self.valid = [*([True] * (len(self.frames) - count) if self.valid is None else self.valid), *valid]
@@ -316,18 +334,51 @@ class Detections:
             if not column.joints:
                 found[part] = values
                 continue
-            turns = self._from_pca(column, values) if column.kind == "pca" else to_rotvecs(column, values, self.path)
+            turns = self._turns(column, values)
             kept = [place for place, joint in enumerate(column.joints) if joint >= 0]
             turns = turns if len(kept) == len(column.joints) else turns[:, kept]
             finite &= (np.abs(turns) < _LARGEST_TURN).all((1, 2))  # False for NaN too
             rotvecs[:, [column.joints[place] for place in kept]] = turns
+        self._settle_six(rotvecs, finite)
         none = np.zeros((count, 0), np.float32)
         betas, expression = found.get("betas", none), found.get("expression", none)
         for values in (found["transl"], betas, expression):
             finite &= (np.abs(values) < _LARGEST).all(1)
         return Rows(rotvecs, found["transl"], betas, expression, finite)
 
-    def _from_pca(self, column, values):
+    def _turns(self, column: Column, values: np.ndarray) -> np.ndarray:
+        """Give one part as rotation vectors ``(N, J, 3)``."""
+        whole_hand = column.kind == "rotvec" and "hand" in column.part
+        if column.kind == "pca" or (whole_hand and self._are_components(column, values)):
+            return self._from_pca(column, values)
+        return to_rotvecs(column, values, self.path)
+
+    def _are_components(self, column: Column, values: np.ndarray) -> bool:
+        """Say whether 45 numbers a hand are components: as the file says, else by the numbers, which is told."""
+        if self.components is not None:
+            return self.components
+        count = 2 if column.part == "hands" else 1
+        found = all(look_like_components(half) for half in np.split(values, count, axis=1))
+        if found:
+            told = "principal components, the first vary most"
+            self.notes.append(f"{column.key} looks like {told}: taken for them; say use_pca=false in the file if not")
+        return found
+
+    def _settle_six(self, rotvecs: np.ndarray, finite: np.ndarray) -> None:
+        """Turn 6-D numbers round, in place, where they are rows: knees and elbows then bend the other way."""
+        six = [column for column in self._columns.values() if column.kind == "rot6d"]
+        if not six:
+            return
+        keys, bent = ", ".join(column.key for column in six), bending(rotvecs[finite])
+        rows = bent < 0 and any(joint in column.joints for column in six for joint in HINGES)
+        order = "rows (PyTorch3D)" if rows else "columns"
+        why = "so knees and elbows bend as they can" if abs(bent) > UNSURE else "knees and elbows hardly tell: look"
+        self.notes.append(f"{keys} is 6-D: taken for the first two {order} of matrices; {why}")
+        for column in six if rows else ():
+            joints = [joint for joint in column.joints if joint >= 0]
+            rotvecs[:, joints] *= -1  # a matrix's rows are the columns of its inverse
+
+    def _from_pca(self, column: Column, values: np.ndarray) -> np.ndarray:
         sides = {"left hand": ["left"], "right hand": ["right"], "hands": ["left", "right"]}[column.part]
         halves = np.split(values, len(sides), axis=1)
         hands = [self.hands(side, half).reshape(-1, 15, 3) for side, half in zip(sides, halves, strict=True)]
@@ -341,11 +392,12 @@ def _is_null(value: Any) -> bool:
 def _rows(value, column, count, where):
     """Give one part of a whole clip as ``(T, size)``; betas may be one set for all frames."""
     values = to_numbers(value)
-    if values is None or values.size not in (count * column.size, column.size):
+    one = column.part == "betas" and values is not None and values.size == column.size
+    if values is None or not (one or values.size == count * column.size):
         found = "no numbers" if values is None else f"the shape {values.shape}"
         wanted = f"({count}, {column.size})"
         raise FormatError(f"{column.key} has the wrong shape.", where=where, expected=wanted, found=found)
-    if column.part in ("betas",) and values.size == column.size:
+    if one:
         values = np.broadcast_to(values.reshape(1, -1), (count, column.size))
     with np.errstate(over="ignore"):
         return values.reshape(count, column.size).astype(np.float32)

@@ -16,6 +16,8 @@ from ._untrusted import shape_of, to_numbers, to_numpy
 
 __all__ = [
     "BOX_KEYS",
+    "COMPONENT_KEYS",
+    "FLAT_KEYS",
     "FRAME_KEYS",
     "FRAME_LISTS",
     "IMAGE_KEY",
@@ -28,6 +30,7 @@ __all__ = [
     "describe",
     "find_picture",
     "find_rate",
+    "find_switch",
     "flags_of",
     "frame_number",
     "image_table",
@@ -53,6 +56,8 @@ RATE_KEYS = (
 )  # fmt: skip
 LABEL_KEYS = ("track_id", "tracking_id", "tracklet_id", "tid")
 BOX_KEYS = ("bbox", "bboxes", "box", "bbox_xyxy", "bbox_xywh", "boxes")
+COMPONENT_KEYS = ("use_pca", "use_pca_hands", "hand_pca", "pca_hands", "use_hand_pca")
+FLAT_KEYS = ("flat_hand_mean", "flat_hand", "flat_hands", "use_flat_hand_mean")
 FRAME_LISTS = ("frame_ids", "frames", "frame", "frame_id", "frame_indices", "frame_idx", "frame_index", "img_ids")
 PEOPLE = ("people", "persons", "humans", "tracks", "subjects", "annotations", "detections", "instances")
 _NUMBER_KEY = re.compile(r"(?:(?:frame|img|image)[_ -]?)?(-?\d+)(?:\.0+)?", re.IGNORECASE)
@@ -121,19 +126,32 @@ def describe(value: Any, depth: int = 3) -> str:
 
 def find_rate(tree: Any, depth: int = 3) -> Any:
     """Find a frame rate in the dicts of a file, the topmost first; None if there is none."""
+    return _find_fact(tree, RATE_KEYS, depth)
+
+
+def find_switch(tree: Any, keys: tuple[str, ...], depth: int = 3) -> bool | None:
+    """Find what a file says yes or no to, under any of these names; None if it does not say."""
+    value = _find_fact(tree, keys, depth)
+    if isinstance(value, str):
+        return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}.get(value.lower())
+    try:
+        return None if value is None else bool(np.all(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def _find_fact(tree: Any, wanted: tuple[str, ...], depth: int) -> Any:
+    """Find a value in nested dicts by its names, whichever way they are written, the topmost first."""
     if not isinstance(tree, Mapping) or depth < 0:
         return None
     names = {plain_name(key).replace("per_sec", "per_second").replace("secondond", "second"): key for key in tree}
     names |= {name.replace("_", ""): key for name, key in names.items()}
-    for name in RATE_KEYS:
+    for name in wanted:
         key = names.get(name, names.get(name.replace("_", "")))
         if key is not None and tree[key] is not None and not isinstance(tree[key], Mapping | list | tuple):
             return to_numpy(tree[key])
-    for value in islice(tree.values(), 64):
-        found = find_rate(value, depth - 1)
-        if found is not None:
-            return found
-    return None
+    return next((v for child in islice(tree.values(), 64) if (v := _find_fact(child, wanted, depth - 1)) is not None),
+                None)  # fmt: skip
 
 
 def find_picture(tree: Any, depth: int = 2) -> tuple[float, float] | None:

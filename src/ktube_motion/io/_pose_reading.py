@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from ._hand_components import hand_from_components
 from ._layouts import AXES, POSE_FORMATS, PoseFormat
 from ._people import Person, choose_person, find_people
 from ._pose_checks import check_poses, likely_axes
-from ._pose_facts import find_picture, find_rate
+from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_rate, find_switch
 from ._pose_files import open_source
 from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
 from ._pose_tree import FrameReader, read_tree
 from ._stand_ins import find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
-from ._untrusted import to_numbers, to_numpy
+from ._untrusted import to_numbers
 
 __all__ = ["PoseReading", "list_people", "read_poses"]
 
@@ -98,7 +99,7 @@ def read_poses(
     chosen = choose_person(
         source.detections, person=person, longest=source.layout.longest, picture=source.reader.picture
     )
-    notes = _tell_losses(source.detections)
+    notes = [*_tell_losses(source.detections), *source.detections.notes]
     track, rate, assumed = _on_time_line(source, chosen, fps, notes)
     if assumed:
         notes.append(f"no frame rate in the file: {rate:g} frames per second assumed; give fps=")
@@ -165,33 +166,30 @@ class _Source:
     layout: PoseFormat
     detections: Detections
     reader: FrameReader
-    header: dict
+    header: dict[str, Any]
 
     @property
     def flat_hand_mean(self) -> bool:
-        return self._says("flat_hand_mean", self.layout.flat_hand_mean)
+        said = find_switch(self.header, FLAT_KEYS)
+        said = self.reader.flat_hands if said is None else said
+        return self.layout.flat_hand_mean or self.detections.has_whole_hands if said is None else said
 
     @property
     def has_trajectory(self) -> bool:
-        return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
-
-    def _says(self, key, default):
-        """Take what a file of ours says itself."""
-        said = to_numpy(self.header.get(key))
-        try:
-            return default if said is None else bool(np.all(said))
-        except (TypeError, ValueError):
-            return default
+        said = find_switch(self.header, ("trajectory",), 0)
+        return self.detections.has_trajectory and not self.layout.camera_trajectory if said is None else said
 
 
 def _detect(path, format, body_model):
     """Read all detections of a file or folder."""
     if not path.exists():
         raise FormatError("There is no such file.", where=path)
-    path, layout, tree = open_source(path, format)
+    unread: dict[str, None] = {}
+    path, layout, tree = open_source(path, format, unread=unread)
     hands = partial(hand_from_components, body_model=body_model, where=path)
     detections = Detections(path, renamed=layout.renamed, hands=hands)
-    reader = FrameReader(detections, inside=layout.inside)
+    detections.unread, detections.box_kind = unread, layout.boxes
+    reader = FrameReader(detections, layout)
     if tree is None and path.is_dir():
         header = read_folder(path, reader, layout.suffixes)
     elif tree is None:
@@ -202,6 +200,8 @@ def _detect(path, format, body_model):
         reader.finish()
     if reader.picture is None:
         reader.picture = find_picture(header)
+    said = find_switch(header, COMPONENT_KEYS)
+    detections.components = reader.components if said is None else said
     return _Source(path, layout, detections, reader, header)
 
 
@@ -216,9 +216,6 @@ def _tell_losses(detections):
     broken = int((~detections.rows().finite).sum())
     if broken:
         notes.append(f"{broken} poses have NaN or absurd numbers, or no rotation matrices, and become gaps")
-    six = [column.key for column in detections.columns.values() if column.kind == "rot6d"]
-    if six:
-        notes.append(f"{', '.join(six)} is 6-D: taken for the columns of matrices, not their rows (PyTorch3D)")
     return notes
 
 
@@ -236,7 +233,8 @@ def _on_time_line(source, chosen, fps, notes):
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
         stamps = [times[frame] for frame in frames]
-        kept, frames, length = place_times(stamps, last=max(times.values()), fps=rate, where=source.path)
+        last = max(times.values())
+        kept, frames, length = place_times(stamps, last=last, fps=rate, where=source.path, notes=notes)
         chosen = chosen[kept]
     transl = rows.transl[chosen]
     if source.layout.scale:
