@@ -99,6 +99,12 @@ def no_pose(value: Any, where: str | Path) -> FormatError:
             fix="Fit SMPL-X to keypoints (SMPLify-X, or kinematics.fit_poses for 3-D joints); other bodies' tools "
             "convert to SMPL-X. Then PoseSequence(rotvecs=…) takes the rotations.",
         )
+    shape = value.shape if isinstance(value, np.ndarray) else ()
+    if len(shape) > 2 and shape[-1] == 3:
+        return FormatError(
+            f"An array of {shape} holds places of vertices or joints, and no rotations.", where=where,
+            fix="Save the tool's parameters (global_orient, body_pose, …), or see kinematics.fit_poses for 3-D joints.",
+        )  # fmt: skip
     return FormatError(
         "This is no pose.",
         where=where,

@@ -19,6 +19,7 @@ from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_rate, fin
 from ._pose_files import open_source
 from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
+from ._pose_times import fps_of_times, settle_times
 from ._pose_tree import FrameReader, read_tree
 from ._stand_ins import find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
@@ -222,14 +223,15 @@ def _tell_losses(detections):
 def _on_time_line(source, chosen, fps, notes):
     """Give the chosen rows as a `Track`, the frame rate, and whether that is assumed."""
     detections, rows = source.detections, source.detections.rows()
+    if detections.times and not detections.times.keys() >= set(detections.frames):
+        raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
+    settle_times(detections, notes)
     frames = np.array(detections.frames, np.int64)[chosen]
     length, times = detections.last_frame + 1, detections.times
     found = find_rate(source.header)
     found = source.reader.rate if found is None else found
-    if times and not times.keys() >= set(detections.frames):
-        raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
     if times and found is None:
-        found = _fps_of(detections, source.path)
+        found = fps_of_times(detections)
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
         stamps = [times[frame] for frame in frames]
@@ -263,25 +265,6 @@ def _scale(value, where):
     if not (np.isfinite(number) and number > 0):
         raise FormatError("The scale of the translation is impossible.", where=where, found=repr(value)[:60])
     return number
-
-
-def _fps_of(detections, path):
-    """Derive the rate from time stamps, and frame numbers where there are any: the median step."""
-    frames = np.array(sorted(detections.times))
-    times = np.array([detections.times[frame] for frame in frames])
-    if len(frames) < 2:
-        return None
-    steps = np.diff(times) / np.diff(frames) if detections.numbered else np.diff(np.sort(times))
-    step = np.median(steps)
-    if not 0.001 <= step <= 5:
-        raise FormatError(
-            "The time stamps give no frame rate.",
-            where=path,
-            expected="seconds, growing from frame to frame",
-            found=f"a median step of {step:g}",
-            fix="Give fps=, or write milliseconds as timestamp_ms.",
-        )
-    return round(1 / step, 3)
 
 
 def _without_stand_ins(track, layout, notes):
