@@ -45,6 +45,7 @@ from ktube_motion.io import (
 )  # fmt: skip
 from ktube_motion.io._layouts import POSE_FORMATS, layout_table
 from ktube_motion.io._pose_parts import PARTS, plain_name
+from ktube_motion.io._stand_ins import find_stand_ins
 from ktube_motion.io._untrusted import load_numpy, load_pickle, load_torch
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.types import PoseSequence
@@ -262,14 +263,34 @@ def fill(kind, frames, rng):
         for key, value in made[k].items():
             numbers = [0.0] * len(value)
             if kind == "noise":
-                numbers = rng.normal(0, 1e-8, len(value)).tolist()
+                numbers = rng.normal(0, 1e-5, len(value)).tolist()
+            if kind == "jittered copies":
+                numbers = (np.array(made[7][key]) + rng.normal(0, 1e-6, len(value))).tolist()
+            if kind == "noisy constant":
+                numbers = (np.array(frames[3][key]) + rng.normal(0, 2e-5, len(value))).tolist()
+            if kind == "body" and key != "smplx_body_pose":
+                numbers = value
+            if kind == "half" and not key.startswith("smplx_root"):
+                numbers = [0.0] * (len(value) * 3 // 4) + value[len(value) * 3 // 4 :]
+            if kind == "root" and key != "smplx_root_pose":
+                numbers = value
+            if kind == "hands" and "hand" not in key:
+                numbers = value
             made[k][key] = list(source.get(key, numbers))
-    if kind == "constant":
+    if kind == "scattered":
+        for k in range(8, 16):
+            made[k] = copy.deepcopy(frames[k])
+        for k in (2, 5, 6, 11, 19):
+            made[k] = {key: [-0.4] * len(value) for key, value in frames[k].items()}
+    if kind in ("constant", "noisy constant"):
         made[20:24] = [copy.deepcopy(frames[3]) for _ in range(4)]
     return made
 
 
-@pytest.mark.parametrize("kind", ["zeros", "noise", "copies", "constant"])
+KINDS = ["zeros", "noise", "copies", "constant", "jittered copies", "noisy constant", "body", "half", "root", "scattered"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt"])
 def test_stand_ins_are_gaps_and_told(tmp_path, kind, suffix, caplog):
     clip = fill(kind, TREES["list"], np.random.default_rng(0))
@@ -277,12 +298,28 @@ def test_stand_ins_are_gaps_and_told(tmp_path, kind, suffix, caplog):
         clip = {key: np.float32([one[key] for one in clip]) for key in clip[0]}
         clip = {key: torch.tensor(value) for key, value in clip.items()} if suffix == ".pt" else clip
     reading = read_poses(write_layout(tmp_path, "a", clip, suffix))
-    gaps = [*range(8, 16), *(range(20, 24) if kind == "constant" else ())]
+    gaps = [2, 5, 6, 11, 19] if kind == "scattered" else list(range(8, 16))
+    gaps += range(20, 24) if "constant" in kind else ()
     np.testing.assert_array_equal(np.flatnonzero(~reading.poses.valid), gaps)
     assert reading.stand_ins == len(gaps)
     assert not reading.poses.rotvecs[gaps].any()
     assert "stand-ins" in caplog.text
     assert error_of(reading.poses)[0] < 0.5
+
+
+def test_hands_of_zeros_are_told(tmp_path):
+    reading = read_poses(write_layout(tmp_path, "a", fill("hands", TREES["list"], np.random.default_rng(0))))
+    assert reading.poses.valid.all()
+    for side in ("left", "right"):
+        assert any(f"the {side} hand is all zeros in 8 frames" in warning for warning in reading.warnings)
+
+
+def test_real_poses_are_no_stand_ins(shared):
+    """A real recording, as it stands, on twos and threes, and at rest for long."""
+    poses = load_poses(shared / "data" / "pose_json" / "scott_clean.json")
+    for rotvecs in (poses.rotvecs, np.repeat(poses.rotvecs[:200], 3, 0), np.repeat(poses.rotvecs[:300], 2, 0)):
+        found = find_stand_ins(rotvecs, np.arange(len(rotvecs)))
+        assert not any(rows.any() for rows in found.values())
 
 
 def test_copies_at_the_start_and_at_the_end(tmp_path):

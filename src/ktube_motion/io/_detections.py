@@ -3,6 +3,7 @@
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ _HEARD = 40  # unread keys remembered
 
 def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False) -> float:
     """Read a number that may be written as text or as a fraction (30000/1001); `FormatError` if it is none."""
+    if whole and type(value) is int and -_LARGEST_WHOLE <= value <= _LARGEST_WHOLE:
+        return value
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     text = value.strip() if isinstance(value, str) else value
@@ -139,11 +142,11 @@ class Detections:
         self._plans: dict[Any, Any]
         self._columns: dict[str, Any]
         self._announced, self._plans, self._columns = set(), {}, {}
+        self._sizes: list[int] = []
         self._null_parts: set[str] = set()
-        self._blocks: Any
-        self._used: int
-        self._rows: Rows | None
-        self._blocks, self._used, self._rows = [], _BLOCK, None
+        self._blocks: list[np.ndarray] = []
+        self._fresh = array("d")  # rows behind the blocks, one after the other
+        self._rows: Rows | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -185,16 +188,19 @@ class Detections:
         if not row:
             self.incomplete += 1
             return
-        if self._used == _BLOCK:
-            self._blocks.append(np.zeros((_BLOCK, len(row)), np.float32))
-            self._used = 0
-        with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
-            self._blocks[-1][self._used] = row
-        self._used += 1
+        self._fresh.extend(row)
+        if len(self._fresh) >= _BLOCK * len(row):
+            self._filled()
         self._note(frame, label, box)
 
-    def _row(self, parts, params, where):
+    def _row(self, parts: Mapping[str, str], params: Mapping[str, Any], where: str) -> "array[float]":
         """Give the numbers of one person in the order of the columns, none where a part is null."""
+        try:  # the common case: flat lists of numbers, all as long as they should be
+            values = [params[parts[part]] for part in self._columns]
+            if [len(value) for value in values] == self._sizes:
+                return array("d", chain.from_iterable(values))
+        except (KeyError, TypeError, OverflowError):
+            pass  # a part is missing or null, or numbers are nested: below; a wrong kind is named there
         row = array("d")
         for column in self._columns.values():
             key = parts.get(column.part)
@@ -224,7 +230,6 @@ class Detections:
         frames = np.arange(count) if frames is None else _whole_numbers(frames, count, where)
         values = np.concatenate(arrays, 1)
         self._blocks = [*self._filled(), *(values[k : k + _BLOCK] for k in range(0, count, _BLOCK))]
-        self._used = _BLOCK
         self.frames.extend(frames.tolist())
         self.labels.extend([label] * count if isinstance(label, str | None) else label)
         self.boxes.extend([None] * count if boxes is None or len(boxes) != count else list(boxes))
@@ -236,10 +241,13 @@ class Detections:
         self.labels.append(label)
         self.boxes.append(box)
 
-    def _filled(self):
-        """The blocks so far, without the unused rows of the last."""
-        if self._blocks and self._used < len(self._blocks[-1]):
-            self._blocks[-1] = self._blocks[-1][: self._used]
+    def _filled(self) -> list[np.ndarray]:
+        """Put the rows that came since into a block; give all blocks."""
+        if self._fresh:
+            with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
+                block = np.array(self._fresh).astype(np.float32)
+            self._blocks.append(block.reshape(-1, sum(self._sizes)))
+            self._fresh = array("d")
         return self._blocks
 
     def _plan(self, params, where, *, clip=False):
@@ -281,11 +289,11 @@ class Detections:
             if rows and part not in self._null_parts:
                 raise FormatError(f"{key} is in some frames and not in others.", where=where)
             column = main_column if part == main else measure(part, key, params[key], where, count)[0]
-            self._columns[part] = column
             self._filled()
+            self._columns[part] = column
+            self._sizes.append(column.size)
             missing = np.full((1, column.size), np.nan, np.float32)
             self._blocks = [np.concatenate([block, np.repeat(missing, len(block), 0)], 1) for block in self._blocks]
-            self._used = _BLOCK
         self._null_parts = (self._null_parts | null) - self._columns.keys()
         if "root" not in self._columns and 0 not in main_column.joints:
             raise FormatError(
@@ -417,11 +425,6 @@ def _whole_numbers(frames, count, where):
 
 def _numbers(value, size, name, where):
     """Flatten one parameter to `size` doubles."""
-    if type(value) is list and len(value) == size:  # the common case, without NumPy's overhead
-        try:
-            return array("d", value)
-        except (TypeError, OverflowError):
-            pass  # nested, or null for NaN: below; a wrong kind is named there
     flat = to_numbers(value)
     if flat is None or flat.size != size:
         found = "no numbers" if flat is None else f"{flat.size} numbers"

@@ -12,6 +12,7 @@ __all__ = ["hand_from_components", "look_like_components"]
 _FIRST = 12  # components, which hold nearly all of how a hand moves; of 45 axis-angle numbers they are a quarter
 _SHARE = 0.75
 _STILL = 1e-3  # radians
+_LOOKED_AT = 1000  # frames
 
 
 def hand_from_components(
@@ -62,7 +63,8 @@ def look_like_components(values: np.ndarray) -> bool:
     >>> look_like_components(moving), look_like_components(moving * 0.8 ** np.arange(45))
     (False, True)
     """
-    moving = values[np.isfinite(values).all(1)]
+    moving = values[:: max(len(values) // _LOOKED_AT, 1)]
+    moving = moving[np.isfinite(moving).all(1)]
     moving = moving[np.abs(moving).max(1, initial=0) > _STILL]  # zeros stand for nobody
     if len(moving) < _FIRST or values.shape[1] != 45:
         return False

@@ -9,6 +9,7 @@ __all__ = ["HINGES", "UNSURE", "bending"]
 _BENDS = ((4, 0, 1.0), (5, 0, 1.0), (18, 1, -1.0), (19, 1, 1.0))
 HINGES = tuple(joint for joint, _, _ in _BENDS)
 UNSURE = 0.05  # radians
+_LOOKED_AT = 3000  # frames
 
 
 def bending(rotvecs: np.ndarray) -> float:
@@ -29,6 +30,7 @@ def bending(rotvecs: np.ndarray) -> float:
     >>> bending(rotvecs), bending(-rotvecs)
     (0.5, -0.5)
     """
+    rotvecs = rotvecs[:: max(len(rotvecs) // _LOOKED_AT, 1)]
     if not len(rotvecs):
         return 0.0
     return float(sum(sign * rotvecs[:, joint, axis].mean() for joint, axis, sign in _BENDS))

@@ -211,16 +211,22 @@ def means_nobody(value: Any) -> bool:
     return all(str(key).lower() in known for key in value)
 
 
+@functools.lru_cache(maxsize=4096)  # most frames of a file have the same keys
+def _among(keys: tuple[Any, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in keys)
+
+
 def time_of(entry: Mapping[str, Any], where: str | Path) -> float | None:
-    for key, scale in TIME_KEYS.items():
-        if entry.get(key) is not None:
-            return read_number(entry[key], name=key, where=where) * scale
+    for key in _among(tuple(entry), tuple(TIME_KEYS)):
+        if entry[key] is not None:
+            return read_number(entry[key], name=key, where=where) * TIME_KEYS[key]
     return None
 
 
 def box_of(person: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Four numbers of a box, None where there is none; only used to choose whom to follow."""
-    numbers = to_numbers(next((person[key] for key in BOX_KEYS if person.get(key) is not None), None))
+    names = _among(tuple(person), BOX_KEYS)
+    numbers = to_numbers(next((person[key] for key in names if person[key] is not None), None)) if names else None
     return tuple(numbers.ravel()[:4]) if numbers is not None and numbers.size in (4, 5) else None
 
 

@@ -21,13 +21,20 @@ from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
 from ._pose_times import fps_of_times, settle_times
 from ._pose_tree import FrameReader, read_tree
-from ._stand_ins import find_stand_ins
+from ._stand_ins import find_missing_hands, find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
 from ._untrusted import to_numbers
 
 __all__ = ["PoseReading", "list_people", "read_poses"]
 
 logger = logging.getLogger(__name__)
+
+_STAND_INS = {
+    "zeros": "are all zeros",
+    "partial": "are zeros in half of the body or the root",
+    "frozen": "repeat the pose before them",
+    "constant": "hold one pose that comes back again and again",
+}
 
 
 @dataclass(frozen=True)
@@ -272,11 +279,12 @@ def _without_stand_ins(track, layout, notes):
     if layout.own_gaps and track.valid is not None:
         return track, 0
     found = find_stand_ins(track.rotvecs, track.frames)
-    told = {"zeros": "are all zeros", "frozen": "repeat one pose to the last digit"}
     for kind, rows in found.items():
         if rows.any():
-            notes.append(f"{int(rows.sum())} frames {told[kind]}: stand-ins for nobody seen, they become gaps")
-    bad = found["zeros"] | found["frozen"]
+            notes.append(f"{int(rows.sum())} frames {_STAND_INS[kind]}: stand-ins for nobody seen, they become gaps")
+    bad = np.logical_or.reduce(list(found.values()))
+    for side, count in find_missing_hands(track.rotvecs[~bad]).items():
+        notes.append(f"the {side} hand is all zeros in {count} frames: was it not seen? it is at rest there")
     if not bad.any():
         if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
             notes.append("every frame has the same pose: is it a stand-in?")
