@@ -26,6 +26,7 @@ _FACTS = {
     "height",
     "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
+_FACTS |= {fact.replace("_", "") for fact in _FACTS}
 
 
 def open_source(path: Path, format: str, *, unread: dict[str, None]) -> tuple[Path, PoseFormat, Any]:
@@ -103,7 +104,8 @@ def _load_archive(path: Path, unread: dict[str, None]) -> Any:
     marks = {key for one in POSE_FORMATS.values() for key in (*one.marks, *one.renamed, one.inside, one.scale) if key}
 
     def needed(name):
-        wanted = name in marks or name.lower() in _FACTS or bool(find_parts({name: ()}))
+        fact = {name.lower(), plain_name(name), plain_name(name).replace("_", "")} & _FACTS
+        wanted = name in marks or bool(fact) or bool(find_parts({name: ()}))
         if not wanted:
             skipped[name] = ()
         return wanted
