@@ -14,7 +14,7 @@ file for each stretch: NAME_part0.npy, NAME_part1.npy and so on. What exists alr
 from argparse import ArgumentParser, Namespace
 
 from ..errors import DataError
-from ._shared._options import add_flags
+from ._shared._options import add_axes, add_flags
 from ._shared._steps import add_folders, convert, list_files
 
 
@@ -28,6 +28,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--min-seconds", type=float, default=1.0, metavar="X", help="shorter stretches between gaps are left out"
     )
+    add_axes(parser)
     add_flags(parser, ours="body")
 
 
@@ -42,7 +43,7 @@ def run(options: Namespace) -> None:
     body, skeleton = load_body(options.body), Skeleton.named(options.skeleton)
 
     def make(path):
-        poses = load_poses(path)
+        poses = load_poses(path, axes=options.axes)
         parts = [part for _, part in split_at_gaps(poses) if part.seconds >= options.min_seconds]
         if not parts:
             raise DataError("No stretch without gaps is long enough.", where=path, expected=f"{options.min_seconds} s")
