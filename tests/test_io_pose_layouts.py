@@ -329,7 +329,18 @@ def fill(kind, frames, rng):
     return made
 
 
-KINDS = ["zeros", "noise", "copies", "constant", "jittered copies", "noisy constant", "body", "half", "root", "scattered"]
+KINDS = [
+    "zeros",
+    "noise",
+    "copies",
+    "constant",
+    "jittered copies",
+    "noisy constant",
+    "body",
+    "half",
+    "root",
+    "scattered",
+]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -114,7 +114,8 @@ def test_pymafx(tmp_path, model):
               "verts": np.zeros((FRAMES, 689, 3)), "smplx_verts": np.zeros((FRAMES, 1047, 3)),
               "pose": np.zeros((FRAMES, 72)), "betas": np.zeros((FRAMES, 10)), "joints3d": np.zeros((FRAMES, 49, 3)),
               "joints2d": [np.zeros((17, 3))] * FRAMES, "bboxes": np.tile([640.0, 360, 500, 500], (FRAMES, 1)),
-              "frame_ids": frames, "person_ids": [f"talk_f{k}_p0" for k in frames], "smplx_params": batches}  # fmt: skip
+              "frame_ids": frames, "person_ids": [f"talk_f{k}_p0" for k in frames],
+              "smplx_params": batches}  # fmt: skip
     joblib.dump(output, tmp_path / "output.pkl")
     reading = read_poses(tmp_path / "output.pkl")
     check_right(reading)
@@ -188,7 +189,7 @@ def test_multihmr(tmp_path):
 
 def test_meshes_are_named(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((3, 10475, 3), np.float32))  # what Multi-HMR's --save_mesh writes
-    with pytest.raises(FormatError, match="places of vertices or joints.*rotations"):
+    with pytest.raises(FormatError, match=r"places of vertices or joints.*rotations"):
         load_poses(tmp_path / "a.npy")
 
 
@@ -249,14 +250,18 @@ def test_hands_of_45_components(tmp_path):
         numbers = hands @ components.T
         numbers = numbers if told else np.random.default_rng(1).normal(0, 0.3, (FRAMES, 45)) * 0.7 ** np.arange(45)
         file = write_layout(tmp_path, "a", clip | told | {"left_hand_pose": numbers}, ".npz")
-        with pytest.raises(ConfigError, match="45 PCA numbers.*body_model"):
+        with pytest.raises(ConfigError, match=r"45 PCA numbers.*body_model"):
             load_poses(file)
         reading = read_poses(file, body_model=tmp_path)
         found = reading.poses.left_hand_pose.reshape(FRAMES, 45)
         np.testing.assert_allclose(found, numbers @ components, atol=1e-5)
         assert bool(told) or any("principal components" in text for text in reading.warnings)
-    document = {"meta": {"use_pca": False, "flat_hand_mean": True}, "frames": frames_of(
-        clip | {"left_hand_pose": np.random.default_rng(1).normal(0, 0.3, (FRAMES, 45)) * 0.7 ** np.arange(45)})}
+    document = {
+        "meta": {"use_pca": False, "flat_hand_mean": True},
+        "frames": frames_of(
+            clip | {"left_hand_pose": np.random.default_rng(1).normal(0, 0.3, (FRAMES, 45)) * 0.7 ** np.arange(45)}
+        ),
+    }
     reading = read_poses(write_layout(tmp_path, "b", document))
     assert reading.poses.flat_hand_mean
     assert not any("components" in text for text in reading.warnings)

@@ -389,6 +389,8 @@ class Detections:
     def _from_pca(self, column: Column, values: np.ndarray) -> np.ndarray:
         sides = {"left hand": ["left"], "right hand": ["right"], "hands": ["left", "right"]}[column.part]
         halves = np.split(values, len(sides), axis=1)
+        if self.hands is None:
+            raise FormatError("These hands are principal components.", where=self.path, found=column.key)
         hands = [self.hands(side, half).reshape(-1, 15, 3) for side, half in zip(sides, halves, strict=True)]
         return np.concatenate(hands, 1)
 

@@ -83,9 +83,7 @@ def _gather(detections, picture):
     return _People(detections.path, groups, detections.labels, frames, rows, corners)
 
 
-def _corners(
-    boxes: list[Any], picture: tuple[float, float] | None, kind: str | None, notes: list[str]
-) -> np.ndarray:
+def _corners(boxes: list[Any], picture: tuple[float, float] | None, kind: str | None, notes: list[str]) -> np.ndarray:
     """Give boxes as corners: decide over all frames whether the last two numbers are a corner or a size."""
     numbers = np.full((len(boxes), 4), np.nan)
     for row, box in enumerate(boxes):

@@ -99,7 +99,7 @@ def no_pose(value: Any, where: str | Path) -> FormatError:
             fix="Fit SMPL-X to keypoints (SMPLify-X, or kinematics.fit_poses for 3-D joints); other bodies' tools "
             "convert to SMPL-X. Then PoseSequence(rotvecs=…) takes the rotations.",
         )
-    shape = value.shape if isinstance(value, np.ndarray) else ()
+    shape: tuple[int, ...] = value.shape if isinstance(value, np.ndarray) else ()
     if len(shape) > 2 and shape[-1] == 3:
         return FormatError(
             f"An array of {shape} holds places of vertices or joints, and no rotations.", where=where,

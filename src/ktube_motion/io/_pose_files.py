@@ -22,8 +22,8 @@ _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results
 _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    *FLAT_KEYS, *COMPONENT_KEYS, "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width",
-    "height",
+    *FLAT_KEYS, *COMPONENT_KEYS, "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid",
+    "image_size", "width", "height",
     "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
 _FACTS |= {fact.replace("_", "") for fact in _FACTS}
