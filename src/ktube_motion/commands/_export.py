@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, CorpusError
-from ._shared._options import UsageError, add_flags
+from ._shared._options import UsageError, add_axes, add_flags
 from ._shared._places import command_line, existing
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="X", help="frames per second; goes before what the file says; .npy has 20 without"
     )
+    add_axes(parser)
     add_flags(parser, ours="bone-names unit body overwrite")
 
 
@@ -68,7 +69,7 @@ def from_files(options: Namespace) -> Readers:
         existing(path, "motion", flag="the path", make="ktube-motion eval-gpt")
 
     def read(path: Path) -> "tuple[Motion | PoseSequence, None]":
-        return read_motion(path, fps=options.fps), None
+        return read_motion(path, fps=options.fps, axes=options.axes), None
 
     readers: Readers = {path.stem: partial(read, path) for path in options.files}
     if len(readers) < len(options.files):

@@ -24,14 +24,14 @@ Words = str | Sequence[Cue] | None
 _SKELETONS = {skeleton.num_joints: skeleton for skeleton in (SMPL_22, KIT_21, SMPLH_52, SMPLX_55)}
 
 
-def read_motion(path: Path, *, fps: float | None = None) -> Motion | PoseSequence:
-    """Read joints or motion vectors from .npy, BVH, or poses of any estimator."""
+def read_motion(path: Path, *, fps: float | None = None, axes: str | None = None) -> Motion | PoseSequence:
+    """Read joints or motion vectors from .npy, BVH, or poses of any estimator; `axes` are those of poses."""
     if path.suffix.lower() == ".npy":
         return read_joints(path, fps=20.0 if fps is None else fps)
     if path.suffix.lower() == ".bvh":
         motion = load_bvh(path)
         return motion if fps is None else motion.replace(fps=fps)
-    return load_poses(path, fps=fps)
+    return load_poses(path, fps=fps, axes=axes)
 
 
 def read_clip(corpus: Corpus, name: str) -> Motion:
