@@ -83,23 +83,14 @@ def _draw_all(jobs, workers) -> Iterator[tuple[str, str | None]]:
         for job in tqdm(jobs, **how):
             yield job[1], _draw(*job)
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
+    from concurrent.futures import as_completed
 
-    # A fork of a process that has used torch's threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_stopping_to_parent)
-    try:
+    from ..io._executors import processes
+
+    with processes(workers) as pool:
         futures = {pool.submit(_draw, *job): job[1] for job in jobs}
         for future in tqdm(as_completed(futures), **how):
             yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_stopping_to_parent() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _draw(root, name, path, size):

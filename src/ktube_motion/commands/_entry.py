@@ -17,7 +17,7 @@ from ._shared._options import Parser, UsageError, nearest
 __all__ = ["COMMANDS", "main", "parser_of"]
 
 COMMANDS = {
-    "Start": ("quickstart", "check-assets"),
+    "Start": ("quickstart", "check-assets", "check"),
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),

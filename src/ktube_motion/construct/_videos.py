@@ -17,7 +17,7 @@ from ..kinematics import load_body, pose_to_joints
 from ..skeletons import Skeleton
 from ..types import PoseSequence
 from ._clips import encode_motion
-from ._records import record_path, source_key
+from ._records import clip_files, describe_files, empty_record, record_path, source_key
 from ._sources import Source
 from ._stretches import stretches
 from ._voices import spoken_cues
@@ -37,15 +37,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
     from ..text import utterances
 
     corpus = Corpus(root)
-    record: dict[str, Any] = {
-        "name": source.name,
-        "key": None,
-        "clips": [],
-        "skipped": [],
-        "warnings": [],
-        "failed": None,
-        "quality": {},
-    }
+    record = empty_record(source.name)
     with _one_thread():
         try:
             record["key"] = source_key(source, options)
@@ -66,6 +58,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["warnings"] = [*looked, *told, *late, *warnings]
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], cues, confidences)
+    record["files"] = describe_files(root, clip_files(record, options))
     write_json(record_path(root, source.name), record)
     return record
 

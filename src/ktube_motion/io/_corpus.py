@@ -233,15 +233,17 @@ class Corpus:
         DataError
             If a clip cannot be read and the corpus is strict; all such clips are named.
         """
-        names, faults = self.names(split), {}
-        for name in names:
-            fault = self._fault(name) or (self._text_fault(name) if spoken else None)
-            if fault is not None:
-                faults[name] = fault
+        names = self.names(split)
+        faults = self.faults(names, spoken=spoken)
         new = {name: fault for name, fault in faults.items() if self.unusable.get(name) != fault}
         self.unusable.update(faults)
         leave_out(split, faults if self.strict else new, len(names), root=self.root, strict=self.strict)
         return [name for name in names if name not in faults]
+
+    def faults(self, names: Sequence[str], *, spoken: bool = False) -> dict[str, str]:
+        """Say of each of these clips that no model can read why; with `spoken` also of those without a text."""
+        found = {name: self._fault(name) or (self._text_fault(name) if spoken else None) for name in names}
+        return {name: fault for name, fault in found.items() if fault is not None}
 
     def _fault(self, name: str) -> str | None:
         state = self._vector_path(name).stat()
@@ -294,8 +296,8 @@ class Corpus:
     def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
 
-        A clip without a text file is an error, unless `missing_ok`. Malformed lines are left out and counted in `malformed`; words that cannot be believed are left
-        out and counted in `malformed_words`.
+        A clip without a text file is an error, unless `missing_ok`. Malformed lines are left out and counted in
+        `malformed`; words that cannot be believed are left out and counted in `malformed_words`.
         """
         if missing_ok and not (self.root / "texts" / f"{check_path(name)}.txt").exists():
             return []

@@ -25,7 +25,7 @@ from ..types import FeatureStats
 from ._fingerprints import hash_weights
 from ._torch_files import check_weights
 
-__all__ = ["load_state", "read_checkpoint", "read_stats", "write_checkpoint"]
+__all__ = ["load_state", "read_checkpoint", "read_stats", "verify_checkpoint", "write_checkpoint"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -111,6 +111,15 @@ def read_checkpoint(
     except (ConfigError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"The config cannot work: {error}", where=path) from error
     weights = _find(source, WEIGHTS, hub)
+    return config, _checked_weights(weights, entries)
+
+
+def verify_checkpoint(folder: str | Path) -> None:
+    """Raise `CheckpointError` if a checkpoint folder of any kind is not as it was saved."""
+    _checked_weights(_find(folder, WEIGHTS, {}), read_json(_find(folder, CONFIG, {})))
+
+
+def _checked_weights(weights: Path, entries: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     state, expected = _read_weights(weights)
     if expected is not None and _checksum(entries, state) != expected:
         raise CheckpointError(
@@ -119,7 +128,7 @@ def read_checkpoint(
             fix="Copy it again, or load and save it anew where it is whole.",
         )
     check_weights(state, where=weights)
-    return config, state
+    return state
 
 
 def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:

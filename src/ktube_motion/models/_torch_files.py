@@ -30,6 +30,10 @@ _DAMAGED = (
 )  # fmt: skip
 
 
+class _RefusedError(CheckpointError):
+    """A file names a class, which is `found`."""
+
+
 def hash_tree(value: Any) -> str:
     """Hash tensors, numbers and text in nested dicts and lists: 16 hexadecimal digits.
 
@@ -164,11 +168,12 @@ def _load(path: str | Path, safe: Sequence[Any] = ()) -> Any:
         raise CheckpointError("This checkpoint is nested without end.", where=path) from error
     except _DAMAGED as error:
         refused = re.search(r"GLOBAL (\S+)", str(error))
-        raise CheckpointError(
-            "This file holds more than weights." if refused else "This checkpoint is damaged, or is none.",
+        kind = CheckpointError if refused is None else _RefusedError
+        raise kind(
+            "This is no checkpoint of weights alone.",
             where=path,
-            found=refused[1] if refused else type(error).__name__,
-            fix="Save the weights alone, model.state_dict(), with torch.save." if refused else None,
+            found=f"damaged data ({type(error).__name__})" if refused is None else refused[1],
+            fix="Save the weights alone, model.state_dict(), with torch.save.",
         ) from error
 
 
@@ -179,12 +184,10 @@ def _load_foreign(path: str | Path) -> tuple[Any, list[str]]:
         stand_ins = [(_stand_in(name), name) for name in skipped]
         try:
             return _load(path, [*SAFE_NUMPY, *stand_ins]), skipped
-        except CheckpointError as error:
+        except _RefusedError as error:
             name = str(error.found)
-            if "more than weights" not in error.problem or len(skipped) > 100:
-                raise
             name = name if "." in name else f"builtins.{name}"
-            if name in skipped or runs_code(*name.rsplit(".", 1)):
+            if name in skipped or len(skipped) > 100 or runs_code(*name.rsplit(".", 1)):
                 raise
             skipped.append(name)
 
