@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, CorpusError
 from ..evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss
 from ..io import Corpus
 from ..io._corpus_faults import clips_for_training
@@ -109,6 +109,13 @@ class _EvaluatorTask:
         self.counts: dict[str, int] = count_clips(corpus, found) | {
             f"{split}_{name}": count for split, samples in self.sets.items() for name, count in samples.counts.items()
         }
+        if len(self.sets["train"]) < 2:
+            raise CorpusError(
+                "train has one utterance, and an evaluator learns what tells utterances apart.",
+                where=corpus.root,
+                expected="two utterances at least",
+                fix="Add clips to train.",
+            )
         self.held_out: str = "val"
         if len(self.sets["val"]) < 2:
             warnings.warn("val has one utterance, which cannot be ranked: measured on train.", stacklevel=4)
