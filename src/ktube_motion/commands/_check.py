@@ -1,4 +1,4 @@
-"""Look at a data set or a checkpoint wholly: is every byte as it was written, can models read every clip.
+"""Look at every byte and every clip of a data set, or of checkpoints.
 
     ktube-motion check dataset/KTubeUM
     ktube-motion check output/VQVAE

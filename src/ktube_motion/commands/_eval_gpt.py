@@ -27,8 +27,8 @@ from ._shared._places import open_corpus, protocol_of
 USES = "dataname resume-pth resume-trans out-dir exp-name seed if-maxtest"
 MODELS = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta block-size embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate"""
-OURS = """resume strict follow-links evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames max-frames
-repeats multimodality-texts guidance-scale"""
+OURS = """resume strict follow-links evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames
+max-frames repeats multimodality-texts guidance-scale"""
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -40,7 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="X", help="frames per second; goes before what the file says; .npy has 20 without"
     )
-    add_flags(parser, ours="bone-names unit body overwrite")
+    add_flags(parser, ours="bone-names unit body overwrite follow-links")
 
 
 def run(options: Namespace) -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 USES = """dataname batch-size window-size total-iter warm-up-iter lr lr-scheduler gamma weight-decay commit loss-vel
 recons-loss code-dim output-emb-width nb-code mu down-t stride-t width depth dilation-growth-rate vq-act vq-norm
 quantizer beta resume-pth out-dir exp-name print-iter eval-iter seed"""
-OURS = """resume strict follow-links evaluator evaluator-iter min-frames max-frames save-iter accumulation mixed-precision
-compile joint-weight trajectory-weight"""
+OURS = """resume strict follow-links evaluator evaluator-iter min-frames max-frames save-iter accumulation
+mixed-precision compile joint-weight trajectory-weight"""
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -27,19 +27,8 @@ TRANSFORMER_FLAGS = {
     "num_layers": "num_layers", "n_head_gpt": "num_heads", "ff_rate": "ff_rate", "drop_out_rate": "dropout",
 }  # fmt: skip
 
-_FREE = {
-    "resume",
-    "strict",
-    "follow_links",
-    "total_iter",
-    "print_iter",
-    "save_iter",
-    "given",
-    "unused",
-    "idle",
-    "words",
-    "command",
-}
+_FREE = {"resume", "strict", "follow_links", "total_iter", "print_iter", "save_iter"}  # they change no result
+_FREE |= {"given", "unused", "idle", "words", "command"}
 _LOG = logging.getLogger("ktube_motion")
 
 
