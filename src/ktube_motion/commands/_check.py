@@ -20,7 +20,10 @@ from ._shared._places import existing
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the flags."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="a corpus, or a folder with checkpoints")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, default=Path("dataset/KTubeUM"), metavar="DIR",
+        help="a corpus, or a folder with checkpoints; by default dataset/KTubeUM",
+    )  # fmt: skip
 
 
 def run(options: Namespace) -> int:
