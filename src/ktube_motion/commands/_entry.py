@@ -17,7 +17,7 @@ from ._shared._stopping import STOPPED, stoppable
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart", "check-assets", "check"),
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
@@ -84,7 +84,7 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
-def _run(words):
+def _run(words: list[str]) -> int:
     name, *rest = words or ["--help"]
     if name in ("-h", "--help"):
         say(_overview())
@@ -100,11 +100,11 @@ def _run(words):
     return 0
 
 
-def _module_of(name) -> ModuleType:
+def _module_of(name: str) -> ModuleType:
     return import_module(f"._{name.replace('-', '_')}", __package__)
 
 
-def _overview():
+def _overview() -> str:
     lines = ["usage: ktube-motion COMMAND [options]", "", "From a Korean utterance to human motion.", ""]
     for group, names in COMMANDS.items():
         summaries = ((name, (_module_of(name).__doc__ or "").split("\n")[0]) for name in names)
@@ -117,12 +117,12 @@ def _overview():
     return "\n".join(lines)
 
 
-def _in_flags(error):
+def _in_flags(error: BaseException) -> str:
     """Give the library's words in those of the command line."""
     return str(error).replace("resume=True (--resume)", "--resume").replace("resume=True", "--resume")
 
 
-def _goes_on(words):
+def _goes_on(words: list[str]) -> str:
     resumable = bool(words) and words[0] in _RESUMABLE
     return f"The same command {'with --resume ' if resumable else ''}goes on; what is finished is kept."
 

@@ -3,13 +3,14 @@
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import Executor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
@@ -20,7 +21,7 @@ from ..io._layouts import AXES
 from ..io._writing import only_one
 from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
-from ._records import finished_record, sweep
+from ._records import empty_record, finished_record, sweep
 from ._report import write_report
 from ._sources import Source, find_audio
 from ._splits import check_split_sizes, count_clips, finish_corpus
@@ -130,7 +131,7 @@ class BuildReport:
 
     clips: int
     seconds: float
-    skipped: list[dict] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -237,7 +238,7 @@ def build_corpus(
     return made
 
 
-def _check_names(sources, options):
+def _check_names(sources: Iterable[Source], options: BuildOptions) -> tuple[list[Source], dict[str, str]]:
     """Set sources aside whose names no file can have; refuse names that would overwrite each other."""
     good, failed = [], {}
     for source in sources:
@@ -261,7 +262,9 @@ def _check_names(sources, options):
     return good, failed
 
 
-def _make_videos(corpus, sources, options, executor, progress):
+def _make_videos(
+    corpus: Corpus, sources: Sequence[Source], options: BuildOptions, executor: Executor | None, progress: bool | None
+) -> dict[str, Any]:
     """Give the record of every source, made now or by an earlier build."""
     from tqdm import tqdm
 
@@ -287,7 +290,7 @@ def _make_videos(corpus, sources, options, executor, progress):
     return records
 
 
-def _result(future, source, corpus):
+def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, Any]:
     """Give a video's record. What the worker did not foresee fails that video, what stops all of them is raised."""
     error = future.exception()
     if error is None:
@@ -303,19 +306,11 @@ def _result(future, source, corpus):
     if isinstance(error, KtubeError) or not isinstance(error, Exception):
         raise error
     failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
-    return {
-        "name": source.name,
-        "clips": [],
-        "skipped": [],
-        "warnings": [],
-        "failed": failed,
-        "quality": {},
-        "files": {},
-    }
+    return empty_record(source.name, failed)
 
 
 @contextmanager
-def _workers(executor, jobs):
+def _workers(executor: Executor | None, jobs: int) -> Iterator[Executor]:
     """Give the caller's executor as it is, or a pool of our own that ends with us."""
     if executor is not None:
         yield executor
@@ -328,12 +323,14 @@ def _workers(executor, jobs):
         yield pool
 
 
-def _printable(value):
+def _printable(value: object) -> str:
     """Give text that every file can hold: undecodable parts of file names are written out."""
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def _finish(corpus, built, failed, options):
+def _finish(
+    corpus: Corpus, built: Sequence[tuple[Source, dict[str, Any]]], failed: dict[str, str], options: BuildOptions
+) -> Any:
     sweep(corpus, [record for _, record in built], options)
     clips = [
         {**clip, "source": source.name, "speaker": _printable(source.speaker or source.name)}
@@ -372,7 +369,7 @@ def _finish(corpus, built, failed, options):
     return report
 
 
-def _describe(source, record):
+def _describe(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": source.name,
         "speaker": _printable(source.speaker or source.name),
@@ -386,7 +383,7 @@ def _describe(source, record):
     }
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     """Say which versions had a part in the numbers."""
     found = {"python": platform.python_version()}
     for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy", "librosa"):

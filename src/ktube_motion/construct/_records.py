@@ -86,7 +86,7 @@ def finished_record(root: str | Path, source: Source, options: "BuildOptions") -
         return None  # a file has gone: making the video again says so properly
 
 
-def _read_record(path):
+def _read_record(path: Path) -> dict[str, Any] | None:
     try:
         record = read_json(path)
     except FormatError:
@@ -94,11 +94,11 @@ def _read_record(path):
     return record if isinstance(record, dict) and empty_record("").keys() <= record.keys() else None
 
 
-def _all_there(root, record, options):
+def _all_there(root: Path, record: Mapping[str, Any], options: "BuildOptions") -> bool:
     return set(clip_files(record, options)) == record["files"].keys() and not broken_files(root, record["files"])
 
 
-def clip_files(record: dict[str, Any], options: "BuildOptions") -> list[str]:
+def clip_files(record: Mapping[str, Any], options: "BuildOptions") -> list[str]:
     """Give the files of all clips of a video, from the corpus folder on."""
     names = _with_twins(record, options.mirror)
     return [f"{folder}/{name}{suffix}" for name in names for folder, suffix in CLIP_FILES.items()]
@@ -131,7 +131,7 @@ def _state(path: Path) -> list[int | str]:
         return [file.tell(), digest]
 
 
-def _with_twins(record, mirror):
+def _with_twins(record: Mapping[str, Any], mirror: bool) -> list[str]:
     names = [clip["name"] for clip in record["clips"]]
     return names + [MIRROR_PREFIX + name for name in names] if mirror else names
 

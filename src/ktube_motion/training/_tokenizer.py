@@ -80,7 +80,13 @@ class TokenizerTraining(LoopConfig):
 
 
 class _TokenizerTask:
-    best: Mapping[str, str] = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe": "min"}
+    best: Mapping[str, str] = {
+        "fid": "min",
+        "diversity_gap": "min",
+        "top1": "max",
+        "matching": "min",
+        "mpjpe_mm": "min",
+    }
 
     def __init__(
         self, config: TokenizerTraining, corpus: Corpus, evaluator: Evaluator | None, file: Path | None = None
@@ -181,7 +187,7 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
     Returns
     -------
     figures : dict of str to float
-        ``mpjpe`` and ``mpjpe_root`` (millimetres, global and with the roots
+        ``mpjpe_mm`` and ``root_mpjpe_mm`` (millimetres, global and with the roots
         laid on each other), ``codebook_use`` (share of codes that occur).
 
     Raises
@@ -202,8 +208,8 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
         frames += len(found)
     scale = 1000 * skeleton.metres_per_unit
     return {
-        "mpjpe": float(errors[0] / frames) * scale,
-        "mpjpe_root": float(errors[1] / frames) * scale,
+        "mpjpe_mm": float(errors[0] / frames) * scale,
+        "root_mpjpe_mm": float(errors[1] / frames) * scale,
         "codebook_use": codebook_use(torch.cat(tokens), tokenizer.config.num_codes),
     }
 
@@ -227,7 +233,7 @@ def train_tokenizer(
     corpus : Corpus
         With Mean and Std, and clips in train and val.
     output : path
-        See `fit`; ``best_mpjpe/`` and ``last/`` hold tokenizers.
+        See `fit`; ``best_mpjpe_mm/`` and ``last/`` hold tokenizers.
     evaluator : MotionEvaluator, optional
         Also keeps ``best_fid/``, ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
     start : MotionTokenizer, optional
