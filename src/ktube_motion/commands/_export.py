@@ -41,7 +41,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--fps", type=float, metavar="X", help="frames per second; goes before what the file says; .npy has 20 without"
     )
     add_axes(parser)
-    add_flags(parser, ours="bone-names unit body overwrite")
+    add_flags(parser, ours="bone-names unit body overwrite follow-links")
 
 
 def run(options: Namespace) -> None:
@@ -81,15 +81,15 @@ def from_corpus(options: Namespace) -> Readers:
     """Give, by name, what reads each clip and its words."""
     from ..io import Corpus
     from ._animate import check_clips
-    from ._shared._motions import read_clip
 
     build = command_line("build", "--root", options.root.as_posix())
-    corpus = Corpus(existing(options.root, "corpus", flag="--root", make=build, error=CorpusError))
+    root = existing(options.root, "corpus", flag="--root", make=build, error=CorpusError)
+    corpus = Corpus(root, follow_links=options.follow_links)
     names = options.names or corpus.names("all")
     check_clips(corpus, names)
 
     def read(name: str) -> "tuple[Motion, str | None]":
-        motion = read_clip(corpus, name)
+        motion = corpus.motion(name)
         return motion, motion.name
 
     readers: Readers = {name: partial(read, name) for name in names}

@@ -1,6 +1,8 @@
 """Frames into files (mp4, gif, a folder of PNG) and frames out of a source video, through ffmpeg."""
 
 import contextlib
+import errno
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,8 +15,9 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ..errors import ConfigError, FormatError, KtubeError
-from ..io._files import atomic_path
-from ..io._sound import find_ffmpeg
+from ..io._files import atomic_path, make_folder
+from ..io._sound import find_ffmpeg, media_input
+from ..io._writing import PREFIX_WRITING, writing
 from ..types import Motion, PoseSequence
 from ._fonts import need
 
@@ -119,11 +122,9 @@ def _open_folder(path: Path) -> Iterator[Write]:
     image = need("PIL.Image")
     if path.exists() and not path.is_dir():
         raise KtubeError("A file is in the way.", where=path, fix="Choose another name or add a suffix, as .mp4.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    except OSError as error:
-        raise KtubeError("Cannot write here.", where=path, found=error.strerror) from error
+    make_folder(path.parent)
+    with writing(path):
+        working = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path.parent))
     count = 0
 
     def write(frame: np.ndarray) -> None:
@@ -132,12 +133,14 @@ def _open_folder(path: Path) -> Iterator[Write]:
         count += 1
 
     try:
-        yield write
-        path.mkdir(exist_ok=True)
-        for old in path.glob("frame_*.png"):
-            old.unlink()
-        for new in sorted(working.iterdir()):
-            new.replace(path / new.name)
+        with writing(path, working):
+            yield write
+        with writing(path):
+            path.mkdir(exist_ok=True)
+            for old in path.glob("frame_*.png"):
+                old.unlink()
+            for new in sorted(working.iterdir()):
+                new.replace(path / new.name)
     finally:
         shutil.rmtree(working, ignore_errors=True)
 
@@ -148,11 +151,11 @@ def _command(target: Path, suffix: str, fps: float, size: tuple[int, int], audio
     command = [find_ffmpeg(), "-y", "-loglevel", "error", *raw]
     if suffix == ".gif":
         palette = "split[a][b];[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=none"
-        return [*command, "-vf", palette, str(target)]
+        return [*command, "-vf", palette, f"file:{target}"]
     if audio is not None:
-        command += ["-i", str(audio), "-map", "0:v", "-map", "1:a", "-af", "apad", "-c:a", "aac", "-shortest"]
+        command += [*media_input(audio), "-map", "0:v", "-map", "1:a", "-af", "apad", "-c:a", "aac", "-shortest"]
     command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
-    return [*command, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(target)]
+    return [*command, "-pix_fmt", "yuv420p", "-movflags", "+faststart", f"file:{target}"]
 
 
 class _Pipe:
@@ -215,7 +218,11 @@ def _open_ffmpeg(
             yield pipe.write
             pipe.finish()
         except BrokenPipeError as error:
-            raise KtubeError("ffmpeg failed.", where=path, found=pipe.words()) from error
+            words = pipe.words()
+            for number in (errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.EDQUOT):
+                if os.strerror(number) in words:
+                    raise OSError(number, os.strerror(number)) from error  # told by `writing`, as of any file
+            raise KtubeError("ffmpeg failed.", where=path, found=words) from error
         finally:
             pipe.stop()
 
@@ -252,7 +259,7 @@ def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndar
     ffmpeg = find_ffmpeg()
     filters = f"fps={fps:.6f},scale=-2:{height}"
     # A stream of PPM pictures says its own width, so the file need not be asked first.
-    command = [ffmpeg, "-loglevel", "error", "-i", str(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
+    command = [ffmpeg, "-loglevel", "error", *media_input(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
         try:
             count = 0

@@ -102,7 +102,9 @@ TRANSFORMER = SHARED | {
 
 OURS = {
     "resume": (False, bool, "go on exactly where this experiment stopped"),
-    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error"),
+    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error, and so is a clip "
+               "that models cannot read"),
+    "follow-links": (False, bool, "follow symbolic links that lead out of the corpus"),
     "evaluator": (None, str, "evaluator that measures; by default the one in checkpoints/DATANAME, for ktube "
                   "trained first when there is none"),
     "evaluator-iter": (None, int, "steps of that first training; by default as many as suit the corpus"),
