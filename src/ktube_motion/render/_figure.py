@@ -1,7 +1,7 @@
 """The body as pictures show it: a mesh with a face, coloured by its limbs, four joints a vertex, ready for a shader."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.util import find_spec
 
@@ -76,9 +76,8 @@ def _figure(body: Body, betas: tuple[float, ...]) -> Figure:
     first = joints[np.arange(len(joints)), weights.argmax(1)]
     parts = [_Part(vertices, normals, faces, joints, weights, _colours(first))]
     if isinstance(body, EmbeddedBody):
-        head = first == _HEAD
-        skull = faces[head[faces].all(1)]
-        parts += [_hair(vertices, normals, skull), *_face(vertices[head])]
+        head = vertices[first == _HEAD]
+        parts += [part.between(head.min(0), head.max(0)) for part in _head_parts(body)]
     starts = np.cumsum([0, *(len(part.vertices) for part in parts)])
     numbered = [part.faces + start for part, start in zip(parts, starts, strict=False)]
     joined = {
@@ -98,6 +97,22 @@ class _Part:
     joints: np.ndarray
     weights: np.ndarray
     colours: np.ndarray
+
+    def between(self, low: np.ndarray, high: np.ndarray) -> "_Part":
+        """Put a part, whose vertices are shares of a box, into the box from `low` to `high`."""
+        return replace(self, vertices=(low + self.vertices * (high - low)).astype(np.float32))
+
+
+@lru_cache(4)
+def _head_parts(body: Body) -> list[_Part]:
+    """Give hair and face of the average head, as shares of the box around it: all shapes have the same triangles."""
+    kept, faces = _light_mesh(body)
+    whole = np.asarray(body.rest_vertices(np.zeros(10, np.float32)), np.float32)
+    vertices, normals = whole[kept], NormalSum(body.faces)(whole)[kept]
+    head = body.weights[kept].argmax(1) == _HEAD
+    low, high = vertices[head].min(0), vertices[head].max(0)
+    parts = [_hair(vertices, normals, faces[head[faces].all(1)]), *_face(vertices[head])]
+    return [replace(part, vertices=(part.vertices - low) / (high - low)) for part in parts]
 
 
 @lru_cache(4)
@@ -185,11 +200,12 @@ def _face(head: np.ndarray) -> list[_Part]:
     # Place across and up in head widths and heights, radii in head widths, turn about z, colour, joint.
     table = [
         (0.0, 0.0, (0.058, 0.095, 0.085), 0.0, skin, _HEAD),
-        (0.0, -0.185, (0.115, 0.018, 0.045), 0.0, warm, _HEAD),
+        (0.0, -0.192, (0.070, 0.017, 0.040), 0.0, warm, _HEAD),
     ]
     for side, eye in zip((1, -1), _EYES, strict=True):
+        table.append((0.072 * side, -0.183, (0.045, 0.016, 0.038), 0.45 * side, warm, _HEAD))
         table.append((0.19 * side, 0.085, (0.058, 0.076, 0.030), 0.0, dark, eye))
-        table.append((0.20 * side, 0.195, (0.095, 0.016, 0.03), -0.14 * side, dark, _HEAD))
+        table.append((0.20 * side, 0.195, (0.095, 0.016, 0.03), -0.05 * side, dark, _HEAD))
     parts = []
     for across, up, radii, turn, colour, joint in table:
         x, y = middle[0] + across * size[0], middle[1] + up * size[1]

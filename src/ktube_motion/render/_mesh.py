@@ -93,7 +93,7 @@ def save_mesh_video(
     poses = [as_poses(clip, body=body) for clip in clips]
     fps = check_fps(fps, poses, path)
     writing = max(size[1] // 32, 12)
-    names = titles_for(titles, [_Named(getattr(clip, "name", "")) for clip in clips])
+    names = titles_for(titles, clips)
     headings = [draw_text(name, size[0], font_size=writing) for name in names]
     actors = [_actor(clip, body, fps, heading) for clip, heading in zip(poses, headings, strict=True)]
     width = size[0] * len(actors)
@@ -116,11 +116,6 @@ def save_mesh_video(
     finally:
         painter.close()
     return path
-
-
-@dataclass(frozen=True)
-class _Named:
-    name: str
 
 
 def _actor(poses: PoseSequence, body: Body, fps: float, title: np.ndarray) -> _Actor:

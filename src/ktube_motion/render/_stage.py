@@ -30,7 +30,7 @@ def shader_sources() -> dict[str, str]:
     >>> sorted(shader_sources())
     ['body.frag', 'body.vert', 'ground.frag', 'ground.vert']
     """
-    room = files(__package__) / "shaders"
+    room = files(__package__) / "page" / "shaders"
     light = (room / "light.glsl").read_text("utf-8")
     read = {name: (room / name).read_text("utf-8") for name in ("body.vert", "body.frag", "ground.vert", "ground.frag")}
     return {name: light + source if name.endswith("frag") else source for name, source in read.items()}
