@@ -1,9 +1,11 @@
 """Who draws a body: OpenGL through a card or in software, and ray casting where there is no OpenGL."""
 
 import ctypes.util
+import logging
 import os
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +18,8 @@ from ._scene import Camera
 from ._stage import ADVICE, Stage
 
 __all__ = ["Renderer", "make_renderer"]
+
+logger = logging.getLogger(__name__)
 
 
 class Renderer(Protocol):
@@ -67,6 +71,7 @@ def make_renderer(kind: str, *, size: tuple[int, int]) -> Renderer:
     if platform is None:
         if kind != "auto":
             raise MissingDependencyError(f"There is no {kind} library on this machine.", fix=ADVICE)
+        _tell_faster()
         return RayStage(size)
     try:
         return Stage(size, platform)
@@ -75,6 +80,14 @@ def make_renderer(kind: str, *, size: tuple[int, int]) -> Renderer:
             raise
         warnings.warn(f"{error} Ray casting is used instead.", stacklevel=3)
         return RayStage(size)
+
+
+@cache  # once is enough
+def _tell_faster() -> None:
+    logger.warning(
+        "No OpenGL is here: bodies are drawn by ray casting, which takes longer. "
+        "apt-get install libosmesa6 libgl1 libxrender1 makes it faster."
+    )
 
 
 def _platform(kind: str) -> str | None:
