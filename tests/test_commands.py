@@ -205,7 +205,7 @@ def test_a_missing_tokenizer_names_the_training_that_leaves_it(command, tmp_path
 @pytest.mark.parametrize(
     "line",
     ["build", "build --poses a", "build --table a --samples 3", "build --samples 2", "export", "export a --root b",
-     "export a --names b", "quickstart --poses a", "generate --say a", "render"],
+     "export a --names b", "quickstart --poses a", "generate", "generate --say a --words b", "render"],
 )  # fmt: skip
 def test_flags_that_do_not_go_together(command, tmp_path, line):
     code, error = command(*line.split())

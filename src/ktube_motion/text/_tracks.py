@@ -93,6 +93,21 @@ class WindowWordEncoder:
         vectors = self._read([*words, *forms, *_windows(words, self.before)])
         return torch.cat(vectors.chunk(3), -1)
 
+    def vary(self, vectors: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
+        """Give the vectors of words of which a share is said in its dictionary form, for training.
+
+        Examples
+        --------
+        >>> from ktube_motion.text import EmbeddedTextEncoder
+        >>> encoder = WindowWordEncoder(EmbeddedTextEncoder())
+        >>> said, form = encoder.encode_words(["보세요."]), encoder.encode_words(["보다"])
+        >>> torch.equal(encoder.vary(said, 1.0, np.random.default_rng(0)), form)
+        True
+        """
+        form = vectors[:, self.encoder.dim : 2 * self.encoder.dim].repeat(1, 3)
+        plainly = torch.from_numpy(rng.random(len(vectors)) < share)[:, None]
+        return torch.where(plainly, form, vectors)
+
 
 class ContextWordEncoder:
     """Word vectors from an encoder built on transformers: the states of the word after the words that led to it.
