@@ -181,14 +181,17 @@ def measure_everyday(options, pipeline, judge, rows):
         counts["fitting"] += any(
             concept == wanted and abs(stroke - start) < NEAR + 0.3 for stroke, concept in seen for start, wanted in due
         )
-    share = lambda part, whole: f"{100 * counts[part] / max(counts[whole] if whole in counts else whole, 1):.3g}"  # noqa: E731
+
+    def share(part, whole):
+        return f"{100 * counts[part] / max(whole, 1):.3g}"
+
     rows += [
         ["sentences", len(texts)],
         ["sentences with a word that is like one that carries a gesture %", share("due", len(texts))],
-        ["of these, sentences with that gesture %", share("met", "due")],
-        ["of these, sentences with that gesture on its word %", share("fitting", "due")],
+        ["of these, sentences with that gesture %", share("met", counts["due"])],
+        ["of these, sentences with that gesture on its word %", share("fitting", counts["due"])],
         ["sentences with any gesture of the hands %", share("gestures", len(texts))],
-        ["of the other sentences, with a gesture of the hands %", share("stray", "silent")],
+        ["of the other sentences, with a gesture of the hands %", share("stray", counts["silent"])],
     ]
 
 
@@ -198,7 +201,7 @@ def main():
         options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
     )
     encoder = EmbeddedTextEncoder()
-    pipeline = make_pipeline(*train(options, corpus, encoder, WindowWordEncoder(encoder)), encoder)
+    pipeline = make_pipeline(*train(options, corpus, encoder, WindowWordEncoder(encoder, before=0)), encoder)
     judge, talks, everyday = Judge(corpus, labels), [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)
     if options.sentences:

@@ -16,7 +16,7 @@ from ._shared._options import Parser, UsageError, nearest
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart", "check-assets"),
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),

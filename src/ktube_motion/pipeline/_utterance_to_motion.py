@@ -23,6 +23,7 @@ from ._hearing import LEAD_IN, hear, spoken_words, words_of_talk
 from ._in_betweening import write_between
 from ._joining import Before, Neighbour, check_neighbour, end_of, prefixes, start_of
 from ._parts import check_parts, load_parts, save_parts
+from ._sharing import SharedPipeline
 from ._talk import number_of_frames, read_talk, token_spans
 
 __all__ = ["UtteranceToMotion"]
@@ -31,7 +32,7 @@ _CONTEXT = 4  # more is hardly smoother, and what was done before then outweighs
 _TEXTS = 64  # utterances of a talk that are encoded at once
 
 
-class UtteranceToMotion:
+class UtteranceToMotion(SharedPipeline):
     """Text in, motion out.
 
     Parameters
@@ -99,7 +100,7 @@ class UtteranceToMotion:
         self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
         self.hears_words = transformer.config.word_dim > 0
         if word_encoder is None and self.hears_words:
-            word_encoder = make_word_encoder(text_encoder)
+            word_encoder = make_word_encoder(text_encoder, identity=transformer.config.word_encoder)
         self.word_encoder = word_encoder if self.hears_words else None
         check_parts(tokenizer, transformer, text_encoder, self.word_encoder)
         self.fps = tokenizer.config.fps
@@ -113,17 +114,25 @@ class UtteranceToMotion:
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, *, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
+        cls,
+        folder: str | Path,
+        *,
+        text_encoder: TextEncoder | None = None,
+        map_location: str | torch.device = "cpu",
+        **hub: Any,
     ) -> "UtteranceToMotion":
         """Load a folder with ``tokenizer/``, ``transformer/`` and ``pipeline.json``.
 
         Parameters
         ----------
-        folder : path
-            As `save_pretrained` writes it; or ``"sample-speaker"``, which comes with the library.
+        folder : path or str
+            As `save_pretrained` writes it; ``"sample-speaker"``, which comes with the library; or, where there is no
+            such folder, a hub id as ``"user/model"``.
         text_encoder : TextEncoder, optional
             Needed where the folder does not bring it back: its files are not here, or it has no recipe.
         map_location : str or torch.device
+        **hub
+            revision, token, cache_dir, local_files_only: as `huggingface_hub.snapshot_download` has them.
 
         Returns
         -------
@@ -134,7 +143,7 @@ class UtteranceToMotion:
         CheckpointError
             If a part is missing, or the parts do not belong together.
         """
-        tokenizer, transformer, encoder, sampling = load_parts(folder, text_encoder, map_location)
+        tokenizer, transformer, encoder, sampling = load_parts(folder, text_encoder, map_location, **hub)
         return cls(tokenizer, transformer, encoder, sampling=sampling)
 
     def save_pretrained(self, folder: str | Path) -> None:

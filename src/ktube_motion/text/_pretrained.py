@@ -1,22 +1,24 @@
 """Text encoders on transformers models: KE-T5 and VL-KE-T5, CLIP, and any other encoder."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..errors import CheckpointError, ConfigError, DataError, MissingDependencyError
+from ..errors import CheckpointError, ConfigError, DataError
 from ._encoders import clean_texts
+from ._model_loading import (
+    fingerprint_model,
+    load_model,
+    load_tokenizer,
+    pooled_t5,
+    token_limit,
+    transformers_library,
+)
 
 __all__ = ["ClipTextEncoder", "HFTextEncoder", "KeT5TextEncoder"]
-
-_PROBE = "오른손을 들어 흔든다. Hello 123"  # tells tokenizers apart by what they make of it
-_NO_LIMIT = 10**6  # transformers writes "no limit" as a huge number
 
 
 class _PretrainedTextEncoder:
@@ -47,8 +49,8 @@ class _PretrainedTextEncoder:
         self.dim: int
         self.batch_size: int
         self.dim, self.overflow, self.batch_size = dim, overflow, batch_size
-        self.max_tokens: int = max_tokens or _limit(model.config, tokenizer)
-        self.identity: str = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
+        self.max_tokens: int = max_tokens or token_limit(model.config, tokenizer)
+        self.identity: str = f"{name}/{pooling}/{dim}/{fingerprint_model(model, tokenizer)}"
         self.recipe = recipe
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -206,8 +208,8 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
         if pooler not in ("mean", "simple", "none"):
             raise ConfigError("pooler is not known.", expected="'mean', 'simple' or 'none'", found=repr(pooler))
         self.pooler = pooler
-        kind = _pooled_t5() if pooler != "none" else _transformers().T5EncoderModel
-        model, missing = _load_model(kind, source, local_files_only)
+        kind = pooled_t5() if pooler != "none" else transformers_library().T5EncoderModel
+        model, missing = load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This T5 lacks weights of its pooler." if any("pooler" in name for name in missing) else "Incomplete.",
@@ -218,7 +220,7 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="ke-t5",
             pooling=pooler,
             dim=model.config.d_model,
@@ -268,15 +270,15 @@ class ClipTextEncoder(_PretrainedTextEncoder):
         device: torch.device | str = "cpu",
         local_files_only: bool = False,
     ) -> None:
-        kind = _transformers().CLIPTextModelWithProjection
-        model, missing = _load_model(kind, source, local_files_only)
+        kind = transformers_library().CLIPTextModelWithProjection
+        model, missing = load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This CLIP is incomplete.", where=source, found=f"no {', '.join(sorted(missing)[:4])}"
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="clip",
             pooling="projection",
             dim=model.config.projection_dim,
@@ -337,7 +339,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
         self.pooling: str
         self.normalize: bool
         self.pooling, self.normalize = pooling, normalize
-        model, missing = _load_model(_transformers().AutoModel, source, local_files_only)
+        model, missing = load_model(transformers_library().AutoModel, source, local_files_only)
         # Sentence encoders are often saved without the head for BERT's own training, which is not used here.
         missing = {name for name in missing if not name.startswith("pooler.")}
         if missing:
@@ -346,7 +348,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
             model = model.get_encoder()
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name=model.config.model_type,
             pooling=pooling + ("-normalized" if normalize else ""),
             dim=model.config.hidden_size,
@@ -391,93 +393,3 @@ _POOLINGS = {
     "last": lambda states, mask: states[torch.arange(len(states)), mask.sum(1) - 1],
     "sqrt_mean": lambda states, mask: _sum(states, mask) / mask.sum(1, keepdim=True).sqrt(),
 }
-
-
-def _transformers() -> ModuleType:
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingDependencyError("transformers is not installed.", fix="pip install transformers") from error
-    return transformers
-
-
-def _pooled_t5() -> type[Any]:
-    """Give the class of VL-KE-T5's language model: a T5 encoder and its pooler's weights."""
-
-    class Pooler(nn.Module):
-        def __init__(self, size: int) -> None:
-            super().__init__()
-            self.dense1, self.layernorm = nn.Linear(size, size), nn.LayerNorm(size, eps=1e-12)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.layernorm(self.dense1(x))
-
-    class PooledT5(_transformers().T5EncoderModel):  # type: ignore[misc]  # a class known at run time only
-        def __init__(self, config: Any) -> None:
-            super().__init__(config)
-            self.pooler = Pooler(config.d_model)
-            self.post_init()
-
-    return PooledT5
-
-
-def _check_source(source: str | Path) -> bool:
-    """Give whether `source` is a folder; raise if it is a path to nothing."""
-    path = Path(source)
-    if path.is_dir():
-        return True
-    if isinstance(source, Path) or path.is_absolute() or len(path.parts) > 2 or str(source).startswith("."):
-        raise CheckpointError("There is no such folder.", where=source, fix="Give a model folder or a hub id.")
-    return False
-
-
-def _load_model(kind: Any, source: str | Path, local_files_only: bool) -> tuple[Any, set[str]]:
-    """Load weights in float32; give the model and the set of weights the checkpoint lacks."""
-    from safetensors import SafetensorError
-
-    local = _check_source(source)
-    try:
-        model, report = kind.from_pretrained(
-            str(source), local_files_only=local or local_files_only, output_loading_info=True, dtype=torch.float32
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError("Cannot load this model.", where=source, found=error) from error
-    return model, set(report["missing_keys"])
-
-
-def _load_tokenizer(source: Any, local_files_only: bool) -> Any:
-    if not isinstance(source, (str, Path)):
-        return source
-    local = _check_source(source)
-    # KE-T5 ships spiece.model alone, which says nothing of its class.
-    sentencepiece = local and (Path(source) / "spiece.model").is_file()
-    kind = _transformers().T5Tokenizer if sentencepiece else _transformers().AutoTokenizer
-    try:
-        return kind.from_pretrained(str(source), local_files_only=local or local_files_only)
-    except ImportError as error:
-        raise MissingDependencyError(
-            "This tokenizer needs sentencepiece and protobuf.", where=source, fix='pip install "ktube_motion[korean]"'
-        ) from error
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError("Cannot load this tokenizer.", where=source, found=error) from error
-
-
-def _limit(config: Any, tokenizer: Any) -> int:
-    """Find how many tokens the model reads: the least of what model and tokenizer say, else 512."""
-    limits = [tokenizer.model_max_length]
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions:
-        # RoBERTa and its kin number positions from behind the padding token.
-        shifted = any(family in config.model_type for family in ("roberta", "camembert"))
-        limits.append(positions - (config.pad_token_id + 1 if shifted else 0))
-    return min((limit for limit in limits if limit < _NO_LIMIT), default=512)
-
-
-def _fingerprint(model: nn.Module, tokenizer: Any) -> str:
-    """Hash a sample of every weight, and the tokenizer's reading of one sentence."""
-    digest = hashlib.sha256(json.dumps(tokenizer(_PROBE)["input_ids"]).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        sample = weight.detach().flatten()
-        sample = torch.cat((sample[:64], sample[-64:])).float().cpu().numpy()
-        digest.update(f"{name}{tuple(weight.shape)}".encode() + sample.tobytes())
-    return digest.hexdigest()[:12]

@@ -140,8 +140,15 @@ class ContextWordEncoder:
         return self._read(_windows(words, self.before)) if words else torch.zeros(0, self.dim)
 
 
-def word_encoder(encoder: TextEncoder) -> WordEncoder:
+def word_encoder(encoder: TextEncoder, *, identity: str = "") -> WordEncoder:
     """Give the word encoder that gets most out of a text encoder: its states, or windows where it has none.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    identity : str
+        That of the word encoder which a model was trained with: so many words before are read, where it is of this
+        kind.
 
     Examples
     --------
@@ -151,7 +158,9 @@ def word_encoder(encoder: TextEncoder) -> WordEncoder:
     """
     while hasattr(encoder, "encoder"):  # a cache, or one that reads the same in parts
         encoder = encoder.encoder
-    return ContextWordEncoder(encoder) if hasattr(encoder, "encode_last_words") else WindowWordEncoder(encoder)
+    kind = ContextWordEncoder if hasattr(encoder, "encode_last_words") else WindowWordEncoder
+    before = identity.rpartition("/")[2]
+    return kind(encoder, before=int(before)) if before.isdecimal() else kind(encoder)
 
 
 def _windows(words: Sequence[str], before: int) -> list[str]:

@@ -227,9 +227,9 @@ def caption_entries(
     texts: Sequence[Utterance],
     num_frames: int,
     *,
+    min_frames: int,
+    max_frames: int | None,
     fps: float = 20.0,
-    min_frames: int = 40,
-    max_frames: int | None = 199,
     limit_clip: bool = True,
 ) -> tuple[list[CaptionEntry], dict[str, int]]:
     """List what a clip adds to a text-to-motion data set, by the published protocol.
@@ -240,11 +240,11 @@ def caption_entries(
         Texts of one clip, times in seconds from its start; 0 to 0 (or NaN) is the whole clip.
     num_frames : int
         Length of the clip's motion.
+    min_frames, max_frames : int
+        Limits of the clip and of each part; `evaluation.EvaluationConfig` knows those of the data sets. Training on
+        tokens takes 1 and None.
     fps : float
         Frames per second. For motion tokens: tokens per second, ``fps / frames_per_token``.
-    min_frames, max_frames : int
-        Limits of the clip and of each part. The defaults are those of evaluation on HumanML3D (KIT-ML: 24 to 199);
-        training on tokens takes 1 and None.
     limit_clip : bool
         Whether a clip outside the limits loses its texts about parts of it too, as published.
 
@@ -259,7 +259,7 @@ def caption_entries(
     Examples
     --------
     >>> texts = [Utterance(0, 0, "걷는다"), Utterance(2.0, 7.5, "돈다"), Utterance(1.0, 2.0, "선다")]
-    >>> entries, counts = caption_entries(texts, 199)
+    >>> entries, counts = caption_entries(texts, 199, min_frames=40, max_frames=199)
     >>> [(entry.start, entry.stop, len(entry.texts)) for entry in entries], counts
     ([(40, 150, 1), (0, 199, 1)], {'too_short': 1, 'too_long': 0})
     """

@@ -224,7 +224,7 @@ class VectorQuantizer(Quantizer):
     (torch.Size([3, 5, 2]), torch.Size([3, 5]))
     """
 
-    training_state = ("ema_count", "ema_sum", "initialised", "updates")
+    training_state: ClassVar[tuple[str, ...]] = ("ema_count", "ema_sum", "initialised", "updates")
     codebook: torch.Tensor
     ema_count: torch.Tensor
     ema_sum: torch.Tensor
