@@ -3,12 +3,19 @@
 from ._bodies import Body, load_body, pose_to_joints
 from ._chains import bone_offsets, forward_kinematics, global_rotations, inverse_kinematics
 from ._fitting import fit_betas, fit_poses
+from ._landmark_fitting import fit_landmarks
+from ._landmarks import BODY_LANDMARKS, HAND_LANDMARKS, LANDMARKS, Landmarks
 from ._mirror import mirror, mirror_positions
 
 __all__ = [
+    "BODY_LANDMARKS",
+    "HAND_LANDMARKS",
+    "LANDMARKS",
     "Body",
+    "Landmarks",
     "bone_offsets",
     "fit_betas",
+    "fit_landmarks",
     "fit_poses",
     "forward_kinematics",
     "global_rotations",
