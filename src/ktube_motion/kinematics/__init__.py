@@ -6,6 +6,7 @@ from ._fitting import fit_betas, fit_poses
 from ._landmark_fitting import fit_landmarks
 from ._landmarks import BODY_LANDMARKS, HAND_LANDMARKS, LANDMARKS, Landmarks
 from ._mirror import mirror, mirror_positions
+from ._swaps import mend_swaps
 
 __all__ = [
     "BODY_LANDMARKS",
@@ -21,6 +22,7 @@ __all__ = [
     "global_rotations",
     "inverse_kinematics",
     "load_body",
+    "mend_swaps",
     "mirror",
     "mirror_positions",
     "pose_to_joints",

@@ -97,7 +97,7 @@ def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
 
     names = SMPLH_52.joint_names
     rest = np.stack([body.rest_joints(unit) for unit in np.eye(11, 10, k=-1, dtype=np.float32)])[:, BODY_IN_SMPLX]
-    rows, wanted = [np.eye(10) * 0.3], [np.zeros(10)]
+    rows, wanted = [np.eye(10)], [np.zeros(10)]
     for pair in _BONES:
         lengths = np.concatenate([_lengths(shot, pair) for shot in shots])
         if len(lengths) < 3:

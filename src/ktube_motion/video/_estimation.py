@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import DataError
-from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks
+from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
@@ -140,7 +140,7 @@ def estimate_poses(
     seen = estimate_landmarks(path, engine=engine, models=models, fps=fps, hands=hands, progress=progress)
     if not any((landmarks.require_weights() > 0).any() for landmarks in seen.landmarks):
         raise DataError("Nobody is seen in this video.", where=path, found=f"{len(seen.shots)} shots")
-    return join_shots(fit_landmarks(seen.landmarks, body=body))
+    return join_shots(fit_landmarks([mend_swaps(shot)[0] for shot in seen.landmarks], body=body))
 
 
 def join_shots(shots: Sequence[PoseSequence]) -> PoseSequence:
