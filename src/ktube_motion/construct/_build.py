@@ -67,6 +67,12 @@ class BuildOptions:
     axes : str or None
         Axes of all pose files whose source names none, see `io.load_poses`.
         Without either, a video whose body does not stand is refused.
+    engine, models : str
+        What looks at sources that are video files, see `video.load_engine`.
+    video_fps : float or None
+        How often it looks; by default at every frame, at most 30 a second.
+    fingers : bool
+        Whether it looks at the hands, which takes as long as all the rest.
     """
 
     fps: float = 20.0
@@ -84,6 +90,10 @@ class BuildOptions:
     body_model: str | None = None
     voice: str = ""
     axes: str | None = None
+    engine: str = "litert"
+    models: str | None = None
+    video_fps: float | None = None
+    fingers: bool = True
 
     def __post_init__(self) -> None:
         ok = {

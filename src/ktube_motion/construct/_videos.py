@@ -21,6 +21,7 @@ from ._records import record_path, source_key
 from ._sources import Source
 from ._stretches import stretches
 from ._voices import spoken_cues
+from ._watching import is_video, watch
 
 if TYPE_CHECKING:
     from ._build import BuildOptions
@@ -49,7 +50,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
     with _one_thread():
         try:
             record["key"] = source_key(source, options)
-            poses, rough, seen, quality, looked = _clean(source, options)
+            poses, rough, seen, quality, looked = _clean(source, corpus.root, options)
             cues, words, told = spoken_cues(source, options)
             cues, confidences, heard, warnings = _listen(source, cues)
             spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
@@ -83,11 +84,12 @@ def _one_thread():
         torch.set_num_threads(threads)
 
 
-def _clean(source, options):
+def _clean(source, root, options):
     """Give clean poses, the same without the low-pass, which frames were seen, figures of quality, and warnings."""
     axes = source.axes or options.axes
+    file, watched, warnings = watch(source, root, options) if is_video(source.poses) else (source.poses, {}, [])
     reading = read_poses(
-        source.poses, format=source.format, fps=source.fps, person=source.person, axes=axes,
+        file, format=source.format, fps=source.fps, person=source.person, axes=axes,
         body_model=options.body_model,
     )  # fmt: skip
     if not reading.upright and axes is None:
@@ -117,10 +119,11 @@ def _clean(source, options):
         "stand_ins": reading.stand_ins,
         "outliers": int(raw.valid.sum() - found.valid.sum()),
         "unfilled": round(1 - float(rough.valid.mean()), 4),
+        **watched,
     }
     poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
     nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
-    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, reading.warnings
+    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, [*warnings, *reading.warnings]
 
 
 def _listen(source, cues):

@@ -1,7 +1,7 @@
 """From a video file to poses: frames, shots, the speaker, landmarks; a body is fitted to them in `kinematics`."""
 
 from ._engines import ENGINES, Engine, SeenBody, SeenHand, load_engine, register_engine
-from ._estimation import VideoLandmarks, estimate_landmarks, estimate_poses
+from ._estimation import VideoLandmarks, estimate_landmarks, estimate_poses, fit_video
 from ._frames import VideoInfo, probe_video, read_frames
 from ._litert import LiteRTEngine
 from ._models import ModelFile, find_models
@@ -23,6 +23,7 @@ __all__ = [
     "find_cuts",
     "find_models",
     "find_shots",
+    "fit_video",
     "load_engine",
     "probe_video",
     "read_frames",

@@ -14,9 +14,8 @@ import numpy as np
 from ..errors import DataError, FormatError
 from ..io._sound import find_ffmpeg
 
-__all__ = ["VIDEOS", "VideoInfo", "probe_video", "read_frames"]
+__all__ = ["VideoInfo", "choose_rate", "probe_video", "read_frames"]
 
-VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg", ".mpeg", ".wmv", ".3gp")
 # Only local files: a playlist must not send us to the network.
 _LOCAL = ["-protocol_whitelist", "file,pipe"]
 _STREAM = re.compile(r"Stream #0:\d+.*: Video: .*")

@@ -1,6 +1,6 @@
 """Who speaks: of the people in a shot the one who is largest, closest to the middle and there all the time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ._engines import Engine, SeenBody
 from ._regions import Region, letterbox
 
-__all__ = ["Candidate", "choose_speaker", "colour_distance", "find_people", "torso_colour"]
+__all__ = ["choose_speaker", "colour_distance", "find_people", "look_for_speaker", "torso_colour"]
 
 _SAME_PLACE = 0.35  # of the region's size: how far somebody moves between two looks
 _SHOULDERS_AND_HIPS = [11, 12, 24, 23]
@@ -42,33 +42,43 @@ def find_people(engine: Engine, picture: np.ndarray) -> list[tuple[float, Region
 class Candidate:
     """One person in several looks at a shot."""
 
-    regions: list[tuple[int, Region]] = field(default_factory=list)
+    regions: list[Region] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
 
     def weight(self, width: int, height: int, looks: int) -> float:
         """How much this is the speaker: size times nearness to the middle times presence."""
-        sizes = np.array([region.size for _, region in self.regions]) / max(width, height)
-        away = np.array([abs(region.x - width / 2) / width for _, region in self.regions])
+        sizes = np.array([region.size for region in self.regions]) / max(width, height)
+        away = np.array([abs(region.x - width / 2) / width for region in self.regions])
         return float((sizes * np.exp(-2.0 * away) * np.array(self.scores)).sum() / looks)
 
 
 def choose_speaker(
-    looks: Sequence[tuple[int, list[tuple[float, Region]]]], *, width: int, height: int
+    looks: Sequence[list[tuple[float, Region]]], *, width: int, height: int
 ) -> Candidate | None:
     """Follow people from look to look and choose one; None where nobody is ever seen."""
     people: list[Candidate] = []
-    for frame, found in looks:
+    for found in looks:
         free = list(people)
         for score, region in found:
-            near = min(free, key=lambda person: person.regions[-1][1].distance(region), default=None)
-            if near is None or near.regions[-1][1].distance(region) > _SAME_PLACE:
+            near = min(free, key=lambda person: person.regions[-1].distance(region), default=None)
+            if near is None or near.regions[-1].distance(region) > _SAME_PLACE:
                 near = Candidate()
                 people.append(near)
             else:
                 free.remove(near)
-            near.regions.append((frame, region))
+            near.regions.append(region)
             near.scores.append(score)
     return max(people, key=lambda person: person.weight(width, height, len(looks)), default=None)
+
+
+def look_for_speaker(engine: Engine, pictures: Iterable[np.ndarray]) -> Region | None:
+    """Choose the speaker of a shot from some of its pictures; None where nobody is."""
+    looks, width, height = [], 1, 1
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        looks.append(find_people(engine, picture))
+    chosen = choose_speaker(looks, width=width, height=height)
+    return None if chosen is None else chosen.regions[0]
 
 
 def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:

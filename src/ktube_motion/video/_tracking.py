@@ -1,15 +1,14 @@
 """One person through one shot: detector, crop, landmarks, next crop; lost and found again, never exchanged."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from ._engines import Engine, SeenBody, SeenHand
-from ._people import choose_speaker, colour_distance, find_people, torso_colour
+from ._people import colour_distance, find_people, torso_colour
 from ._regions import Region
 
-__all__ = ["SeenFrame", "follow_speaker", "look_for_speaker"]
+__all__ = ["Follower", "SeenFrame"]
 
 _JUMP = 0.3  # of the region's size, from one frame to the next
 _OTHER_COLOUR = 45.0
@@ -19,21 +18,12 @@ _SEARCH_SECONDS = 0.25
 
 @dataclass(frozen=True, eq=False)
 class SeenFrame:
-    """What was seen of the speaker in one frame."""
+    """What was seen of the speaker in one frame, whose height and width are `size`."""
 
     body: SeenBody | None
     left: SeenHand | None = None
     right: SeenHand | None = None
-
-
-def look_for_speaker(engine: Engine, pictures: Iterable[tuple[int, np.ndarray]]) -> Region | None:
-    """Choose the speaker of a shot from some of its pictures; None where nobody is."""
-    looks, width, height = [], 1, 1
-    for frame, picture in pictures:
-        height, width = picture.shape[:2]
-        looks.append((frame, find_people(engine, picture)))
-    chosen = choose_speaker(looks, width=width, height=height)
-    return None if chosen is None else chosen.regions[0][1]
+    size: tuple[int, int] = (1, 1)
 
 
 class Follower:
@@ -67,7 +57,7 @@ class Follower:
         self.region = self.place = body.region
         self._learn(picture, body)
         left, right = self._hands(picture, body)
-        self.before = SeenFrame(body, left, right)
+        self.before = SeenFrame(body, left, right, picture.shape[:2])
         return self.before
 
     def _same(self, picture: np.ndarray, region: Region | None) -> SeenBody | None:
@@ -109,10 +99,3 @@ class Follower:
         right = self.engine.hand(picture, body, left=False, before=self.before.right)
         return left, right
 
-
-def follow_speaker(
-    engine: Engine, pictures: Iterable[np.ndarray], place: Region, *, fps: float, hands: bool = True
-) -> list[SeenFrame]:
-    """Follow the speaker through the pictures of a shot."""
-    follower = Follower(engine, place, fps=fps, hands=hands)
-    return [follower.step(picture) for picture in pictures]
