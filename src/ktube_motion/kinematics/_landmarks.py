@@ -51,7 +51,7 @@ def _sites() -> dict[str, Site]:
     for side, sign, wrist, ankle in (("left", 1, 20, 7), ("right", -1, 21, 8)):
         sites[f"{side}_pinky"] = Site(joint(f"{side}_pinky1"))
         sites[f"{side}_index"] = Site(joint(f"{side}_index1"))
-        sites[f"{side}_thumb"] = Site(joint(f"{side}_thumb2"))
+        sites[f"{side}_thumb"] = Site(wrist, (sign * 0.058, -0.017, 0.05))  # its knuckle in a relaxed hand
         sites[f"{side}_heel"] = Site(ankle, (0.0, -0.06, -0.05))
         sites[f"{side}_foot_index"] = Site(ankle, (sign * 0.05, -0.06, 0.17))
         tips = {"thumb": (0.021, -0.003, 0.021), "index": (0.024, -0.003, 0.0), "middle": (0.025, -0.003, -0.003),
