@@ -4,13 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from test_video import RED, Blobs, ffmpeg, scene, write_video
 
 from ktube_motion.construct import BuildOptions, build_corpus, pair_videos, read_sources
 from ktube_motion.errors import ConfigError, CorpusError
 from ktube_motion.io import Corpus, load_poses
 from ktube_motion.io._files import read_json, write_text
 from ktube_motion.video import register_engine
-from test_video import RED, Blobs, ffmpeg, scene, write_video
 
 WORDS = "1\n00:00:00,200 --> 00:00:02,400\n{}\n"
 
@@ -94,8 +94,8 @@ def test_bad_videos_are_counted_and_the_rest_is_built(films, tmp_path):
     write_video(films / "slow.mp4", [scene((RED, 60, 60, 80))] * 4, fps=1)
     write_video(films / "still.mp4", [scene((RED, 60, 60, 80))])
     ffmpeg("-f", "lavfi", "-i", "sine=duration=1", "-c:a", "aac", films / "sound.mp4")
-    bad = {"broken": "no moving pictures", "nobody": "Nobody is seen", "slow": "too few frames", "still": "still picture",
-           "sound": "no moving pictures"}  # fmt: skip
+    bad = {"broken": "no moving pictures", "nobody": "Nobody is seen", "slow": "too few frames",
+           "still": "still picture", "sound": "no moving pictures"}  # fmt: skip
     for name in bad:
         write_text(films / f"{name}.srt", WORDS.format("누구세요?"))
     report, _ = build(films, tmp_path / "K")

@@ -107,8 +107,8 @@ def test_a_wild_landmark_hardly_counts(speaker):
 def test_elbows_bend_only_the_way_they_can(speaker):
     backwards = np.zeros((20, 55, 3))
     backwards[:, 18, 1] = 0.9  # the left forearm bent behind the arm
-    found = fit_landmarks(seen_on(PoseSequence(backwards, fps=20), ["left_shoulder", "right_shoulder", "left_elbow",
-                                                                    "left_wrist", "left_hip", "right_hip"]))  # fmt: skip
+    arms = ["left_shoulder", "right_shoulder", "left_elbow", "left_wrist", "left_hip", "right_hip"]
+    found = fit_landmarks(seen_on(PoseSequence(backwards, fps=20), arms))
     assert found.rotvecs[:, 18, 1].max() < 0.4
 
 

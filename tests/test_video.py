@@ -37,8 +37,8 @@ def write_video(path, frames, *, fps=20, options=()):
     """Write frames ``(T, height, width, 3)`` losslessly."""
     height, width = frames[0].shape[:2]
     command = [find_ffmpeg(), "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
-               "-s", f"{width}x{height}", "-r", str(fps), "-i", "-", "-c:v", "libx264", "-crf", "0", "-preset", "ultrafast",
-               *options, str(path)]  # fmt: skip
+               "-s", f"{width}x{height}", "-r", str(fps), "-i", "-", "-c:v", "libx264", "-crf", "0", "-preset",
+               "ultrafast", *options, str(path)]  # fmt: skip
     subprocess.run(command, input=b"".join(np.ascontiguousarray(frame).tobytes() for frame in frames), check=True)
     return path
 
@@ -66,7 +66,9 @@ class Blobs:
         return [
             (0.9, found)
             for found in (self._find(picture, colour) for colour in (RED, BLUE))
-            if found is not None and (corners[0] <= (found.x, found.y)).all() and (corners[1] >= (found.x, found.y)).all()
+            if found is not None
+            and (corners[0] <= (found.x, found.y)).all()
+            and (corners[1] >= (found.x, found.y)).all()
         ]
 
     def _find(self, picture, colour):
@@ -296,7 +298,7 @@ def test_without_networks_one_message_says_how_to_get_them(monkeypatch, tmp_path
         raise models.PackageNotFoundError(name)
 
     monkeypatch.setattr(models, "distribution", nothing)
-    with pytest.raises(MissingDependencyError, match="pip install --no-deps mediapipe==0.10.21"):
+    with pytest.raises(MissingDependencyError, match=r"pip install --no-deps mediapipe==0\.10\.21"):
         find_models()
     (tmp_path / "mediapipe-1.0.0-py3-none-any.whl").write_bytes(b"no wheel")
     with pytest.raises(FormatError, match=r"pip download --no-deps mediapipe==0\.10\.21"):
@@ -338,7 +340,9 @@ def test_a_region_knows_its_way_back():
     np.testing.assert_allclose(region.from_picture(region.to_picture(points)), points)
     towards = Region.between(np.array([10.0, 10.0]), np.array([10.0, 4.0]))
     assert (towards.angle, towards.size) == pytest.approx((0, 12))
-    np.testing.assert_allclose(Region.between(np.zeros(2), np.array([3.0, 0.0])).to_picture(np.array([0.5, 0])), [3, 0], atol=1e-9)
+    np.testing.assert_allclose(
+        Region.between(np.zeros(2), np.array([3.0, 0.0])).to_picture(np.array([0.5, 0])), [3, 0], atol=1e-9
+    )
 
 
 def test_a_crop_stands_upright_and_is_black_outside():

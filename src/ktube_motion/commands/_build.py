@@ -122,9 +122,7 @@ def read(options: Namespace) -> "tuple[list[Source], list[str]]":
     ways = [options.table is not None, None not in folders, options.samples is not None]
     twice = options.poses is not None and options.videos is not None
     if sum(ways) != 1 or twice or (folders != (None, None) and not ways[1]):
-        raise UsageError(
-            "From what?", fix="Give --poses or --videos, and --transcripts; or --table, or --samples 8."
-        )
+        raise UsageError("From what?", fix="Give --poses or --videos, and --transcripts; or --table, or --samples 8.")
     if options.table is not None:
         return read_sources(options.table), []
     if options.samples is not None:
@@ -133,10 +131,10 @@ def read(options: Namespace) -> "tuple[list[Source], list[str]]":
         folder = options.root.with_name(f"{options.root.name}-videos")
         make_sample_videos(folder, options.samples)
         folders = (folder, folder)
-    folders = tuple(map(sources_folder, folders))
+    pictures, words = map(sources_folder, folders)
     if options.videos is not None:
-        return pair_videos(*folders, offset=options.offset)
-    return pair_sources(*folders, fps=options.pose_fps, offset=options.offset)
+        return pair_videos(pictures, words, offset=options.offset)
+    return pair_sources(pictures, words, fps=options.pose_fps, offset=options.offset)
 
 
 def executor_of(address: str | None) -> "Executor | None":

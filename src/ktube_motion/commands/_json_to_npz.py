@@ -14,6 +14,7 @@ Writes --output/NAME.npz. What exists already is kept; files that cannot be read
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ._shared._places import SAMPLES
 from ._shared._steps import add_folders, convert, list_files
@@ -43,10 +44,10 @@ def run(options: Namespace) -> None:
     from ..filters import clean_poses, rest_lower_body
     from ..io import load_poses, save_poses
 
-    def target(path):
+    def target(path: Path) -> Path:
         return options.output / f"{path.stem}.npz"
 
-    def make(path):
+    def make(path: Path) -> None:
         poses = load_poses(path, fps=options.fps, axes=options.axes)
         poses = clean_poses(poses, root=options.root, cutoff_hz=options.cutoff or None, max_gap_seconds=options.max_gap)
         save_poses(rest_lower_body(poses) if options.rest_lower_body else poses, target(path))

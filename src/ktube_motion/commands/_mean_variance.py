@@ -36,12 +36,12 @@ def run(options: Namespace) -> None:
     files = list_files(options.input, ".npy", make=fix)
     targets = {name: options.output / f"{name}.npy" for name in ("Mean", "Std")}
 
-    def make(_):
+    def make(_: object) -> None:
         stats = feature_stats(load_numpy(path) for path in files)
         save_array(targets["Mean"], stats.mean)
         save_array(targets["Std"], stats.std)
 
-    def finished(_):
+    def finished(_: object) -> bool:
         return all(path.exists() for path in targets.values())
 
     convert([options.input], make, finished=finished, overwrite=options.overwrite)

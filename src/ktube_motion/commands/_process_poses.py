@@ -12,6 +12,7 @@ file for each stretch: NAME_part0.npy, NAME_part1.npy and so on. What exists alr
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ..errors import DataError
 from ._shared._options import add_flags
@@ -41,7 +42,7 @@ def run(options: Namespace) -> None:
 
     body, skeleton = load_body(options.body), Skeleton.named(options.skeleton)
 
-    def make(path):
+    def make(path: Path) -> None:
         poses = load_poses(path)
         parts = [part for _, part in split_at_gaps(poses) if part.seconds >= options.min_seconds]
         if not parts:
@@ -50,9 +51,9 @@ def run(options: Namespace) -> None:
         for number, part in enumerate(parts):
             motion = pose_to_joints(resample(part, fps=options.fps), body=body, skeleton=skeleton)
             name = path.stem if whole else f"{path.stem}_part{number}"
-            save_array(options.output / f"{name}.npy", motion.positions)
+            save_array(options.output / f"{name}.npy", motion.require("positions"))
 
-    def finished(path):
+    def finished(path: Path) -> bool:
         return any((options.output / f"{path.stem}{end}.npy").exists() for end in ("", "_part0"))
 
     fix = "Make them with `ktube-motion json-to-npz`, or give --input."

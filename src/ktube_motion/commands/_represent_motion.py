@@ -12,6 +12,7 @@ the others), and --output/new_joints/NAME.npy, the joints recovered from them. W
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ..errors import ShapeError
 from ._shared._steps import add_folders, convert, list_files
@@ -32,7 +33,7 @@ def run(options: Namespace) -> None:
     vectors, recovered = options.output / "new_joint_vecs", options.output / "new_joints"
     skeletons = {skeleton.num_joints: skeleton for skeleton in (SMPL_22, KIT_21, SMPLH_52)}
 
-    def make(path):
+    def make(path: Path) -> None:
         joints = load_numpy(path)
         shape: tuple[int, ...] = getattr(joints, "shape", ())
         if len(shape) != 3 or shape[1] not in skeletons or shape[2] != 3:

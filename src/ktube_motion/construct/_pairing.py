@@ -3,6 +3,7 @@
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,16 @@ def pair_videos(videos: str | Path, transcripts: str | Path, **options: Any) -> 
     >>> [(source.poses.name, source.transcript.name) for source in sources], [Path(path).name for path in alone]
     ([('a.mp4', 'a.ko.srt')], ['b.webm'])
     """
-    return _pair(
-        videos, transcripts, is_video, lambda path: normalize_text(path.stem), {"format": "smplx", **options}
-    )
+    return _pair(videos, transcripts, is_video, lambda path: normalize_text(path.stem), {"format": "smplx", **options})
 
 
-def _pair(poses, transcripts, wanted, stem, options):
+def _pair(
+    poses: str | Path,
+    transcripts: str | Path,
+    wanted: Callable[[Path], bool],
+    stem: Callable[[Path], str],
+    options: Mapping[str, Any],
+) -> tuple[list[Source], list[str]]:
     shared = Path(poses).resolve() == Path(transcripts).resolve()
     found = _by_name(poses, wanted, stem)
     spoken = _by_name(
@@ -129,7 +134,7 @@ def _pair(poses, transcripts, wanted, stem, options):
     return [_source(name, found[name], spoken[name], options) for name in both], alone
 
 
-def _source(name, poses, transcripts, options):
+def _source(name: str, poses: Iterable[Path], transcripts: Iterable[Path], options: Mapping[str, Any]) -> Source:
     poses = sorted(poses, key=_pose_rank)
     transcripts = sorted(transcripts, key=lambda path: _transcript_rank(path, name))
     notes = [
@@ -142,28 +147,28 @@ def _source(name, poses, transcripts, options):
     return Source(poses[0], transcripts[0], name, **{"notes": tuple(notes), **options})
 
 
-def _suffix(path):
+def _suffix(path: Path) -> str:
     return path.suffix.lower().lstrip(".")
 
 
-def _is_pose(path):
+def _is_pose(path: Path) -> bool:
     return path.is_dir() or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
 
 
-def _pose_suffix(path):
+def _pose_suffix(path: Path) -> str:
     return ".json.gz" if path.name.lower().endswith(".json.gz") else path.suffix.lower()
 
 
-def _is_transcript(path, shared):
+def _is_transcript(path: Path, shared: bool) -> bool:
     known = path.suffix.lower() in _SUBTITLES and path.is_file() and not path.name.lower().endswith(".info.json")
     return known and not (shared and _suffix(path) in ("json", "jsonl"))
 
 
-def _stem(path):
+def _stem(path: Path) -> str:
     return normalize_text(path.name if path.is_dir() else path.name[: len(path.name) - len(_pose_suffix(path))])
 
 
-def _spoken_name(stem, poses):
+def _spoken_name(stem: str, poses: Container[str]) -> str:
     """Take languages and marks from the end of a name until poses are called so, or nothing is left to take."""
     name = stem
     while name not in poses:
@@ -174,13 +179,13 @@ def _spoken_name(stem, poses):
     return name
 
 
-def _pose_rank(path):
+def _pose_rank(path: Path) -> tuple[int, str]:
     if is_video(path):
         return VIDEOS.index(path.suffix.lower()), path.name
     return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
 
 
-def _transcript_rank(path, name):
+def _transcript_rank(path: Path, name: str) -> tuple[int, bool, int, str]:
     """Korean first, then people before machines, then the plainest format."""
     marks = [mark for mark in normalize_text(_MEDIA.sub("", path.stem))[len(name) :].split(".") if mark]
     languages = [mark for mark in marks if _LANGUAGE.fullmatch(mark) and not _AUTOMATIC.fullmatch(mark)]
@@ -191,7 +196,9 @@ def _transcript_rank(path, name):
     return 0 if korean else 2 if languages else 1, automatic, order, path.name
 
 
-def _by_name(folder, wanted, name_of):
+def _by_name(
+    folder: str | Path, wanted: Callable[[Path], bool], name_of: Callable[[Path], str]
+) -> dict[str, list[Path]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise CorpusError("This folder does not exist.", where=folder)

@@ -109,7 +109,7 @@ def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
         ours = np.linalg.norm(rest[:, first] - rest[:, second], axis=-1)
         # In units of 2 cm, about what landmarks and joints differ by anyway.
         rows.append((ours[1:] - ours[0])[None] / 0.02)
-        wanted.append([(np.median(lengths) - ours[0]) / 0.02])
+        wanted.append(np.array([(np.median(lengths) - ours[0]) / 0.02]))
     found = lsq_linear(np.concatenate(rows), np.concatenate(wanted), bounds=(-3, 3))
     return found.x.astype(np.float32)
 
@@ -147,9 +147,7 @@ def _chunks(start: int, stop: int) -> list[tuple[int, int, slice]]:
     return [(max(a - _OVERLAP, start), min(b + _OVERLAP, stop), slice(a, b)) for a, b in pairwise(cuts)]
 
 
-def _fit_chunk(
-    shot: Landmarks, body: Body, betas: np.ndarray, iterations: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
     rest = torch.from_numpy(np.asarray(body.rest_joints(betas), np.float32)[BODY_IN_SMPLX])
     offsets = bone_offsets_of(rest, SMPLH_52)
     hand_mean = torch.from_numpy(np.asarray(body.hand_mean, np.float32))

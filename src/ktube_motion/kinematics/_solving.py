@@ -78,7 +78,7 @@ def solve(
     *,
     fps: float,
     iterations: int,
-    strengths: Strengths = Strengths(),  # noqa: B008  # frozen
+    strengths: Strengths = Strengths(),  # frozen
     limits: tuple[torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until points fit, rotations stay small and smooth."""

@@ -54,7 +54,7 @@ def mend_swaps(shot: Landmarks) -> tuple[Landmarks, np.ndarray]:
     points, weights = shot.points.copy(), shot.require_weights().copy()
     pixels = None if shot.pixels is None else shot.pixels.copy()
     points[mended], weights[mended] = points[mended][:, other], weights[mended][:, other]
-    points[np.ix_(mended, body, [2])] *= -1
+    points[mended] *= np.where(body[:, None], (1, 1, -1), 1)
     if pixels is not None:
         pixels[mended] = pixels[mended][:, other]
     return shot.replace(points=points, weights=weights, pixels=pixels), mended

@@ -483,8 +483,10 @@ class UtteranceToMotion:
         return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
 
     def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
+        if self.word_encoder is None:
+            raise ConfigError("This pipeline hears no words.", fix="Build it with a word_encoder.")
         rate = self.fps / self.tokenizer.frames_per_token
-        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)  # type: ignore[arg-type]
+        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
 
     def _track(self, words: Iterable[Word | float], seconds: float | None, before: int) -> torch.Tensor:
         """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""

@@ -111,7 +111,7 @@ def load_text_encoder(
     return _of_transformers(source, device=device, local_files_only=local_files_only, **options)
 
 
-def _cook(recipe, device, folder=None):
+def _cook(recipe: Mapping[str, Any], device: "str | torch.device", folder: Path | None = None) -> TextEncoder:
     values = {name: value for name, value in recipe.items() if name != "kind"}
     kind = recipe.get("kind")
     if kind not in _KINDS:
@@ -129,7 +129,7 @@ def _cook(recipe, device, folder=None):
         raise CheckpointError(f"A {kind} text encoder does not take this.", found=values, expected=error) from error
 
 
-def _saved(folder, device):
+def _saved(folder: Path, device: "str | torch.device") -> TextEncoder:
     """Load what `save_text_encoder` wrote, and make sure that it is that."""
     written = read_json(folder / FILE)
     if not isinstance(written, dict) or not isinstance(written.get("identity"), str):
@@ -157,7 +157,7 @@ def _saved(folder, device):
     return encoder
 
 
-def _without_files(identity):
+def _without_files(identity: str) -> TextEncoder | None:
     """Give the encoder of an identity if nothing has to be loaded for it, else None."""
     encoder = EmbeddedTextEncoder()
     if identity == encoder.identity:
@@ -166,14 +166,16 @@ def _without_files(identity):
     return None if found is None else SequenceTextEncoder(encoder, int(found[1]), dictionary=bool(found[2]))
 
 
-def _of_transformers(source, *, device, local_files_only, **options):
+def _of_transformers(
+    source: str | Path, *, device: "str | torch.device", local_files_only: bool, **options: Any
+) -> TextEncoder:
     """Load a model folder or hub id by what its config says it is."""
     kind = _model_type(source, local_files_only)
     known = {"t5": "ke-t5", "clip": "clip", "clip_text_model": "clip"}.get(kind, "transformers")
     return _KINDS[known](source=source, device=device, local_files_only=local_files_only, **options)
 
 
-def _model_type(source, local_files_only):
+def _model_type(source: str | Path, local_files_only: bool) -> str:
     if Path(source).is_dir():
         path = Path(source) / "config.json"
         if not path.is_file():
@@ -191,16 +193,18 @@ def _model_type(source, local_files_only):
         raise CheckpointError("Neither a folder here nor a model on the hub.", where=source, found=error) from error
 
 
-def _embedded(*, device="cpu"):
+def _embedded(*, device: "str | torch.device" = "cpu") -> TextEncoder:
     return EmbeddedTextEncoder()
 
 
-def _sequence(*, encoder, length, dictionary=False, device="cpu"):
+def _sequence(
+    *, encoder: Mapping[str, Any], length: int, dictionary: bool = False, device: "str | torch.device" = "cpu"
+) -> TextEncoder:
     return SequenceTextEncoder(_cook(encoder, device), length, dictionary=dictionary)
 
 
-def _pretrained(name):
-    def load(**values):
+def _pretrained(name: str) -> Callable[..., TextEncoder]:
+    def load(**values: Any) -> TextEncoder:
         from . import _pretrained as pretrained
 
         return getattr(pretrained, name)(**values)

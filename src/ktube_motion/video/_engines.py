@@ -1,6 +1,6 @@
 """Engines: what looks at one picture and gives people, bodies and hands; a registry of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol

@@ -167,14 +167,11 @@ def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arr
         if found.body is None:
             continue
         confidence = found.body.visibility * found.body.confidence
-        parts = [(slice(0, 33), found.body, confidence)]
-        parts += [
-            (part, hand, hand.confidence)
-            for part, hand in ((slice(33, 54), found.left), (slice(54, 75), found.right))
-            if hand is not None
-        ]
-        for part, what, weight in parts:
-            points[frame, part], pixels[frame, part], weights[frame, part] = what.world, what.pixels, weight
+        points[frame, :33], pixels[frame, :33], weights[frame, :33] = found.body.world, found.body.pixels, confidence
+        for part, hand in ((slice(33, 54), found.left), (slice(54, 75), found.right)):
+            if hand is not None:
+                points[frame, part], pixels[frame, part] = hand.world, hand.pixels
+                weights[frame, part] = hand.confidence
         height, width = found.size
         pixels[frame] = (pixels[frame] - (width / 2, height / 2)) / height
     points *= (1, -1, -1)  # the camera's y is down and its z away; a person who faces it faces +z
@@ -212,9 +209,7 @@ def estimate_poses(
     FormatError, DataError, MissingDependencyError
         As `estimate_landmarks`; also where nobody is seen in the whole video.
     """
-    seen = estimate_landmarks(
-        path, engine=engine, models=models, fps=fps, hands=hands, cache=cache, progress=progress
-    )
+    seen = estimate_landmarks(path, engine=engine, models=models, fps=fps, hands=hands, cache=cache, progress=progress)
     return fit_video(seen, body=body, where=path)[0]
 
 

@@ -103,7 +103,9 @@ class _Network:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
-            raise MissingDependencyError("This needs ai-edge-litert.", fix='pip install "ktube_motion[video]"') from error
+            raise MissingDependencyError(
+                "This needs ai-edge-litert.", fix='pip install "ktube_motion[video]"'
+            ) from error
         self._interpreter = Interpreter(model_content=model.content, num_threads=1)
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
@@ -164,4 +166,3 @@ def _still_there(before: SeenHand, found: Region) -> bool:
         and moved < 0.2 * found.size
         and abs(last.size - found.size) < 0.4 * found.size
     )
-

@@ -52,9 +52,7 @@ class Candidate:
         return float((sizes * np.exp(-2.0 * away) * np.array(self.scores)).sum() / looks)
 
 
-def choose_speaker(
-    looks: Sequence[list[tuple[float, Region]]], *, width: int, height: int
-) -> Candidate | None:
+def choose_speaker(looks: Sequence[list[tuple[float, Region]]], *, width: int, height: int) -> Candidate | None:
     """Follow people from look to look and choose one; None where nobody is ever seen."""
     people: list[Candidate] = []
     for found in looks:
@@ -99,4 +97,3 @@ def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
 def colour_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Distance of two torso colours, 0 to about 255."""
     return float(np.abs(first - second).max())
-

@@ -2,11 +2,14 @@
 
 import math
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PILImage
 
 __all__ = ["Region", "crop", "letterbox"]
 
@@ -35,12 +38,13 @@ class Region:
     size: float
     angle: float = 0.0
 
-    @classmethod
-    def between(cls, start: np.ndarray, end: np.ndarray, *, scale: float = 2.0) -> Self:
+    @staticmethod
+    def between(start: np.ndarray, end: np.ndarray, *, scale: float = 2.0) -> "Region":
         """Give the square about `start` whose upright direction is that of `end`, `scale` times as large as they lie
         apart."""
         across, down = (end - start).tolist()
-        return cls(*start.tolist(), scale * math.hypot(across, down), _normal(math.pi / 2 - math.atan2(-down, across)))
+        angle = _normal(math.pi / 2 - math.atan2(-down, across))
+        return Region(float(start[0]), float(start[1]), scale * math.hypot(across, down), angle)
 
     @property
     def axes(self) -> np.ndarray:
@@ -93,7 +97,7 @@ def letterbox(picture: np.ndarray) -> Region:
     return Region(width / 2, height / 2, float(max(width, height)))
 
 
-def _image(picture):
+def _image(picture: np.ndarray) -> "PILImage":
     try:
         from PIL import Image
     except ImportError as error:

@@ -98,4 +98,3 @@ class Follower:
         left = self.engine.hand(picture, body, left=True, before=self.before.left)
         right = self.engine.hand(picture, body, left=False, before=self.before.right)
         return left, right
-

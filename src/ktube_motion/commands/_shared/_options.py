@@ -131,7 +131,7 @@ _NONE: Flags = {}
 class _Page(argparse.RawDescriptionHelpFormatter):
     """A help page: the text as it was written, and the default of every flag that has one."""
 
-    def _get_help_string(self, action):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
         told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
         return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
@@ -221,7 +221,7 @@ def add_flags(
     parser.set_defaults(idle=frozenset(name.replace("-", "_") for name in idle))
 
 
-def _add(group, name, flag):
+def _add(group: argparse._ActionsContainer, name: str, flag: tuple[Any, type, str]) -> None:
     default, kind, text = flag
     how = {"default": default, "help": text.replace("%", "%%")}
     if name == "dataname":
@@ -236,5 +236,5 @@ def _add(group, name, flag):
         group.add_argument(f"--{name}", type=kind, metavar=_metavar(kind), **how)
 
 
-def _metavar(kind):
+def _metavar(kind: type) -> str:
     return {int: "N", float: "X", str: "TEXT", Path: "PATH"}[kind]
