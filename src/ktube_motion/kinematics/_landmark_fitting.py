@@ -224,10 +224,10 @@ def _complete(positions: torch.Tensor, known: torch.Tensor, rest: torch.Tensor) 
     on."""
     trunk = [1, 2, 16, 17]
     seen = known[:, trunk].float()
-    middle = lambda values: (values * seen[..., None]).sum(1) / seen.sum(1, keepdim=True).clamp_min(1)  # noqa: E731
+    share = (seen / seen.sum(1, keepdim=True).clamp_min(1))[..., None]
     ours = rest[trunk].expand(len(positions), -1, -1)
     theirs = positions[:, trunk]
-    from_ours, from_theirs = middle(ours), middle(theirs)
+    from_ours, from_theirs = (ours * share).sum(1), (theirs * share).sum(1)
     spread = ((theirs - from_theirs[:, None]) * seen[..., None]).transpose(-1, -2) @ (ours - from_ours[:, None])
     turn = roma.special_procrustes(spread + 1e-4 * torch.eye(3))
     carried = from_theirs[:, None] + ((rest - from_ours[:, None]) @ turn.transpose(-1, -2))
