@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import DataError
 from ._shared._options import add_flags
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -44,12 +44,13 @@ def run(options: Namespace) -> None:
 
     def make(path: Path) -> None:
         poses = load_poses(path)
+        poses = resample(poses, fps=options.fps)  # before it is cut, so that all parts lie on one time line
         parts = [part for _, part in split_at_gaps(poses) if part.seconds >= options.min_seconds]
         if not parts:
             raise DataError("No stretch without gaps is long enough.", where=path, expected=f"{options.min_seconds} s")
         whole = len(parts[0]) == len(poses)
         for number, part in enumerate(parts):
-            motion = pose_to_joints(resample(part, fps=options.fps), body=body, skeleton=skeleton)
+            motion = pose_to_joints(part, body=body, skeleton=skeleton)
             name = path.stem if whole else f"{path.stem}_part{number}"
             save_array(options.output / f"{name}.npy", motion.require("positions"))
 
@@ -58,3 +59,4 @@ def run(options: Namespace) -> None:
 
     fix = "Make them with `ktube-motion json-to-npz`, or give --input."
     convert(list_files(options.input, ".npz", make=fix), make, finished=finished, overwrite=options.overwrite)
+    tell_next("represent-motion", "--input", options.output.as_posix())

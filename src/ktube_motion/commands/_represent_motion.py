@@ -15,7 +15,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import ShapeError
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -45,3 +45,4 @@ def run(options: Namespace) -> None:
     fix = "Make them with `ktube-motion process-poses`, or give --input."
     files = list_files(options.input, ".npy", make=fix)
     convert(files, make, finished=lambda path: (vectors / path.name).exists(), overwrite=options.overwrite)
+    tell_next("mean-variance", "--input", vectors.as_posix(), "--output", options.output.as_posix())

@@ -7,13 +7,18 @@ from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorpusError
+from ..errors import CorpusError, KtubeError
+from ..io import load_poses
 from ..io._characters import normalize_text
 from ..io._transcripts import TRANSCRIPT_FORMATS
 from ._sources import Source
 from ._watching import VIDEOS, is_video
 
+<<<<<<< HEAD
 __all__ = ["pair_sources", "pair_videos"]
+=======
+__all__ = ["pair_sources", "pose_sources"]
+>>>>>>> main
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +33,7 @@ _LANGUAGE = re.compile(
 )
 _KOREAN = re.compile(r"(?:ko|kor|korean|한국어|한글)(?:[-_](?:kr|kore|orig))?", re.IGNORECASE)
 _AUTOMATIC = re.compile(r"auto(?:matic|generated)?|asr|orig|a|자동|자동생성", re.IGNORECASE)
+_FRAME = re.compile(r"\d+$")
 _MEDIA = re.compile(r"\.(?:mp4|mkv|webm|mov|avi|m4a|mp3|wav|opus)$", re.IGNORECASE)
 
 
@@ -37,7 +43,7 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     Parameters
     ----------
     poses, transcripts : path
-        Folders, or one folder that holds both. Names are compared without
+        Folders, or one folder that holds both; `pose_sources` says what poses may be. Names are compared without
         their suffixes, a transcript's also without its language (``talk.json``
         and ``talk.ko.srt`` fit), and normalised, so that it does not matter which system wrote them.
     **options
@@ -117,7 +123,11 @@ def _pair(
     options: Mapping[str, Any],
 ) -> tuple[list[Source], list[str]]:
     shared = Path(poses).resolve() == Path(transcripts).resolve()
+<<<<<<< HEAD
     found = _by_name(poses, wanted, stem)
+=======
+    found = _videos(poses)
+>>>>>>> main
     spoken = _by_name(
         transcripts,
         lambda path: _is_transcript(path, shared),
@@ -132,6 +142,55 @@ def _pair(
         for path in side[name]
     ]
     return [_source(name, found[name], spoken[name], options) for name in both], alone
+
+
+def pose_sources(folder: str | Path) -> dict[str, Path]:
+    """Find the videos of a folder of poses.
+
+    Parameters
+    ----------
+    folder : path
+        A file for each video, or a folder for each with a file for each frame; or one video's frames themselves.
+
+    Returns
+    -------
+    videos : dict of str to Path
+        What `io.load_poses` reads, by the name of the video.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is missing.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "talk"
+    >>> folder.mkdir()
+    >>> for frame in range(3):
+    ...     _ = (folder / f"{frame:06d}.json").write_text(json.dumps({"root_pose": [0, 0, 0], "body_pose": [0] * 63}))
+    >>> [*pose_sources(folder)], [*pose_sources(folder.parent)]
+    (['talk'], ['talk'])
+    """
+    return {name: min(paths, key=_pose_rank) for name, paths in _videos(folder).items()}
+
+
+def _videos(folder: str | Path) -> dict[str, list[Path]]:
+    """Give the pose files of a folder by name; where they are the frames of one video, the folder."""
+    found, folder = _by_name(folder, _is_pose, _stem), Path(folder)
+    numbered = len(found) > 1 and all(_FRAME.search(name) for name in found)
+    some = [paths[0] for paths in list(found.values())[:3]]
+    if not (numbered and len({_FRAME.sub("", name) for name in found}) == 1 and max(map(_seen_frames, some)) == 1):
+        return found
+    return {normalize_text(folder.resolve().name): [folder]}
+
+
+def _seen_frames(path: Path) -> int:
+    """Count the frames of a file in which somebody is seen."""
+    try:
+        return 0 if path.is_dir() else int(load_poses(path).valid.sum())
+    except KtubeError:
+        return 0  # what cannot be read is told when its video is made
 
 
 def _source(name: str, poses: Iterable[Path], transcripts: Iterable[Path], options: Mapping[str, Any]) -> Source:

