@@ -105,16 +105,11 @@ def run(options: Namespace) -> None:
 
     settings = BuildOptions(
         fps=options.fps, skeleton=options.skeleton, root=options.fix_root, cutoff_hz=options.cutoff or None,
-<<<<<<< HEAD
-        rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror, split_sizes=tuple(options.split),
+        max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
+        split_sizes=tuple(options.split),
         seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds, engine=options.engine,
         models=None if options.models is None else str(options.models.resolve()), video_fps=options.video_fps,
         fingers=not options.no_fingers,
-=======
-        max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
-        split_sizes=tuple(options.split),
-        seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
->>>>>>> main
     )  # fmt: skip
     sources, alone = read(options)
     if options.overwrite and (options.root / "corpus.json").exists():

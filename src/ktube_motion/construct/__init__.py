@@ -3,11 +3,7 @@
 from ._build import BuildOptions, BuildReport, build_corpus
 from ._clips import add_motion
 from ._gestures import build_gesture_corpus, read_gestures
-<<<<<<< HEAD
-from ._pairing import pair_sources, pair_videos
-=======
-from ._pairing import pair_sources, pose_sources
->>>>>>> main
+from ._pairing import pair_sources, pair_videos, pose_sources
 from ._report import write_report
 from ._sources import Source, find_audio, read_sources
 from ._splits import curate, finish_corpus, split_videos

@@ -77,7 +77,7 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     >>> [source.transcript.name for source in sources], [Path(path).name for path in alone]
     (['a.ko.srt'], ['b.json'])
     """
-    return _pair(poses, transcripts, _is_pose, _stem, options)
+    return _pair(_videos(poses), poses, transcripts, options)
 
 
 def pair_videos(videos: str | Path, transcripts: str | Path, **options: Any) -> tuple[list[Source], list[str]]:
@@ -112,22 +112,15 @@ def pair_videos(videos: str | Path, transcripts: str | Path, **options: Any) -> 
     >>> [(source.poses.name, source.transcript.name) for source in sources], [Path(path).name for path in alone]
     ([('a.mp4', 'a.ko.srt')], ['b.webm'])
     """
-    return _pair(videos, transcripts, is_video, lambda path: normalize_text(path.stem), {"format": "smplx", **options})
+    found = _by_name(videos, is_video, lambda path: normalize_text(path.stem))
+    return _pair(found, videos, transcripts, {"format": "smplx", **options})
 
 
 def _pair(
-    poses: str | Path,
-    transcripts: str | Path,
-    wanted: Callable[[Path], bool],
-    stem: Callable[[Path], str],
-    options: Mapping[str, Any],
+    found: dict[str, list[Path]], folder: str | Path, transcripts: str | Path, options: Mapping[str, Any]
 ) -> tuple[list[Source], list[str]]:
-    shared = Path(poses).resolve() == Path(transcripts).resolve()
-<<<<<<< HEAD
-    found = _by_name(poses, wanted, stem)
-=======
-    found = _videos(poses)
->>>>>>> main
+    """Pair what was found in a folder with transcripts."""
+    shared = Path(folder).resolve() == Path(transcripts).resolve()
     spoken = _by_name(
         transcripts,
         lambda path: _is_transcript(path, shared),
