@@ -19,11 +19,8 @@ __all__ = [
     "find_audio",
     "finish_corpus",
     "pair_sources",
-<<<<<<< HEAD
     "pair_videos",
-=======
     "pose_sources",
->>>>>>> main
     "read_gestures",
     "read_sources",
     "split_videos",
