@@ -14,11 +14,7 @@ from ..io._transcripts import TRANSCRIPT_FORMATS
 from ._sources import Source
 from ._watching import VIDEOS, is_video
 
-<<<<<<< HEAD
-__all__ = ["pair_sources", "pair_videos"]
-=======
-__all__ = ["pair_sources", "pose_sources"]
->>>>>>> main
+__all__ = ["pair_sources", "pair_videos", "pose_sources"]
 
 logger = logging.getLogger(__name__)
 
