@@ -74,6 +74,12 @@ class BuildOptions:
         ``"package.module:function"``: a real aligner that finds words in the sound instead of eSpeak NG's voice, see
         `text.Aligner`. It is named, not given, so that every worker finds it and a build that goes on knows which
         it was.
+    engine, models : str
+        What looks at sources that are video files, see `video.load_engine`.
+    video_fps : float or None
+        How often it looks; by default at every frame, at most 30 a second.
+    fingers : bool
+        Whether it looks at the hands, which takes as long as all the rest.
     """
 
     fps: float = 20.0
@@ -92,6 +98,10 @@ class BuildOptions:
     voice: str = ""
     axes: str | None = None
     aligner: str = ""
+    engine: str = "litert"
+    models: str | None = None
+    video_fps: float | None = None
+    fingers: bool = True
 
     def __post_init__(self) -> None:
         ok = {

@@ -143,8 +143,8 @@ class SpeechSet:
             readings, rng = self.readings[name], None if seeds is None else np.random.default_rng(seeds[place])
             reading = readings[0 if rng is None else rng.integers(len(readings))]
             spoken = reading.given if rng is None or rng.random() >= estimated else reading.estimated
-            other = exchanged > 0 and len(self._plain) > 0
-            vectors = self._exchanged(reading, exchanged, rng) if other and rng is not None else reading.vectors
+            other = None if rng is None or not exchanged or not len(self._plain) else rng
+            vectors = reading.vectors if other is None else self._exchanged(reading, exchanged, other)
             words.append(self._track(name, start, int(lengths.max()), _jittered(spoken, rng, jitter), vectors))
             texts.append(
                 None
