@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._shared._console import say
-from ._shared._options import UsageError
+from ._shared._options import UsageError, add_axes
 from ._shared._places import CORPORA, sources_folder
 
 if TYPE_CHECKING:
@@ -45,9 +45,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--samples", type=int, metavar="N", help="make so many videos of made-up speakers in ROOT-videos; at least 3"
     )
     sources.add_argument("--pose-fps", type=float, metavar="X", help="of the poses, where the files do not say it")
-    sources.add_argument(
-        "--axes", choices=["camera", "y up", "z up"], help="of the poses, where the files have others than their format"
-    )
+    add_axes(sources)
     sources.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder of the videos or their sound: words are aligned with it"
     )

@@ -18,7 +18,7 @@ from ..kinematics import Body, load_body, pose_to_joints
 from ..skeletons import Skeleton
 from ..types import Cue, PoseSequence, Utterance
 from ._clips import encode_motion
-from ._records import record_path, source_key
+from ._records import clip_files, describe_files, empty_record, record_path, source_key
 from ._sources import Source
 from ._stretches import Stretch, stretches
 from ._voices import spoken_cues
@@ -38,15 +38,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
     from ..text import utterances
 
     corpus = Corpus(root)
-    record: dict[str, Any] = {
-        "name": source.name,
-        "key": None,
-        "clips": [],
-        "skipped": [],
-        "warnings": [],
-        "failed": None,
-        "quality": {},
-    }
+    record = empty_record(source.name)
     with _one_thread():
         try:
             record["key"] = source_key(source, options)
@@ -67,6 +59,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["warnings"] = [*looked, *told, *late, *warnings]
             _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], timed, confidences)
+    record["files"] = describe_files(root, clip_files(record, options))
     write_json(record_path(root, source.name), record)
     return record
 

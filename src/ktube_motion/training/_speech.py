@@ -126,13 +126,13 @@ class SpeechSet:
         tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return {"tokens": tokens, "lengths": lengths, "words": torch.stack(words), "texts": texts}
 
-    def _reading(self, spoken, encoder):
+    def _reading(self, spoken: Sequence[Utterance], encoder: WordEncoder) -> _Reading:
         given = [timed_words(utterance) for utterance in spoken]
         estimated = [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
         vectors = [encoder.encode_words([word.text for word in words]) for words in given]
-        return _Reading(tuple(spoken), *(tuple(chain(*words)) for words in (given, estimated)), torch.cat(vectors))
+        return _Reading(tuple(spoken), tuple(chain(*given)), tuple(chain(*estimated)), torch.cat(vectors))
 
-    def _track(self, name, start, count, words, vectors):
+    def _track(self, name: str, start: int, count: int, words: Sequence[Word], vectors: torch.Tensor) -> torch.Tensor:
         """Give the rows that a window hears; beyond the ends of the clip nothing is known."""
         first = start - self.config.word_past
         total = self.config.hears + count
@@ -147,7 +147,7 @@ class SpeechSet:
         track[(place < 0) | (place >= len(self.tokens[name]))] = 0
         return track
 
-    def _sentence(self, reading, start, count):
+    def _sentence(self, reading: _Reading, start: int, count: int) -> str | None:
         """Give the sentence that fills three quarters of a window, if there is one."""
         for utterance in reading.utterances:
             shared = min(utterance.end * self.rate, start + count) - max(utterance.start * self.rate, start)
@@ -156,7 +156,7 @@ class SpeechSet:
         return None
 
 
-def _jittered(words, rng, jitter):
+def _jittered(words: Sequence[Word], rng: np.random.Generator | None, jitter: float) -> Sequence[Word]:
     """Shift each word a little, its start and end alike."""
     if rng is None or not jitter:
         return words
