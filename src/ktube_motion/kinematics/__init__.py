@@ -2,8 +2,9 @@
 
 from ._bodies import Body, load_body, pose_to_joints
 from ._chains import bone_offsets, forward_kinematics, global_rotations, inverse_kinematics
+from ._finishing import FinishReport, finish
 from ._fitting import fit_betas, fit_poses
-from ._finishing import FinishReport, HandTarget, finish
+from ._hand_targets import HandTarget
 from ._mirror import mirror, mirror_positions
 
 __all__ = [

@@ -9,7 +9,7 @@ from scipy.ndimage import binary_closing, binary_opening
 __all__ = ["Feet", "find_contacts", "follow", "plant"]
 
 _NEAR, _SLOW = 0.05, 0.6  # metres above where it stands and metres per second: below both a toe is on the ground
-_UNEVEN = 0.007  # metres that one foot may stand higher than the other: less is nothing that one sees
+_UNEVEN = 0.014  # metres that one foot may stand higher than the other: no more is seen, and legs are of one length
 _FLAT = 0.03  # metres that a heel may rise above where it stands
 _SHORTEST, _GAP = 0.15, 0.1  # seconds: no shorter touch is one, and no shorter absence is a step
 _STRAY = 0.04  # metres from where a foot stands to where the motion has it, before it steps after
@@ -30,7 +30,7 @@ class Feet:
     contact : bool array [shape=(T, 2)]
         The foot stands, and does not move.
     level : float
-        Height of a toe that stands.
+        Height of the lower of the two toes when they stand.
     steps : int
         Small steps that were put in where the motion drifts away from its feet.
     """
@@ -64,7 +64,8 @@ def follow(values: np.ndarray, weights: np.ndarray, *, fps: float, cutoff: float
 
     Examples
     --------
-    >>> follow(np.array([[0.0], [5.0], [1.0], [1.5], [2.0]]), np.array([1, 1e-9, 1, 1, 1]), fps=20, cutoff=2)[1].round(2)
+    >>> points, weights = np.array([[0.0], [5.0], [1.0], [1.5], [2.0]]), np.array([1, 1e-9, 1, 1, 1])
+    >>> follow(points, weights, fps=20, cutoff=2)[1].round(2)
     array([0.5])
     """
     count = len(values)
@@ -125,13 +126,13 @@ def plant(ankles: np.ndarray, toes: np.ndarray, *, fps: float) -> Feet:
     toe, flat, level = find_contacts(ankles, toes, fps=fps)
     placed, contact, steps = np.empty_like(toes), toe.copy(), 0
     taken: list[int] = []
-    spans = []
+    spans, levels = [], []
     for side in range(2):
         pieces = _pieces(toes[:, side], toe[:, side], fps, taken)
         spans.append(pieces)
         own = float(np.median(toes[toe[:, side], side, 1])) if toe[:, side].any() else level
-        own = level + float(np.clip(own - level, -_UNEVEN, _UNEVEN))
-        placed[:, side], contact[:, side], new = _path(toes[:, side], pieces, own, fps)
+        levels.append(level + float(np.clip(own - level, -_UNEVEN, _UNEVEN) / 2))
+        placed[:, side], contact[:, side], new = _path(toes[:, side], pieces, levels[side], fps)
         taken += new
         steps += len(new)
     feet = ankles - toes
@@ -139,7 +140,7 @@ def plant(ankles: np.ndarray, toes: np.ndarray, *, fps: float) -> Feet:
         length = np.linalg.norm(feet[:, side], axis=-1).mean()
         feet[:, side] = _steady_foot(feet[:, side], flat[:, side], contact[:, side], spans[side], fps)
         feet[:, side] *= length / np.linalg.norm(feet[:, side], axis=-1, keepdims=True)
-    return Feet(placed + feet, placed, contact, level, steps)
+    return Feet(placed + feet, placed, contact, min(levels), steps)
 
 
 def _speed(points: np.ndarray, fps: float) -> np.ndarray:

@@ -6,11 +6,12 @@ from typing import Self
 import torch
 
 from ..rotations import shortest_arc
-from ..skeletons import Skeleton
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ._chains import forward_kinematics, global_rotations
 
-__all__ = ["ARMS", "LEGS", "Figure", "limited"]
+__all__ = ["ARMS", "HUMANS", "LEGS", "Figure", "limited"]
 
+HUMANS = (SMPL_22, SMPLH_52, SMPLX_55)
 # Hip, knee, ankle and shoulder, elbow, wrist; the numbers are those of SMPL_22, SMPLH_52 and SMPLX_55 alike.
 LEGS = ((1, 4, 7), (2, 5, 8))
 ARMS = ((16, 18, 20), (17, 19, 21))

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import roma
@@ -11,72 +10,39 @@ import torch
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from ..arrays import check_finite
-from ..errors import ConfigError, DataError, ShapeError
+from ..errors import ConfigError, ShapeError
 from ..filters import resample
 from ..rotations import continuous_quat
-from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
+from ..skeletons import SMPLX_55, Skeleton
 from ..types import Clip, Motion, PoseSequence
 from ._bodies import Body, load_body
 from ._chains import forward_kinematics
 from ._feet import Feet, plant
-from ._figure import ARMS, LEGS, Figure, limited
+from ._figure import ARMS, HUMANS, LEGS, Figure, limited
+from ._hand_targets import HandTarget, reach_targets
 from ._rigid import bones_of, implied_offsets, rigid_fit
 
-__all__ = ["FinishReport", "HandTarget", "finish"]
+__all__ = ["FinishReport", "finish"]
 
 _TOES = [10, 11]
-_HUMANS = (SMPL_22, SMPLH_52, SMPLX_55)
 _SOLE = 0.0165  # metres from the ground to a toe joint that stands: the embedded body's
 _REAL_JERK = 22.0  # m/s³, mean over joints: what cleaned estimates of real speakers have (18 to 22)
-_BLURS = (0.0, 0.025, 0.035, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)  # seconds: the gentlest that is enough is taken
+_BLURS = (
+    0.0,
+    0.025,
+    0.035,
+    0.05,
+    0.06,
+    0.07,
+    0.08,
+    0.09,
+    0.1,
+    0.12,
+    0.15,
+    0.2,
+)  # seconds: the gentlest that is enough is taken
 _ROOT_SHARE, _BODY_SHARE = 0.6, 0.8  # of the jerk allowed: what the root's path may have, and the body about it
 _RIGID = 0.005  # a bone whose length varies less than this share is rigid
-
-
-@dataclass(frozen=True)
-class HandTarget:
-    """Where a hand shall be, and when.
-
-    Attributes
-    ----------
-    hand : {"left", "right"}
-    position : float array-like [shape=(3,)]
-        Where the wrist goes, in metres, in the coordinates of the finished clip: y up from the ground. What is
-        out of reach is pointed at with a straight arm.
-    seconds : float
-        When it is there.
-    hold : float
-        Seconds that it stays.
-    ease : float
-        Seconds of the way there, and of the way back to the motion.
-
-    Examples
-    --------
-    >>> HandTarget("right", (-0.3, 1.2, 0.4), seconds=1.5).hold
-    0.3
-    """
-
-    hand: Literal["left", "right"]
-    position: tuple[float, float, float]
-    seconds: float
-    hold: float = 0.3
-    ease: float = 0.5
-
-    def __post_init__(self) -> None:
-        if self.hand not in ("left", "right"):
-            raise ConfigError("A hand target needs a hand.", expected="left or right", found=repr(self.hand))
-        place = np.asarray(self.position, np.float64)
-        if place.shape != (3,) or not np.isfinite(place).all():
-            raise DataError("A hand target needs a place.", expected="three numbers", found=repr(self.position))
-        times = (self.seconds, self.hold, self.ease)
-        if not all(math.isfinite(value) and value >= 0 for value in times):
-            raise DataError("The times of a hand target cannot be.", expected="seconds, none negative", found=times)
-
-    def share(self, frames: int, fps: float) -> np.ndarray:
-        """How much the target rules each frame, ``(T,)`` from 0 to 1."""
-        away = np.maximum(np.abs(np.arange(frames) / fps - self.seconds - self.hold / 2) - self.hold / 2, 0)
-        t = 1 - np.clip(away / max(self.ease, 1e-9), 0, 1)
-        return t**3 * (10 - 15 * t + 6 * t**2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +56,7 @@ class FinishReport:
     foot_slide : (float, float)
         Mean speed of toes over the ground while they stand, m/s; NaN where nothing stands.
     depth : (float, float)
-        How far the lowest toe is under where a toe stands on the ground, m.
+        How far the lowest toe is under where a toe stands on the ground, m; NaN without feet.
     jerk : (float, float)
         Mean size of the third derivative of all joints, m/s³; NaN under four frames.
     mean_change : float
@@ -126,7 +92,8 @@ class FinishReport:
         return (
             f"bones vary {rigid:.1%} ({bone:.1%} before), feet slide {100 * still:.1f} cm/s ({100 * slide:.1f}), "
             f"jerk {self.jerk[1]:.0f} m/s³ ({self.jerk[0]:.0f}), {self.steps} steps put in, "
-            f"{self.joints_limited} joints held, lifted by {self.lift:.2f} m, changed by {1000 * self.mean_change:.0f} mm"
+            f"{self.joints_limited} joints held, lifted by {self.lift:.2f} m, "
+            f"changed by {1000 * self.mean_change:.0f} mm"
         )
 
 
@@ -186,6 +153,7 @@ def finish(
 
     Examples
     --------
+    >>> from ktube_motion.skeletons import SMPL_22
     >>> rng = np.random.default_rng(0)
     >>> rest = forward_kinematics(np.tile(np.eye(3), (60, 22, 1, 1)), np.zeros((60, 3)), skeleton=SMPL_22)
     >>> noisy = Motion(skeleton=SMPL_22, positions=rest + rng.normal(0, 0.01, rest.shape), fps=20)
@@ -197,22 +165,35 @@ def finish(
     clip = clip if fps is None else resample(clip, fps=fps)
     body = load_body() if body is None and isinstance(clip, PoseSequence) else body
     before = _joints(clip, body)
-    shaky = jerk is not None and _jerk(before, clip.fps) > jerk
-    figure, blur = _rigid_figure(clip, before, body, jerk if shaky else None)
-    human = figure.skeleton in _HUMANS
-    held, planted, lift = 0, None, 0.0
-    if human and limits:
-        figure, held = limited(figure)
-    if human and (feet or ground):
-        points = figure.joints().numpy()
-        planted = plant(points[:, [leg[2] for leg in LEGS]], points[:, _TOES], fps=clip.fps)
-        lift = _sole(clip, body) - planted.level if ground else 0.0
-        figure = _stand(figure, planted, clip.fps) if feet else figure
-        figure = figure.moved(torch.tensor([0, lift, 0.0]))
-    figure, errors = _reach_targets(figure, targets, clip.fps)
+    wanted = None if jerk is None or not _jerk(before, clip.fps) > jerk else jerk
+    # Steps and bent legs shake too: where the whole does then, a little more is smoothed.
+    for share in (1.0, 0.75, 0.5):
+        figure, blur = _rigid_figure(clip, before, body, wanted and share * wanted)
+        sole = _sole(clip, body) if ground else None
+        figure, planted, lift, held = _settled(figure, clip.fps, feet=feet, sole=sole, limits=limits)
+        if wanted is None or not _jerk(figure.joints().numpy(), clip.fps) > wanted:
+            break
+    figure, errors = reach_targets(figure, targets, fps=clip.fps)
     after = figure.joints().numpy()
     report = _report(figure, before, after, clip.fps, planted, lift, held, blur, errors)
     return _clip_of(figure, after, clip, body), report
+
+
+def _settled(
+    figure: Figure, fps: float, *, feet: bool, sole: float | None, limits: bool
+) -> tuple[Figure, Feet | None, float, int]:
+    """Joints within limits, feet where they stand, soles on the ground; tell feet, lift and how many joints were held."""
+    if figure.skeleton not in HUMANS:
+        return figure, None, 0.0, 0
+    held, planted, lift = 0, None, 0.0
+    if limits:
+        figure, held = limited(figure)
+    if feet or sole is not None:
+        points = figure.joints().numpy()
+        planted = plant(points[:, [leg[2] for leg in LEGS]], points[:, _TOES], fps=fps)
+        figure = _stand(figure, planted, fps) if feet else figure
+        lift = 0.0 if sole is None else sole - planted.level
+    return figure.moved(torch.tensor([0, lift, 0.0])), planted, lift, held
 
 
 def _check(clip: Motion | PoseSequence, fps: float | None, jerk: float | None) -> None:
@@ -273,15 +254,15 @@ def _rigid_figure(
 
 
 def _fitted(points: np.ndarray, skeleton: Skeleton) -> Figure:
-    """Rigid bones for joints: bones point where they did, and hands are where they were."""
+    """Rigid bones for joints: bones point where they did, and hands and feet are where they were."""
     rotations, offsets = rigid_fit(points, skeleton=skeleton)
     figure = Figure(torch.from_numpy(rotations), torch.from_numpy(points[:, 0].copy()), torch.tensor(offsets), skeleton)
-    if skeleton in _HUMANS:
-        for limb in ARMS:
-            upper, middle, end = (torch.from_numpy(points[:, joint].copy()) for joint in limb)
+    for limb in (*ARMS, *LEGS) if skeleton in HUMANS else ():
+        upper, middle, end = (torch.from_numpy(points[:, joint].copy()) for joint in limb)
+        if limb in ARMS:
             # Half of the way: what a forearm was too long or short is shared by elbow and wrist.
-            goal = (end + figure.joints()[:, limb[2]]) / 2
-            figure = figure.reaching(limb, goal, pole=middle - (upper + end) / 2)
+            end = (end + figure.joints()[:, limb[2]]) / 2
+        figure = figure.reaching(limb, end, pole=middle - (upper + end) / 2)
     return figure
 
 
@@ -318,7 +299,7 @@ def _poses_of(figure: Figure, poses: PoseSequence, body: Body) -> PoseSequence:
     return poses.replace(rotvecs=rotvecs, transl=figure.root.numpy() - root, trajectory=True)
 
 
-# ---- feet and hands ----
+# ---- feet ----
 
 
 def _sole(clip: Motion | PoseSequence, body: Body | None) -> float:
@@ -358,37 +339,9 @@ def _knee_pole(points: torch.Tensor, leg: tuple[int, int, int], foot: torch.Tens
     front = foot * torch.tensor([1.0, 0.0, 1.0], dtype=foot.dtype)
     front = front / front.norm(dim=-1, keepdim=True).clamp_min(1e-9)
     bent = knee - (hip + ankle) / 2
-    return bent + (0.005 - (bent * front).sum(-1, keepdim=True)).clamp_min(0) * front
-
-
-def _reach_targets(
-    figure: Figure, targets: Sequence[HandTarget], fps: float
-) -> tuple[Figure, tuple[float, ...]]:
-    frames = len(figure.root)
-    if targets and figure.skeleton not in _HUMANS:
-        raise ConfigError("Hand targets need arms.", expected="a skeleton of SMPL", found=figure.skeleton.name)
-    for target in targets:
-        if target.seconds > (frames - 1) / fps + 1e-6:
-            raise ConfigError(
-                "A hand target is after the end.", expected=f"up to {(frames - 1) / fps:g} s", found=target.seconds
-            )
-        limb = ARMS[target.hand == "right"]
-        points = figure.joints()
-        upper, middle, end = (points[:, joint] for joint in limb)
-        share = torch.from_numpy(target.share(frames, fps))[:, None]
-        goal = end + share * (torch.tensor(target.position, dtype=end.dtype) - end)
-        figure = figure.reaching(limb, goal, pole=_elbow_pole(upper, middle, end))
-    wrists = figure.joints()
-    errors = []
-    for target in targets:
-        way = wrists[:, ARMS[target.hand == "right"][2]] - torch.tensor(target.position, dtype=torch.float64)
-        errors.append(float(way.norm(dim=-1)[round(target.seconds * fps)]))
-    return figure, tuple(errors)
-
-
-def _elbow_pole(upper: torch.Tensor, middle: torch.Tensor, end: torch.Tensor) -> torch.Tensor:
-    """Where the elbow bends to: as it did, and down where the arm was straight."""
-    return middle - (upper + end) / 2 + torch.tensor([0.0, -0.03, 0.0], dtype=middle.dtype)
+    forward = (bent * front).sum(-1, keepdim=True)
+    # A knee behind the leg comes as far before it.
+    return bent + (forward.abs().clamp_min(0.005) - forward) * front
 
 
 # ---- the report ----
@@ -406,12 +359,12 @@ def _report(
     errors: tuple[float, ...],
 ) -> FinishReport:
     lifted = before + np.array([0, lift, 0])
-    slide, depth = (math.nan, math.nan), (0.0, 0.0)
+    slide, depth = (math.nan, math.nan), (math.nan, math.nan)
     if feet is not None:
         still = feet.contact[1:] & feet.contact[:-1]
         slide = (_slide(before, still, fps), _slide(after, still, fps))
         level = feet.level + lift
-        depth = tuple(float(max(0, level - points[:, _TOES, 1].min())) for points in (lifted, after))
+        depth = (_depth(lifted, level), _depth(after, level))
     return FinishReport(
         bone_variation=(_variation(before, figure.skeleton), _variation(after, figure.skeleton)),
         foot_slide=slide,
@@ -436,6 +389,10 @@ def _jerk(points: np.ndarray, fps: float) -> float:
     if len(points) < 4:
         return math.nan
     return float(np.linalg.norm(np.diff(points, 3, axis=0), axis=-1).mean() * fps**3)
+
+
+def _depth(points: np.ndarray, level: float) -> float:
+    return float(max(0, level - points[:, _TOES, 1].min()))
 
 
 def _slide(points: np.ndarray, still: np.ndarray, fps: float) -> float:

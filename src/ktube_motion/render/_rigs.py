@@ -1,15 +1,15 @@
 """A motion as animators need it: a rest pose, local rotations, a root path, bone names engines know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..errors import ConfigError, ShapeError
-from ..kinematics import Body, fit_poses, forward_kinematics, global_rotations, inverse_kinematics, load_body
-from ..kinematics._fitting import fit_betas
-from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
+from ..errors import ConfigError
+from ..kinematics import Body, fit_betas, fit_poses, forward_kinematics, load_body
+from ..kinematics._rigid import bones_of, implied_offsets, rigid_fit
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Motion, PoseSequence
 from ._scene import as_motion, check_clip
 
@@ -187,7 +187,7 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
         body = load_body() if body is None else body
         rest = np.asarray(body.rest_joints(clip.betas), np.float32)
         names, parents, rotations = SMPLX_55.joint_names, SMPLX_55.parents, body.rotations(clip)
-        offsets, translation = _bones(rest, parents), rest[0] + body.root_path(clip)
+        offsets, translation = bones_of(rest, SMPLX_55), rest[0] + body.root_path(clip)
     else:
         skeleton = clip.skeleton
         names, parents, rotations = skeleton.joint_names, skeleton.parents, clip.rotations
@@ -200,9 +200,9 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
             positions = clip.positions * metres
             translation = positions[:, 0]
             if rotations is None:
-                rotations, offsets = _rigid_fit(positions, skeleton)
+                rotations, offsets = rigid_fit(positions, skeleton=skeleton)
             else:
-                offsets = _implied_offsets(positions, rotations, skeleton)
+                offsets = implied_offsets(positions, rotations, skeleton=skeleton)
     offsets = np.array(offsets, np.float32)
     offsets[0] = 0
     return Rig(
@@ -213,27 +213,3 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
         np.asarray(translation, np.float32),
         clip.fps,
     )
-
-
-def _bones(points: np.ndarray, parents: Sequence[int]) -> np.ndarray:
-    return points - points[..., [max(parent, 0) for parent in parents], :]
-
-
-def _implied_offsets(positions: np.ndarray, rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Bones in the frames of their parents, averaged over time: the rest pose that rotations speak of."""
-    turned = global_rotations(np.asarray(rotations), skeleton=skeleton)[:, [max(p, 0) for p in skeleton.parents]]
-    return np.einsum("tjba,tjb->tja", turned, _bones(positions, skeleton.parents)).mean(0)
-
-
-def _rigid_fit(positions: np.ndarray, skeleton: Skeleton, rounds: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations and rest bones of a motion that has only positions."""
-    offsets = skeleton.offsets if skeleton is not SMPL_22 else SMPLX_55.offsets[:22]
-    lengths = np.linalg.norm(_bones(positions, skeleton.parents), axis=-1).mean(0)
-    for _ in range(rounds):
-        rotations = inverse_kinematics(positions, skeleton=skeleton, offsets=offsets.astype(positions.dtype))
-        offsets = _implied_offsets(positions, rotations, skeleton)
-        # Averaging directions that wobble shortens bones; give them back their length.
-        offsets = offsets * (lengths / np.maximum(np.linalg.norm(offsets, axis=-1), 1e-9))[:, None]
-    if not np.isfinite(rotations).all():
-        raise ShapeError("No rotations fit these joints.", expected="bones with a length", found="joints in one place")
-    return inverse_kinematics(positions, skeleton=skeleton, offsets=offsets.astype(positions.dtype)), offsets
