@@ -182,7 +182,7 @@ def finish(
 def _settled(
     figure: Figure, fps: float, *, feet: bool, sole: float | None, limits: bool
 ) -> tuple[Figure, Feet | None, float, int]:
-    """Joints within limits, feet where they stand, soles on the ground; tell feet, lift and how many joints were held."""
+    """Joints within limits, feet where they stand, soles on the ground; tell feet, lift and the joints held."""
     if figure.skeleton not in HUMANS:
         return figure, None, 0.0, 0
     held, planted, lift = 0, None, 0.0
