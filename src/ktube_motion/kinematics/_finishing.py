@@ -19,13 +19,12 @@ from ._bodies import Body, load_body
 from ._chains import forward_kinematics
 from ._feet import Feet, plant
 from ._figure import ARMS, HUMANS, LEGS, Figure, limited
+from ._ground import TOES, sole_height
 from ._hand_targets import HandTarget, reach_targets
 from ._rigid import bones_of, implied_offsets, rigid_fit
 
 __all__ = ["FinishReport", "finish"]
 
-_TOES = [10, 11]
-_SOLE = 0.0165  # metres from the ground to a toe joint that stands: the embedded body's
 _REAL_JERK = 22.0  # m/s³, mean over joints: what cleaned estimates of real speakers have (18 to 22)
 _BLURS = (
     0.0,
@@ -169,7 +168,7 @@ def finish(
     # Steps and bent legs shake too: where the whole does then, a little more is smoothed.
     for share in (1.0, 0.75, 0.5):
         figure, blur = _rigid_figure(clip, before, body, wanted and share * wanted)
-        sole = _sole(clip, body) if ground else None
+        sole = sole_height(clip, body) if ground else None
         figure, planted, lift, held = _settled(figure, clip.fps, feet=feet, sole=sole, limits=limits)
         if wanted is None or not _jerk(figure.joints().numpy(), clip.fps) > wanted:
             break
@@ -190,7 +189,7 @@ def _settled(
         figure, held = limited(figure)
     if feet or sole is not None:
         points = figure.joints().numpy()
-        planted = plant(points[:, [leg[2] for leg in LEGS]], points[:, _TOES], fps=fps)
+        planted = plant(points[:, [leg[2] for leg in LEGS]], points[:, TOES], fps=fps)
         figure = _stand(figure, planted, fps) if feet else figure
         lift = 0.0 if sole is None else sole - planted.level
     return figure.moved(torch.tensor([0, lift, 0.0])), planted, lift, held
@@ -302,14 +301,6 @@ def _poses_of(figure: Figure, poses: PoseSequence, body: Body) -> PoseSequence:
 # ---- feet ----
 
 
-def _sole(clip: Motion | PoseSequence, body: Body | None) -> float:
-    """Metres from the ground to a toe joint that stands."""
-    if not isinstance(clip, PoseSequence):
-        return _SOLE
-    rest, skin = (np.asarray(part(clip.betas)) for part in (_body(body).rest_joints, _body(body).rest_vertices))
-    return float(rest[_TOES, 1].mean() - skin[:, 1].min())
-
-
 def _stand(figure: Figure, feet: Feet, fps: float) -> Figure:
     """Bend the legs so that feet are where they shall be; the pelvis sinks where a leg is too short."""
     points = figure.joints().numpy()
@@ -392,9 +383,9 @@ def _jerk(points: np.ndarray, fps: float) -> float:
 
 
 def _depth(points: np.ndarray, level: float) -> float:
-    return float(max(0, level - points[:, _TOES, 1].min()))
+    return float(max(0, level - points[:, TOES, 1].min()))
 
 
 def _slide(points: np.ndarray, still: np.ndarray, fps: float) -> float:
-    speed = np.linalg.norm(np.diff(points[:, _TOES][..., [0, 2]], axis=0), axis=-1) * fps
+    speed = np.linalg.norm(np.diff(points[:, TOES][..., [0, 2]], axis=0), axis=-1) * fps
     return float(speed[still].mean()) if still.any() else math.nan
