@@ -15,7 +15,7 @@ MOTION = ["io", "filters", "kinematics", "features"]
 MODELS = ["metrics", "models", "vq", "text", "evaluators", "gpt", "pipeline"]
 RESULTS = ["evaluation", "render"]
 ROOMS = [*MOTION, *MODELS, *RESULTS]
-BESIDE = {"samples": {"io"}, "construct": set(ROOMS), "training": set(ROOMS)}
+BESIDE = {"samples": {"io"}, "construct": set(ROOMS), "training": set(ROOMS), "live": set(ROOMS)}
 BESIDE["commands"] = {*ROOMS, *BESIDE}  # on top of everything: no other room imports it
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from test_finishing import generated, gesture
+from test_render_export import read_glb, validator
+from vrm_avatar import NAMES, save_avatar
 
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, DataError, KtubeError, ShapeError
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.render import save_vrma
 from ktube_motion.skeletons import KIT_21, SMPLX_55
-from test_finishing import generated, gesture
-from test_render_export import read_glb, validator
-from vrm_avatar import NAMES, save_avatar
 
 PLAY = Path(__file__).parent / "vrm" / "play.mjs"
 

@@ -8,7 +8,7 @@ Needs a trained model: the folder that quickstart leaves, or a checkpoint of tra
     ktube-motion generate --talk lecture.srt --pipeline output/quickstart/pipeline --output talk.bvh
 
 Writes --output, in the format its suffix names: .mp4 and .gif a video, .html a page to turn and zoom,
-.bvh and .glb for animation programs, .npz SMPL-X poses.
+.bvh and .glb for animation programs, .vrma for VRM avatars, .npz SMPL-X poses.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -32,12 +32,13 @@ def add_options(parser: ArgumentParser) -> None:
     words = parser.add_argument_group("what to say (one of them)").add_mutually_exclusive_group(required=True)
     words.add_argument("--say", metavar="TEXT", help="one utterance")
     words.add_argument("--talk", metavar="TEXT", help="a paragraph or a transcript file (.srt, .vtt): one long motion")
-    model = parser.add_argument_group("the model (one of them)").add_mutually_exclusive_group(required=True)
-    model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
-    model.add_argument("--pipeline", metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
-    parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
+    add_model_options(parser)
     parser.add_argument(
-        "--output", type=Path, default=Path("output/say.mp4"), metavar="FILE", help=".mp4 .gif .html .bvh .glb .npz"
+        "--output",
+        type=Path,
+        default=Path("output/say.mp4"),
+        metavar="FILE",
+        help=".mp4 .gif .html .bvh .glb .vrma .npz",
     )
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
@@ -47,6 +48,14 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
     add_flags(parser, ours=OURS)
+
+
+def add_model_options(parser: ArgumentParser) -> None:
+    """Add the flags that say which model."""
+    model = parser.add_argument_group("the model (one of them)").add_mutually_exclusive_group(required=True)
+    model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
+    model.add_argument("--pipeline", metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
+    parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
 
 
 def run(options: Namespace) -> None:
