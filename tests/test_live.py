@@ -82,7 +82,8 @@ def test_lines_are_words_or_sentences():
     "bad",
     ["{", "[]", "3", "null", '{"word": 3, "start": 0, "end": 1}', '{"word": "  ", "start": 0, "end": 1}',
      '{"word": "손", "start": 2, "end": 1}', '{"word": "손", "start": -1, "end": 1}', '{"word": "손", "start": "0"}',
-     '{"word": "손", "start": NaN, "end": 1}', '{"word": "손", "start": true, "end": 2}', '{"text": "손"}', "[" * 100_000],
+     '{"word": "손", "start": NaN, "end": 1}', '{"word": "손", "start": true, "end": 2}', '{"text": "손"}',
+     "[" * 100_000],
 )  # fmt: skip
 def test_lines_that_are_none(bad):
     with pytest.raises(FormatError):

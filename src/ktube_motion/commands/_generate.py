@@ -38,7 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
         type=Path,
         default=Path("output/say.mp4"),
         metavar="FILE",
-        help=".mp4 .gif .html .bvh .glb .vrma .npz",
+        help=".mp4 .html .bvh .glb .vrma .npz",
     )
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")

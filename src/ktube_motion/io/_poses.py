@@ -109,7 +109,7 @@ def load_poses(
     return read_poses(path, **options).poses
 
 
-def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = None) -> None:
+def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = None, cleaned: bool = False) -> None:
     """Write poses as an SMPL-X ``.npz`` that AMASS, BEAT2 and Blender tools read, atomically.
 
     Parameters
@@ -120,6 +120,8 @@ def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = Non
     fps : float, optional
         Another frame rate: 30 or 60 for the SMPL-X add-on of Blender, which takes no other. Rotations go over by
         slerp, the path linearly; a frame is valid if both its neighbours were. By default that of the poses.
+    cleaned : bool
+        The poses went through `filters.clean_poses`: `construct.build_corpus` then does not clean them again.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = Non
     hand) and the same in parts, ``root_orient``, ``pose_body``, ``pose_jaw``, ``pose_eye``, ``pose_hand``;
     ``trans``, ``betas``, ``num_betas``, ``gender``, ``surface_model_type``, the rate as ``mocap_frame_rate`` and
     ``mocap_framerate``, ``mocap_time_length`` in seconds; BEAT2's ``expressions``; and ours: ``valid``,
-    ``flat_hand_mean``, ``trajectory``. y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
+    ``flat_hand_mean``, ``trajectory``, ``cleaned``. y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
 
     Examples
     --------
@@ -172,6 +174,7 @@ def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = Non
         "valid": poses.valid,
         "flat_hand_mean": np.bool_(poses.flat_hand_mean),
         "trajectory": np.bool_(poses.trajectory),
+        "cleaned": np.bool_(cleaned),
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -92,7 +92,7 @@ class Beat:
         near = np.where((first[1] * second[1]).sum(-1, keepdims=True) < 0, -second[1], second[1])
         quats = first[1] + share * (near - first[1])
         quats = quats / np.linalg.norm(quats, axis=-1, keepdims=True)
-        root, mouth = (first[k] + share * (second[k] - first[k]) for k in (2, 3))
+        root, mouth = first[2] + share * (second[2] - first[2]), first[3] + share * (second[3] - first[3])
         return now, quats, root, np.clip(mouth, 0, 1)
 
 

@@ -88,7 +88,7 @@ def speak_live(
     pipeline : UtteranceToMotion
         One that hears words.
     lines : iterable of str
-        JSON lines, as ``{"word": "손을", "start": 1.2, "end": 1.5}`` or ``{"text": "손을 들어 주세요.", "start": 1.2}``:
+        JSON lines, as ``{"word": "손을", "start": 1.2, "end": 1.5}`` or ``{"text": "손을 들어요.", "start": 1.2}``:
         standard input, the lines of a socket. The time of the first word is now; a word should come before its
         time, and words may come out of order until theirs has come.
     vmc : (str, int), optional

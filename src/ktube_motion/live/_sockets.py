@@ -40,10 +40,8 @@ def listen(place: tuple[str, int]) -> socket.socket:
     try:
         return socket.create_server(place)
     except OSError as error:
-        where = f"{place[0]}:{place[1]}"
-        raise KtubeError(
-            "Nobody can send here.", where=where, found=error.strerror, fix="Choose another port."
-        ) from error
+        where, fix = f"{place[0]}:{place[1]}", "Choose another port."
+        raise KtubeError("Nobody can send here.", where=where, found=error.strerror, fix=fix) from error
 
 
 def socket_lines(server: socket.socket, tell: Callable[[str], None]) -> Iterator[str]:

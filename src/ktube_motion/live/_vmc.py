@@ -1,6 +1,7 @@
 """The VMC protocol: an avatar's bones, root and mouth as OSC messages over UDP."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def vmc_messages(
     mouth: Mapping[str, float],
     seconds: float,
     vrm: int = 0,
-) -> list[tuple[str, list[object]]]:
+) -> list[tuple[str, list[Any]]]:
     """Give one frame as addresses and values of the VMC protocol.
 
     Parameters
@@ -68,7 +69,7 @@ def vmc_messages(
     >>> messages[0], messages[3]
     (('/VMC/Ext/OK', [1]), ('/VMC/Ext/Bone/Pos', ['Hips', 0.0, 0.9, 0.0, 0.0, -0.6, 0.0, 0.8]))
     """
-    messages: list[tuple[str, list[object]]] = [("/VMC/Ext/OK", [1]), ("/VMC/Ext/T", [float(seconds)])]
+    messages: list[tuple[str, list[Any]]] = [("/VMC/Ext/OK", [1]), ("/VMC/Ext/T", [float(seconds)])]
     place = [-float(root[0]), 0.0, float(root[2])]
     messages.append(("/VMC/Ext/Root/Pos", ["root", *place, 0.0, 0.0, 0.0, 1.0]))
     for joint, name in enumerate(joint_names):
@@ -87,7 +88,7 @@ def _plus(value: float) -> float:
     return value + 0.0  # no minus zero
 
 
-def packets(messages: Sequence[tuple[str, list[object]]]) -> Iterator[bytes]:
+def packets(messages: Sequence[tuple[str, list[Any]]]) -> Iterator[bytes]:
     """Pack messages into OSC bundles that each go into one datagram.
 
     Raises

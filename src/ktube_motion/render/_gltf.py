@@ -56,5 +56,5 @@ class Container:
             file.write(struct.pack("<I4s", len(text), b"JSON") + text)
             file.write(struct.pack("<I4s", self.size, b"BIN\0"))
             for array in self.arrays:
-                file.write(memoryview(array).cast("B"))
+                file.write(array.data.cast("B"))
                 file.write(bytes(-array.nbytes % 4))

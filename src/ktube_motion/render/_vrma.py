@@ -80,8 +80,8 @@ def save_vrma(
     body = load_body() if body is None else body
     poses = as_poses(motion, body=body, finish=finish)
     weights = _weights(expressions or {}, len(poses))
-    rest = np.asarray(body.rest_joints(poses.betas), np.float32)
-    rest = rest + (0, rest_on_ground(poses, body), 0)
+    rest = np.array(body.rest_joints(poses.betas), np.float32)
+    rest[:, 1] += rest_on_ground(poses, body)
     names = bone_names(SMPLX_55.joint_names, "vrm")
     quats = joint_quats(poses, body)
     bones = {name: joint for joint, name in enumerate(names) if name not in _EYES}

@@ -13,12 +13,12 @@ __all__ = ["VISEMES", "visemes"]
 #: VRM's five mouths: a, i, u, e, o.
 VISEMES = ("aa", "ih", "ou", "ee", "oh")
 
-# Each of the 21 vowels of Unicode's order ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ: what it begins as, and what it becomes.
+# Each of the 21 vowels, ㅏㅐㅑㅒㅓㅔㅕㅖ ㅗㅘㅙㅚㅛ ㅜㅝㅞㅟㅠ ㅡㅢㅣ: what it begins as, and what it becomes.
 _A, _I, _U, _E, _O = np.eye(5)
-_EO, _EU = 0.6 * _O + 0.3 * _A, 0.5 * _I + 0.2 * _U
+_EO, _EU, _AE = 0.6 * _O + 0.3 * _A, 0.5 * _I + 0.2 * _U, 0.8 * _E
 _VOWELS = (
-    (_A, _A), (0.8 * _E, 0.8 * _E), (_I, _A), (_I, 0.8 * _E), (_EO, _EO), (0.8 * _E, 0.8 * _E), (_I, _EO), (_I, 0.8 * _E),
-    (_O, _O), (_U, _A), (_U, 0.8 * _E), (_U, 0.8 * _E), (_I, _O), (_U, _U), (_U, _EO), (_U, 0.8 * _E), (_U, _I), (_I, _U),
+    (_A, _A), (_AE, _AE), (_I, _A), (_I, _AE), (_EO, _EO), (_AE, _AE), (_I, _EO), (_I, _AE),
+    (_O, _O), (_U, _A), (_U, _AE), (_U, _AE), (_I, _O), (_U, _U), (_U, _EO), (_U, _AE), (_U, _I), (_I, _U),
     (_EU, _EU), (_EU, _I), (_I, _I),
 )  # fmt: skip
 # Consonants for which the lips close: ㅁ ㅂ ㅃ ㅍ before the vowel; ㅁ ㅂ ㅍ and their pairs (ㄻ ㄼ ㄿ ㅄ) after it.
