@@ -253,9 +253,9 @@ def test_pages_that_go_away_and_nobody_listening_do_no_harm(pipeline):
             raw.close()
         from websockets.sync.client import connect
 
-        client = connect(f"ws://127.0.0.1:{port}")
-        client.recv()
-        client.socket.close()  # without a word
+        with connect(f"ws://127.0.0.1:{port}", close_timeout=0.1) as client:
+            client.recv()
+            client.socket.shutdown(socket.SHUT_RDWR)  # without a word
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))

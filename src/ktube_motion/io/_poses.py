@@ -136,7 +136,8 @@ def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = Non
     hand) and the same in parts, ``root_orient``, ``pose_body``, ``pose_jaw``, ``pose_eye``, ``pose_hand``;
     ``trans``, ``betas``, ``num_betas``, ``gender``, ``surface_model_type``, the rate as ``mocap_frame_rate`` and
     ``mocap_framerate``, ``mocap_time_length`` in seconds; BEAT2's ``expressions``; and ours: ``valid``,
-    ``flat_hand_mean``, ``trajectory``, ``cleaned``. y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
+    ``flat_hand_mean``, ``trajectory``, ``cleaned``. y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it
+    back exactly.
 
     Examples
     --------

@@ -103,6 +103,8 @@ def keep_beat(options: BeatOptions, pipe: Connection) -> None:
     """
     try:
         asyncio.run(_run(options, pipe))
+    except BrokenPipeError:
+        pass  # the session has ended, and nobody waits for an answer
     except OSError as error:
         pipe.send(("error", str(error.strerror or error)))
     except KeyboardInterrupt:
