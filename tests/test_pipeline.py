@@ -349,7 +349,9 @@ def test_unrecorded_parts_are_taken_on_trust(tokenizer):
 
 
 def test_motions_are_finished_on_request(pipeline):
-    raw, rigid = (pipeline.generate(["손을 들어요"], seconds=3.0, finish=f, generator=seeded())[0] for f in (False, True))
+    raw, rigid = (
+        pipeline.generate(["손을 들어요"], seconds=3.0, finish=f, generator=seeded())[0] for f in (False, True)
+    )
     assert rigid.rotations is not None
     assert len(raw) == len(rigid) == 60
     for motion in (rigid, pipeline.speak(TALK, finish=True, generator=seeded())):

@@ -19,7 +19,7 @@ from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.render import save_vrma
 from ktube_motion.skeletons import KIT_21, SMPLX_55
 
-PLAY = Path(__file__).parent / "vrm" / "play.mjs"
+PLAY = Path(__file__).parent / "web" / "play.mjs"
 
 
 def modules():

@@ -1,6 +1,5 @@
 // Plays a VRM animation on an avatar and prints where its bones are: node play.mjs MODULES AVATAR ANIMATION TIMES
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
 const [modules, avatar, animation, times] = process.argv.slice(2);
