@@ -16,7 +16,7 @@ from ._rigs import as_poses
 from ._rigs import bone_names as joint_labels
 from ._tracks import add_animation, clip_name, joint_quats, root_path
 
-__all__ = ["NormalSum", "bone_nodes", "save_glb"]
+__all__ = ["NormalSum", "bone_nodes", "save_glb", "strongest_joints"]
 
 
 def save_glb(
@@ -111,7 +111,7 @@ def bone_nodes(names: Sequence[str], rest: np.ndarray) -> list[dict[str, Any]]:
 
 def _primitive(container: Container, body: Body, betas: np.ndarray, rise: np.ndarray) -> dict[str, Any]:
     vertices = np.asarray(body.rest_vertices(betas), np.float32) + rise
-    joints, weights = _strongest(body.weights)
+    joints, weights = strongest_joints(body.weights)
     small = len(vertices) <= 65535
     faces = np.asarray(body.faces).reshape(-1, 1)
     return {
@@ -159,7 +159,7 @@ class NormalSum:
         return normals.astype(np.float32)
 
 
-def _strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def strongest_joints(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give the four strongest joints of each vertex and their weights, which sum to one."""
     joints = np.argsort(-weights, axis=1)[:, :4]
     values = np.take_along_axis(weights.astype(np.float64), joints, 1)
