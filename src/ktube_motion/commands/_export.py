@@ -8,7 +8,7 @@ Reads files: .npy with joints (T, 22, 3) or motion vectors (T, 263), as eval-gpt
 .bvh; poses of any estimator (.json, .npz, .pkl and others). Or clips of a corpus, with their words.
 
 Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .vrma (for
-VRM avatars), .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations
+VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations
 are finished and fitted first. What cannot be written is skipped and told.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..types import Motion, PoseSequence
 
 Readers = dict[str, Callable[[], "tuple[Motion | PoseSequence, str | None]"]]
-FORMATS = ("bvh", "glb", "vrma", "npz", "html", "mp4", "gif")
+FORMATS = ("bvh", "glb", "vrma", "usd", "npz", "html", "mp4", "gif")
 
 
 def add_options(parser: ArgumentParser) -> None:

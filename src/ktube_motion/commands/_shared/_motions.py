@@ -12,7 +12,7 @@ from ...features import features_to_joints
 from ...io import Corpus, load_bvh, load_poses, save_poses
 from ...io._untrusted import load_numpy
 from ...kinematics import Body, load_body
-from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_vrma
+from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ...render._rigs import as_poses
 from ...skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ...types import Cue, Motion, PoseSequence
@@ -101,6 +101,10 @@ def _glb(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_glb(motion, path, bone_names=options.bone_names, body=_body(options))
 
 
+def _usd(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_usd(motion, path, bone_names=options.bone_names, body=_body(options))
+
+
 def _vrma(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_vrma(motion, path, expressions=_mouth(motion, words), body=_body(options))
 
@@ -123,5 +127,6 @@ def _body(options: Namespace) -> Body | None:
 
 
 WRITERS: dict[str, Callable[..., None]] = {
-    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".vrma": _vrma, ".npz": _poses,
+    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".vrma": _vrma, ".usd": _usd,
+    ".npz": _poses,
 }  # fmt: skip
