@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 
 from ktube_motion.errors import ConfigError, DataError, FormatError
 from ktube_motion.filters import resample
+from ktube_motion.io._pose_reading import read_poses
 from ktube_motion.io._poses import POSE_FORMATS, load_poses, save_poses
 from ktube_motion.io._timeline import CAMERA_TO_Y_UP, Z_UP_TO_Y_UP, turn
 from ktube_motion.types import PoseSequence
@@ -207,10 +208,17 @@ def test_time_stamps(tmp_path, people):
     numbered = [{"frame": 2 * k, "time": 2 * k / 24, **one} for k, one in enumerate(people)]
     poses = load_poses(write(tmp_path / "b.json", numbered))
     assert (len(poses), poses.fps) == (9, pytest.approx(24))
-    for entry in numbered:
-        entry["time"] *= 1000
+    for scale, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
+        other = [{**entry, "time": entry["time"] * scale} for entry in numbered]
+        reading = read_poses(write(tmp_path / "b.json", other))
+        assert reading.poses.fps == pytest.approx(24, abs=0.01)
+        assert any(unit in warning for warning in reading.warnings)
+    counted = [{"time": k + 3, **one} for k, one in enumerate(people)]
+    reading = read_poses(write(tmp_path / "b.json", counted))
+    np.testing.assert_array_equal(np.flatnonzero(reading.poses.valid), [3, 4, 5, 6, 7])
+    assert any("count frames" in warning for warning in reading.warnings)
     with pytest.raises(FormatError, match="give no frame rate"):
-        load_poses(write(tmp_path / "b.json", numbered))
+        load_poses(write(tmp_path / "b.json", [{**entry, "time": entry["time"] * 1e15} for entry in numbered]))
     del numbered[1]["time"]
     with pytest.raises(FormatError, match="time stamp"):
         load_poses(write(tmp_path / "b.json", numbered))

@@ -412,7 +412,7 @@ def test_resume_is_exact(tmp_path):
         (lambda folder: _edit(folder, kind=None), "config without a kind"),
         (lambda folder: _edit(folder, colour=3), "unknown fields.*colour"),
         (lambda folder: _edit(folder, stride_t=3), "cannot work.*stride_t"),
-        (lambda folder: _edit(folder, width=64), r"decoder\.first\.weight \(32, 16, 3\) instead of \(64, 16, 3\)"),
+        (lambda folder: _edit(folder, width=64), "not those that were saved together"),
         (lambda folder: (folder / "model.safetensors").write_bytes(b"x" * 99), "damaged"),
     ],
 )
@@ -478,7 +478,7 @@ def test_t2m_gpt_kit(tmp_path):
         (lambda net: net.update({"vqvae.extra": torch.zeros(1)}), {}, r"unknown vqvae\.extra"),
         (lambda net: net.update({"vqvae.quantizer.codebook": torch.zeros(16, 8)}), {}, r"code_dim|instead of"),
         (lambda net: net.pop("vqvae.quantizer.codebook"), {}, "quantizer.codebook is missing"),
-        (lambda net: net.clear(), {}, "is missing"),
+        (lambda net: net.clear(), {}, "another kind of checkpoint"),
         (lambda net: None, {"width": 64}, "width=64 but the weights say 32"),
         (lambda net: None, {"quantizer": "orig"}, "quantizer does not fit.*ema_reset, ema or reset.*orig"),
         (lambda net: None, {"quantizer": "fsq"}, "quantizer does not fit"),

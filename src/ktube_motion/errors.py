@@ -17,6 +17,7 @@ __all__ = [
     "KtubeError",
     "MissingDependencyError",
     "ShapeError",
+    "WriteError",
 ]
 
 
@@ -111,3 +112,7 @@ class CheckpointError(KtubeError, ValueError):
 
 class MissingDependencyError(KtubeError, ImportError):
     """An optional dependency is not installed; the message gives the pip line."""
+
+
+class WriteError(KtubeError, OSError):
+    """A file cannot be written: the disk is full, the folder read-only, the name too long."""

@@ -13,19 +13,21 @@ from ..errors import KtubeError
 from ._shared._completion import completion
 from ._shared._console import complain, say
 from ._shared._options import Parser, UsageError, nearest
+from ._shared._stopping import STOPPED, stoppable
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Start": ("quickstart", "check-assets"),
+    "Start": ("quickstart", "check-assets", "check"),
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
     "Motion": ("generate", "live", "export", "render", "animate"),
 }
+_RESUMABLE = ("quickstart", "train-vq", "train-gpt", "train-evaluator", "eval-vq", "eval-gpt")  # have --resume
 _NAMES = tuple(name for names in COMMANDS.values() for name in names)
 
-FAILED, WRONG_USE, STOPPED = 1, 2, 130
+FAILED, WRONG_USE = 1, 2
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -49,16 +51,18 @@ def main(words: Sequence[str] | None = None) -> int:
     0
     """
     words = sys.argv[1:] if words is None else list(words)
+    told = f"Stopped. {_goes_on(words)}"
     with _readable():
         try:
-            return _run(words)
+            with stoppable(lambda: complain(told)):
+                return _run(words)
         except SystemExit as end:  # a help page, or a wrong flag
             return int(end.code or 0)
         except KtubeError as error:
             complain(f"error: {_in_flags(error)}")
             return WRONG_USE if isinstance(error, UsageError) else FAILED
         except KeyboardInterrupt as stop:
-            complain(_in_flags(stop) or f"Stopped. {_goes_on(words)}")
+            complain(_in_flags(stop) or told)
             return STOPPED
         except BrokenPipeError:  # as after `| head`: nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -119,7 +123,7 @@ def _in_flags(error: BaseException) -> str:
 
 
 def _goes_on(words: list[str]) -> str:
-    resumable = words[0] in _NAMES and "--resume" in parser_of(words[0]).format_help()
+    resumable = bool(words) and words[0] in _RESUMABLE
     return f"The same command {'with --resume ' if resumable else ''}goes on; what is finished is kept."
 
 

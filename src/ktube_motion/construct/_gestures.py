@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError, FormatError, KtubeError
+from ..errors import CorpusError, FormatError, KtubeError, WriteError
 from ..features import feature_stats
 from ..io import Corpus
 from ..io._files import read_text, write_json
@@ -111,6 +111,8 @@ def build_gesture_corpus(
                 raise CorpusError("The clip has no utterance.")
             texts = [Utterance(0.0, 0.0, line["utterance"]) for line in lines]
             frames = add_motion(corpus, motion.name, motion, texts)
+        except WriteError:
+            raise  # the disk is full: every other clip would fail alike
         except KtubeError as error:
             skipped.append({"name": motion.name, "reason": str(error)})
             continue

@@ -118,7 +118,8 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
         mean += away * (len(clip) / total)
         count = total
     if bad:
-        warnings.warn(f"{len(bad)} clips with NaN or infinity are left out: {', '.join(bad[:5])}…", stacklevel=2)
+        more = f" and {len(bad) - 50} more" if len(bad) > 50 else ""
+        warnings.warn(f"{len(bad)} clips with NaN or infinity are left out: {', '.join(bad[:50])}{more}", stacklevel=2)
     if mean is None or scatter is None:
         raise DataError("No frames to compute statistics from.", found=f"{len(bad)} clips, all with NaN or infinity")
     skeleton = skeleton or Skeleton.for_feature_size(len(mean))
@@ -130,7 +131,8 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
 def _clips(source: "Iterable[npt.ArrayLike] | Corpus") -> Iterator[tuple[str, npt.ArrayLike]]:
     """Give (name, clip) pairs of a corpus or of plain arrays."""
     if hasattr(source, "names") and hasattr(source, "features"):
-        return ((name, source.features(name)) for name in source.names())
+        names = source.usable() if hasattr(source, "usable") else source.names()
+        return ((name, source.features(name)) for name in names)
     return ((f"clip {number}", clip) for number, clip in enumerate(source))
 
 

@@ -3,7 +3,7 @@
 HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
-import unicodedata
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -15,46 +15,16 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
-from ._files import read_json, read_text, save_array, write_json, write_text
+from ._clip_names import check_name, check_path
+from ._corpus_faults import RIGHT_LINE, leave_out, vector_fault
+from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
+from ._recovery import recover_joints
 from ._text_lines import numbered_lines, write_text_file
 from ._word_times import check_words, read_words, write_words
 
-__all__ = ["Corpus", "check_name"]
+__all__ = ["Corpus"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
-
-
-def check_name(name: str) -> str:
-    """Give `name` back if it is safe as a file name inside a corpus.
-
-    Raises
-    ------
-    CorpusError
-        If it is empty, hidden, longer than 200 bytes, or has a path
-        separator, ``..``, white space at its ends or a control character.
-
-    Examples
-    --------
-    >>> check_name("강연_001")
-    '강연_001'
-    >>> check_name("../secret")
-    Traceback (most recent call last):
-    ktube_motion.errors.CorpusError: ...
-    """
-    if not isinstance(name, str):
-        raise CorpusError("A clip name must be text.", found=type(name).__name__)
-    fault = None
-    if not name or name != name.strip() or name.startswith("."):
-        fault = "is empty, hidden or has white space at its ends"
-    elif any(sign in name for sign in "/\\:") or ".." in name:
-        fault = "has a path separator or '..'"
-    elif any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in name):
-        fault = "has a control character or a line break"
-    elif len(name.encode()) > 200:
-        fault = f"is {len(name.encode())} bytes long, 200 are allowed"
-    if fault:
-        raise CorpusError(f"The clip name {name[:80]!r} {fault}.", fix="Use a plain file name without folders.")
-    return name
 
 
 class Corpus:
@@ -64,10 +34,16 @@ class Corpus:
     ----------
     root : path
         An existing corpus; `create` makes a new one.
+    strict : bool
+        Clips that no model can read are an error. By default they are left out by whoever asks for `usable`
+        clips, which are all trainings, evaluations and statistics, and named in one warning.
+    follow_links : bool
+        Follow symbolic links that lead out of the folder.
 
     Attributes
     ----------
     root : Path
+    strict : bool
     skeleton : Skeleton
         From ``corpus.json``, else from the size of the vectors.
     fps : float
@@ -76,6 +52,8 @@ class Corpus:
         Text lines left out so far, by clip.
     malformed_words : dict of str to int
         Text lines whose word times were left out so far, by clip: damaged, or those of another text.
+    unusable : dict of str to str
+        Clips that `usable` has left out so far, and why.
 
     Raises
     ------
@@ -94,10 +72,15 @@ class Corpus:
     (1, (39, 263), ['a'])
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, strict: bool = False, follow_links: bool = False) -> None:
         self.root: Path = Path(root)
+        self.strict: bool = strict
         self.malformed: dict[str, int] = {}
         self.malformed_words: dict[str, int] = {}
+        self.unusable: dict[str, str] = {}
+        self._follow_links = follow_links
+        self._malformed_line = ""
+        self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
         if not (self.root / "new_joint_vecs").is_dir():
             have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
             raise CorpusError(
@@ -115,13 +98,12 @@ class Corpus:
         Raises
         ------
         CorpusError
-            If a corpus of another skeleton or fps is there already, or the folder cannot be made.
+            If a corpus of another skeleton or fps is there already.
+        WriteError
+            If the folder cannot be made.
         """
         root = Path(root)
-        try:
-            (root / "new_joint_vecs").mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-            raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
+        make_folder(root / "new_joint_vecs")
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
         if not (root / "corpus.json").exists():
             write_json(root / "corpus.json", settings)
@@ -140,6 +122,9 @@ class Corpus:
             settings = read_json(path)
             if not isinstance(settings, dict) or not {"skeleton", "fps"} <= settings.keys():
                 raise CorpusError("Damaged settings.", where=path, expected="skeleton and fps", found=settings)
+            fps = settings["fps"]
+            if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= 1000:
+                raise CorpusError("No such frame rate.", where=path, expected="fps above 0, to 1000", found=fps)
             return settings
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
@@ -147,10 +132,17 @@ class Corpus:
     def _feature_size(self) -> int:
         if (self.root / "Mean.npy").exists():
             return self._load("Mean.npy").shape[-1]
-        first = next(iter(sorted((self.root / "new_joint_vecs").glob("*.npy"))), None)
-        if first is None:
-            raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
-        return self._load(first.relative_to(self.root)).shape[-1]
+        for name in self._stored():
+            return self._load(f"new_joint_vecs/{name}.npy").shape[-1]
+        raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
+
+    def _stored(self) -> Iterator[str]:
+        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, .DS_Store) is none."""
+        folder = self.root / "new_joint_vecs"
+        for path in sorted(folder.rglob("*.npy")):
+            inside = path.relative_to(folder)
+            if not any(part.startswith(".") for part in inside.parts):
+                yield inside.with_suffix("").as_posix()
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -163,7 +155,7 @@ class Corpus:
         return float(self._settings["fps"])
 
     def _load(self, relative: str | Path) -> np.ndarray:
-        path = self.root / relative
+        path = self._inside(self.root / relative)
         try:
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
@@ -171,6 +163,17 @@ class Corpus:
             raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
+
+    def _inside(self, path: Path) -> Path:
+        """Give a path back unless a link on it leads out of the corpus."""
+        if not self._follow_links and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
+            raise CorpusError(
+                "A link leads out of the corpus.",
+                where=path,
+                found=os.path.realpath(path),
+                fix="If that is meant, open it with Corpus(root, follow_links=True) (--follow-links).",
+            )
+        return path
 
     # -- reading -----------------------------------------------------------
 
@@ -191,9 +194,10 @@ class Corpus:
     def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
         if path.exists():
-            return [check_name(line.strip()) for line in read_text(path).split("\n") if line.strip()]
+            lines = (line.strip().removesuffix(".npy") for line in read_text(self._inside(path)).split("\n"))
+            return list(dict.fromkeys(check_path(line) for line in lines if line))
         if split == "all":
-            return sorted(path.stem for path in (self.root / "new_joint_vecs").glob("*.npy"))
+            return list(self._stored())
         have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
         raise CorpusError(
             f"The corpus has no split {split!r}.",
@@ -209,7 +213,9 @@ class Corpus:
 
     def features(self, name: str) -> np.ndarray:
         """Give the motion vectors of a clip, float32 ``(T-1, D)``."""
-        features = self._load(f"new_joint_vecs/{check_name(name)}.npy")
+        features = self._load(f"new_joint_vecs/{check_path(name)}.npy")
+        if features.dtype.kind not in "fiub":
+            raise CorpusError("These are no numbers.", where=self._vector_path(name), found=features.dtype)
         if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size:
             raise CorpusError(
                 "Motion vectors of the wrong size.",
@@ -219,28 +225,98 @@ class Corpus:
             )
         return features.astype(np.float32, copy=False)
 
+    def usable(self, split: str = "all", *, spoken: bool = False) -> list[str]:
+        """Give the clips of a split that a model can read; the others are named in one warning, and in `unusable`.
+
+        Parameters
+        ----------
+        split : str
+        spoken : bool
+            Leave clips without a text out, too.
+
+        Raises
+        ------
+        CorpusError
+            See `names`.
+        DataError
+            If a clip cannot be read and the corpus is strict; all such clips are named.
+        """
+        names = self.names(split)
+        faults = self.faults(names, spoken=spoken)
+        new = {name: fault for name, fault in faults.items() if self.unusable.get(name) != fault}
+        self.unusable.update(faults)
+        leave_out(split, faults if self.strict else new, len(names), root=self.root, strict=self.strict)
+        return [name for name in names if name not in faults]
+
+    def faults(self, names: Sequence[str], *, spoken: bool = False) -> dict[str, str]:
+        """Say of each of these clips that no model can read why; with `spoken` also of those without a text."""
+        found = {name: self._fault(name) or (self._text_fault(name) if spoken else None) for name in names}
+        return {name: fault for name, fault in found.items() if fault is not None}
+
+    def _fault(self, name: str) -> str | None:
+        state = self._vector_path(name).stat()
+        stamp = (state.st_size, state.st_mtime_ns)
+        if self._known.get(name, (None, None))[0] != stamp:
+            try:
+                fault = vector_fault(self.features(name))
+            except (CorpusError, FormatError) as error:
+                fault = f"{error.problem.rstrip('.')}: {error.found}"
+            self._known[name] = (stamp, fault)
+        return self._known[name][1]
+
+    def _text_fault(self, name: str) -> str | None:
+        if not (self.root / "texts" / f"{name}.txt").exists():
+            return f"no texts/{name}.txt"
+        try:
+            return None if self.texts(name) else f"no text line like {RIGHT_LINE}"
+        except (CorpusError, FormatError) as error:
+            return f"texts: {error.problem}"
+
+    def left_out(self) -> list[str]:
+        """Tell in sentences what was left out so far: clips, text lines, word times."""
+        told = [f"clip {name} is left out: {fault}" for name, fault in self.unusable.items()]
+        if self.malformed:
+            count, clips = sum(self.malformed.values()), len(self.malformed)
+            told.append(
+                f"{count} malformed text lines in {clips} clips are left out, as {self._malformed_line!r}; "
+                f"a right one is {RIGHT_LINE}"
+            )
+        if self.malformed_words:
+            told.append(f"{sum(self.malformed_words.values())} text lines have word times that cannot be believed")
+        return told
+
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
-        """Give joint positions in metres: before canonicalisation, or `recovered` from the vectors."""
-        return self._load(f"{'new_joints' if recovered else 'joints'}/{check_name(name)}.npy")
+        """Give joint positions in metres: before canonicalisation where the corpus has them, or as the vectors tell.
+
+        HumanML3D and KIT-ML folders have the vectors alone; then, and for `recovered`, those are decoded.
+        """
+        for folder in ("new_joints",) if recovered else ("joints", "new_joints"):
+            if (self.root / folder / f"{check_path(name)}.npy").exists():
+                return self._load(f"{folder}/{name}.npy")
+        return recover_joints(self.features(name), self.skeleton.num_joints)
 
     def motion(self, name: str) -> Motion:
         """Give a clip as its vectors tell it, named after what is said in it first."""
-        said = self.texts(name) if (self.root / "texts" / f"{check_name(name)}.txt").exists() else []
+        said = self.texts(name, missing_ok=True)
         title = said[0].text if said else name
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
-    def texts(self, name: str) -> list[Utterance]:
+    def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
 
-        Malformed lines are left out and counted in `malformed`; words that cannot be believed are left
-        out and counted in `malformed_words`.
+        A clip without a text file is an error, unless `missing_ok`. Malformed lines are left out and counted in
+        `malformed`; words that cannot be believed are left out and counted in `malformed_words`.
         """
-        lines = list(numbered_lines(self.root / "texts" / f"{check_name(name)}.txt"))
+        if missing_ok and not (self.root / "texts" / f"{check_path(name)}.txt").exists():
+            return []
+        lines = list(numbered_lines(self._inside(self.root / "texts" / f"{check_path(name)}.txt")))
         texts = [line.text if isinstance(line, Utterance) else None for line in lines]
-        words, unbelieved = read_words(self.root / "words" / f"{name}.json", texts)
+        words, unbelieved = read_words(self._inside(self.root / "words" / f"{name}.json"), texts)
         for counts, count in ((self.malformed, texts.count(None)), (self.malformed_words, unbelieved)):
             if count:
                 counts[name] = count
+        if None in texts and not self._malformed_line:
+            self._malformed_line = next(str(line.where) for line in lines if not isinstance(line, Utterance))
         told = zip(lines, words, strict=True)
         return [replace(line, words=spoken) for line, spoken in told if isinstance(line, Utterance)]
 

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -30,15 +30,6 @@ _INK, _PLATE = (tuple(round(255 * part) for part in rgb(colour)) for colour in (
 # Fonts that systems ship for Korean; the first one found wins.
 _KNOWN = "pretendard notosanscjk notosanskr nanumgothic nanumbarungothic malgun applesdgothic unbatang".split()
 _PROBE = "가나다라힣한국어 ABCxyz 0123?!.,"
-
-
-class Named(Protocol):
-    """What has a name to be shown."""
-
-    @property
-    def name(self) -> str:
-        """Empty for none."""
-        ...
 
 
 def need(module: str, extra: str = "render") -> Any:
@@ -298,10 +289,10 @@ def paste(pixels: np.ndarray, picture: np.ndarray, top: int) -> None:
     under[:] = (under * (255 - share) + picture[..., :3] * share) // 255
 
 
-def titles_for(titles: str | Sequence[str] | None, clips: Sequence[Named]) -> list[str]:
+def titles_for(titles: str | Sequence[str] | None, clips: Sequence[object]) -> list[str]:
     """Give one title for each motion: those given, else the motions' names."""
     if titles is None:
-        return [clip.name for clip in clips]
+        return [getattr(clip, "name", "") for clip in clips]
     titles = [titles] if isinstance(titles, str) else list(titles)
     if len(titles) != len(clips):
         raise ConfigError("There must be one title for each motion.", expected=len(clips), found=len(titles))

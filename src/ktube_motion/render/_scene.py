@@ -35,6 +35,7 @@ __all__ = [
     "reach",
     "resample_positions",
     "side_of",
+    "walks",
 ]
 
 
@@ -170,6 +171,17 @@ def follow_path(positions: np.ndarray, *, fps: float) -> np.ndarray:
     path = gaussian_filter1d(root.astype(np.float64), 0.5 * fps, axis=0, mode="nearest")
     path[:, 1] = middle[1]
     return path
+
+
+def walks(positions: np.ndarray) -> bool:
+    """Tell whether the root of ``(T, J, 3)`` goes anywhere: then its path is worth a line on the ground.
+
+    Examples
+    --------
+    >>> walks(np.zeros((5, 22, 3)))
+    False
+    """
+    return bool(np.ptp(positions[:, 0, (0, 2)], axis=0).max() > 0.6)
 
 
 def as_motion(item: Motion | PoseSequence) -> Motion:

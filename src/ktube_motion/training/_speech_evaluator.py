@@ -132,7 +132,7 @@ def _spoken(corpus, split):
     """Give what is said in each clip of a split in which something is said, and which is long enough."""
     least = SpeechConfig(split=split).least_seconds if split == "val" else _LEAST
     found = {}
-    for name in corpus.names(split):
+    for name in corpus.usable(split, spoken=True):
         seconds = len(corpus.features(name)) / corpus.fps
         versions = spoken_versions(corpus.texts(name), seconds)
         if versions and seconds >= least:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -10,8 +11,9 @@ import torch
 
 from ..errors import CheckpointError, CorpusError
 from ..io import Corpus
+from ..io._corpus_faults import RIGHT_LINE
 from ..io._files import atomic_path
-from ..text import TextAugmentation, TextEncoder, caption_entries, vectors_per_text
+from ..text import CaptionEntry, TextAugmentation, TextEncoder, caption_entries, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
@@ -30,7 +32,9 @@ class UtteranceSet:
     texts : tuple of tuple of str
         What may be said with it; one is drawn each time.
     counts : dict of str to int
-        What was left out, by reason.
+        What was left out, by reason; and what was cut into windows.
+    ends : bool array [shape=(N,)]
+        False where the stretch is a window that what is told goes on behind.
     """
 
     clips: tuple[str, ...]
@@ -38,6 +42,11 @@ class UtteranceSet:
     stops: np.ndarray
     texts: tuple[tuple[str, ...], ...]
     counts: dict[str, int] = field(default_factory=dict)
+    ends: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.ends) != len(self.clips):
+            object.__setattr__(self, "ends", np.ones(len(self.clips), bool))
 
     @classmethod
     def from_corpus(
@@ -60,7 +69,9 @@ class UtteranceSet:
         CorpusError
             If no sample is left.
         """
-        clips, entries, counts = [], [], {"malformed_lines": 0}
+        clips: list[str] = []
+        entries: list[CaptionEntry] = []
+        counts = {"malformed_lines": 0}
         for name, length in lengths.items():
             found, left_out = caption_entries(
                 corpus.texts(name), length, fps=rate, min_frames=shortest, max_frames=None
@@ -71,7 +82,12 @@ class UtteranceSet:
                 counts[reason] = counts.get(reason, 0) + count
             counts["malformed_lines"] += corpus.malformed.get(name, 0)
         if not entries:
-            raise CorpusError("No utterance can be used.", where=corpus.root, expected="clips with texts", found=counts)
+            raise CorpusError(
+                "No utterance can be used.",
+                where=corpus.root,
+                expected=f"clips with texts, a line as {RIGHT_LINE}",
+                found=", ".join(f"{name} {count}" for name, count in counts.items()),
+            )
         return cls(
             tuple(clips),
             np.array([entry.start for entry in entries]),
@@ -82,6 +98,35 @@ class UtteranceSet:
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def windows(self, most: int) -> "UtteranceSet":
+        """Cut what is longer than `most` into windows that together hold all of it; shorter samples stay as they are.
+
+        The last window of a sample ends where the sample does, and is as long as the others. ``counts`` tells of
+        ``cut_samples`` and their ``windows``.
+
+        Examples
+        --------
+        >>> whole = UtteranceSet(("a",), np.array([10]), np.array([35]), (("손",),))
+        >>> cut = whole.windows(10)
+        >>> list(zip(cut.starts.tolist(), cut.stops.tolist(), cut.ends.tolist()))
+        [(10, 20, False), (20, 30, False), (25, 35, True)]
+        """
+        sizes = self.stops - self.starts
+        numbers = np.maximum(-(-sizes // most), 1)
+        rows = np.repeat(np.arange(len(self)), numbers)
+        places = np.concatenate([np.arange(number) for number in numbers])
+        last = places == numbers[rows] - 1
+        starts = self.starts[rows] + np.where(last, np.maximum(sizes[rows] - most, 0), places * most)
+        counts = {"cut_samples": int((numbers > 1).sum()), "windows": int(numbers[numbers > 1].sum())}
+        return UtteranceSet(
+            tuple(self.clips[row] for row in rows),
+            starts,
+            np.minimum(starts + most, self.stops[rows]),
+            tuple(self.texts[row] for row in rows),
+            self.counts | counts,
+            last,
+        )
 
     def draw_texts(self, samples: np.ndarray, rng: np.random.Generator) -> list[str]:
         """Give one text for each sample, drawn where there are several."""
@@ -155,7 +200,7 @@ class KnownTexts:
             row[: len(vectors)] = vectors
         return rows
 
-    def _read(self, texts, progress):
+    def _read(self, texts: Iterable[str], progress: bool) -> None:
         for text, vectors in encode_texts(self.encoder, texts, progress=progress).items():
             # The empty rows of a short text would be most of what is kept.
             self.vectors[text] = vectors if self.length == 1 else vectors[: int(vectors.any(-1).sum())].clone()
@@ -254,19 +299,22 @@ def tokenize_corpus(
     return {name: cached[name] for name in names}
 
 
-def _read_tokens(path, fingerprint):
-    """Give the cached tokens, or none where another tokenizer made them."""
-    from safetensors import safe_open
+def _read_tokens(path: Path | None, fingerprint: str) -> dict[str, Any]:
+    """Give the cached tokens, or none where another tokenizer made them, or the file is damaged."""
+    from safetensors import SafetensorError, safe_open
 
     if path is None or not path.exists():
         return {}
-    with safe_open(path, framework="np") as file:
-        if (file.metadata() or {}).get("tokenizer") != fingerprint:
-            return {}
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(path, framework="np") as file:
+            if (file.metadata() or {}).get("tokenizer") != fingerprint:
+                return {}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError):
+        return {}  # made anew, as it is only a cache
 
 
-def _write_tokens(path, fingerprint, tokens):
+def _write_tokens(path: Path, fingerprint: str, tokens: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
     with atomic_path(path) as temporary:

@@ -13,8 +13,20 @@ from typing import Any, NoReturn, Self
 
 from ...errors import ConfigError
 
-__all__ = ["OURS", "TRANSFORMER", "VQ", "DataName", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
+__all__ = [
+    "OURS",
+    "TRANSFORMER",
+    "VQ",
+    "DataName",
+    "Parser",
+    "UsageError",
+    "add_axes",
+    "add_flags",
+    "flag_of",
+    "nearest",
+]
 
+AXES = ("camera", "y up", "z up")  # as io has them, which help does not import
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
 
@@ -90,7 +102,9 @@ TRANSFORMER = SHARED | {
 
 OURS = {
     "resume": (False, bool, "go on exactly where this experiment stopped"),
-    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error"),
+    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error, and so is a clip "
+               "that models cannot read"),
+    "follow-links": (False, bool, "follow symbolic links that lead out of the corpus"),
     "evaluator": (None, str, "evaluator that measures; by default the one in checkpoints/DATANAME, for ktube "
                   "trained first when there is none"),
     "evaluator-iter": (None, int, "steps of that first training; by default as many as suit the corpus"),
@@ -200,6 +214,13 @@ def nearest(word: str, known: Sequence[str]) -> str:
 def flag_of(name: str) -> str:
     """Give the flag that sets an option: ``--batch-size`` for ``batch_size``."""
     return "--" + name.replace("_", "-")
+
+
+def add_axes(parser: argparse._ActionsContainer) -> None:
+    """Add the flag that every command has which reads poses."""
+    parser.add_argument(
+        "--axes", choices=AXES, help="of the pose files, where they have others than their format: camera is y down"
+    )
 
 
 def add_flags(

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import groupby, pairwise
 
 from ...errors import DataError
@@ -80,7 +80,8 @@ def clean_text(text: str) -> str:
 
 def _plain_lines(text):
     """Give the lines of a subtitle without tags, entities and sounds; labels still stand in them."""
-    if not _MARKUP.search(text := _STAMPS.sub("", text)):
+    text = _STAMPS.sub("", text) if "<" in text else text
+    if not _MARKUP.search(text):
         return [" ".join(line.split()) for line in normalize_text(text).split("\n") if line.strip()]
     for _ in range(8):
         before = text
@@ -120,6 +121,11 @@ class _Shown:
     cue: Cue
     lines: list[str]
     voices: list[str | None]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of all lines."""
+        return " ".join(self.lines).split()
 
 
 def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list[Cue], dict[str, int]]:
@@ -275,60 +281,62 @@ def _check_times(cue):
     return cue
 
 
-def _without_repeats(shown, counts):
+@dataclass(frozen=True)
+class _Pair:
+    """Two cues that follow each other without a pause, and how many last lines of one are the first of the other."""
+
+    before: _Shown
+    now: _Shown
+    lines: int
+
+    @property
+    def rolls(self) -> bool:
+        return 0 < self.lines < len(self.now.lines)
+
+    @cached_property
+    def grows(self) -> bool:
+        old, new = self.before.words, self.now.words
+        return len(old) < len(new) and new[: len(old)] == old
+
+
+def _without_repeats(shown: list[_Shown], counts: dict[str, int]) -> list[_Shown]:
     """Drop the words of each cue that the cue before it already showed."""
-    rolling, growing = _mostly(shown, _rolls), _mostly(shown, _grows)
-    kept, before = [], None
-    for piece in shown:
-        words = " ".join(piece.lines).split()
-        repeated = _repeated_words(before, piece, rolling, growing) if before else 0
-        before = piece
+    pairs = [None, *map(_touching, shown, shown[1:])]
+    differing = [pair for pair in pairs if pair is not None and pair.lines < len(pair.now.lines)]
+    rolling, growing = _mostly([p.rolls for p in differing]), _mostly([p.grows for p in differing])
+    kept = []
+    for piece, pair in zip(shown, pairs, strict=False):
+        repeated = 0 if pair is None else _repeated_words(pair, rolling, growing)
         counts["repeated_words"] += repeated
-        if repeated == len(words):
+        if repeated == len(piece.words):
             counts["repeated"] += 1
         else:
-            text = " ".join(words[repeated:])
+            text = " ".join(piece.words[repeated:])
             kept.append(_Shown(replace(piece.cue, text=text), piece.lines, piece.voices[repeated:]))
     return kept
 
 
-def _repeated_words(before, now, rolling, growing):
-    """Count the words at the start of `now` that are `before` shown again."""
-    gap = now.cue.start - before.cue.end
-    if gap > TOUCHING:
-        return 0
-    together = gap < -OVERLAPPING
-    lines = _repeated_lines(before, now)
+def _touching(before: _Shown, now: _Shown) -> _Pair | None:
+    """Make a pair of two cues, None where there is a pause between them."""
+    if now.cue.start - before.cue.end > TOUCHING:
+        return None
+    old, new = before.lines, now.lines
+    most = min(len(old), len(new))
+    return _Pair(before, now, next((n for n in range(most, 0, -1) if old[-n:] == new[:n] and any(new[:n])), 0))
+
+
+def _repeated_words(pair: _Pair, rolling: bool, growing: bool) -> int:
+    """Count the words at the start of the later cue that are the earlier one shown again."""
+    now, lines = pair.now, pair.lines
+    together = now.cue.start - pair.before.cue.end < -OVERLAPPING
     if lines and (lines < len(now.lines) or rolling or growing or together or now.cue.seconds <= FILLER):
         return len(" ".join(now.lines[:lines]).split())
-    if (together or growing) and _grows(before, now):
-        return len(" ".join(before.lines).split())
-    return 0
+    return len(pair.before.words) if (together or growing) and pair.grows else 0
 
 
-def _repeated_lines(before, now):
-    """Count how many last lines of `before` are the first lines of `now`."""
-    most = min(len(before.lines), len(now.lines))
-    return next((n for n in range(most, 0, -1) if before.lines[-n:] == now.lines[:n] and any(now.lines[:n])), 0)
-
-
-def _rolls(before, now):
-    return 0 < _repeated_lines(before, now) < len(now.lines)
-
-
-def _grows(before, now):
-    old, new = " ".join(before.lines).split(), " ".join(now.lines).split()
-    return len(old) < len(new) and new[: len(old)] == old
-
-
-def _mostly(shown, test):
-    """Is `test` true of at least two, and half, of the neighbours that touch and differ?"""
-    pairs = [
-        test(before, now)
-        for before, now in pairwise(shown)
-        if now.cue.start - before.cue.end <= TOUCHING and _repeated_lines(before, now) < len(now.lines)
-    ]
-    return sum(pairs) >= max(2, len(pairs) / 2)
+def _mostly(found: list[bool]) -> bool:
+    """Is this true of at least two, and half?"""
+    return sum(found) >= max(2, len(found) / 2)
 
 
 def _separate(cues, counts):
@@ -358,8 +366,15 @@ def _clean_word(text):
     return clean_text(text) if _MARKUP.search(text) else " ".join(normalize_text(text).split())
 
 
+def _are_in_order(cue: Cue) -> bool:
+    times = [cue.start, *[time for word in cue.words for time in (word.start, word.end)], cue.end]
+    return times == sorted(times)
+
+
 def _matching_words(cue):
     """Give the timed words that spell the cue's text, or none if they spell something else."""
+    if " ".join([word.text for word in cue.words]) == cue.text and _are_in_order(cue):
+        return cue.words  # as YouTube's come
     found, cursor, time = [], 0, cue.start
     for word in cue.words:
         spoken = _clean_word(word.text)

@@ -65,6 +65,7 @@ _COLON = re.compile(
 _KNOWN_INSIDE = re.compile(
     rf"(?<=[\s.?!…])\(({_KNOWN.pattern})\)(?=\s)|[.?!…]\s({_KNOWN.pattern})\s*:\s", re.IGNORECASE
 )
+_MAY_MARK = re.compile(rf"[{MARK_START}>:]|{_OPEN}")
 _LEAD = re.compile(r"\s*(?:[-–—•·]\s*|>{2,}\s*)*")
 _DASH = re.compile(r"\s*[-–—](?:\s+|(?=[가-힣\[(【〈<]))")
 _LATER_DASH = re.compile(r"(?<=[.?!…~])\s+[-–—](?:\s+|(?=[가-힣]))")
@@ -131,8 +132,11 @@ class Labels:
             result.append(row)
         return result
 
-    def _split(self, text, voice):
-        pieces, place = [], 0
+    def _split(self, text: str, voice: str | None) -> list[tuple[str | None, str]]:
+        if not _MAY_MARK.search(text):  # nearly all lines
+            return [(voice, text)]
+        pieces: list[tuple[str | None, str]] = []
+        place = 0
         for match in self._mark.finditer(text):
             if not pieces or text[place : match.start()].strip():
                 pieces.append((voice, text[place : match.start()]))
