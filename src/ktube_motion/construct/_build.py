@@ -70,6 +70,16 @@ class BuildOptions:
     axes : str or None
         Axes of all pose files whose source names none, see `io.load_poses`.
         Without either, a video whose body does not stand is refused.
+    aligner : str
+        ``"package.module:function"``: a real aligner that finds words in the sound instead of eSpeak NG's voice, see
+        `text.Aligner`. It is named, not given, so that every worker finds it and a build that goes on knows which
+        it was.
+    engine, models : str
+        What looks at sources that are video files, see `video.load_engine`.
+    video_fps : float or None
+        How often it looks; by default at every frame, at most 30 a second.
+    fingers : bool
+        Whether it looks at the hands, which takes as long as all the rest.
     """
 
     fps: float = 20.0
@@ -87,6 +97,11 @@ class BuildOptions:
     body_model: str | None = None
     voice: str = ""
     axes: str | None = None
+    aligner: str = ""
+    engine: str = "litert"
+    models: str | None = None
+    video_fps: float | None = None
+    fingers: bool = True
 
     def __post_init__(self) -> None:
         ok = {
@@ -109,6 +124,10 @@ class BuildOptions:
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)
+        if self.aligner:
+            from ..text._alignment import find_aligner
+
+            find_aligner(self.aligner)
 
 
 @dataclass(frozen=True)

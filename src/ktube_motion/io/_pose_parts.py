@@ -159,6 +159,7 @@ def unread_parts(
         str(key)
         for key, value in params.items()
         if key not in known
+        and getattr(value, "shape", None) != ()  # a single number, as flat_hand_mean
         and not isinstance(value, str | dict | bool | int | float | None)
         and _LOOKS_LIKE_A_PART.search(plain_name(key))
         and not _NEVER_A_PART.search(plain_name(key))

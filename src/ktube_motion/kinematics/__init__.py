@@ -3,17 +3,26 @@
 from ._bodies import Body, load_body, pose_to_joints
 from ._chains import bone_offsets, forward_kinematics, global_rotations, inverse_kinematics
 from ._fitting import fit_betas, fit_poses
+from ._landmark_fitting import fit_landmarks
+from ._landmarks import BODY_LANDMARKS, HAND_LANDMARKS, LANDMARKS, Landmarks
 from ._mirror import mirror, mirror_positions
+from ._swaps import mend_swaps
 
 __all__ = [
+    "BODY_LANDMARKS",
+    "HAND_LANDMARKS",
+    "LANDMARKS",
     "Body",
+    "Landmarks",
     "bone_offsets",
     "fit_betas",
+    "fit_landmarks",
     "fit_poses",
     "forward_kinematics",
     "global_rotations",
     "inverse_kinematics",
     "load_body",
+    "mend_swaps",
     "mirror",
     "mirror_positions",
     "pose_to_joints",

@@ -11,16 +11,15 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from ._bodies import Body, load_body
-from ._chains import forward_kinematics, inverse_kinematics
+from ._chains import inverse_kinematics
+from ._solving import Points, continuous_rotvecs, solve
 
-__all__ = ["fit_betas", "fit_poses"]
+__all__ = ["BODY_IN_SMPLX", "analytic_start", "bone_offsets_of", "fit_betas", "fit_poses"]
 
-_BODY_IN_SMPLX = [*range(22), *range(25, 55)]
+BODY_IN_SMPLX = [*range(22), *range(25, 55)]
 # Hinges: upper joint, hinge, tip, and where the tip goes when the hinge bends, in the rest pose (T, facing +z).
 _HINGES = ((16, 18, 20, 1.0), (17, 19, 21, 1.0), (1, 4, 7, -1.0), (2, 5, 8, -1.0))
 _SPINE = (3, 6, 9)
-# How far the terms of the fit may stray: joints in metres, rotations in radians.
-_JOINT_SIGMA, _POSE_SIGMA, _SMOOTH_SIGMA = 0.002, 1.5, 0.25
 
 
 def fit_poses(
@@ -75,17 +74,20 @@ def fit_poses(
     positions, skeleton = _observed(motion)
     body = load_body() if body is None else body
     betas = fit_betas(positions, body=body) if betas is None else np.asarray(betas, np.float32)
-    joints = list(range(22)) if skeleton is SMPL_22 else _BODY_IN_SMPLX
+    joints = list(range(22)) if skeleton is SMPL_22 else BODY_IN_SMPLX
     rest = torch.from_numpy(np.asarray(body.rest_joints(betas), np.float32)[joints])
-    offsets = _offsets(rest, skeleton)
+    offsets = bone_offsets_of(rest, skeleton)
     target = torch.from_numpy(positions)
     mean = torch.eye(3).repeat(len(joints), 1, 1)
     if skeleton is SMPLH_52:
         mean[22:] = roma.rotvec_to_rotmat(torch.from_numpy(np.asarray(body.hand_mean, np.float32)))
-    rotations = _analytic_start(target, offsets, skeleton, mean, fps=motion.fps)
-    rotations, root = _refine(rotations, target, offsets, skeleton, mean, fps=motion.fps, iterations=iterations)
+    rotations = analytic_start(target, offsets, skeleton, mean, fps=motion.fps)
+    points = Points(torch.arange(len(joints)), None, target)
+    rotations, root = solve(
+        rotations, target[:, 0].clone(), [points], offsets, skeleton, mean, fps=motion.fps, iterations=iterations
+    )
     rotvecs = np.zeros((len(positions), 55, 3), np.float32)
-    rotvecs[:, joints] = _continuous_rotvecs(rotations)
+    rotvecs[:, joints] = continuous_rotvecs(rotations)
     return PoseSequence(
         rotvecs=rotvecs,
         transl=(root - rest[0]).numpy(),
@@ -121,7 +123,7 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
     """
     from scipy.optimize import lsq_linear
 
-    joints = list(range(22)) if positions.shape[1] == 22 else _BODY_IN_SMPLX
+    joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
     parents = SMPL_22.parents if positions.shape[1] == 22 else SMPLH_52.parents
     # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
     pairs = [(joint, parent) for joint, parent in enumerate(parents) if parent >= 0]
@@ -157,18 +159,18 @@ def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:
         raise ShapeError("The motion has no frames.", where=motion.name or None, expected="1 or more", found=0)
     check_finite(motion.positions, name="positions", where=motion.name or None)
     if motion.skeleton is SMPLX_55:
-        return motion.positions[:, _BODY_IN_SMPLX], SMPLH_52  # jaw and eyes ride on the head
+        return motion.positions[:, BODY_IN_SMPLX], SMPLH_52  # jaw and eyes ride on the head
     return motion.positions.copy(), motion.skeleton
 
 
-def _offsets(rest: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
+def bone_offsets_of(rest: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     return rest - rest[[max(parent, 0) for parent in skeleton.parents]]
 
 
 # ---- the analytic start ----
 
 
-def _analytic_start(
+def analytic_start(
     target: torch.Tensor, offsets: torch.Tensor, skeleton: Skeleton, mean: torch.Tensor, *, fps: float
 ) -> torch.Tensor:
     """Local rotations ``(T, J, 3, 3)`` from bone directions, with twists put where joints can turn."""
@@ -252,63 +254,3 @@ def _blur(values: torch.Tensor, fps: float) -> torch.Tensor:
 def _smooth_angle(angle: torch.Tensor, fps: float) -> torch.Tensor:
     circle = _blur(torch.stack([angle.cos(), angle.sin()], -1), fps)
     return torch.atan2(circle[:, 1], circle[:, 0])
-
-
-# ---- the fit ----
-
-
-def _refine(
-    rotations: torch.Tensor,
-    target: torch.Tensor,
-    offsets: torch.Tensor,
-    skeleton: Skeleton,
-    mean: torch.Tensor,
-    *,
-    fps: float,
-    iterations: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until joints fit, rotations stay small and smooth."""
-    root = target[:, 0].clone()
-    if iterations <= 0:
-        return rotations, root
-    step = torch.zeros(*rotations.shape[:2], 3, requires_grad=True)
-    shift = torch.zeros_like(root, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [step, shift], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
-    )
-    # Frames closer in time are more alike: the penalty is on acceleration per (1/20 s)^2.
-    smooth = (fps / 20) ** 2 / _SMOOTH_SIGMA
-
-    def turned() -> torch.Tensor:
-        return rotations @ roma.rotvec_to_rotmat(0.1 * step)
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        local = turned()
-        joints = forward_kinematics(local, root + 0.01 * shift, skeleton=skeleton, offsets=offsets)
-        total = ((joints - target) / _JOINT_SIGMA).square().sum()
-        total = total + ((local[:, 1:] - mean[1:]) / _POSE_SIGMA).square().sum()
-        if len(local) > 2:
-            total = total + (smooth * (local[2:] - 2 * local[1:-1] + local[:-2])).square().sum()
-        total = total / len(local)
-        total.backward()
-        return total
-
-    optimizer.step(loss)
-    with torch.no_grad():
-        return roma.special_procrustes(turned()), root + 0.01 * shift
-
-
-def _continuous_rotvecs(rotations: torch.Tensor) -> np.ndarray:
-    """Axis-angle ``(T, J, 3)``; a rotation that swings to and fro across a half turn keeps its axis."""
-    near = roma.rotmat_to_rotvec(rotations).numpy()
-    angle = np.linalg.norm(near, axis=-1, keepdims=True)
-    far = near * (1 - 2 * np.pi / np.maximum(angle, 1e-9))
-    # Beyond three quarters of a turn the short way is taken again: a full turn has no axis at all.
-    usable = angle[..., 0] > np.pi / 2
-    chosen = near.copy()
-    for frame in range(1, len(near)):
-        last = chosen[frame - 1]
-        closer = np.linalg.norm(far[frame] - last, axis=-1) < np.linalg.norm(near[frame] - last, axis=-1)
-        chosen[frame] = np.where((closer & usable[frame])[:, None], far[frame], near[frame])
-    return chosen

@@ -55,6 +55,9 @@ class TransformerTraining(LoopConfig):
         Share of windows in which the times of words are estimated from their utterance's, as if none were given.
     word_jitter : float
         Deviation in seconds added to the times of words.
+    exchanged_words : float
+        Share of the words on which no stroke falls that are exchanged for others of that kind in the corpus: so a
+        gesture is learned with its word, and not with the sentences in which a small corpus has it.
     text_variants : int
         Paraphrases that an augmentation makes of each text.
     augmentation : str
@@ -74,6 +77,7 @@ class TransformerTraining(LoopConfig):
     word_dropout: float = 0.1
     estimated_words: float = 0.25
     word_jitter: float = 0.03
+    exchanged_words: float = 0.0
     text_variants: int = 32
     augmentation: str = ""
     evaluation: EvaluationConfig = VALIDATION

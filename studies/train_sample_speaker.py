@@ -1,0 +1,249 @@
+"""Train the speaker that comes with the library, on the project's own made-up speakers, and measure it.
+
+    python studies/train_sample_speaker.py --sentences ChatbotData.csv --install
+
+Makes talks of 96 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
+hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
+that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
+gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
+was. --install writes the pipeline, its card and its figures into the package. About three hours on one processor.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from compare_tokenizers import write_table
+from measure_timing import COLUMNS, STRANGERS, Judge, about_root, make_talks, speak
+
+from ktube_motion.errors import KtubeError
+from ktube_motion.gpt import MotionTransformer, TransformerConfig
+from ktube_motion.io._files import write_text
+from ktube_motion.metrics import gesture_strokes
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
+from ktube_motion.samples import CONCEPTS, sentences
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_words, timed_words
+from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+
+HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
+SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
+#: The training of the transformer, a stage after the other: steps, and what differs from one to the next.
+STAGES = (
+    (1500, {"learning_rate": 5e-4, "text_dropout": 0.5, "betas": (0.5, 0.9)}),
+    (2400, {"learning_rate": 7e-4, "text_dropout": 1.0, "betas": (0.9, 0.98), "exchanged_words": 0.7,
+            "word_dropout": 0.15, "weight_average": 0.99}),
+)  # fmt: skip
+SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
+NEAR = 0.5  # seconds between a word and the stroke of its gesture
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("output/sample_speaker"))
+    parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
+    parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
+    parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
+    parser.add_argument("--tokenizer-steps", type=int, default=6000)
+    parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
+    parser.add_argument("--install", action="store_true", help=f"write the pipeline to {HOME.name} in the package")
+    return parser.parse_args()
+
+
+def train(options, corpus, encoder, words):
+    """Train tokenizer and transformer; each goes on where it was stopped."""
+    folder, steps = options.output / "tokenizer", options.tokenizer_steps
+    often = {"save_every": 500, "warmup": 50, "mixed_precision": "no"}
+    if not (folder / "last").exists():
+        train_tokenizer(
+            TokenizerTraining(
+                batch_size=16, learning_rate=1e-3, steps=steps, milestones=(int(0.8 * steps),), decay=0.2,
+                evaluate_every=steps, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1), **often,
+            ),
+            corpus, folder, resume=True,
+        )  # fmt: skip
+    tokenizer, transformer = rounded(MotionTokenizer.from_pretrained(folder / "last")), None
+    for number, (steps, differing) in enumerate(STAGES, 1):
+        folder, steps = options.output / f"transformer_{number}", max(int(options.share * steps), 1)
+        if not (folder / "last").exists():
+            train_transformer(
+                TransformerTraining(
+                    batch_size=32, steps=steps, decay=0.6, evaluate_every=steps,
+                    milestones=tuple(int(share * steps) for share in (0.5, 0.6, 0.7, 0.8, 0.87, 0.93, 0.97)),
+                    transformer=TransformerConfig(
+                        width=192, num_layers=2, num_heads=6, block_size=65, word_past=10, word_ahead=12
+                    ),
+                    **often, **differing,
+                ),
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, word_encoder=words, resume=True,
+                cache=options.output / "tokens", start=transformer,
+            )  # fmt: skip
+        transformer = MotionTransformer.from_pretrained(folder / "last")
+    return tokenizer, transformer
+
+
+def rounded(model):
+    """Round weights to half precision; they stay in single precision, as a CPU wants them."""
+    return model.half().float()
+
+
+def make_pipeline(tokenizer, transformer, encoder):
+    """Join the parts that are shipped: rounded, and deaf to the sentence as a whole, which it learned to do without."""
+    with torch.no_grad():
+        transformer.text.weight.zero_()
+    return UtteranceToMotion(tokenizer, rounded(transformer), encoder, sampling=SAMPLING)
+
+
+def measure_talks(options, pipeline, judge, rows):
+    """Measure on talks whose seeds and people nothing was chosen by."""
+    for wordings, split, seed in (("known", "train", 2900), ("new", "new", 2950)):
+        numbers = range(options.measured)
+        people = [3 * STRANGERS + number for number in numbers]
+        talks, marks = make_talks(
+            options.output, f"held_{wordings}", [seed + number for number in numbers], people, split, mirror=False,
+            split_sizes=(0.0, 0.0, 1.0),
+        )  # fmt: skip
+        names = list(marks)
+        real = {name: talks.features(name) for name in names}
+        rows.append([f"{wordings} wordings, real", *tell(judge.measure(talks, marks, real))])
+        with torch.no_grad():
+            coded = {name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(real[name])).numpy() for name in names}
+        rows.append([f"{wordings} wordings, real in tokens", *tell(judge.measure(talks, marks, coded))])
+        for times, read in (("word times given", timed_words), ("only subtitle times", estimated)):
+            made = speak(talks, names, pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder, read,
+                         **pipeline.sampling)  # fmt: skip
+            found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+            rows.append([f"{wordings} wordings, {times}", *tell(found)])
+
+
+def estimated(utterance):
+    return estimate_words(utterance.text, utterance.start, utterance.end)
+
+
+def tell(figures):
+    return [f"{value:.3g}" for value in figures]
+
+
+class TextClassifier:
+    """Which gesture a word is for, by the likest word of the wordings for training; none where that carries none."""
+
+    def __init__(self, words):
+        self.words, vectors, self.concepts = words, [], []
+        for sentence in sentences(split="train"):
+            place = 0
+            texts = sentence.text.split(" ")
+            vectors.append(self._encode(texts))
+            for text in texts:
+                carried = [c for c, first, last in sentence.marks if first < place + len(text) and last > place]
+                self.concepts.append(carried[0] if carried else None)
+                place += len(text) + 1
+        self.vectors = torch.cat(vectors)
+
+    def _encode(self, texts):
+        # The word and its dictionary form, without the word before it.
+        vectors = self.words.encode_words(texts)[:, : 2 * self.words.dim // 3]
+        return torch.nn.functional.normalize(vectors, dim=-1)
+
+    def __call__(self, texts):
+        """Give for each word a concept, or None."""
+        best = (self._encode(texts) @ self.vectors.T).max(1)
+        pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        return [self.concepts[index] if value >= SURE else None for value, index in pairs]
+
+
+def measure_everyday(options, pipeline, judge, rows):
+    """Say everyday sentences: how often it gestures, and how often that is what the words are for."""
+    with open(options.sentences, encoding="utf-8", newline="") as file:
+        every = list(dict.fromkeys(row["Q"] for row in csv.DictReader(file)))
+    texts = every[:: max(len(every) // options.count, 1)][: options.count]
+    classify, fps = TextClassifier(pipeline.word_encoder), pipeline.fps
+    tokens = pipeline.write(texts, seeds=range(len(texts)))
+    counts = dict.fromkeys(("due", "met", "gestures", "fitting", "silent", "stray"), 0)
+    for text, row in zip(texts, tokens, strict=True):
+        with torch.no_grad():
+            joints = about_root(pipeline.tokenizer.decode(row).numpy())
+        words = spoken_words(text, lead_in=LEAD_IN)[0]
+        due = [(w.start, c) for w, c in zip(words, classify([w.text for w in words]), strict=True) if c]
+        strokes = gesture_strokes(joints, fps=fps)
+        seen = [(stroke, judge.recognise(joints, stroke, fps)) for stroke in strokes]
+        counts["due"] += bool(due)
+        counts["silent"] += not due
+        counts["stray"] += not due and bool(seen)
+        counts["met"] += any(concept == wanted for _, concept in seen for _, wanted in due)
+        counts["gestures"] += bool(seen)
+        counts["fitting"] += any(
+            concept == wanted and abs(stroke - start) < NEAR + 0.3 for stroke, concept in seen for start, wanted in due
+        )
+
+    def share(part, whole):
+        return f"{100 * counts[part] / max(whole, 1):.3g}"
+
+    rows += [
+        ["sentences", len(texts)],
+        ["sentences with a word that is like one that carries a gesture %", share("due", len(texts))],
+        ["of these, sentences with that gesture %", share("met", counts["due"])],
+        ["of these, sentences with that gesture on its word %", share("fitting", counts["due"])],
+        ["sentences with any gesture of the hands %", share("gestures", len(texts))],
+        ["of the other sentences, with a gesture of the hands %", share("stray", counts["silent"])],
+    ]
+
+
+def main():
+    options, began = read_arguments(), time.perf_counter()
+    corpus, labels = make_talks(
+        options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
+    )
+    encoder = EmbeddedTextEncoder()
+    pipeline = make_pipeline(*train(options, corpus, encoder, WindowWordEncoder(encoder, before=0)), encoder)
+    judge, talks, everyday = Judge(corpus, labels), [["talks", *COLUMNS]], [["figure", "value"]]
+    measure_talks(options, pipeline, judge, talks)
+    if options.sentences:
+        measure_everyday(options, pipeline, judge, everyday)
+    for name, rows in (("talks", talks), ("everyday", everyday)):
+        write_table(options.output / f"{name}.csv", rows)
+        for row in rows:
+            print(*row, sep="  ")
+    if options.install:
+        install(pipeline, talks, everyday)
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+def install(pipeline, talks, everyday):
+    """Write the pipeline in half precision, with its card, into the package."""
+    half = replace(pipeline.transformer.config, tokenizer=pipeline.tokenizer.fingerprint)
+    pipeline.transformer.config = half
+    pipeline.save_pretrained(HOME)
+    for part in (pipeline.tokenizer, pipeline.transformer):
+        part.half()
+    pipeline.tokenizer.save_pretrained(HOME / "tokenizer")
+    pipeline.transformer.save_pretrained(HOME / "transformer")
+    for name, rows in (("talks", talks), ("everyday", everyday)):
+        write_table(HOME / f"{name}.csv", rows)
+    write_text(HOME / "README.md", card(talks, everyday))
+
+
+def card(talks, everyday):
+    """Give the model card, its figures those of the tables."""
+    lines = ["| talks of strangers | " + " | ".join(talks[0][1:]) + " |", "| --- " * len(talks[0]) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in talks[1:]]
+    lines += [
+        "",
+        "| everyday sentences | |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in everyday[1:]),
+    ]
+    template = (Path(__file__).parent / "sample_speaker.md").read_text(encoding="utf-8")
+    return template.format(concepts=", ".join(sorted(CONCEPTS)), count=len(CONCEPTS), figures="\n".join(lines))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
