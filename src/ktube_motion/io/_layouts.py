@@ -57,7 +57,7 @@ class PoseFormat:
     --------
     >>> known = POSE_FORMATS["aistpp"]
     >>> known.axes, known.suffixes, known.folder
-    ('y up', ('.pkl', '.pickle'), False)
+    ('y up', (), False)
     """
 
     name: str

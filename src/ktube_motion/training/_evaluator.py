@@ -253,6 +253,7 @@ def train_evaluator(
     ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
     ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
     >>> corpus.write_splits({"train": ["a", "b"], "val": ["c", "d"]})
+    >>> corpus.write_stats(feature_stats(clip["features"] for clip in corpus))
     >>> from ktube_motion.text import EmbeddedTextEncoder
     >>> config = EvaluatorTraining(steps=1, batch_size=2, tracker=None)
     >>> evaluator = train_evaluator(

@@ -49,7 +49,7 @@ class LoopConfig:
     Examples
     --------
     >>> config = LoopConfig(steps=1000, batch_size=32, milestones=(800,), decay=0.2)
-    >>> learning_rate(config, 900) / learning_rate(config, 700)
+    >>> round(learning_rate(config, 900) / learning_rate(config, 700), 6)
     0.2
     """
 
