@@ -48,7 +48,7 @@ class LoopConfig:
 
     Examples
     --------
-    >>> config = LoopConfig(steps=1000, batch_size=32, milestones=(800,), decay=0.2)
+    >>> config = LoopConfig(steps=1000, batch_size=32, warmup=50, milestones=(800,), decay=0.2)
     >>> round(learning_rate(config, 900) / learning_rate(config, 700), 6)
     0.2
     """
