@@ -133,6 +133,9 @@ class Landmarks(_Clip):
         """Number of frames ``T``."""
         return len(self.points)
 
+    def _told(self) -> list[str]:
+        return [f"{len(self.names)} landmarks", *([repr(self.name)] if self.name else [])]
+
     def require_weights(self) -> np.ndarray:
         """Give the weights ``(T, P)``, which are always there."""
         assert self.weights is not None
