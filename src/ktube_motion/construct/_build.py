@@ -80,6 +80,14 @@ class BuildOptions:
         How often it looks; by default at every frame, at most 30 a second.
     fingers : bool
         Whether it looks at the hands, which takes as long as all the rest.
+
+    Examples
+    --------
+    >>> BuildOptions(talk_seconds=300.0).root
+    'median'
+    >>> BuildOptions(root="mean")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: ...
     """
 
     fps: float = 20.0
@@ -146,6 +154,12 @@ class BuildReport:
     failed : dict of str to str
         Sources of which nothing could be used, and why.
     warnings : list of str
+
+    Examples
+    --------
+    >>> print(BuildReport(clips=12, seconds=90.0, failed={"talk": "no poses"}))
+    12 clips, 1.5 minutes; 0 utterances skipped
+    failed talk: no poses
     """
 
     clips: int

@@ -46,6 +46,12 @@ class Alignment:
         ``no_sound`` at that time, or because the aligner's words were ``refused``.
     seconds : float
         How much sound was found.
+
+    Examples
+    --------
+    >>> found = Alignment([Cue(0, 1, "네")], [0.8], {"aligned": 1}, 1.0)
+    >>> found.counts["aligned"], found.confidences
+    (1, [0.8])
     """
 
     cues: list[Cue]

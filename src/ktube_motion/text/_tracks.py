@@ -28,6 +28,13 @@ class WordEncoder(Protocol):
         Size of the vectors.
     identity : str
         Names model and way of reading; checkpoints store it, as that of a `TextEncoder`.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> words = word_encoder(EmbeddedTextEncoder())
+    >>> words.encode_words(["왼쪽을", "보세요."]).shape == (2, words.dim)
+    True
     """
 
     dim: int

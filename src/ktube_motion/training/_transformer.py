@@ -64,6 +64,11 @@ class TransformerTraining(LoopConfig):
         Its identity, filled in by `train_transformer`.
     evaluation : EvaluationConfig
         What the evaluator measures.
+
+    Examples
+    --------
+    >>> TransformerTraining(steps=1500, text_dropout=0.1, transformer=TransformerConfig(width=192)).transformer.width
+    192
     """
 
     batch_size: int = 128
@@ -261,6 +266,26 @@ def train_transformer(
         If the tokenizer does not fit the corpus or is residual, or `start` does not fit.
     CorpusError, ConfigError, DataError
         Before the first step, if the options or the corpus cannot work.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": ["b"]})
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
+    >>> small = TransformerConfig(width=32, num_layers=1, num_heads=4, block_size=21)
+    >>> config = TransformerTraining(steps=1, batch_size=2, transformer=small, tracker=None)
+    >>> transformer = train_transformer(
+    ...     config, corpus, tempfile.mkdtemp(), tokenizer=tokenizer, text_encoder=EmbeddedTextEncoder(), progress=False
+    ... )
+    >>> transformer.config.num_codes, transformer.config.text_encoder
+    (8, 'usem3')
     """
     if tokenizer.config.quantizer == "residual":
         raise CheckpointError(
