@@ -16,7 +16,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from compare_tokenizers import write_table
 from measure_timing import COLUMNS, STRANGERS, Judge, about_root, make_talks, speak
