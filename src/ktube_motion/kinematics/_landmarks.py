@@ -72,7 +72,7 @@ def _other_side(name: str) -> str:
 LANDMARKS = _sites()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Landmarks(_Clip):
     """Named points of one person over time.
 
@@ -132,6 +132,9 @@ class Landmarks(_Clip):
     def num_frames(self) -> int:
         """Number of frames ``T``."""
         return len(self.points)
+
+    def _told(self) -> list[str]:
+        return [f"{len(self.names)} landmarks", *([repr(self.name)] if self.name else [])]
 
     def require_weights(self) -> np.ndarray:
         """Give the weights ``(T, P)``, which are always there."""
