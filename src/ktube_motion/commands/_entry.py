@@ -21,7 +21,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
-    "Motion": ("generate", "export", "render", "animate"),
+    "Motion": ("generate", "edit", "export", "render", "animate"),
 }
 _NAMES = tuple(name for names in COMMANDS.values() for name in names)
 

@@ -8,21 +8,22 @@ Needs a trained model: the folder that quickstart leaves, or a checkpoint of tra
     ktube-motion generate --talk lecture.srt --pipeline output/quickstart/pipeline --output talk.bvh
 
 Writes --output, in the format its suffix names: .mp4 and .gif a video, .html a page to turn and zoom,
-.bvh and .glb for animation programs, .npz SMPL-X poses.
+.bvh and .glb for animation programs, .npz SMPL-X poses, .npy the joints, which `edit` changes.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
+from ..types import Cue
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
-    from ..types import Utterance
 
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
 
@@ -37,7 +38,11 @@ def add_options(parser: ArgumentParser) -> None:
     model.add_argument("--pipeline", metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
     parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
     parser.add_argument(
-        "--output", type=Path, default=Path("output/say.mp4"), metavar="FILE", help=".mp4 .gif .html .bvh .glb .npz"
+        "--output",
+        type=Path,
+        default=Path("output/say.mp4"),
+        metavar="FILE",
+        help=".mp4 .gif .html .bvh .glb .npz .npy",
     )
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
@@ -65,7 +70,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | list[Utterance] = motion.name
+        words: Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         _, words, sampling["seconds"] = read_talk(options.talk, options.seconds)
         motion = pipeline.speak(words, **sampling)
