@@ -79,11 +79,15 @@ def _change(item: Any, path: str | Path) -> Change:
     expected = '{"start": 1.0, "end": 2.5, "text": "…"}, start before end'
     if not isinstance(item, dict) or not isinstance(item.get("text"), str) or not item["text"].strip():
         raise FormatError("A change says nothing.", where=path, expected=expected, found=item)
-    times = [item.get("start"), item.get("end")]
-    numbers = all(isinstance(time, int | float) and not isinstance(time, bool) and isfinite(time) for time in times)
-    if not numbers or not 0 <= times[0] < times[1]:
+    start, end = (_seconds(item.get(key)) for key in ("start", "end"))
+    if start is None or end is None or not 0 <= start < end:
         raise FormatError("A change has no span.", where=path, expected=expected, found=item)
-    return Change(float(times[0]), float(times[1]), item["text"].strip())
+    return Change(start, end, item["text"].strip())
+
+
+def _seconds(value: Any) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return float(value) if number else None
 
 
 def edit_motion(
