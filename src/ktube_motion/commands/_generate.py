@@ -11,8 +11,8 @@ Needs no training: the speaker that comes with the library is there at once.
 Takes the folder that quickstart leaves (--pipeline), or a checkpoint of train-gpt (--transformer), instead.
 
 Writes --output, in the format its suffix names: .mp4 and .gif a video, .html a page to turn and zoom,
-.bvh and .glb for animation programs, .vrma for VRM avatars, .npz SMPL-X poses; by default gesture.mp4, or a
-page where videos cannot be written.
+.bvh and .glb for animation programs, .vrma for VRM avatars, .npz SMPL-X poses, .npy the joints, which `edit`
+changes; by default gesture.mp4, or a page where videos cannot be written.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
+from ..types import Cue
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
-    from ..types import Utterance
 
 SPEAKER = "sample-speaker"
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
@@ -43,7 +43,7 @@ def add_options(parser: ArgumentParser) -> None:
         "of word marks (text, start, end in seconds), TextGrid, .vtt with word stamps"
     )  # fmt: skip
     add_model_options(parser)
-    parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz")
+    parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz .npy")
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
@@ -81,7 +81,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | Sequence[Utterance] = motion.name
+        words: str | Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         words, sampling["seconds"] = talk_of(options, pipeline)
         motion = pipeline.speak(words, **sampling)

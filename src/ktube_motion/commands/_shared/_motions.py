@@ -9,12 +9,13 @@ import numpy as np
 
 from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
-from ...io import load_bvh, load_poses, save_poses
-from ...io._files import make_folder
+from ...io import Corpus, load_bvh, load_poses, save_poses
+from ...io._files import make_folder, save_array
 from ...io._untrusted import load_numpy
 from ...kinematics import Body, load_body
 from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ...render._rigs import as_poses
+from ...render._scene import as_motion
 from ...skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ...types import Cue, Motion, PoseSequence
 
@@ -114,11 +115,15 @@ def _poses(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_poses(as_poses(motion, body=load_body(options.body)), path)
 
 
+def _joints(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_array(path, as_motion(motion).require("positions"))
+
+
 def _body(options: Namespace) -> Body | None:
     return None if options.body is None else load_body(options.body)
 
 
 WRITERS: dict[str, Callable[..., None]] = {
     ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".vrma": _vrma, ".usd": _usd,
-    ".npz": _poses,
+    ".npz": _poses, ".npy": _joints,
 }  # fmt: skip
