@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 from ...errors import DataError
 from ...types import Cue
@@ -238,18 +238,21 @@ def _by_voice(shown, counts):
     if len(runs) == 1:
         return [_Part(cue, voices[0])]
     counts["split"] += len(runs) - 1
-    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
-    total, place, time, parts = len("".join(words)), 0, cue.start, []
-    for run in runs:
-        place += sum(len(word) for _, word in run)
-        end = cue.start + cue.seconds * place / total
-        if letters:
-            end = letters[place].start if place < total else cue.end
+    time, parts = cue.start, []
+    for run, end in zip(runs, _ends_of(cue, [sum(len(word) for _, word in run) for run in runs]), strict=True):
         timed = tuple(word for word in cue.words if time <= (word.start + word.end) / 2 < max(end, word.end))
-        end = max(end, time)
         parts.append(_Part(Cue(time, end, " ".join(word for _, word in run), timed, speaker=cue.speaker), run[0][0]))
         time = end
     return parts
+
+
+def _ends_of(cue: Cue, sizes: list[int]) -> list[float]:
+    """Give where parts of so many letters end: where the next one's first word begins, or by the share of letters."""
+    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
+    places = list(accumulate(sizes))
+    shares = [*(cue.start + cue.seconds * place / places[-1] for place in places[:-1]), cue.end]
+    ends = [*(letters[place].start for place in places[:-1]), cue.end] if letters else shares
+    return ends if all(before < end for before, end in pairwise([cue.start, *ends])) else shares
 
 
 @dataclass(frozen=True)
