@@ -268,13 +268,17 @@ class Word:
 
 @dataclass(frozen=True)
 class Cue:
-    """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known."""
+    """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known.
+
+    ``other`` is what a bilingual subtitle shows beside it in another language.
+    """
 
     start: float
     end: float
     text: str
     words: tuple[Word, ...] = ()
     speaker: str = field(default="", kw_only=True)
+    other: str = field(default="", kw_only=True, repr=False)
 
     @property
     def seconds(self) -> float:
