@@ -101,7 +101,7 @@ def train(options, corpus, encoder):
 
 
 def hearing_forms(transformer, dim):
-    """Give a transformer of word windows as one that hears dictionary forms: it does what that did where all is forms."""
+    """Give a transformer of word windows as one that hears dictionary forms: it does what that does in forms."""
     weights = transformer.hearing.words.weight.detach()
     config = replace(transformer.config, word_dim=transformer.config.word_dim - 2 * dim)
     heard = MotionTransformer(config)
