@@ -19,8 +19,9 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, FormatError
 from ..io._files import atomic_path, read_json, write_json
+from ..io._untrusted import load_numpy
 from ..types import FeatureStats
 from ._fingerprints import hash_weights
 from ._torch_files import check_weights
@@ -50,8 +51,9 @@ def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mappi
     """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     entries = {"kind": kind, **asdict(config)}
+    # One entry of metadata: of several, safetensors writes now this, now that one first.
     with atomic_path(Path(folder) / WEIGHTS, durable=True) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", _CHECKSUM: _checksum(entries, state)})
+        save_file(state, temporary, metadata={_CHECKSUM: _checksum(entries, state)})
     write_json(Path(folder) / CONFIG, entries, durable=True)
 
 
@@ -220,7 +222,7 @@ def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | No
     if mean is None:
         return None
     try:
-        mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
-    except (OSError, ValueError) as error:
+        mean, std = (load_numpy(x) if isinstance(x, (str, Path)) else x for x in (mean, std))
+    except FormatError as error:
         raise CheckpointError("Cannot read the statistics.", found=error) from error
     return FeatureStats(mean=np.asarray(mean), std=np.asarray(std))
