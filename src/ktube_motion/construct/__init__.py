@@ -4,8 +4,9 @@ from ._build import BuildOptions, BuildReport, build_corpus
 from ._checking import CorpusCheck, check_corpus
 from ._clips import add_motion
 from ._gestures import build_gesture_corpus, read_gestures
-from ._pairing import pair_sources, pose_sources
+from ._pairing import pair_sources, pair_videos, pose_sources
 from ._report import write_report
+from ._review import write_review
 from ._sources import Source, find_audio, read_sources
 from ._splits import curate, finish_corpus, split_videos
 
@@ -22,9 +23,11 @@ __all__ = [
     "find_audio",
     "finish_corpus",
     "pair_sources",
+    "pair_videos",
     "pose_sources",
     "read_gestures",
     "read_sources",
     "split_videos",
     "write_report",
+    "write_review",
 ]

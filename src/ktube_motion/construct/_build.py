@@ -23,6 +23,7 @@ from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
 from ._records import empty_record, finished_record, sweep
 from ._report import write_report
+from ._review import write_review
 from ._sources import Source, find_audio
 from ._splits import check_split_sizes, count_clips, finish_corpus
 from ._videos import build_video
@@ -70,6 +71,24 @@ class BuildOptions:
     axes : str or None
         Axes of all pose files whose source names none, see `io.load_poses`.
         Without either, a video whose body does not stand is refused.
+    aligner : str
+        ``"package.module:function"``: a real aligner that finds words in the sound instead of eSpeak NG's voice, see
+        `text.Aligner`. It is named, not given, so that every worker finds it and a build that goes on knows which
+        it was.
+    engine, models : str
+        What looks at sources that are video files, see `video.load_engine`.
+    video_fps : float or None
+        How often it looks; by default at every frame, at most 30 a second.
+    fingers : bool
+        Whether it looks at the hands, which takes as long as all the rest.
+
+    Examples
+    --------
+    >>> BuildOptions(talk_seconds=300.0).root
+    'median'
+    >>> BuildOptions(root="mean")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: ...
     """
 
     fps: float = 20.0
@@ -87,6 +106,11 @@ class BuildOptions:
     body_model: str | None = None
     voice: str = ""
     axes: str | None = None
+    aligner: str = ""
+    engine: str = "litert"
+    models: str | None = None
+    video_fps: float | None = None
+    fingers: bool = True
 
     def __post_init__(self) -> None:
         ok = {
@@ -109,6 +133,10 @@ class BuildOptions:
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)
+        if self.aligner:
+            from ..text._alignment import find_aligner
+
+            find_aligner(self.aligner)
 
 
 @dataclass(frozen=True)
@@ -127,6 +155,12 @@ class BuildReport:
     failed : dict of str to str
         Sources of which nothing could be used, and why.
     warnings : list of str
+
+    Examples
+    --------
+    >>> print(BuildReport(clips=12, seconds=90.0, failed={"talk": "no poses"}))
+    12 clips, 1.5 minutes; 0 utterances skipped
+    failed talk: no poses
     """
 
     clips: int
@@ -174,7 +208,7 @@ def build_corpus(
         ``dask.distributed.Client.get_executor()``, whose workers must see
         sources and root under the same paths.
     report : bool
-        Write ``report.html`` at the end, see `write_report`.
+        Write ``report.html`` and ``review.html`` at the end, see `write_report` and `write_review`.
     progress : bool
         Show a bar, on a terminal.
 
@@ -235,6 +269,7 @@ def build_corpus(
         made = _finish(corpus, built, failed, options)
         if report:
             write_report(corpus.root)
+            write_review(corpus.root)
     return made
 
 

@@ -40,6 +40,11 @@ class SpeechEvaluatorTraining(LoopConfig):
     ------
     ConfigError
         If a value cannot work.
+
+    Examples
+    --------
+    >>> SpeechEvaluatorTraining(steps=400, evaluate_every=100).evaluate_every
+    100
     """
 
     steps: int = 2000
