@@ -27,8 +27,7 @@ from ktube_motion.models._torch_files import load_checked, save_checked
 from ktube_motion.render import save_bvh
 from ktube_motion.samples import make_speaker
 from ktube_motion.samples._files import TRANSCRIPTS
-from ktube_motion.skeletons import SMPL_22
-from ktube_motion.types import Cue, Motion
+from ktube_motion.types import Cue
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
 
 SMALL, FULL = 600, 100_000
@@ -150,7 +149,7 @@ def _seeds(folder: Path):
     whisper = {"segments": [{"start": 0, "end": 1, "text": "손", "words": [{"word": "손", "start": 0, "end": 1}]}]}
     yield vtt.encode(), "a.vtt", load_transcript
     yield json.dumps(whisper).encode(), "a.json", load_transcript
-    save_bvh(Motion(skeleton=SMPL_22, positions=np.cumsum(np.full((4, 22, 3), 0.01), 0), fps=20), folder / "a.bvh")
+    save_bvh(corpus.motion(clip)[:4], folder / "a.bvh")
     yield (folder / "a.bvh").read_bytes(), "b.bvh", load_bvh
     yield from _checkpoints(folder)
     assert speaker is not None

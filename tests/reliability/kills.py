@@ -74,21 +74,21 @@ def kill(count: int) -> tuple[dict[str, int], list[str]]:
 
 def _kill(job: Callable[[Path], None], folder: Path, count: int, faults: list[str]) -> tuple[int, int]:
     began = time.perf_counter()
-    job(folder / "whole")
-    seconds, expected = time.perf_counter() - began, _contents(folder / "whole")
+    job(folder / "whole" / "out")
+    seconds, expected = time.perf_counter() - began, _contents(folder / "whole" / "out")
     rng = np.random.default_rng(int.from_bytes(os.urandom(4), "little"))
     killed, ended = 0, 0
     while killed < count:
-        output = folder / str(ended)
+        output = folder / str(ended) / "out"  # the name stands in the reports
         for _ in range(int(rng.integers(1, 6))):
             killed += _killed(job, output, rng.uniform(0, seconds))
         while _killed(job, output, 3600):
             pass
         found = _contents(output)
         names = sorted(found.keys() | expected.keys())
-        faults += [f"{output.name}/{name} differs" for name in names if found.get(name) != expected.get(name)]
+        faults += [f"{output.parent.name}/{name} differs" for name in names if found.get(name) != expected.get(name)]
         ended += 1
-        shutil.rmtree(output)
+        shutil.rmtree(output.parent)
     return killed, ended
 
 
