@@ -1,4 +1,4 @@
-"""A full disk at every place where something is written: a `WriteError`, the old file as it was, nothing half written."""
+"""A full disk at every place where something is written: `WriteError`, the old file as it was, no half of one."""
 
 import os
 import resource
@@ -7,6 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from small_corpus import make_small_corpus, smooth_clip
 from test_training_loop import CONFIG, fit, task
 
-from ktube_motion.construct import build_corpus, pair_sources, write_report
+from ktube_motion.construct import build_corpus, pair_sources, write_report, write_review
 from ktube_motion.errors import KtubeError, WriteError
 from ktube_motion.evaluation import Interval, Report, plot_report
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
@@ -26,7 +27,7 @@ from ktube_motion.io._files import atomic_folder, make_folder, save_array, write
 from ktube_motion.io._word_times import write_words
 from ktube_motion.models._torch_files import save_checked
 from ktube_motion.pipeline import UtteranceToMotion
-from ktube_motion.render import save_bvh, save_glb, save_html, save_skeleton_video
+from ktube_motion.render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ktube_motion.render._web import save_gallery
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPL_22
@@ -52,7 +53,9 @@ def run(count: int) -> tuple[dict[str, int], list[str]]:
                 points += 1
                 refused += _fill(name, write, place / "out", full, faults)
     told = {"write points": points, "told as WriteError": refused, "lost or half files": len(faults)}
-    return told | {"by a full file system" if full is _fill_up else "by a limit on the size of files": 1}, faults
+    return told | {
+        f"times by a {'full file system' if full is _fill_up else 'limit on the size of files'}": count
+    }, faults
 
 
 def _fill(name: str, write: Writer, folder: Path, full: Callable, faults: list[str]) -> int:
@@ -171,8 +174,12 @@ def _writers(other: Path) -> Iterator[tuple[str, Writer]]:
         ),
     )
     yield "report of a corpus", lambda f, k: _report(f, k, videos)
+    yield "review of a corpus", lambda f, k: _report(f, k, videos, write_review)
     yield "BVH", lambda f, k: save_bvh(motion[: 20 + k], f / "a.bvh")
     yield "GLB", lambda f, k: save_glb(motion[: 20 + k], f / "a.glb")
+    yield "VRMA", lambda f, k: save_vrma(motion[: 20 + k], f / "a.vrma")
+    if find_spec("pxr"):
+        yield "USD", lambda f, k: save_usd(motion[: 20 + k], f / "a.usda")
     yield "page", lambda f, k: save_html(motion[: 20 + k], f / "a.html")
     yield "gallery", lambda f, k: save_gallery(corpus, f / "a.html", split="train", max_clips=1 + k, progress=False)
     yield "mp4", lambda f, k: save_skeleton_video(motion[: 9 + k], f / "a.mp4", size=(96, 96), progress=False)
@@ -202,10 +209,10 @@ def _evaluator(k: int) -> MotionEvaluator:
     return MotionEvaluator(EvaluatorConfig(width=8, embedding_size=8))
 
 
-def _report(folder: Path, k: int, videos: Path) -> None:
+def _report(folder: Path, k: int, videos: Path, write: Callable[[Path], object] = write_report) -> None:
     if not k:
         build_corpus(pair_sources(videos, videos)[0], folder / "K", executor=Here(), report=False, progress=False)
-    write_report(folder / "K")
+    write(folder / "K")
 
 
 def _results(k: int) -> Report:

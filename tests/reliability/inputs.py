@@ -12,28 +12,42 @@ import tempfile
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from small_corpus import make_small_corpus
 
-from ktube_motion.errors import KtubeError
+from ktube_motion.construct import build_corpus, check_corpus, curate, pair_sources, read_gestures, read_sources
+from ktube_motion.errors import CorpusError, FormatError, KtubeError
+from ktube_motion.evaluation import Interval, Report, corpus_labels, corpus_words
+from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, load_t2m_gpt_transformer
 from ktube_motion.gpt import to_t2m_gpt_state_dict as transformer_state
 from ktube_motion.io import Corpus, load_bvh, load_poses, load_transcript, read_text_file
+from ktube_motion.io._executors import Here
+from ktube_motion.io._experiments import check_experiment
+from ktube_motion.io._word_times import write_words
+from ktube_motion.live._lines import parse_line
 from ktube_motion.models._torch_files import load_checked, save_checked
+from ktube_motion.pipeline import read_changes
 from ktube_motion.render import save_bvh
-from ktube_motion.samples import make_speaker
+from ktube_motion.samples import Speaker, make_speaker
 from ktube_motion.samples._files import TRANSCRIPTS
-from ktube_motion.types import Cue
+from ktube_motion.text import EmbeddedTextEncoder, WordVectorizer, load_text_encoder, save_text_encoder
+from ktube_motion.training import ClipTable
+from ktube_motion.types import Cue, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
 
 SMALL, FULL = 600, 100_000
 MOST_MEMORY = 1024  # MiB above what an idle process with everything imported takes
 
 Reader = Callable[[Path], object]
+Seed = tuple[bytes, str, Reader]
+WORDS = (Word(0.1, 0.4, "천천히"), Word(0.5, 0.9, "손을"), Word(0.9, 1.2, "든다"))
 ODD = [
     b"\0",
     b"\xff\xfe",
@@ -123,11 +137,19 @@ def spoiled(data: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _seeds(folder: Path):
+def _seeds(folder: Path) -> Iterator[Seed]:
     """Give whole files: bytes, name, and who reads it."""
     corpus = make_small_corpus(folder / "corpus", splits=(2, 1, 0))
     clip = corpus.names()[0]
-    for name in (f"new_joint_vecs/{clip}.npy", f"texts/{clip}.txt", "corpus.json", "train.txt", "Mean.npy"):
+    write_words(corpus.root / f"words/{clip}.json", [replace(line, words=WORDS) for line in corpus.texts(clip)])
+    for name in (
+        f"new_joint_vecs/{clip}.npy",
+        f"texts/{clip}.txt",
+        f"words/{clip}.json",
+        "corpus.json",
+        "train.txt",
+        "Mean.npy",
+    ):
         yield (corpus.root / name).read_bytes(), f"corpus/{name}", lambda _: _read_corpus(corpus.root)
     yield (corpus.root / f"texts/{clip}.txt").read_bytes(), "lines.txt", read_text_file
     speaker = make_speaker(folder / "speaker", num_utterances=1)
@@ -141,6 +163,8 @@ def _seeds(folder: Path):
     archive = io.BytesIO()
     np.savez(archive, **frames, mocap_frame_rate=30.0)
     yield archive.getvalue(), "poses.npz", lambda path: load_poses(path, axes="y up")
+    torch.save({name: torch.from_numpy(value) for name, value in frames.items()}, folder / "poses.pt")
+    yield (folder / "poses.pt").read_bytes(), "poses.pt", lambda path: load_poses(path, axes="y up", fps=30)
     yield pickle.dumps(frames), "poses.pkl", lambda path: load_poses(path, axes="y up", fps=30)
     cues = [Cue(0.0, 1.5, "안녕하세요 여러분"), Cue(2.0, 4.0, "손을 들어 볼게요")]
     for suffix, write in TRANSCRIPTS.items():
@@ -152,10 +176,72 @@ def _seeds(folder: Path):
     save_bvh(corpus.motion(clip)[:4], folder / "a.bvh")
     yield (folder / "a.bvh").read_bytes(), "b.bvh", load_bvh
     yield from _checkpoints(folder)
-    assert speaker is not None
+    yield from _others(folder, corpus, speaker)
 
 
-def _checkpoints(folder: Path):
+def _others(folder: Path, corpus: Corpus, speaker: Speaker) -> Iterator[Seed]:
+    """Give what commands write and read again, and what users write by hand."""
+    built = folder / "built"
+    build_corpus(pair_sources(folder / "speaker", folder / "speaker")[0], built, executor=Here(), progress=False)
+    yield (built / "manifest.json").read_bytes(), "built/manifest.json", _read_manifest
+    yield (
+        b"poses,transcript,offset,fps,speaker\na.json,a.srt,-0.4,29.97,ha\nb.pkl,b.vtt,,,\n",
+        "videos.csv",
+        read_sources,
+    )
+    change = {"start": 1, "end": 2.5, "text": "왼손을 흔들어요"}
+    edit = {"format": "ktube_motion edit", "version": 1, "changes": [change], "frames": 90, "fps": 20}
+    yield json.dumps(edit).encode(), "edit.json", read_changes
+    for line in ({"word": "손을", "start": 1.2, "end": 1.5}, {"text": "손을 들어 주세요.", "start": 1.2}):
+        yield json.dumps(line).encode(), "line.json", lambda path: parse_line(path.read_text("utf-8", "replace"))
+    gestures = folder / "gestures"
+    gestures.mkdir()
+    steps = np.zeros((30, 22, 3), np.int16)
+    np.savez(gestures / "motions.npz", names=["wave"], lengths=[30], delta=steps, unit_m=0.001, fps=30)
+    table = "name\tsplit\tcontent\tstyle\tutterance\nwave\ttrain\twave\tnormal\t손을 흔들어요.\n"
+    (gestures / "utterances.tsv").write_text(table, encoding="utf-8")
+    for name in ("motions.npz", "utterances.tsv"):
+        yield (gestures / name).read_bytes(), f"gestures/{name}", lambda path: list(read_gestures(path.parent))
+    Report("tokenizer", {"real": {"fid": Interval(1.0, 0.1, 2)}}).save(folder / "report")
+    yield (folder / "report/report.json").read_bytes(), "report/report.json", lambda path: Report.load(path.parent)
+    yield (
+        b'{"steps": 10, "rate": 0.1}',
+        "run.json",
+        lambda path: check_experiment(path, {"steps": 10}, free=("rate",), resume=True),
+    )
+    words = ["unk", "sos", "eos", "wave"]
+    glove = folder / "glove"
+    glove.mkdir()
+    np.save(glove / "our_vab_data.npy", np.eye(4, 300, dtype=np.float32))
+    for name, value in (("words", words), ("idx", {word: row for row, word in enumerate(words)})):
+        (glove / f"our_vab_{name}.pkl").write_bytes(pickle.dumps(value))
+    for file in sorted(glove.iterdir()):
+        yield file.read_bytes(), f"glove/{file.name}", lambda path: WordVectorizer(path.parent)
+    ClipTable.from_corpus(corpus, corpus.names(), file=folder / "clips.npy")
+    for name in ("clips.npy", "clips.json"):  # made again where damaged
+        yield (
+            (folder / name).read_bytes(),
+            name,
+            lambda path: ClipTable.from_corpus(corpus, corpus.names(), file=path.with_suffix(".npy")).gather(
+                torch.tensor([0]), torch.tensor([0]), 8
+            ),
+        )
+    save_text_encoder(EmbeddedTextEncoder(), folder / "encoder")
+    yield (
+        (folder / "encoder/text_encoder.json").read_bytes(),
+        "encoder/text_encoder.json",
+        lambda path: load_text_encoder(path.parent),
+    )
+
+
+def _read_manifest(path: Path) -> None:
+    corpus = Corpus(path.parent)
+    _ = check_corpus(path.parent, progress=False), corpus_labels(corpus), corpus_words(corpus)
+    with suppress(CorpusError, FormatError):
+        curate(path.parent, keep=lambda clip: False)
+
+
+def _checkpoints(folder: Path) -> Iterator[Seed]:
     tokenizer = MotionTokenizer(TokenizerConfig(width=8, code_dim=8, num_codes=8, depth=1, down_t=1))
     transformer = MotionTransformer(TransformerConfig(num_codes=8, width=8, text_dim=8, num_layers=1, num_heads=2))
     for name, model in (("tokenizer", tokenizer), ("transformer", transformer)):
@@ -166,6 +252,14 @@ def _checkpoints(folder: Path):
                 (folder / name / file).read_bytes(),
                 f"{name}/{file}",
                 lambda p, kind=kind: kind.from_pretrained(p.parent),
+            )
+    for model in (MotionEvaluator(EvaluatorConfig(width=8, embedding_size=8)),):
+        model.save_pretrained(folder / model.kind)
+        for file in ("config.json", "model.safetensors"):
+            yield (
+                (folder / model.kind / file).read_bytes(),
+                f"{model.kind}/{file}",
+                lambda p: MotionEvaluator.from_pretrained(p.parent),
             )
     torch.save({"net": to_t2m_gpt_state_dict(tokenizer), "step": np.int64(3)}, folder / "net.pth")
     yield (folder / "net.pth").read_bytes(), "vq.pth", load_t2m_gpt_tokenizer

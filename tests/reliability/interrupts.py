@@ -18,7 +18,7 @@ from ktube_motion.commands import COMMANDS
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus, save_poses
-from ktube_motion.io._files import save_array
+from ktube_motion.io._files import save_array, write_json
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.render import save_bvh
 from ktube_motion.samples import make_speaker
@@ -58,7 +58,7 @@ def _stop(name: str, line: str, folder: Path, rng: random.Random, faults: list[s
     for _ in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, name, *line.split()], cwd=folder, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert process.stdout is not None
         process.stdout.readline()
@@ -109,6 +109,9 @@ def _command_lines(folder: Path) -> dict[str, str]:
     tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=16), corpus.stats)
     tokenizer.save_pretrained(folder / "tokenizer")
     pipeline_of(folder / "pipeline", tokenizer)
+    save_array(folder / "talk.npy", joints)
+    changes = [{"start": 3.0 * k, "end": 3.0 * k + 2, "text": "손을 흔들어요"} for k in range(14)]
+    write_json(folder / "edit.json", {"format": "ktube_motion edit", "version": 1, "changes": changes})
     (folder / "bvh").mkdir()
     save_bvh(Corpus(folder / "long").motion("말_000"), folder / "bvh" / "a.bvh")
     for number in range(1, 30):
@@ -130,9 +133,11 @@ def _command_lines(folder: Path) -> dict[str, str]:
         "train-gpt": f"{small} {gpt} --resume-pth tokenizer --exp-name G",
         "train-evaluator": f"{small} --width 16 --exp-name E --checkpoint evaluator",
         "eval-vq": "--dataname ktube --resume-pth tokenizer --evaluator-iter 3000 --exp-name EV",
-        "eval-gpt": "--dataname ktube --resume-pth pipeline/tokenizer --resume-trans pipeline/transformer --text-encoder embedded "
-        "--evaluator-iter 3000 --exp-name EG",
-        "generate": "안녕하세요 --pipeline pipeline",
+        "eval-gpt": "--dataname ktube --resume-pth pipeline/tokenizer --resume-trans pipeline/transformer "
+        "--text-encoder embedded --evaluator-iter 3000 --exp-name EG",
+        "edit": "talk.npy edit.json --pipeline sample-speaker",
+        "live": "--pipeline sample-speaker --vmc 127.0.0.1:9",
+        "generate": "--say 안녕하세요 --pipeline pipeline",
         "export": "--root long --output exported",
         "render": "--filedir renders --motion-list a --size 96",
         "animate": "--root long --output animated --workers 2",
