@@ -157,6 +157,7 @@ def test_unknown_command_and_flag_name_the_nearest(command):
 def test_unknown_flag_before_any_work(command, tmp_path, name):
     needed = {
         "generate": ["--say", "a", "--pipeline", "b"],
+        "edit": ["a.npy", "b.json"],
         "render": ["--filedir", "a"],
         "build-bandai": ["--input", "a"],
     }

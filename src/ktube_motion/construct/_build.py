@@ -18,7 +18,7 @@ from ..io import Corpus, check_name
 from ..io._executors import Here, processes
 from ..io._files import write_json
 from ..io._layouts import AXES
-from ..io._writing import only_one
+from ..io._writing import only_one, writing
 from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
 from ._records import empty_record, finished_record, sweep
@@ -338,10 +338,14 @@ def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, An
             fix='Was memory short? Does the script call build_corpus under if __name__ == "__main__"? Starting again '
             "goes on where this build stopped; executor= takes a smaller pool.",
         ) from error
-    if isinstance(error, KtubeError) or not isinstance(error, Exception):
-        raise error
-    failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
-    return empty_record(source.name, failed)
+    try:
+        with writing(corpus.root, corpus.root):  # a full disk, wherever it showed, is told as such
+            raise error
+    except KtubeError:
+        raise
+    except Exception as unforeseen:
+        failed = f"Unforeseen {type(unforeseen).__name__}: {_printable(unforeseen)} (please report this)"
+        return empty_record(source.name, failed)
 
 
 @contextmanager
