@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from compare_tokenizers import write_table
-from measure_timing import COLUMNS, STRANGERS, Judge, about_root, make_talks, speak
+from measure_timing import COLUMNS, STRANGERS, WAYS, Judge, about_root, make_talks, speak
 
 from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -27,17 +27,21 @@ from ktube_motion.metrics import gesture_strokes
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
 from ktube_motion.samples import CONCEPTS, sentences
-from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_words, timed_words
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
 from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
-#: The training of the transformer, a stage after the other: steps, and what differs from one to the next.
+#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
+#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
 STAGES = (
-    (1500, {"learning_rate": 5e-4, "text_dropout": 0.5, "betas": (0.5, 0.9)}),
-    (2400, {"learning_rate": 7e-4, "text_dropout": 1.0, "betas": (0.9, 0.98), "exchanged_words": 0.7,
-            "word_dropout": 0.15, "weight_average": 0.99}),
+    {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
+     "text_dropout": 0.5},
+    {"steps": 1500, "before": 1, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1200, 1440), "decay": 0.6,
+     "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
+    {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
+     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
 )  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
 NEAR = 0.5  # seconds between a word and the stroke of its gesture
@@ -56,7 +60,7 @@ def read_arguments():
     return parser.parse_args()
 
 
-def train(options, corpus, encoder, words):
+def train(options, corpus, encoder):
     """Train tokenizer and transformer; each goes on where it was stopped."""
     folder, steps = options.output / "tokenizer", options.tokenizer_steps
     often = {"save_every": 500, "warmup": 50, "mixed_precision": "no"}
@@ -68,36 +72,38 @@ def train(options, corpus, encoder, words):
             ),
             corpus, folder, resume=True,
         )  # fmt: skip
-    tokenizer, transformer = rounded(MotionTokenizer.from_pretrained(folder / "last")), None
-    for number, (steps, differing) in enumerate(STAGES, 1):
-        folder, steps = options.output / f"transformer_{number}", max(int(options.share * steps), 1)
+    tokenizer, transformer = MotionTokenizer.from_pretrained(folder / "last"), None
+    for number, stage in enumerate(STAGES, 1):
+        folder = options.output / f"transformer_{number}"
+        how = {name: value for name, value in stage.items() if name != "before"}
+        how["steps"] = max(int(options.share * stage["steps"]), 1)
         if not (folder / "last").exists():
             train_transformer(
                 TransformerTraining(
-                    batch_size=32, steps=steps, decay=0.6, evaluate_every=steps,
-                    milestones=tuple(int(share * steps) for share in (0.5, 0.6, 0.7, 0.8, 0.87, 0.93, 0.97)),
+                    batch_size=32, evaluate_every=how["steps"],
                     transformer=TransformerConfig(
                         width=192, num_layers=2, num_heads=6, block_size=65, word_past=10, word_ahead=12
                     ),
-                    **often, **differing,
+                    **often, **how,
                 ),
-                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, word_encoder=words, resume=True,
-                cache=options.output / "tokens", start=transformer,
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True, start=transformer,
+                word_encoder=WindowWordEncoder(encoder, before=stage["before"]), cache=options.output / "tokens",
             )  # fmt: skip
         transformer = MotionTransformer.from_pretrained(folder / "last")
     return tokenizer, transformer
 
 
-def rounded(model):
-    """Round weights to half precision; they stay in single precision, as a CPU wants them."""
-    return model.half().float()
-
-
 def make_pipeline(tokenizer, transformer, encoder):
-    """Join the parts that are shipped: rounded, and deaf to the sentence as a whole, which it learned to do without."""
+    """Join the parts that are shipped: rounded to half precision, which a CPU then reads in single precision.
+
+    The transformer learned to do without the sentence as a whole; so it is made deaf to it.
+    """
+    tokenizer = tokenizer.half().float()
     with torch.no_grad():
         transformer.text.weight.zero_()
-    return UtteranceToMotion(tokenizer, rounded(transformer), encoder, sampling=SAMPLING)
+    transformer = transformer.half().float()
+    transformer.config = replace(transformer.config, tokenizer=tokenizer.fingerprint)
+    return UtteranceToMotion(tokenizer, transformer, encoder, sampling=SAMPLING)
 
 
 def measure_talks(options, pipeline, judge, rows):
@@ -115,15 +121,11 @@ def measure_talks(options, pipeline, judge, rows):
         with torch.no_grad():
             coded = {name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(real[name])).numpy() for name in names}
         rows.append([f"{wordings} wordings, real in tokens", *tell(judge.measure(talks, marks, coded))])
-        for times, read in (("word times given", timed_words), ("only subtitle times", estimated)):
+        for times, read in WAYS.items():
             made = speak(talks, names, pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder, read,
                          **pipeline.sampling)  # fmt: skip
             found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
             rows.append([f"{wordings} wordings, {times}", *tell(found)])
-
-
-def estimated(utterance):
-    return estimate_words(utterance.text, utterance.start, utterance.end)
 
 
 def tell(figures):
@@ -200,7 +202,7 @@ def main():
         options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
     )
     encoder = EmbeddedTextEncoder()
-    pipeline = make_pipeline(*train(options, corpus, encoder, WindowWordEncoder(encoder, before=0)), encoder)
+    pipeline = make_pipeline(*train(options, corpus, encoder), encoder)
     judge, talks, everyday = Judge(corpus, labels), [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)
     if options.sentences:
@@ -210,25 +212,22 @@ def main():
         for row in rows:
             print(*row, sep="  ")
     if options.install:
-        install(pipeline, talks, everyday)
+        install(pipeline, talks, everyday, options.talks)
     print(f"{time.perf_counter() - began:.0f} s")
 
 
-def install(pipeline, talks, everyday):
+def install(pipeline, talks, everyday, people):
     """Write the pipeline in half precision, with its card, into the package."""
-    half = replace(pipeline.transformer.config, tokenizer=pipeline.tokenizer.fingerprint)
-    pipeline.transformer.config = half
     pipeline.save_pretrained(HOME)
-    for part in (pipeline.tokenizer, pipeline.transformer):
-        part.half()
-    pipeline.tokenizer.save_pretrained(HOME / "tokenizer")
-    pipeline.transformer.save_pretrained(HOME / "transformer")
+    for name in ("tokenizer", "transformer"):
+        getattr(pipeline, name).half().save_pretrained(HOME / name)
+        (HOME / name / "README.md").unlink(missing_ok=True)  # the card of the whole stands above
     for name, rows in (("talks", talks), ("everyday", everyday)):
         write_table(HOME / f"{name}.csv", rows)
-    write_text(HOME / "README.md", card(talks, everyday))
+    write_text(HOME / "README.md", card(talks, everyday, people))
 
 
-def card(talks, everyday):
+def card(talks, everyday, people):
     """Give the model card, its figures those of the tables."""
     lines = ["| talks of strangers | " + " | ".join(talks[0][1:]) + " |", "| --- " * len(talks[0]) + "|"]
     lines += ["| " + " | ".join(row) + " |" for row in talks[1:]]
@@ -239,7 +238,8 @@ def card(talks, everyday):
         *(f"| {name} | {value} |" for name, value in everyday[1:]),
     ]
     template = (Path(__file__).parent / "sample_speaker.md").read_text(encoding="utf-8")
-    return template.format(concepts=", ".join(sorted(CONCEPTS)), count=len(CONCEPTS), figures="\n".join(lines))
+    known = ", ".join(f"{name} ({CONCEPTS[name]})" for name in sorted(CONCEPTS))
+    return template.format(concepts=known, count=len(CONCEPTS), people=people, figures="\n".join(lines))
 
 
 if __name__ == "__main__":

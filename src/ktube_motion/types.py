@@ -296,6 +296,8 @@ class Word:
 class Cue:
     """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known.
 
+    ``other`` is what a bilingual subtitle shows beside it in another language.
+
     Examples
     --------
     >>> Cue(1.0, 3.5, "여러분 안녕하세요.").seconds
@@ -307,6 +309,7 @@ class Cue:
     text: str
     words: tuple[Word, ...] = ()
     speaker: str = field(default="", kw_only=True)
+    other: str = field(default="", kw_only=True, repr=False)
 
     @property
     def seconds(self) -> float:

@@ -17,8 +17,9 @@ name, or by a table with the columns poses, transcript and, where wanted, name, 
 format, person, axes, audio. Where poses are video files they are estimated first, which needs
 pip install "ktube_motion[video]" and pip install --no-deps mediapipe==0.10.21.
 
-Writes the corpus --root: motion vectors, joints, texts, statistics, splits, and report.html, which shows
-its quality. What exists already is kept; stopped at any moment, the same command goes on.
+Writes the corpus --root: motion vectors, joints, texts, statistics, splits; report.html, which shows its quality;
+review.html, on which clips are dropped by looking at them. What exists already is kept; stopped at any moment,
+the same command goes on.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -95,6 +96,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--split", type=float, nargs=3, default=(0.8, 0.1, 0.1), metavar=("TRAIN", "VAL", "TEST"), help="their shares"
     )
     corpus.add_argument("--seed", type=int, default=0, metavar="N", help="of the split")
+    corpus.add_argument(
+        "--drop", type=Path, metavar="FILE", help="clips to leave out, one a line, as ROOT/review.html saves them"
+    )
     corpus.add_argument("--overwrite", action="store_true", help="remove the corpus first and build all anew")
     corpus.add_argument("--cluster", metavar="ADDRESS", help="dask scheduler to work on, as tcp://host:8786")
 
@@ -103,7 +107,7 @@ def run(options: Namespace) -> None:
     """Build the corpus."""
     import shutil
 
-    from ..construct import BuildOptions, build_corpus
+    from ..construct import BuildOptions, build_corpus, curate
 
     if options.aligner and options.audio is None and options.table is None:
         raise UsageError("--aligner needs sound.", fix="Give --audio, or a table with a column audio.")
@@ -123,6 +127,8 @@ def run(options: Namespace) -> None:
     say(build_corpus(sources, options.root, options=settings, executor=executor, **extra))
     for path in alone:
         say(f"no partner: {path}")
+    if options.drop is not None:
+        say(f"{len(curate(options.root, exclude=options.drop))} clips are left out")
     say(f"The corpus is {options.root.resolve()}; its quality: {(options.root / 'report.html').resolve()}")
 
 

@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
-    "Motion": ("generate", "export", "render", "animate"),
+    "Motion": ("generate", "edit", "live", "export", "render", "animate"),
 }
 _RESUMABLE = ("quickstart", "train-vq", "train-gpt", "train-evaluator", "eval-vq", "eval-gpt")  # have --resume
 _NAMES = tuple(name for names in COMMANDS.values() for name in names)

@@ -11,8 +11,8 @@ Needs no training: the speaker that comes with the library is there at once.
 Takes the folder that quickstart leaves (--pipeline), or a checkpoint of train-gpt (--transformer), instead.
 
 Writes --output, in the format its suffix names: .mp4 and .gif a video, .html a page to turn and zoom,
-.bvh and .glb for animation programs, .npz SMPL-X poses; by default gesture.mp4, or a page where videos
-cannot be written.
+.bvh and .glb for animation programs, .vrma for VRM avatars, .npz SMPL-X poses, .npy the joints, which `edit`
+changes; by default gesture.mp4, or a page where videos cannot be written.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -21,13 +21,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
+from ..types import Cue
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
-    from ..types import Utterance
 
 SPEAKER = "sample-speaker"
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
@@ -42,17 +42,22 @@ def add_options(parser: ArgumentParser) -> None:
         "--words", type=Path, metavar="FILE", help="transcript with the time of every word: JSON of a recogniser or "
         "of word marks (text, start, end in seconds), TextGrid, .vtt with word stamps"
     )  # fmt: skip
-    model = parser.add_argument_group("the model (one of them)").add_mutually_exclusive_group()
-    model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
-    model.add_argument("--pipeline", default=SPEAKER, metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
-    parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
-    parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .npz")
+    add_model_options(parser)
+    parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz .npy")
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
     parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
     add_flags(parser, ours=OURS)
+
+
+def add_model_options(parser: ArgumentParser) -> None:
+    """Add the flags that say which model."""
+    model = parser.add_argument_group("the model (one of them)").add_mutually_exclusive_group()
+    model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
+    model.add_argument("--pipeline", default=SPEAKER, metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
+    parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
 
 
 def run(options: Namespace) -> None:
@@ -76,7 +81,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | Sequence[Utterance] = motion.name
+        words: str | Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         words, sampling["seconds"] = talk_of(options, pipeline)
         motion = pipeline.speak(words, **sampling)

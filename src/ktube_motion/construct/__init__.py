@@ -6,6 +6,7 @@ from ._clips import add_motion
 from ._gestures import build_gesture_corpus, read_gestures
 from ._pairing import pair_sources, pair_videos, pose_sources
 from ._report import write_report
+from ._review import write_review
 from ._sources import Source, find_audio, read_sources
 from ._splits import curate, finish_corpus, split_videos
 
@@ -28,4 +29,5 @@ __all__ = [
     "read_sources",
     "split_videos",
     "write_report",
+    "write_review",
 ]

@@ -23,6 +23,7 @@ from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
 from ._records import empty_record, finished_record, sweep
 from ._report import write_report
+from ._review import write_review
 from ._sources import Source, find_audio
 from ._splits import check_split_sizes, count_clips, finish_corpus
 from ._videos import build_video
@@ -207,7 +208,7 @@ def build_corpus(
         ``dask.distributed.Client.get_executor()``, whose workers must see
         sources and root under the same paths.
     report : bool
-        Write ``report.html`` at the end, see `write_report`.
+        Write ``report.html`` and ``review.html`` at the end, see `write_report` and `write_review`.
     progress : bool
         Show a bar, on a terminal.
 
@@ -268,6 +269,7 @@ def build_corpus(
         made = _finish(corpus, built, failed, options)
         if report:
             write_report(corpus.root)
+            write_review(corpus.root)
     return made
 
 

@@ -72,7 +72,7 @@ def _other_side(name: str) -> str:
 LANDMARKS = _sites()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Landmarks(_Clip):
     """Named points of one person over time.
 

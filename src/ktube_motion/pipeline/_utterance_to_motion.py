@@ -12,6 +12,7 @@ import torch
 from ..errors import ConfigError
 from ..gpt._sampling import generate, stream
 from ..gpt._transformer import MotionTransformer
+from ..kinematics import finish as finish_clip
 from ..skeletons import Skeleton
 from ..text import TextEncoder, WordEncoder, clean_texts
 from ..text import word_encoder as make_word_encoder
@@ -157,6 +158,7 @@ class UtteranceToMotion(SharedPipeline):
         seconds: float | Sequence[float] | None = None,
         prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
         context: int = _CONTEXT,
+        finish: bool = False,
         **sampling: Any,
     ) -> list[Motion]:
         """Make a motion for each text.
@@ -175,6 +177,9 @@ class UtteranceToMotion(SharedPipeline):
             the coordinates that the tokens decode to.
         context : int
             How many tokens of a motion the transformer reads on; of tokens it reads all it can.
+        finish : bool
+            Give bones one length and let feet stay where they stand, with `kinematics.finish`. What is written is
+            the same; a seam with `prefix` is then no longer exact.
         **sampling
             temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
             generator, seeds, batch_size: see `ktube_motion.gpt.generate`.
@@ -198,7 +203,8 @@ class UtteranceToMotion(SharedPipeline):
         before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
         read = None if before is None else [row.read for row in before]
         tokens = self._write(texts, names, frames, read, sampling)
-        return self._decode(tokens, frames, names, before)
+        motions = self._decode(tokens, frames, names, before)
+        return [_finished(motion) for motion in motions] if finish else motions
 
     def write(
         self, texts: Sequence[str | Cue], *, seconds: float | Sequence[float] | None = None, **sampling: Any
@@ -244,6 +250,7 @@ class UtteranceToMotion(SharedPipeline):
         seconds: float | None = None,
         syllables_per_second: float = SYLLABLES_PER_SECOND,
         context: int = _CONTEXT,
+        finish: bool = False,
         generator: torch.Generator | None = None,
         **sampling: Any,
     ) -> Motion:
@@ -264,6 +271,8 @@ class UtteranceToMotion(SharedPipeline):
         context : int
             How many tokens of the utterance before are read on, where the transformer hears no words. One that
             does goes on through the talk, and utterances have no borders.
+        finish : bool
+            Give bones one length and let feet stay where they stand, with `kinematics.finish`.
         generator : torch.Generator, optional
         **sampling
             temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
@@ -300,7 +309,8 @@ class UtteranceToMotion(SharedPipeline):
         if self.hears_words:
             rows = self._hear(words_of_talk(spoken), frames / self.fps)
             heard = stream(self.transformer, None, words=rows, generator=generator, **self.sampling | sampling)
-            return self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
+            motion = self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
+            return _finished(motion) if finish else motion
         spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
         unheard = sum(start == stop for start, stop in spans)
         if unheard:
@@ -312,7 +322,8 @@ class UtteranceToMotion(SharedPipeline):
                 self.transformer, vector[None], num_tokens=stop - start, prefix=before, generator=generator, **sampling
             )
             tokens = torch.cat((tokens, written[0]))
-        return self._decode([tokens], [frames], [name], None)[0]
+        motion = self._decode([tokens], [frames], [name], None)[0]
+        return _finished(motion) if finish else motion
 
     def stream(
         self,
@@ -537,6 +548,10 @@ class UtteranceToMotion(SharedPipeline):
                 joints = old.continued(joints[start - 2 :]) if isinstance(old, Neighbour) else joints[start:]
             motions.append(self._motion(joints if frames is None else joints[: frames[row]], names[row]))
         return motions
+
+
+def _finished(motion: Motion) -> Motion:
+    return finish_clip(motion)[0] if len(motion) else motion
 
 
 def _text_of(text: str | Cue) -> str:

@@ -128,7 +128,8 @@ OURS = {
     "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
-    "bone-names": ("smplx", ("smplx", "vrm", "mixamo"), "names of bones in .bvh and .glb; engines map vrm and mixamo"),
+    "bone-names": ("smplx", ("smplx", "humanoid", "vrm", "mixamo", "mixamo:"), "names of bones in .bvh and .glb: "
+                   "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
     "overwrite": (False, bool, "make again what is there already"),
