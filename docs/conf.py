@@ -96,7 +96,7 @@ html_context = {"default_mode": "auto"}
 
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
-    "training samples commands "
+    "training samples video live commands "
     "types skeletons rotations arrays palette deprecation errors"
 ).split()
 

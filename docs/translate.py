@@ -23,13 +23,12 @@ def strings() -> dict[str, list[str]]:
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sphinx", "-q", "-b", "gettext", "-D", "language=en"]
         subprocess.run([*command, DOCS, folder], check=True, env=environment, capture_output=True)
-        pages = sorted(Path(folder).rglob("*.pot"))
-        return {
-            str(page.relative_to(folder).with_suffix("")): [
-                str(one.id) for one in read_po(page.open("rb")) if one.id
-            ]
-            for page in pages
-        }
+        wanted = {}
+        for page in sorted(Path(folder).rglob("*.pot")):
+            with page.open("rb") as file:
+                ids = [str(one.id) for one in read_po(file) if one.id]
+            wanted[str(page.relative_to(folder).with_suffix(""))] = ids
+        return wanted
 
 
 def known(page: str) -> dict[str, str]:
