@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
-from ...io import Corpus, load_bvh, load_poses, save_poses
+from ...io import load_bvh, load_poses, save_poses
 from ...io._files import make_folder, save_array
 from ...io._untrusted import load_numpy
 from ...kinematics import Body, load_body
