@@ -192,7 +192,7 @@ class Parser(argparse.ArgumentParser):
         Returns
         -------
         options : argparse.Namespace
-            Beside the flags ``words``; ``given``, the set of names that were
+            Beside the flags ``typed``, the words; ``given``, the set of names that were
             on the command line; and ``unused``, those that mean nothing here.
         """
         options, unknown = self.parse_known_args(words)
@@ -201,7 +201,7 @@ class Parser(argparse.ArgumentParser):
             self.error("; ".join(f"unknown: {word}{nearest(word, known)}" for word in unknown))
         said = {word.partition("=")[0] for word in words}
         options.given = {name for name in vars(options) if flag_of(name) in said}
-        options.unused, options.words = sorted(options.given & options.idle), list(words)
+        options.unused, options.typed = sorted(options.given & options.idle), list(words)
         return options
 
     def error(self, message: str) -> NoReturn:
