@@ -156,7 +156,7 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = Non
         rows = np.concatenate([wanted, stature[None] @ wanted, np.zeros(10)])
         betas = lsq_linear(jacobian, rows, bounds=(-5, 5)).x  # no body is further from the average than that
         if strength is None:
-            pull = max(1e-3, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
+            pull = max(1e-4, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
     _tell_misfit(missed, first, second)
     return betas.astype(np.float32)
 
