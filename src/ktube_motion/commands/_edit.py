@@ -18,7 +18,7 @@ from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:

@@ -28,9 +28,10 @@ from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
+    from ..types import Utterance
 
 SPEAKER = "sample-speaker"
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:
