@@ -224,7 +224,7 @@ def test_without_ke_t5_the_whole_line_that_runs_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "line",
     ["build", "build --poses a", "build --table a --samples 3", "build --samples 2", "export", "export a --root b",
-     "export a --names b", "quickstart --poses a", "generate --say a", "render"],
+     "export a --names b", "quickstart --poses a", "generate", "generate --say a --words b", "render"],
 )  # fmt: skip
 def test_flags_that_do_not_go_together(command, tmp_path, line):
     code, error = command(*line.split())

@@ -193,6 +193,9 @@ def test_pieces_with_masks_and_norms(norm):
     mask = prefix_mask([403, 150], 403)
     whole = tokenizer.encode(features, mask=mask)
     assert torch.equal(tokenizer.encode(features, mask=mask, chunk_frames=64), whole)
+    decoded = tokenizer.decode(whole, mask=whole >= 0, frames=403)
+    joined = tokenizer.decode(whole, mask=whole >= 0, frames=403, chunk_frames=64)
+    torch.testing.assert_close(joined, decoded, atol=1e-5, rtol=1e-5)
 
 
 def test_automatic_pieces():
@@ -558,6 +561,7 @@ def test_no_t2m_gpt_layout():
         ({"mu": 1.0}, "mu"),
         ({"fps": 0}, "fps"),
         ({"beta": float("nan")}, "beta"),
+        ({"beta": -0.1}, "beta"),
     ],
 )
 def test_bad_configs(options, message):
@@ -568,6 +572,9 @@ def test_bad_configs(options, message):
 def test_config_facts():
     assert TokenizerConfig().feature_size == 263
     assert TokenizerConfig().bits_per_second == 20 / 4 * 9
+    assert TokenizerConfig(beta=0).beta == 0
+    original = TokenizerConfig.t2m_gpt(num_codes=128)
+    assert (original.code_dim, original.num_codes) == (512, 128)
 
 
 def test_bad_features():

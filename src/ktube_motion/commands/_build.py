@@ -55,6 +55,10 @@ def add_options(parser: ArgumentParser) -> None:
     sources.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder of the videos or their sound: words are aligned with it"
     )
+    sources.add_argument(
+        "--aligner", default="", metavar="MODULE:FUNCTION", help="your aligner for --audio, see text.Aligner; by "
+        "default eSpeak NG's Korean voice and dynamic time warping"
+    )  # fmt: skip
     sources.add_argument("--speaker", metavar="NAME", help="whose words to take; by default who speaks longest")
     sources.add_argument("--offset", type=float, default=0.0, metavar="X", help="seconds to add to all transcripts")
     video = parser.add_argument_group("video files")
@@ -105,13 +109,15 @@ def run(options: Namespace) -> None:
 
     from ..construct import BuildOptions, build_corpus, curate
 
+    if options.aligner and options.audio is None and options.table is None:
+        raise UsageError("--aligner needs sound.", fix="Give --audio, or a table with a column audio.")
     settings = BuildOptions(
         fps=options.fps, skeleton=options.skeleton, root=options.fix_root, cutoff_hz=options.cutoff or None,
         max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
-        split_sizes=tuple(options.split),
-        seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds, engine=options.engine,
-        models=None if options.models is None else str(options.models.resolve()), video_fps=options.video_fps,
-        fingers=not options.no_fingers,
+        split_sizes=tuple(options.split), seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
+        aligner=options.aligner,
+        engine=options.engine, models=None if options.models is None else str(options.models.resolve()),
+        video_fps=options.video_fps, fingers=not options.no_fingers,
     )  # fmt: skip
     sources, alone = read(options)
     if options.overwrite and (options.root / "corpus.json").exists():

@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import KtubeError
 from ._shared._completion import completion
 from ._shared._console import complain, say
+from ._shared._language import told
 from ._shared._options import Parser, UsageError, nearest
 from ._shared._stopping import STOPPED, stoppable
 
@@ -22,7 +23,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
-    "Motion": ("generate", "export", "render", "animate"),
+    "Motion": ("generate", "edit", "live", "export", "render", "animate"),
 }
 _RESUMABLE = ("quickstart", "train-vq", "train-gpt", "train-evaluator", "eval-vq", "eval-gpt")  # have --resume
 _NAMES = tuple(name for names in COMMANDS.values() for name in names)
@@ -105,14 +106,14 @@ def _module_of(name: str) -> ModuleType:
 
 
 def _overview() -> str:
-    lines = ["usage: ktube-motion COMMAND [options]", "", "From a Korean utterance to human motion.", ""]
+    lines = ["usage: ktube-motion COMMAND [options]", "", told("From a Korean utterance to human motion."), ""]
     for group, names in COMMANDS.items():
-        summaries = ((name, (_module_of(name).__doc__ or "").split("\n")[0]) for name in names)
-        lines += [f"{group}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
+        summaries = ((name, told((_module_of(name).__doc__ or "").split("\n")[0])) for name in names)
+        lines += [f"{told(group)}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
     lines += [
-        "ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does.",
-        "ktube-motion --print-completion SHELL gives a script that teaches them to bash, zsh or tcsh.",
-        "Paths such as dataset/KTubeUM and output/ are those of the folder it is run in.",
+        told("ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does."),
+        told("ktube-motion --print-completion SHELL gives a script that teaches them to bash, zsh or tcsh."),
+        told("Paths such as dataset/KTubeUM and output/ are those of the folder it is run in."),
     ]
     return "\n".join(lines)
 

@@ -2,14 +2,14 @@
 
     ktube-motion export output/TEST_GPT/000019_pred.npy --to bvh glb
     ktube-motion export pose_json/talk.json --to html
-    ktube-motion export --root dataset/KTubeUM --names talk_000 talk_001 --to glb --bone-names vrm
+    ktube-motion export --root dataset/KTubeUM --names talk_000 talk_001 --to glb --bone-names humanoid
 
 Reads files: .npy with joints (T, 22, 3) or motion vectors (T, 263), as eval-gpt leaves and a corpus has;
 .bvh; poses of any estimator (.json, .npz, .pkl and others). Or clips of a corpus, with their words.
 
-Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .npz (SMPL-X
-poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations are fitted first. What
-cannot be written is skipped and told.
+Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .vrma (for
+VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations
+are finished and fitted first. What cannot be written is skipped and told.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..types import Motion, PoseSequence
 
 Readers = dict[str, Callable[[], "tuple[Motion | PoseSequence, str | None]"]]
-FORMATS = ("bvh", "glb", "npz", "html", "mp4", "gif")
+FORMATS = ("bvh", "glb", "vrma", "usd", "npz", "html", "mp4", "gif")
 
 
 def add_options(parser: ArgumentParser) -> None:

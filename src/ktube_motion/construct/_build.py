@@ -71,12 +71,24 @@ class BuildOptions:
     axes : str or None
         Axes of all pose files whose source names none, see `io.load_poses`.
         Without either, a video whose body does not stand is refused.
+    aligner : str
+        ``"package.module:function"``: a real aligner that finds words in the sound instead of eSpeak NG's voice, see
+        `text.Aligner`. It is named, not given, so that every worker finds it and a build that goes on knows which
+        it was.
     engine, models : str
         What looks at sources that are video files, see `video.load_engine`.
     video_fps : float or None
         How often it looks; by default at every frame, at most 30 a second.
     fingers : bool
         Whether it looks at the hands, which takes as long as all the rest.
+
+    Examples
+    --------
+    >>> BuildOptions(talk_seconds=300.0).root
+    'median'
+    >>> BuildOptions(root="mean")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: ...
     """
 
     fps: float = 20.0
@@ -94,6 +106,7 @@ class BuildOptions:
     body_model: str | None = None
     voice: str = ""
     axes: str | None = None
+    aligner: str = ""
     engine: str = "litert"
     models: str | None = None
     video_fps: float | None = None
@@ -120,6 +133,10 @@ class BuildOptions:
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)
+        if self.aligner:
+            from ..text._alignment import find_aligner
+
+            find_aligner(self.aligner)
 
 
 @dataclass(frozen=True)
@@ -138,6 +155,12 @@ class BuildReport:
     failed : dict of str to str
         Sources of which nothing could be used, and why.
     warnings : list of str
+
+    Examples
+    --------
+    >>> print(BuildReport(clips=12, seconds=90.0, failed={"talk": "no poses"}))
+    12 clips, 1.5 minutes; 0 utterances skipped
+    failed talk: no poses
     """
 
     clips: int

@@ -26,6 +26,11 @@ class CorpusCheck:
         Clips that no model can read, and why.
     problems : list of str
         What else is missing or malformed.
+
+    Examples
+    --------
+    >>> CorpusCheck(clips=3, files=12, broken={}, unusable={}, problems=[]).broken
+    {}
     """
 
     clips: int

@@ -38,6 +38,17 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
     ------
     FormatError
         If a file is missing or not as above.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> steps = np.random.default_rng(0).integers(-40, 40, (60, 22, 3)).astype(np.int16)
+    >>> np.savez(folder / "motions.npz", names=["wave"], lengths=[60], delta=steps, unit_m=0.001, fps=30)
+    >>> table = "name\\tsplit\\tcontent\\tstyle\\tutterance\\nwave\\ttrain\\twave\\tnormal\\t손을 흔들어요.\\n"
+    >>> _ = (folder / "utterances.tsv").write_text(table, encoding="utf-8")
+    >>> [(motion.num_frames, lines[0]["utterance"]) for motion, lines in read_gestures(folder)]
+    [(60, '손을 흔들어요.')]
     """
     lines = _lines(Path(folder) / "utterances.tsv")
     path = Path(folder) / "motions.npz"

@@ -73,6 +73,19 @@ def finish_corpus(
 
     Mirrored twins go with their clip into train only: held-out figures are
     about what was recorded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> clips = [{"name": name, "source": name, "frames": 40} for name in ("a", "b", "c")]
+    >>> for clip in clips:
+    ...     motion = np.random.default_rng(0).normal(size=(40, 263))
+    ...     corpus.add_clip(clip["name"], features=motion, texts=[Utterance(0, 0, "네")])
+    >>> finish_corpus(corpus, clips)
+    >>> sorted(corpus.names("train") + corpus.names("val") + corpus.names("test"))
+    ['a', 'b', 'c']
     """
     seconds: dict[str, float] = {}
     for clip in clips:

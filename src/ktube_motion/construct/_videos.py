@@ -45,7 +45,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["key"] = source_key(source, options)
             poses, rough, seen, quality, looked = _clean(source, corpus.root, options)
             cues, words, told = spoken_cues(source, options)
-            timed, confidences, heard, warnings = _listen(source, cues)
+            timed, confidences, heard, warnings = _listen(source, cues, options.aligner)
             spoken = utterances(timed, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
@@ -129,17 +129,20 @@ def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence
     return found, rough, smooth
 
 
-def _listen(source: Source, cues: Sequence[Cue]) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
+def _listen(
+    source: Source, cues: Sequence[Cue], aligner: str
+) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
     """Align the words with the sound where there is some: cues, confidences, figures, warnings.
 
     Without it, or where it cannot be read, the words' times are estimated later, and a warning says so.
     """
     from ..text import align_words
+    from ..text._alignment import find_aligner
 
     if source.audio is None:
         return cues, [], {}, []
     try:
-        found = align_words(cues, source.audio)
+        found = align_words(cues, source.audio, aligner=find_aligner(aligner) if aligner else None)
     except FormatError as error:
         return cues, [], {"heard": {"unread": len(cues)}}, [f"{source.name}: no words were aligned; {error}"]
     missing = cues[-1].end - found.seconds

@@ -13,7 +13,13 @@ __all__ = ["TransformerLoss", "corrupt_tokens", "transformer_loss"]
 
 
 class TransformerLoss(NamedTuple):
-    """Loss to minimise and the share of tokens guessed right, both scalars."""
+    """Loss to minimise and the share of tokens guessed right, both scalars.
+
+    Examples
+    --------
+    >>> TransformerLoss(torch.tensor(2.0), torch.tensor(0.25)).accuracy
+    tensor(0.2500)
+    """
 
     loss: torch.Tensor
     accuracy: torch.Tensor

@@ -52,6 +52,12 @@ class PoseFormat:
         The key of a list beside the people of a frame: who has no 0 there is not seen, and his pose is an old one.
     read : callable or None
         For what no row of this table can say: ``read(path)`` gives dicts, lists and arrays as the others have them.
+
+    Examples
+    --------
+    >>> known = POSE_FORMATS["aistpp"]
+    >>> known.axes, known.suffixes, known.folder
+    ('y up', (), False)
     """
 
     name: str

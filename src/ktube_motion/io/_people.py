@@ -33,6 +33,11 @@ class Person:
         Median area of the box in the picture, in its unit; NaN where there are no boxes.
     distance : float
         Median of the translation's depth in the source's axes; NaN where there is none.
+
+    Examples
+    --------
+    >>> Person(id=0, frames=240, first=0, last=250, size=0.2, distance=2.4).frames
+    240
     """
 
     id: int | str

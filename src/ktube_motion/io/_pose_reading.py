@@ -58,6 +58,16 @@ class PoseReading:
         Everything that may be wrong, also written to the log.
     cleaned : bool
         The file says that its poses went through `filters.clean_poses`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.io import save_poses
+    >>> path = Path(tempfile.mkdtemp()) / "talk.npz"
+    >>> save_poses(PoseSequence(np.zeros((30, 55, 3)), fps=25), path)
+    >>> reading = read_poses(path)
+    >>> reading.layout, reading.axes, reading.fps_assumed
+    ('smplx', 'y up', False)
     """
 
     poses: PoseSequence

@@ -1,5 +1,6 @@
 """Joints back to SMPL-X poses: an analytic start, then L-BFGS over all frames at once."""
 
+import logging
 import math
 
 import numpy as np
@@ -16,10 +17,17 @@ from ._solving import Points, continuous_rotvecs, solve
 
 __all__ = ["BODY_IN_SMPLX", "analytic_start", "bone_offsets_of", "fit_betas", "fit_poses"]
 
+_LOGGER = logging.getLogger(__name__)
+
 BODY_IN_SMPLX = [*range(22), *range(25, 55)]
 # Hinges: upper joint, hinge, tip, and where the tip goes when the hinge bends, in the rest pose (T, facing +z).
 _HINGES = ((16, 18, 20, 1.0), (17, 19, 21, 1.0), (1, 4, 7, -1.0), (2, 5, 8, -1.0))
 _SPINE = (3, 6, 9)
+# What makes a body tall: the bones of the spine, and of the legs, which count half each.
+_STATURE = dict.fromkeys((3, 6, 9, 12, 15), 1.0) | dict.fromkeys((4, 5, 7, 8), 0.5)
+_HEIGHT_WEIGHT = 5.0
+_PULL = 0.03  # where the search for the pull to the average shape begins
+_FOREIGN = 0.02  # metres that a bone may miss before it is told
 
 
 def fit_poses(
@@ -98,20 +106,28 @@ def fit_poses(
     )
 
 
-def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> np.ndarray:
-    """Find the body shape whose bones are as long as those of a motion.
+def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = None) -> np.ndarray:
+    """Find the body shape whose bones are as long as those of a motion, if there is a plausible one.
 
     Parameters
     ----------
     positions : array [shape=(T, 22 or 52, 3)]
         Metres.
     body : Body
-    strength : float
-        Pull to the average shape: metres of bone length worth one unit of beta.
+    strength : float, optional
+        Pull to the average shape: metres of bone length worth one unit of beta. By default as much as bones of
+        any shape miss: none for a body of this kind, a strong one for foreign proportions.
 
     Returns
     -------
     betas : float32 array [shape=(10,)]
+        What bones no plausible shape has, the log tells. Legs and spine together, and so the height, are kept
+        before any single bone.
+
+    Notes
+    -----
+    The most probable shape where betas are normal (as SMPL's are by construction) and bones are off by a normal
+    error, whose size is found with the shape.
 
     Examples
     --------
@@ -124,24 +140,48 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
     from scipy.optimize import lsq_linear
 
     joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
-    parents = SMPL_22.parents if positions.shape[1] == 22 else SMPLH_52.parents
-    # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
-    pairs = [(joint, parent) for joint, parent in enumerate(parents) if parent >= 0]
-    pairs += [(a, b) for a, up in enumerate(parents) for b in range(a) if up >= 0 and parents[b] == up]
-    first, second = np.array(pairs).T
+    first, second, stature = _measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)
     seen = np.median(np.linalg.norm(positions[:, first] - positions[:, second], axis=-1), 0)
     mean = np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float64)[joints]
     change = np.stack([body.rest_joints(unit) for unit in np.eye(10, dtype=np.float32)], -1)[joints] - mean[..., None]
     start, slope = mean[first] - mean[second], change[first] - change[second]
-    betas = np.zeros(10)
-    for _ in range(8):
+    betas, pull = np.zeros(10), _PULL if strength is None else strength
+    for _ in range(20):
         bones = start + slope @ betas
         lengths = np.linalg.norm(bones, axis=-1)
+        missed = seen - lengths
         gradient = np.einsum("bi,bik->bk", bones / lengths[:, None], slope)
-        jacobian = np.concatenate([gradient, strength * np.eye(10)])
-        wanted = np.concatenate([seen - lengths + gradient @ betas, np.zeros(10)])
-        betas = lsq_linear(jacobian, wanted, bounds=(-5, 5)).x  # no body is further from the average than that
+        wanted = missed + gradient @ betas
+        jacobian = np.concatenate([gradient, stature[None] @ gradient, pull * np.eye(10)])
+        rows = np.concatenate([wanted, stature[None] @ wanted, np.zeros(10)])
+        betas = lsq_linear(jacobian, rows, bounds=(-5, 5)).x  # no body is further from the average than that
+        if strength is None:
+            pull = max(1e-3, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
+    _tell_misfit(missed, first, second)
     return betas.astype(np.float32)
+
+
+def _measured_pairs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joints whose distance tells a shape, and how much each distance counts for the height."""
+    parents = skeleton.parents
+    bones = [(joint, parent) for joint, parent in enumerate(parents) if parent >= 0]
+    # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
+    siblings = [(a, b) for a, up in enumerate(parents) for b in range(a) if up >= 0 and parents[b] == up]
+    first, second = np.array(bones + siblings).T
+    stature = [_STATURE.get(joint, 0.0) for joint, _ in bones] + [0.0] * len(siblings)
+    return first, second, _HEIGHT_WEIGHT * np.array(stature)
+
+
+def _tell_misfit(missed: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    worst = int(np.abs(missed).argmax())
+    if abs(missed[worst]) > _FOREIGN:
+        _LOGGER.warning(
+            "No plausible body has these bones: they miss by %.0f mm on average, %s to %s by %.0f mm.",
+            1000 * np.abs(missed).mean(),
+            SMPLH_52.joint_names[second[worst]],
+            SMPLH_52.joint_names[first[worst]],
+            1000 * abs(missed[worst]),
+        )
 
 
 def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:

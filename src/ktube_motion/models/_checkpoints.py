@@ -47,6 +47,16 @@ def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mappi
     config : dataclass
         Of numbers, strings, ``None`` and tuples of them.
     state : dict of str to tensor
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> folder = tempfile.mkdtemp()
+    >>> write_checkpoint(folder, kind="mine", config=TokenizerConfig(), state={"weight": torch.zeros(2)})
+    >>> config, state = read_checkpoint(folder, kind="mine", config_type=TokenizerConfig)
+    >>> config.num_codes, state["weight"].shape
+    (512, torch.Size([2]))
     """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     entries = {"kind": kind, **asdict(config)}
@@ -86,6 +96,12 @@ def read_checkpoint(
     CheckpointError
         If a file is missing or damaged (one changed byte is found), the model is of another kind, its weights
         are NaN or absurd, or the config has fields this version does not know or values that cannot be.
+
+    Examples
+    --------
+    >>> read_checkpoint(Path("nowhere"), kind="motion_tokenizer", config_type=dict)
+    Traceback (most recent call last):
+    ktube_motion.errors.CheckpointError: nowhere: There is no such folder...
     """
     path = _find(source, CONFIG, hub)
     entries = read_json(path)
@@ -214,6 +230,11 @@ def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | No
         If only one of them is given.
     CheckpointError
         If a file cannot be read.
+
+    Examples
+    --------
+    >>> read_stats(np.zeros(2), np.ones(2)).std
+    array([1., 1.], dtype=float32)
     """
     if (mean is None) != (std is None):
         raise ConfigError("mean and std belong together.", found="only one of them")

@@ -116,7 +116,15 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
 
 
 class StandardizedModel(nn.Module):
-    """A model with the mean and the deviation of the features it reads, as buffers."""
+    """A model with the mean and the deviation of the features it reads, as buffers.
+
+    Examples
+    --------
+    >>> model = StandardizedModel()
+    >>> model.hold_stats(FeatureStats(mean=[1.0, 2.0], std=[0.5, 1.0]), 2)
+    >>> model.stats.mean
+    array([1., 2.], dtype=float32)
+    """
 
     mean: torch.Tensor
     std: torch.Tensor

@@ -119,6 +119,15 @@ def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str,
     CheckpointError
         If the file is missing or damaged, holds anything else, or has NaN or absurd numbers for weights. Of a
         file of ours one changed byte is found.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "net_last.pth"
+    >>> torch.save({"net": {"weight": torch.zeros(2)}}, path)
+    >>> (weights,) = read_torch_file(path, parts=["net"])
+    >>> weights["weight"].shape
+    torch.Size([2])
     """
     content, skipped = _load_foreign(path)
     if isinstance(content, dict):

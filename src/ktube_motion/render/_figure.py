@@ -17,7 +17,7 @@ from ..palette import rgb
 from ..skeletons import SMPLX_55
 from ..types import PoseSequence
 from ._fonts import need
-from ._glb import NormalSum, _strongest
+from ._glb import NormalSum, strongest_joints
 from ._scene import side_of
 
 __all__ = ["Figure", "bone_matrices", "make_figure", "rest_points", "skin"]
@@ -72,7 +72,7 @@ def _figure(body: Body, betas: tuple[float, ...]) -> Figure:
     whole = np.asarray(body.rest_vertices(shape), np.float32)
     vertices, normals = whole[kept], NormalSum(body.faces)(whole)[kept]
     rest = np.asarray(body.rest_joints(shape), np.float32)
-    joints, weights = _strongest(body.weights[kept])
+    joints, weights = strongest_joints(body.weights[kept])
     first = joints[np.arange(len(joints)), weights.argmax(1)]
     parts = [_Part(vertices, normals, faces, joints, weights, _colours(first))]
     if isinstance(body, EmbeddedBody):

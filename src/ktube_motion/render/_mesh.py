@@ -10,10 +10,11 @@ from ..filters import resample
 from ..kinematics import Body, load_body
 from ..types import Motion, PoseSequence
 from ._figure import Figure, bone_matrices, make_figure, rest_points
-from ._fonts import draw_subtitle, draw_text, paste, titles_for
+from ._fonts import draw_text, paste, titles_for
 from ._raster import Renderer, make_renderer
 from ._rigs import as_poses
-from ._scene import Camera, Clips, Subtitles, as_cues, cue_at, follow_path, frame_camera, on_floor, reach
+from ._scene import Camera, Clips, Subtitles, as_cues, follow_path, frame_camera, on_floor, reach
+from ._subtitles import SubtitleTrack
 from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_mesh_video"]
@@ -97,9 +98,9 @@ def save_mesh_video(
     headings = [draw_text(name, size[0], font_size=writing) for name in names]
     actors = [_actor(clip, body, fps, heading) for clip, heading in zip(poses, headings, strict=True)]
     width = size[0] * len(actors)
-    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
+    words = SubtitleTrack(cues, width, writing)
     top = max(len(heading) for heading in headings) + writing // 2
-    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    bottom = words.height + writing // 2
     camera = _one_camera(actors, size, top, bottom, azimuth)
     source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])
     beside = 0 if source is None else next(source)
@@ -109,7 +110,7 @@ def save_mesh_video(
         with open_video(path, fps=fps, size=(width + beside, size[1]), audio=audio) as write:
             for frame in progress_bar(frames, progress):
                 picture = np.concatenate([_draw(painter, actor, camera, frame) for actor in actors], 1)
-                foot = feet.get(cue_at(cues, frame / fps))
+                foot = words.at(frame / fps)
                 if foot is not None:
                     paste(picture, foot, size[1] - len(foot) - writing // 2)
                 write(picture if source is None else np.concatenate([next(source), picture], 1))

@@ -10,14 +10,13 @@ import numpy as np
 from .. import palette
 from ..palette import rgb
 from ..types import FILLED_LATER, Motion
-from ._fonts import draw_subtitle, draw_text, need, paste, titles_for
+from ._fonts import draw_text, need, paste, titles_for
 from ._scene import (
     Camera,
     Clips,
     Subtitles,
     as_clips,
     as_cues,
-    cue_at,
     follow_path,
     frame_camera,
     on_floor,
@@ -26,6 +25,7 @@ from ._scene import (
     walks,
 )
 from ._sticks import Sticks, head_frames, make_sticks, strokes_of
+from ._subtitles import SubtitleTrack
 from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_skeleton_video"]
@@ -223,8 +223,8 @@ def save_skeleton_video(
     headings = [draw_text(name, size[0], font_size=writing) for name in names]
     top = max(len(heading) for heading in headings) + writing // 2
     width = size[0] * len(clips)
-    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
-    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    words = SubtitleTrack(cues, width, writing)
+    bottom = words.height + writing // 2
     panels = [_panel(clip, heading, fps, frames) for clip, heading in zip(clips, headings, strict=True)]
     panels = _place_cameras(panels, size, top, bottom, azimuth)
     painter = _Painter(size)
@@ -237,7 +237,7 @@ def save_skeleton_video(
                 painter.draw(panel, frame, trail=trail)
                 pictures.append(painter.pixels if len(panels) == 1 else painter.pixels.copy())
             picture = pictures[0] if len(pictures) == 1 else np.concatenate(pictures, 1)
-            foot = feet.get(cue_at(cues, frame / fps))
+            foot = words.at(frame / fps)
             if foot is not None:
                 paste(picture, foot, size[1] - len(foot) - writing // 2)
             if source is not None:

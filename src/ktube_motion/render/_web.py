@@ -19,13 +19,13 @@ from ..io._files import write_text
 from ..io._sound import find_ffmpeg
 from ..kinematics import Body, load_body
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
-from ..text import timed_words
 from ..types import Cue, Motion, PoseSequence
 from ._fonts import embed_font, titles_for
 from ._packing import pack_body, pack_joints, pack_mesh, stick_sizes
 from ._rigs import as_poses
 from ._scene import Clips, Subtitles, as_clips, as_cues, check_clip, resample_positions
 from ._stage import FILL, KEY, shader_sources
+from ._subtitles import lit_words
 from ._video import progress_bar
 
 __all__ = ["save_gallery", "save_html"]
@@ -33,6 +33,7 @@ __all__ = ["save_gallery", "save_html"]
 COLOURS = {name.lower(): getattr(palette, name) for name in "LEFT RIGHT MIDDLE INK SOFT PAPER GRID PLATE TRAIL".split()}
 _SCRIPTS = "clips camera stage sticks player editing start".split()
 _SAME_SHAPE = 0.05  # betas that differ less look alike, and share a mesh
+_MOST_SHAPES = 4  # each takes some 90 kB of a page; more motions than that wear the nearest
 
 Look = Literal["body", "sticks"]
 
@@ -54,12 +55,14 @@ class _Wardrobe:
         if self.look == "sticks" or not known:
             return pack_joints(as_clips(clip)[0]) | about
         poses = as_poses(clip, body=self.body)
-        return pack_body(poses, body=self.body, shape=self._shape(poses.betas)) | about
+        number = self._shape(poses.betas)
+        return pack_body(poses.replace(betas=self.betas[number]), body=self.body, shape=number) | about
 
     def _shape(self, betas: np.ndarray) -> int:
-        for number, known in enumerate(self.betas):
-            if known.shape == betas.shape and np.abs(known - betas).max() < _SAME_SHAPE:
-                return number
+        betas = np.pad(betas[: self.body.num_betas], (0, max(self.body.num_betas - len(betas), 0)))
+        away = [float(np.abs(known - betas).max()) for known in self.betas]
+        if away and (min(away) < _SAME_SHAPE or len(away) >= _MOST_SHAPES):
+            return int(np.argmin(away))
         self.betas.append(betas)
         return len(self.betas) - 1
 
@@ -125,14 +128,10 @@ def _check_page(path: str | Path) -> Path:
 
 
 def _cue_list(words: Subtitles) -> list[list[Any]]:
-    return [[float(cue.start), float(cue.end), cue.text, _word_list(cue)] for cue in as_cues(words)]
+    def spoken(cue: Cue) -> list[list[Any]] | None:
+        return [[float(word.start), float(word.end), word.text] for word in lit_words(cue)] or None
 
-
-def _word_list(cue: Cue) -> list[list[Any]] | None:
-    """Give the words with their times, to light up; None where a text is shown all the time."""
-    if cue.end <= cue.start:
-        return None
-    return [[float(word.start), float(word.end), word.text] for word in timed_words(cue)] or None
+    return [[float(cue.start), float(cue.end), cue.text, spoken(cue)] for cue in as_cues(words)]
 
 
 def save_html(

@@ -52,6 +52,11 @@ class EvaluatorTraining(LoopConfig):
     References
     ----------
     .. [1] X. Zhai et al., LiT: Zero-shot transfer with locked-image text tuning, CVPR 2022.
+
+    Examples
+    --------
+    >>> EvaluatorTraining(steps=600, lock_motion=True).steps
+    600
     """
 
     steps: int = 10_000
@@ -237,6 +242,25 @@ def train_evaluator(
         Before the first step, if the options or the corpus cannot work.
     CheckpointError
         If `start` is of another size.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.features import feature_stats
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in "abcd":
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a", "b"], "val": ["c", "d"]})
+    >>> corpus.write_stats(feature_stats(clip["features"] for clip in corpus))
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> config = EvaluatorTraining(steps=1, batch_size=2, tracker=None)
+    >>> evaluator = train_evaluator(
+    ...     config, corpus, tempfile.mkdtemp(), text_encoder=EmbeddedTextEncoder(), progress=False
+    ... )
+    >>> evaluator.embed_text(["안녕하세요"]).shape[0]
+    1
     """
     if config.lock_motion and start is None:
         raise ConfigError("There is no motion side to lock.", fix="Pass start=, an evaluator that knows motion.")

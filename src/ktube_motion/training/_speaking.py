@@ -54,7 +54,9 @@ class SpeakingTask:
         windows, rng = self.sets["train"].draw(config.batch_size, seed=config.seed, step=step)
         # Each window has its own numbers, so that a part of a batch is the same on any number of processes.
         seeds = rng.integers(2**62, size=config.batch_size)[part]
-        options = {"estimated": config.estimated_words, "jitter": config.word_jitter}
+        options = {
+            "estimated": config.estimated_words, "jitter": config.word_jitter, "exchanged": config.exchanged_words
+        }  # fmt: skip
         return self._with_text(self.sets["train"].batch(windows[part], seeds, **options), windows[part])
 
     def _with_text(self, batch: dict[str, Any], windows: Sequence[tuple[str, int]]) -> dict[str, Any]:

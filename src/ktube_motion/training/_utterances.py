@@ -149,6 +149,13 @@ def encode_texts(encoder: TextEncoder, texts: Iterable[str], *, progress: bool =
     Returns
     -------
     vectors : dict of str to float32 tensor [shape=(dim,) or (length, dim)]
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> vectors = encode_texts(EmbeddedTextEncoder(), ["네.", "네.", "아니요."], progress=False)
+    >>> sorted(vectors), vectors["네."].shape
+    (['네.', '아니요.'], torch.Size([512]))
     """
     from tqdm import tqdm
 
@@ -276,6 +283,20 @@ def tokenize_corpus(
     ------
     CheckpointError
         If the tokenizer is of another size than the corpus.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": ["b"]})
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+    >>> {name: len(found) for name, found in tokenize_corpus(corpus, tokenizer, ["a"], progress=False).items()}
+    {'a': 10}
     """
     from tqdm import tqdm
 

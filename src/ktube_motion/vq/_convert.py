@@ -144,6 +144,16 @@ def load_t2m_gpt_tokenizer(
     -----
     Such files hold no EMA counts: each code starts with a count of 8 (T2M-GPT's
     average) and the sum that belongs to it, so training on changes no code at once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> tokenizer = MotionTokenizer(TokenizerConfig.t2m_gpt(width=32, code_dim=16, num_codes=8))
+    >>> path = Path(tempfile.mkdtemp()) / "net_last.pth"
+    >>> torch.save({"net": to_t2m_gpt_state_dict(tokenizer)}, path)
+    >>> load_t2m_gpt_tokenizer(path).config.num_codes
+    8
     """
     unknown = sorted(set(hints) - {field.name for field in fields(TokenizerConfig)})
     if unknown:

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
-from ...io import load_bvh, load_poses, save_poses
-from ...io._files import make_folder
+from ...io import Corpus, load_bvh, load_poses, save_poses
+from ...io._files import make_folder, save_array
 from ...io._untrusted import load_numpy
 from ...kinematics import Body, load_body
-from ...render import save_bvh, save_glb, save_html, save_skeleton_video
+from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ...render._rigs import as_poses
+from ...render._scene import as_motion
 from ...skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ...types import Cue, Motion, PoseSequence
 
@@ -93,8 +94,29 @@ def _glb(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_glb(motion, path, bone_names=options.bone_names, body=_body(options))
 
 
+def _usd(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_usd(motion, path, bone_names=options.bone_names, body=_body(options))
+
+
+def _vrma(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_vrma(motion, path, expressions=_mouth(motion, words), body=_body(options))
+
+
+def _mouth(motion: Motion, words: Any) -> dict[str, np.ndarray] | None:
+    """The mouth that says the words, where they have times."""
+    from ...text import timed_words, visemes
+
+    cues = [cue for cue in words or () if isinstance(cue, Cue) and cue.end > cue.start]
+    said = [word for cue in cues for word in timed_words(cue)]
+    return visemes(said, np.arange(len(motion)) / motion.fps) if said else None
+
+
 def _poses(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_poses(as_poses(motion, body=load_body(options.body)), path)
+
+
+def _joints(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_array(path, as_motion(motion).require("positions"))
 
 
 def _body(options: Namespace) -> Body | None:
@@ -102,5 +124,6 @@ def _body(options: Namespace) -> Body | None:
 
 
 WRITERS: dict[str, Callable[..., None]] = {
-    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".npz": _poses,
+    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".vrma": _vrma, ".usd": _usd,
+    ".npz": _poses, ".npy": _joints,
 }  # fmt: skip

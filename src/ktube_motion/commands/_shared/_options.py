@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from ...errors import ConfigError
+from ._language import told, told_page
 
 __all__ = [
     "OURS",
@@ -127,7 +128,8 @@ OURS = {
     "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
-    "bone-names": ("smplx", ("smplx", "vrm", "mixamo"), "names of bones in .bvh and .glb; engines map vrm and mixamo"),
+    "bone-names": ("smplx", ("smplx", "humanoid", "vrm", "mixamo", "mixamo:"), "names of bones in .bvh and .glb: "
+                   "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
     "overwrite": (False, bool, "make again what is there already"),
@@ -164,8 +166,8 @@ class _Page(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
-        told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
-        return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
+        default = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
+        return f"{action.help}; {told('default')} {str(shown).replace('%', '%%')}" if default else action.help
 
 
 class Parser(argparse.ArgumentParser):
@@ -174,6 +176,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=_Page, allow_abbrev=False, **settings)
         self.set_defaults(idle=frozenset())
+
+    def format_help(self) -> str:
+        """Give the help page, in the language of the reader."""
+        self.description = told_page(self.description or "")
+        for group in self._action_groups:
+            group.title = group.title and told(group.title)
+        for action in self._actions:
+            action.help = told((action.help or "").replace("%%", "%")).replace("%", "%%")
+        return super().format_help()
 
     def parse_args(self, words: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """Read the words of a command line.

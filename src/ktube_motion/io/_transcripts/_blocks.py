@@ -5,18 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...types import Cue, Word
+from .._characters import normalize_text
 from ._page import Page, check_times, clock_seconds, looks_like
 
 __all__ = ["detect_bracketed", "detect_sbv", "detect_srt", "detect_vtt", "read_bracketed", "read_sbv", "read_srt",
            "read_vtt", "timed_words"]  # fmt: skip
 
-_CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
-_ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
+_CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,;](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
+_ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,3}&gt;|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
 _TIMING = re.compile(rf"[ \t]*{_CLOCK}{_ARROW}{_CLOCK}(?=[ \t]|$)(.*)$")
 _COMMA = re.compile(rf"[ \t]*{_CLOCK}[ \t]*[,;][ \t]*{_CLOCK}()[ \t]*$")
 _BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$")
 # What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
-_BROKEN = re.compile(r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$")
+_BROKEN = re.compile(
+    r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$"
+    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$"
+)
+_WIDE = re.compile("[：，．；＞]")
 _CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")
 _SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:[^\s]+(?:\s+|$))+$")
 _BEGIN = (" ", "\t", "[", "-", *"0123456789")  # how a line begins that may hold a time
@@ -48,6 +53,8 @@ def _blocks(page: Page, syntax: _Syntax):
     or name above the next time line. A bare number alone (a file cut off) holds no words.
     """
     lines = page.text.split("\n")
+    if _WIDE.search(page.text):
+        lines = [normalize_text(line) if "-->" in line or _WIDE.search(line[:8]) else line for line in lines]
     blocks: list[tuple[float, float, list[str]]] = []
     lost: list[str] = []  # where the text of a skipped cue goes
     texts, outside, comment = lost, True, False

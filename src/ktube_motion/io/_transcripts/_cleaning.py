@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 from ...errors import DataError
 from ...types import Cue
@@ -15,7 +15,8 @@ from ._highlights import join_highlights
 from ._inventions import without_inventions
 from ._languages import split_languages
 from ._sounds import without_sounds
-from ._speakers import MARK_END, MARK_START, NAMELESS, find_labels, known_labels
+from ._speaker_lines import with_heads
+from ._speakers import MARK_END, MARK_START, NAMELESS, Labels, find_labels, known_labels
 
 __all__ = ["clean_cues", "clean_text"]
 
@@ -71,7 +72,7 @@ def clean_text(text: str) -> str:
     '값이 a<b 이고 남자(여자)하고 (노래하는 법을 알려 드릴게요)'
     """
     for _ in range(8):  # what an entity, a bracket or a line break hid may need cleaning in its turn
-        lines = _spoken_lines(_voiced_lines(_plain_lines(text), known_labels()))
+        lines = _spoken_lines(_voiced_lines(_plain_lines(text), known_labels(), {"notes": 0}))
         before, text = text, " ".join(filter(None, lines))
         if text == before:
             break
@@ -93,17 +94,20 @@ def _plain_lines(text):
     return [" ".join(without_sounds(line).split()) for line in text.split("\n") if line.strip()]
 
 
-def _voiced_lines(lines, labels):
-    """Give (speaker, text) pieces of each line, without labels and notes in brackets."""
+def _voiced_lines(lines: list[str], labels: Labels, counts: dict[str, int]) -> list[list[tuple[str | None, str]]]:
+    """Give (speaker, text) pieces of each line, without labels and notes in brackets, which are counted."""
     return [
-        [(voice, _without_notes(piece)) for voice, piece in pieces] for pieces in (labels.read(lines) if lines else [])
+        [(voice, _without_notes(piece, counts)) for voice, piece in pieces]
+        for pieces in (labels.read(lines) if lines else [])
     ]
 
 
-def _without_notes(text):
+def _without_notes(text: str, counts: dict[str, int]) -> str:
     if "[" in text or "【" in text:
         text = _INDEX.sub(lambda match: match[0].translate(_SPLIT_SAFE), text)
-        text = _SQUARE.sub(" ", text).replace("\ue002", "[").replace("\ue003", "]")
+        text, found = _SQUARE.subn(" ", text)
+        counts["notes"] += found
+        text = text.replace("\ue002", "[").replace("\ue003", "]")
     return " ".join(text.split())
 
 
@@ -150,8 +154,9 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
         ``joined`` (to a cue that starts with it), ``highlighted`` (shown once a word, joined to a sentence),
         ``other_language`` (no Korean, beside Korean), ``credits`` and ``invented`` (a recogniser's stock
         phrases over silence), ``looped`` (the same again and again), ``other_speakers`` (see `speaker`);
-        ``split`` were added where two voices shared one. Also ``repeated_words`` and ``labels`` removed,
-        ``other_lines`` (lines in another language) and ``overlaps`` cut.
+        ``split`` were added where two voices shared one. Also ``repeated_words``, ``labels`` and ``notes`` (in
+        square brackets, no sounds: ``[중요]``) removed, ``other_lines`` (in another language, kept as ``cue.other``)
+        and ``overlaps`` cut.
 
     Raises
     ------
@@ -185,6 +190,7 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     ordered, counts["highlighted"] = join_highlights(ordered)
     kept, others, counts["other_lines"] = split_languages([(cue, _plain_lines(cue.text)) for cue in ordered])
     counts["other_language"] = len(others)
+    kept = [(cue, lines) for (cue, _), lines in zip(kept, with_heads(lines for _, lines in kept), strict=True)]
     labels = find_labels(line for _, lines in kept for line in lines)
     shown = [piece for cue, lines in kept if (piece := _shown(cue, lines, labels, counts)) is not None]
     counts["labels"] = labels.removed
@@ -200,13 +206,13 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
 #: What `clean_cues` counts.
 COUNTS = (
     *"cues no_speech no_length repeated joined highlighted other_language credits invented looped".split(),
-    *"other_speakers split repeated_words labels other_lines overlaps".split(),
+    *"other_speakers split repeated_words labels notes other_lines overlaps".split(),
 )
 
 
 def _shown(cue, lines, labels, counts):
     """Give a cue that says something and lasts, with its voices; else count why not."""
-    rows = _voiced_lines(lines, labels)
+    rows = _voiced_lines(lines, labels, counts)
     spoken = _spoken_lines(rows)
     if not spoken:
         counts["no_speech"] += 1
@@ -238,18 +244,22 @@ def _by_voice(shown, counts):
     if len(runs) == 1:
         return [_Part(cue, voices[0])]
     counts["split"] += len(runs) - 1
-    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
-    total, place, time, parts = len("".join(words)), 0, cue.start, []
-    for run in runs:
-        place += sum(len(word) for _, word in run)
-        end = cue.start + cue.seconds * place / total
-        if letters:
-            end = letters[place].start if place < total else cue.end
+    time, parts = cue.start, []
+    for run, end in zip(runs, _ends_of(cue, [sum(len(word) for _, word in run) for run in runs]), strict=True):
         timed = tuple(word for word in cue.words if time <= (word.start + word.end) / 2 < max(end, word.end))
-        end = max(end, time)
-        parts.append(_Part(Cue(time, end, " ".join(word for _, word in run), timed, speaker=cue.speaker), run[0][0]))
+        text, other = " ".join(word for _, word in run), "" if parts else cue.other
+        parts.append(_Part(Cue(time, end, text, timed, speaker=cue.speaker, other=other), run[0][0]))
         time = end
     return parts
+
+
+def _ends_of(cue: Cue, sizes: list[int]) -> list[float]:
+    """Give where parts of so many letters end: where the next one's first word begins, or by the share of letters."""
+    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
+    places = list(accumulate(sizes))
+    shares = [*(cue.start + cue.seconds * place / places[-1] for place in places[:-1]), cue.end]
+    ends = [*(letters[place].start for place in places[:-1]), cue.end] if letters else shares
+    return ends if all(before < end for before, end in pairwise([cue.start, *ends])) else shares
 
 
 @dataclass(frozen=True)
@@ -265,6 +275,7 @@ def _carried(parts, labels):
     named = [part.label for part in parts if part.label is not None and (labels.changes or part.label not in NAMELESS)]
     twice = sum(before == after for before, after in pairwise(named))
     turns = len(set(named)) > 1 and twice <= 0.2 * len(named)
+    turns = turns or (len(named) == 1 and bool(parts) and parts[0].label == named[0])  # named once, at the beginning
     cues, last = [], ""
     for part in parts:
         speaker = part.label if part.label is not None else part.cue.speaker or (last if turns else "")
@@ -349,8 +360,8 @@ def _separate(cues, counts):
             if cue.start - last.start < TOUCHING and cue.speaker == last.speaker:
                 counts["joined"] += 1
                 words = last.words + cue.words if last.words and cue.words else ()
-                text = f"{last.text} {cue.text}"
-                apart[-1] = replace(last, end=max(last.end, cue.end), text=text, words=words)
+                text, other = f"{last.text} {cue.text}", f"{last.other} {cue.other}".strip()
+                apart[-1] = replace(last, end=max(last.end, cue.end), text=text, words=words, other=other)
                 continue
             if cue.start - last.start < TOUCHING:  # two voices at once: one behind the other, by their letters
                 share = len(last.text) / (len(last.text) + len(cue.text))

@@ -1,10 +1,10 @@
 // Playing: one time for all panels, sound, subtitles word by word, a camera that fingers and keys turn.
-const player = { clips: [], cues: [], canvases: [], time: 0, playing: false, speed: 1, view: { ...HOME }, seconds: 1, fps: 20, dirty: true, stage: null, sticks: false, shown: null };
+const player = { clips: [], cues: [], canvases: [], time: 0, playing: false, speed: 1, view: { ...HOME }, seconds: 1, fps: 20, dirty: true, stage: null, sticks: false, shown: null, fine: 1, slow: 0 };
 const CALM = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 const sound = $("sound");
 
 function draw(canvas, clip, time, view, options = {}) {
-  const ratio = window.devicePixelRatio || 1, width = canvas.clientWidth, height = canvas.clientHeight;
+  const ratio = (window.devicePixelRatio || 1) * player.fine, width = canvas.clientWidth, height = canvas.clientHeight;
   if (!width || !height || !clip.numbers) return;
   const wide = Math.round(width * ratio), high = Math.round(height * ratio);
   if (canvas.width !== wide) canvas.width = wide;
@@ -92,7 +92,15 @@ function seek(time) {
   player.dirty = true;
 }
 
+// Where bodies are drawn in software, fewer pixels keep the motion in motion.
+function keepPace(passed) {
+  player.slow = passed > 0.12 ? player.slow + 1 : Math.max(player.slow - 0.5, 0);
+  if (player.slow < 5 || player.fine < 0.5 || !player.stage) return;
+  player.fine *= 0.7; player.slow = 0;
+}
+
 function advance(passed) {
+  keepPace(passed);
   // Sound keeps the time, as long as it lasts.
   const heard = sound.src && !sound.paused && !sound.ended;
   player.time = heard ? sound.currentTime : player.time + passed * player.speed;
