@@ -77,6 +77,8 @@ def run(options: Namespace) -> None:
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
     if options.videos < 4:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
+    for folder in filter(None, (options.poses, options.transcripts)):
+        sources_folder(folder)
     say(f"{OPENING} Everything goes to {options.output.resolve()}")
     show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
