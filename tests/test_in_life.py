@@ -19,7 +19,6 @@ from ktube_motion.errors import (
     CorpusError,
     DataError,
     FormatError,
-    KtubeError,
     WriteError,
 )
 from ktube_motion.filters import fill_gaps, fix_root, lowpass, resample
