@@ -245,9 +245,9 @@ def evaluate(
 
 def strokes_of(corpus: "Corpus", labels: "dict[str, list[Label]]") -> dict[str, list[float]]:
     """Give when the hands of sample speakers arrive, for each clip, in seconds from its start."""
-    from ..io._files import read_json
+    from ..io._manifests import read_manifest
 
-    clips = read_json(corpus.root / "manifest.json")["clips"]
+    clips = read_manifest(corpus.root, needed=["clips"])["clips"]
     return {
         clip["name"]: [
             label.stroke - clip["start"]

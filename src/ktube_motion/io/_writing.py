@@ -74,6 +74,9 @@ def _number(error: Exception, temporary: str | Path | None) -> int | None:
     found = _NUMBERED.search(str(error))
     if found:
         return int(found[1])
+    for number in _ABOUT_WRITING:  # C libraries, as USD's, pass on the system's words
+        if os.strerror(number) in str(error):
+            return number
     return 0 if _UNNUMBERED.search(str(error)) else None
 
 
