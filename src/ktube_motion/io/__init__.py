@@ -7,6 +7,7 @@ y up, facing +z.
 from ._bvh import load_bvh
 from ._characters import normalize_text
 from ._corpus import Corpus, check_name
+from ._exporting import ExportReport, export_corpus
 from ._layouts import PoseFormat, register_pose_format
 from ._people import Person
 from ._pose_checks import PoseCheck, check_poses
@@ -27,6 +28,7 @@ from ._transcripts import (
 __all__ = [
     "TRANSCRIPT_FORMATS",
     "Corpus",
+    "ExportReport",
     "Person",
     "PoseCheck",
     "PoseFormat",
@@ -36,6 +38,7 @@ __all__ = [
     "check_poses",
     "clean_cues",
     "clean_text",
+    "export_corpus",
     "list_people",
     "load_bvh",
     "load_poses",

@@ -4,7 +4,8 @@ HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +16,12 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
+from ._hub import OnTheHub, is_sharded
 from ._files import read_json, read_text, save_array, write_json, write_text
 from ._text_lines import numbered_lines, write_text_file
 from ._word_times import check_words, read_words, write_words
 
-__all__ = ["Corpus", "check_name"]
+__all__ = ["SPLITS", "Corpus", "check_name"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
 
@@ -57,13 +59,15 @@ def check_name(name: str) -> str:
     return name
 
 
-class Corpus:
-    """A KTubeUM, HumanML3D or KIT-ML folder.
+class Corpus(OnTheHub):
+    """A KTubeUM, HumanML3D or KIT-ML folder, or the same in shards.
 
     Parameters
     ----------
     root : path
-        An existing corpus; `create` makes a new one.
+        An existing corpus, with a folder ``new_joint_vecs`` of one file a
+        clip, or ``data`` of shards with many clips each; `create` makes a new
+        one, `export_corpus` turns one kind into the other.
 
     Attributes
     ----------
@@ -82,6 +86,10 @@ class Corpus:
     CorpusError
         If the folder is not a corpus.
 
+    See Also
+    --------
+    export_corpus : turns a folder into shards, and shards into a folder.
+
     Examples
     --------
     >>> import tempfile
@@ -92,11 +100,21 @@ class Corpus:
     (['a'], (39, 263), '안녕하세요')
     """
 
+    _folder = "new_joint_vecs"  # that makes it a corpus
+
+    def __new__(cls, root: str | Path, *args: Any, **kwargs: Any) -> "Corpus":
+        """Open shards where there are shards; they have the same face."""
+        if cls is Corpus and is_sharded(root):
+            from ._shard_corpus import ShardCorpus
+
+            return super().__new__(ShardCorpus)
+        return super().__new__(cls)
+
     def __init__(self, root: str | Path) -> None:
         self.root: Path = Path(root)
         self.malformed: dict[str, int] = {}
         self.malformed_words: dict[str, int] = {}
-        if not (self.root / "new_joint_vecs").is_dir():
+        if not (self.root / self._folder).is_dir():
             have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
             raise CorpusError(
                 "This is not a KTubeUM corpus.",
@@ -107,8 +125,18 @@ class Corpus:
             )
 
     @classmethod
-    def create(cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0) -> "Corpus":
-        """Make a new corpus folder, or open an existing one of the same skeleton and fps.
+    def create(
+        cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0, shards: bool = False
+    ) -> "Corpus":
+        """Make a new corpus, or open an existing one of the same skeleton and fps.
+
+        Parameters
+        ----------
+        root : path
+        skeleton : Skeleton
+        fps : float
+        shards : bool
+            Keep many clips in one file, see `writing`.
 
         Raises
         ------
@@ -117,7 +145,7 @@ class Corpus:
         """
         root = Path(root)
         try:
-            (root / "new_joint_vecs").mkdir(parents=True, exist_ok=True)
+            (root / ("data" if shards else "new_joint_vecs")).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
             raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
@@ -125,9 +153,13 @@ class Corpus:
             write_json(root / "corpus.json", settings)
         corpus = cls(root)
         found = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
-        if found != settings:
+        if found != settings or is_sharded(root) != shards:
             raise CorpusError(
-                "Another corpus is here.", where=root, expected=settings, found=found, fix="Choose another folder."
+                "Another corpus is here.",
+                where=root,
+                expected=f"{settings}{', in shards' * shards}",
+                found=f"{found}{', in shards' * is_sharded(root)}",
+                fix="Choose another folder.",
             )
         return corpus
 
@@ -217,9 +249,16 @@ class Corpus:
 
     def motion(self, name: str) -> Motion:
         """Give a clip as its vectors tell it, named after what is said in it first."""
-        said = self.texts(name) if (self.root / "texts" / f"{check_name(name)}.txt").exists() else []
+        said = self.texts(name) if self._has_texts(name) else []
         title = said[0].text if said else name
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
+
+    def has(self, name: str) -> bool:
+        """Say whether a clip has motion vectors here."""
+        return self._vector_path(check_name(name)).exists()
+
+    def _has_texts(self, name: str) -> bool:
+        return (self.root / "texts" / f"{check_name(name)}.txt").exists()
 
     def texts(self, name: str) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
@@ -277,6 +316,16 @@ class Corpus:
         CorpusError
             If the name, the size or the texts are not allowed, or words do not spell their text in order.
         """
+        features = self._check_clip(name, features, texts)
+        write_text_file(self.root / "texts" / f"{name}.txt", texts)
+        write_words(self.root / "words" / f"{name}.json", texts)
+        for folder, array in {"joints": joints, "new_joints": recovered}.items():
+            if array is not None:
+                save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))
+        save_array(self._vector_path(name), features.astype(np.float32))
+
+    def _check_clip(self, name: str, features: np.ndarray, texts: Sequence[Utterance]) -> np.ndarray:
+        """Raise what `add_clip` raises; give the vectors as an array."""
         check_name(name)
         features = np.asarray(features)
         if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size or not np.isfinite(features).all():
@@ -295,12 +344,21 @@ class Corpus:
                     found=fault,
                     fix="ktube_motion.text.timed_words puts them right.",
                 )
-        write_text_file(self.root / "texts" / f"{name}.txt", texts)
-        write_words(self.root / "words" / f"{name}.json", texts)
-        for folder, array in {"joints": joints, "new_joints": recovered}.items():
-            if array is not None:
-                save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))
-        save_array(self._vector_path(name), features.astype(np.float32))
+        return features
+
+    @contextmanager
+    def writing(self, shard: str) -> Iterator[None]:
+        """Write the clips that are added inside into one shard of this name, whole at the end of the block.
+
+        A corpus of one file a clip knows no shards, and writes each clip at once.
+
+        Raises
+        ------
+        CorpusError
+            If the name is not allowed.
+        """
+        check_name(shard)
+        yield
 
     def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
         """Write ``train``, ``val`` and ``test``; ``train_val`` and ``all`` follow from them.

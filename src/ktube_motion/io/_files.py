@@ -13,7 +13,17 @@ import numpy as np
 
 from ..errors import FormatError, KtubeError
 
-__all__ = ["atomic_folder", "atomic_path", "read_json", "read_text", "save_array", "write_json", "write_text"]
+__all__ = [
+    "atomic_folder",
+    "atomic_path",
+    "decode_text",
+    "read_json",
+    "read_text",
+    "save_array",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 @contextmanager
@@ -67,8 +77,13 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` as UTF-8 with ``\\n`` line ends, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write `data`, atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_bytes(text.encode("utf-8"))
+        temporary.write_bytes(data)
 
 
 def read_text(path: str | Path) -> str:
@@ -92,13 +107,18 @@ def read_text(path: str | Path) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
+    return decode_text(data, where=path)
+
+
+def decode_text(data: bytes, *, where: str | Path) -> str:
+    """Do what `read_text` does with bytes that were read from somewhere else."""
     encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp949"]
     for encoding in encodings:
         try:
             return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue  # the next encoding may fit; none fitting is the error below
-    raise FormatError("This is not text.", where=path, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
+    raise FormatError("This is not text.", where=where, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
 
 
 def write_json(path: str | Path, value: Any) -> None:

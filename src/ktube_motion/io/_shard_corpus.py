@@ -1,0 +1,246 @@
+"""A corpus in shards: the face of `Corpus`, over memory that the system maps from the files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorpusError, FormatError
+from ..types import Utterance
+from ._corpus import Corpus, check_name
+from ._files import read_text, write_text
+from ._hub import CARD, data_card
+from ._shards import Batch, ShardWriter, arrow, open_shard, parse_texts, shard_schema, write_shard
+from ._stored_clips import StoredClip
+
+__all__ = ["ShardCorpus"]
+
+
+class _Index:
+    """Where each clip is: the batches of all shards in a row, and names by their hash."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        pa = arrow()
+        self.batches: list[Batch] = []
+        self.settings: dict[str, Any] = {}
+        self.shards: list[int] = []  # which file each batch is in
+        for number, path in enumerate(files):
+            found, self.settings = open_shard(path)
+            self.batches += found
+            self.shards += [number] * len(found)
+        columns = [batch.columns for batch in self.batches]
+        self.names = pa.chunked_array([batch.column("name") for batch in columns], pa.string())
+        parts = [batch.column("frames").to_numpy() for batch in columns]
+        self.lengths: np.ndarray = np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        self.ends = np.cumsum([len(batch) for batch in self.batches], dtype=np.int64)
+
+    @cached_property
+    def _hashes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sorted hashes of all names, and whose they are: of millions of names, a dictionary would fill memory."""
+        hashes = np.fromiter(
+            (hash(name) for chunk in self.names.chunks for name in chunk.to_pylist()), np.int64, len(self.names)
+        )
+        order = np.argsort(hashes, kind="stable")
+        return hashes[order], order
+
+    def find(self, name: str) -> int | None:
+        """Give the row of a clip, None if there is none of this name."""
+        hashes, order = self._hashes
+        first, stop = (int(np.searchsorted(hashes, hash(name), side)) for side in ("left", "right"))
+        for row in order[first:stop].tolist():
+            if self.names[row].as_py() == name:
+                return row
+        return None
+
+    def batch(self, row: int) -> tuple[Batch, int]:
+        """Give the batch that a row is in, and its place there."""
+        number = int(np.searchsorted(self.ends, row, "right"))
+        return self.batches[number], row - int(self.ends[number]) + len(self.batches[number])
+
+
+class ShardCorpus(Corpus):
+    """What `Corpus` gives for a folder with shards in ``data/``."""
+
+    _folder = "data"
+    _writer: ShardWriter | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """All shards, by name."""
+        return sorted((self.root / "data").glob("[!.]*.arrow"))
+
+    @cached_property
+    def _index(self) -> _Index:
+        index = _Index(self.files)
+        if len(arrow().compute.unique(index.names)) < len(index.names):
+            counts = arrow().compute.value_counts(index.names).to_pylist()
+            twice = [entry["values"] for entry in counts if entry["counts"] > 1]
+            raise CorpusError("A clip is in the shards twice.", where=self.root, found=twice[:5])
+        return index
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
+        if (self.root / "corpus.json").exists():
+            return super()._settings
+        if not self.files:
+            raise CorpusError("The corpus is empty.", where=self.root, expected="shards in data/")
+        return self._index.settings
+
+    # -- reading -----------------------------------------------------------
+
+    def _find(self, name: str) -> tuple[Batch, int]:
+        row = self._index.find(check_name(name))
+        if row is None:
+            raise CorpusError("The corpus has no such clip.", where=self.root, found=name)
+        return self._index.batch(row)
+
+    def has(self, name: str) -> bool:
+        return self._index.find(check_name(name)) is not None
+
+    def _listed(self, split: str) -> list[str]:
+        if split == "all" and not (self.root / "all.txt").exists():
+            return sorted(self._index.names.to_pylist())
+        if not (self.root / f"{check_name(split)}.txt").exists():
+            return super()._listed(split)  # which says what splits there are
+        lines = read_text(self.root / f"{split}.txt").split("\n")
+        return [line.strip() for line in lines if line.strip()]
+
+    def _looked_up(self, split: str) -> tuple[Any, np.ndarray]:
+        pa = arrow()
+        listed = pa.array(self._listed(split), pa.string())
+        rows = pa.compute.index_in(listed, value_set=self._index.names)
+        return listed, rows.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def rows(self, split: str = "all") -> np.ndarray:
+        """Give which clips a split has, as numbers of rows of all shards, int64 ``(clips,)``."""
+        _, rows = self._looked_up(split)
+        return rows[rows >= 0]
+
+    def names(self, split: str = "all") -> list[str]:
+        listed, rows = self._looked_up(split)
+        return listed.filter(arrow().array(rows >= 0)).to_pylist()
+
+    def missing(self, split: str = "all") -> list[str]:
+        listed, rows = self._looked_up(split)
+        return listed.filter(arrow().array(rows < 0)).to_pylist()
+
+    def name_of(self, row: int) -> str:
+        """Give the name of a row."""
+        return self._index.names[int(row)].as_py()
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Frames of all clips, by row."""
+        return self._index.lengths
+
+    @property
+    def batches(self) -> list[Batch]:
+        """All batches of all shards; rows are numbered through them."""
+        return self._index.batches
+
+    def shards_of(self, rows: np.ndarray) -> list[int]:
+        """Give the numbers of the shards that hold some rows."""
+        return sorted({self._index.shards[number] for number in np.unique(np.searchsorted(self._index.ends, rows, "right"))})
+
+    def whole_files(self, splits: Sequence[str]) -> bool:
+        """Say whether every clip of a shard named after one of `splits` is in that split."""
+        starts = self._index.ends - [len(batch) for batch in self.batches]
+        for split in splits:
+            mine = [n for n, shard in enumerate(self._index.shards) if self.files[shard].stem.rpartition("-")[0] == split]
+            held = sum(int(self._index.ends[n] - starts[n]) for n in mine)
+            there = (self.root / f"{split}.txt").exists()
+            if held and (not there or len(np.unique(self.rows(split))) != held):
+                return False
+        return True
+
+    def features(self, name: str) -> np.ndarray:
+        batch, row = self._find(name)
+        return batch.vectors(row).copy()
+
+    def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
+        batch, row = self._find(name)
+        folder = "new_joints" if recovered else "joints"
+        found = batch.clip(row).array(folder)
+        if found is None:
+            raise CorpusError("A file of the corpus is missing.", where=self.root / folder / f"{name}.npy")
+        return found
+
+    def _has_texts(self, name: str) -> bool:
+        batch, row = self._find(name)
+        return batch.cell("texts_file", row) is not None
+
+    def texts(self, name: str) -> list[Utterance]:
+        batch, row = self._find(name)
+        texts, words = (batch.cell(column, row) for column in ("texts_file", "words_file"))
+        if texts is None:
+            raise FormatError("Cannot read this file.", where=self.root / "texts" / f"{name}.txt", found="no texts")
+        utterances, malformed, unbelieved = parse_texts(name, texts, words)
+        for counts, count in ((self.malformed, malformed), (self.malformed_words, unbelieved)):
+            if count:
+                counts[name] = count
+        return utterances
+
+    def stored(self, name: str) -> StoredClip:
+        """Give all that is stored of a clip."""
+        batch, row = self._find(name)
+        return batch.clip(row)
+
+    def moments(self) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
+        """Give name, frames, mean and scatter of every clip of the splits, as `features.feature_stats` merges them.
+
+        They are kept with the clips, so that statistics are made without reading a vector.
+        """
+        kept: tuple[int, Any] = (-1, None)
+        for row in self.rows("all").tolist():
+            number = int(np.searchsorted(self._index.ends, row, "right"))
+            if number != kept[0]:
+                kept = number, self.batches[number].moments()
+            place = row - int(self._index.ends[number]) + len(self.batches[number])
+            mean, scatter = (part[place] for part in kept[1])
+            yield self.name_of(row), int(self.lengths[row]), mean, scatter
+
+    # -- writing -----------------------------------------------------------
+
+    @contextmanager
+    def writing(self, shard: str) -> Iterator[None]:
+        path = self.root / "data" / f"{check_name(shard)}.arrow"
+        if self._writer is not None:
+            raise CorpusError("A shard is being written already.", where=path)
+        settings = {"skeleton": self.skeleton.name, "fps": self.fps}
+        try:
+            with write_shard(path, shard_schema(self.skeleton.feature_size, settings)) as self._writer:
+                yield
+        finally:
+            self._writer = None
+            self.__dict__.pop("_index", None)
+
+    def add_clip(
+        self,
+        name: str,
+        *,
+        features: np.ndarray,
+        texts: Sequence[Utterance],
+        joints: np.ndarray | None = None,
+        recovered: np.ndarray | None = None,
+    ) -> None:
+        features = self._check_clip(name, features, texts)
+        if self._writer is None:
+            raise CorpusError(
+                "Clips of one shard are written together.",
+                where=self.root,
+                fix="Add them inside `with corpus.writing(name_of_the_shard):`.",
+            )
+        self._writer.add(StoredClip.made(name, features=features, texts=texts, joints=joints, recovered=recovered))
+
+    def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
+        super().write_splits(splits)
+        self.write_card()
+
+    def write_card(self, *, terms: str | None = None) -> None:
+        """Write the data card, which tells `datasets` what split a shard belongs to."""
+        write_text(self.root / CARD, data_card(self, terms=terms))
+
+
