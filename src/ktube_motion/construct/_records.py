@@ -17,6 +17,8 @@ from .. import __version__
 from ..errors import FormatError
 from ..io import Corpus
 from ..io._files import read_json
+from ..io._hub import is_sharded
+from ..io._stored_clips import CLIP_FILES
 from ._clips import MIRROR_PREFIX
 from ._sources import Source
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["finished_record", "record_path", "source_key", "sweep"]
 
-CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt", "words": ".json"}
 _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 
@@ -72,6 +73,8 @@ def _read_record(path):
 
 
 def _all_there(root, record, options):
+    if is_sharded(root):
+        return (root / "data" / f"{record['name']}.arrow").exists()  # with all clips, or none
     names = _with_twins(record, options.mirror)
     return all((root / folder / f"{name}{suffix}").exists() for name in names for folder, suffix in CLIP_FILES.items())
 
@@ -93,6 +96,10 @@ def sweep(corpus: Corpus, records: Iterable[dict[str, Any]], options: "BuildOpti
     wanted = {name for record in records for name in _with_twins(record, options.mirror)}
     ours = current | before
     owners = ours | {MIRROR_PREFIX + name for name in ours}
+    kept = {record["name"] for record in records if not record["failed"]}
+    for path in (corpus.root / "data").glob("*.arrow") if is_sharded(corpus.root) else ():
+        if path.stem in ours and path.stem not in kept:
+            path.unlink()
     for folder, suffix in CLIP_FILES.items():
         for path in (corpus.root / folder).glob(f"*{suffix}"):
             match = _CLIP_NAME.fullmatch(path.stem)

@@ -64,7 +64,8 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             late = _compare_lengths(source.name, quality, words["words_end"])
             looked = [f"{source.name}: {warning}" for warning in looked]
             record["warnings"] = [*looked, *told, *late, *warnings]
-            _cut_clips(corpus, record, poses, rough, seen, spoken, options)
+            with corpus.writing(source.name):
+                _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], cues, confidences)
     write_json(record_path(root, source.name), record)
     return record

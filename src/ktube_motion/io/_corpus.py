@@ -18,6 +18,7 @@ from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
 from ._hub import OnTheHub, is_sharded
 from ._files import read_json, read_text, save_array, write_json, write_text
+from ._stored_clips import CLIP_FILES
 from ._text_lines import numbered_lines, write_text_file
 from ._word_times import check_words, read_words, write_words
 
@@ -249,16 +250,13 @@ class Corpus(OnTheHub):
 
     def motion(self, name: str) -> Motion:
         """Give a clip as its vectors tell it, named after what is said in it first."""
-        said = self.texts(name) if self._has_texts(name) else []
+        said = self.texts(name) if self.has(name, "texts") else []
         title = said[0].text if said else name
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
-    def has(self, name: str) -> bool:
-        """Say whether a clip has motion vectors here."""
-        return self._vector_path(check_name(name)).exists()
-
-    def _has_texts(self, name: str) -> bool:
-        return (self.root / "texts" / f"{check_name(name)}.txt").exists()
+    def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
+        """Say whether a clip has a file in a folder: ``new_joint_vecs``, ``joints``, ``new_joints``, ``texts``, ``words``."""
+        return (self.root / folder / f"{check_name(name)}{CLIP_FILES[folder]}").exists()
 
     def texts(self, name: str) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.

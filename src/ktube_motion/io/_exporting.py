@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import ConfigError, CorpusError
 from ._corpus import Corpus, check_name
 from ._files import atomic_path, read_json, write_json
-from ._hub import CARD, is_sharded
+from ._hub import CARD, is_sharded, write_card
 from ._shards import shard_schema, write_shard
 from ._stored_clips import CLIP_FILES, read_clip_files, write_clip_files
 
@@ -115,9 +115,7 @@ def export_corpus(
     jobs = [(root / "data" / name if shards else root, corpus.root, members, size, settings) for name, members in plan]
     frames = sum(_done(jobs, _write_shard if shards else _write_part, executor, tqdm, progress))
     _copy_beside(corpus.root, root)
-    written = Corpus(root)
-    if shards:
-        written.write_card()  # type: ignore[attr-defined]
+    write_card(Corpus(root))
     (root / _UNFINISHED).unlink()
     clips = sum(len(members) for _, members in plan)
     files = len(plan) if shards else sum(1 for folder in CLIP_FILES for _ in (root / folder).glob("*"))

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import CorpusError, MissingDependencyError
-from ._files import read_json, read_text, write_text
+from ._files import read_json, write_text
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from ._shard_corpus import ShardCorpus
 
-__all__ = ["CARD", "OnTheHub", "data_card", "is_sharded", "split_of_file"]
+__all__ = ["CARD", "OnTheHub", "data_card", "is_sharded", "write_card"]
 
 CARD = "README.md"
 _SPLITS = ("train", "val", "test")
@@ -127,7 +127,7 @@ class OnTheHub:
         if not terms.strip():
             raise CorpusError("Under what terms may others use this corpus?", fix="Give terms, as 'cc-by-4.0'.")
         corpus = _in_shards(self)
-        write_text(corpus.root / CARD, data_card(corpus, terms=terms))
+        write_card(corpus, terms=terms)
         api = HfApi(token=token)
         url = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
         # By parts and resumable, as a folder of any size needs it.
@@ -150,6 +150,12 @@ def _in_shards(corpus) -> "ShardCorpus":
             fix="Make some: ktube_motion.io.export_corpus, or `ktube-motion export-corpus`.",
         )
     return corpus
+
+
+def write_card(corpus: Any, *, terms: str | None = None) -> None:
+    """Write the data card of a corpus in shards, which also tells `datasets` what split a shard belongs to."""
+    if is_sharded(corpus.root):
+        write_text(corpus.root / CARD, data_card(corpus, terms=terms))
 
 
 def data_card(corpus: "ShardCorpus", *, terms: str | None = None) -> str:
@@ -198,24 +204,14 @@ def _stated_terms(path):
     return DatasetCard.load(path, ignore_metadata_errors=True).data.get("ktube_terms") if path.exists() else None
 
 
-def split_of_file(path: Path) -> str:
-    """Give the split that the name of a shard tells, ``train-00003.arrow``."""
-    return path.stem.rpartition("-")[0]
-
-
 def _data_files(corpus):
     """Name the files of each split, where files hold clips of one split each; else all together, as no split.
 
     Clips that were chosen anew stay where they are: whoever took a file for a split would then train on what is
     held out.
     """
-    names = [path.name for path in corpus.files]
-    owners = {path.name: set() for path in corpus.files}
-    for split in (split for split in _SPLITS if (corpus.root / f"{split}.txt").exists()):
-        for number in corpus.shards_of(corpus.rows(split)):
-            owners[names[number]].add(split)
-    if corpus.whole_files(_SPLITS) and all(owned in (set(), {split_of_file(Path(n))}) for n, owned in owners.items()):
-        there = [split for split in _SPLITS if any(split in owned for owned in owners.values())]
+    there = [split for split in _SPLITS if (corpus.root / f"{split}.txt").exists() and len(corpus.rows(split))]
+    if there and all(corpus.has_own_files(split) for split in there):
         return [{"split": split, "path": f"data/{split}-*.arrow"} for split in there]
     return [{"split": "all", "path": "data/*.arrow"}]
 

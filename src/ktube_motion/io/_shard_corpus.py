@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..types import Utterance
 from ._corpus import Corpus, check_name
-from ._files import read_text, write_text
-from ._hub import CARD, data_card
+from ._files import read_text
+from ._hub import write_card
 from ._shards import Batch, ShardWriter, arrow, open_shard, parse_texts, shard_schema, write_shard
 from ._stored_clips import StoredClip
 
@@ -92,13 +92,20 @@ class ShardCorpus(Corpus):
     # -- reading -----------------------------------------------------------
 
     def _find(self, name: str) -> tuple[Batch, int]:
+        return self._index.batch(self._row(name))
+
+    def _row(self, name: str) -> int:
         row = self._index.find(check_name(name))
         if row is None:
             raise CorpusError("The corpus has no such clip.", where=self.root, found=name)
-        return self._index.batch(row)
+        return row
 
-    def has(self, name: str) -> bool:
-        return self._index.find(check_name(name)) is not None
+    def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
+        row = self._index.find(check_name(name))
+        if row is None:
+            return False
+        batch, place = self._index.batch(row)
+        return folder == "new_joint_vecs" or batch.clip(place).file(folder) is not None
 
     def _listed(self, split: str) -> list[str]:
         if split == "all" and not (self.root / "all.txt").exists():
@@ -118,6 +125,10 @@ class ShardCorpus(Corpus):
         """Give which clips a split has, as numbers of rows of all shards, int64 ``(clips,)``."""
         _, rows = self._looked_up(split)
         return rows[rows >= 0]
+
+    def find_rows(self, names: Sequence[str]) -> np.ndarray:
+        """Give the rows of named clips; `CorpusError` where there is no such clip."""
+        return np.array([self._row(name) for name in names], np.int64)
 
     def names(self, split: str = "all") -> list[str]:
         listed, rows = self._looked_up(split)
@@ -141,20 +152,13 @@ class ShardCorpus(Corpus):
         """All batches of all shards; rows are numbered through them."""
         return self._index.batches
 
-    def shards_of(self, rows: np.ndarray) -> list[int]:
-        """Give the numbers of the shards that hold some rows."""
-        return sorted({self._index.shards[number] for number in np.unique(np.searchsorted(self._index.ends, rows, "right"))})
-
-    def whole_files(self, splits: Sequence[str]) -> bool:
-        """Say whether every clip of a shard named after one of `splits` is in that split."""
-        starts = self._index.ends - [len(batch) for batch in self.batches]
-        for split in splits:
-            mine = [n for n, shard in enumerate(self._index.shards) if self.files[shard].stem.rpartition("-")[0] == split]
-            held = sum(int(self._index.ends[n] - starts[n]) for n in mine)
-            there = (self.root / f"{split}.txt").exists()
-            if held and (not there or len(np.unique(self.rows(split))) != held):
-                return False
-        return True
+    def has_own_files(self, split: str) -> bool:
+        """Say whether the clips of a split are those of the shards that are named after it, ``train-00000``."""
+        named = [path.stem.rpartition("-")[0] == split for path in self.files]
+        own = np.repeat([named[shard] for shard in self._index.shards], [len(batch) for batch in self.batches])
+        listed = np.zeros(len(self.lengths), bool)
+        listed[self.rows(split)] = True
+        return bool((listed == own).all())
 
     def features(self, name: str) -> np.ndarray:
         batch, row = self._find(name)
@@ -167,10 +171,6 @@ class ShardCorpus(Corpus):
         if found is None:
             raise CorpusError("A file of the corpus is missing.", where=self.root / folder / f"{name}.npy")
         return found
-
-    def _has_texts(self, name: str) -> bool:
-        batch, row = self._find(name)
-        return batch.cell("texts_file", row) is not None
 
     def texts(self, name: str) -> list[Utterance]:
         batch, row = self._find(name)
@@ -237,10 +237,4 @@ class ShardCorpus(Corpus):
 
     def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
         super().write_splits(splits)
-        self.write_card()
-
-    def write_card(self, *, terms: str | None = None) -> None:
-        """Write the data card, which tells `datasets` what split a shard belongs to."""
-        write_text(self.root / CARD, data_card(self, terms=terms))
-
-
+        write_card(self)  # whoever took a file for a split would now train on what is held out

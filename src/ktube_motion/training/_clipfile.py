@@ -5,9 +5,9 @@ what is used, once for all processes.
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +15,8 @@ import torch
 from ..errors import CorpusError, DataError, KtubeError
 from ..io import Corpus
 from ..io._files import atomic_path, read_json, write_json
+from ..io._hub import is_sharded
+from ._maps import mapped_tensor, rows_of
 
 __all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
 
@@ -43,7 +45,11 @@ def read_clip(corpus: Corpus, name: str) -> np.ndarray:
 
 
 def size_of_clips(corpus: Corpus, names: Iterable[str]) -> int:
-    """Give the bytes of the named clips, without reading them."""
+    """Give the bytes of the named clips, or of a split, without reading them."""
+    if is_sharded(corpus.root):
+        shards: Any = corpus
+        return int(shards.lengths[rows_of(shards, names)].sum()) * 4 * corpus.skeleton.feature_size
+    names = corpus.names(names) if isinstance(names, str) else names
     return sum(size for _, size, _ in _sources(corpus, names))
 
 
@@ -98,6 +104,8 @@ def map_clips(
 
 def _sources(corpus, names):
     """Give what tells a clip from a rebuilt one: its name, size and time of change."""
+    if is_sharded(corpus.root):
+        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in corpus.files] + list(names)
     try:
         states = [(corpus.root / "new_joint_vecs" / f"{name}.npy").stat() for name in names]
     except FileNotFoundError as error:
@@ -141,7 +149,4 @@ def _open(file, stamp):
         frames = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, TypeError, KeyError):  # ValueError: also FormatError, a damaged index
         return None
-    with warnings.catch_warnings():
-        # A map that could be written to would count as used memory, and be refused when it is larger than that.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(frames), lengths
+    return mapped_tensor(frames), lengths

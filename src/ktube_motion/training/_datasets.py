@@ -10,7 +10,7 @@ import os
 import weakref
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ import torch
 
 from ..errors import CorpusError
 from ..io import Corpus
+from ..io._hub import is_sharded
 from ._clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
+from ._maps import map_shards
 from ._device import free_memory, training_device
 
 __all__ = ["ClipTable", "WindowSampler", "indices_of_step", "step_rng"]
@@ -71,21 +73,32 @@ class ClipTable:
     Attributes
     ----------
     frames : tensor [shape=(N, D)]
-        All frames of all clips: in memory, mapped from a file, or on a GPU.
+        All frames of all clips: in memory, mapped from files, or on a GPU.
     starts, lengths : int64 tensor [shape=(C,)]
         Where each clip lies in `frames`; always on the CPU.
     ends : int64 tensor [shape=(C,)]
         Up to where `frames` may be read for each clip: beyond its length its last frame is repeated.
-    names : tuple of str
+    names : sequence of str
         What each clip is called, for messages.
+    pitch : int
+        Rows of `frames` from one frame to the next.
+    reaches : int64 tensor [shape=(C,)], optional
+        Up to where there is memory behind each clip; by default to the end of `frames`.
+    safe, room : int, optional
+        A row with memory behind it, and for how many frames; by default the first, and all.
     """
 
     frames: torch.Tensor
     starts: torch.Tensor
     lengths: torch.Tensor
     ends: torch.Tensor
-    names: tuple[str, ...]
+    names: Sequence[str]
+    pitch: int = 1
+    reaches: torch.Tensor | None = None
+    safe: int = 0
+    room: int | None = None
     _lender: _Lender = field(default_factory=_Lender, repr=False, compare=False)
+    _kept: object = field(default=None, repr=False, compare=False)  # what the frames are mapped from
 
     @classmethod
     def from_arrays(
@@ -131,7 +144,8 @@ class ClipTable:
         Parameters
         ----------
         corpus : Corpus
-        names : list of str
+        names : list of str, or str
+            Clips, or a split.
         file : path, optional
             Lay them end to end in this ``.npy``, which memory need not hold,
             and map it. Used again when it is there and the corpus is the same.
@@ -145,10 +159,33 @@ class ClipTable:
         DataError
             If a clip holds NaN or infinity.
         """
-        names = list(names)
+        names = corpus.names(names) if isinstance(names, str) else list(names)
         if file is None or not names:
             return cls.from_arrays([read_clip(corpus, name) for name in names], names, shortest=shortest)
         return cls._laid(*map_clips(file, corpus, names, shortest=shortest), names, shortest)
+
+    @classmethod
+    def from_shards(cls, corpus: Corpus, names: Iterable[str]) -> "ClipTable":
+        """Map the motion vectors of the named clips of a corpus in shards, as they lie there.
+
+        Nothing is read, copied or written; what is used of the files the system keeps in memory, as long as it
+        has some, once for all processes.
+
+        Parameters
+        ----------
+        corpus : Corpus
+            In shards.
+        names : list of str, or str
+            Clips, or a split, of which then not even the names are in memory.
+
+        Raises
+        ------
+        CorpusError
+            If there is nothing to read.
+        DataError
+            If a clip holds NaN or infinity.
+        """
+        return cls(**map_shards(corpus, names))
 
     @classmethod
     def for_training(
@@ -157,14 +194,15 @@ class ClipTable:
         """Read the named clips to where training reads them fastest and they fit.
 
         That is the GPU if they take a quarter of its free memory at most; else
-        memory, likewise; else a file that is mapped.
+        memory, likewise; else a file that is mapped, or the shards of the corpus where it has them.
 
         Parameters
         ----------
         corpus : Corpus
-        names : list of str
+        names : list of str, or str
+            Clips, or a split.
         file : path, optional
-            See `from_corpus`; without it, memory has to do.
+            See `from_corpus`; without it, and without shards, memory has to do.
         shortest : int
             See `from_arrays`.
 
@@ -173,14 +211,21 @@ class ClipTable:
         CorpusError, DataError
             See `from_corpus`.
         """
-        names, device = list(names), training_device()
+        names, device = names if isinstance(names, str) else list(names), training_device()
         # In memory, every process of this machine would hold the set.
         size = size_of_clips(corpus, names) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         fits = 4 * size <= free_memory(torch.device("cpu"))
+        if not fits and is_sharded(corpus.root):
+            return cls.from_shards(corpus, names)
         table = cls.from_corpus(corpus, names, file=None if fits else file, shortest=shortest)
         if device.type == "cuda" and 4 * table.frames.nbytes <= free_memory(device):
             table = table.to(device)
         return table
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Frames up to the end of each clip, in order, int64 ``(C,)``."""
+        return np.cumsum(self.lengths.numpy())
 
     @classmethod
     def _laid(cls, frames, lengths, names, shortest):
@@ -218,22 +263,25 @@ class ClipTable:
 
     def _find(self, clips, offsets, length):
         """Tell where stretches lie: in which rows they start, which frames must be other rows instead, the mask."""
-        first, left, inside = self.starts[clips] + offsets, self.lengths[clips] - offsets, torch.arange(length)
-        mask = inside < left[:, None]
-        # A stretch that would reach beyond the last clip is taken elsewhere, so all its frames must be others.
-        beyond = first + length > len(self.frames)
-        short = (first + length > self.ends[clips]).nonzero()
+        left, inside = self.lengths[clips] - offsets, torch.arange(length)
+        first = self.starts[clips] + offsets * self.pitch
+        last, mask = first + length * self.pitch, inside < left[:, None]
+        # A stretch that would reach beyond all memory is taken elsewhere, so all its frames must be others.
+        beyond = last > (len(self.frames) if self.reaches is None else self.reaches[clips])
+        short = (last > self.ends[clips]).nonzero()
         places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
         clip, frame = places // length, places % length
-        return first.masked_fill(beyond, 0), places, first[clip] + torch.minimum(frame, left[clip] - 1), mask
+        rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
+        return first.masked_fill(beyond, self.safe), places, rows, mask
 
     def _take(self, first, places, rows, length):
         (total, size), device = self.frames.shape, self.frames.device
         new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
         frames = new(len(first), length * size)
-        if length <= total:
+        if length <= (total if self.room is None else self.room):
             # A stretch is one long row of this overlapping view: one copy each, not one for every frame.
-            stretches = self.frames.as_strided((total - length + 1, length * size), (size, 1))
+            rows_of = total - (length - 1) * self.pitch
+            stretches = self.frames.as_strided((rows_of, length * size), (self.frames.stride(0), 1))
             torch.index_select(stretches, 0, first.to(device), out=frames)
         if len(places):
             right = self.frames.index_select(0, rows.to(device))
@@ -275,8 +323,7 @@ class WindowSampler:
 
     def _draw(self, steps):
         """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
-        lengths = self.table.lengths.numpy()
-        ends = np.cumsum(lengths)
+        lengths, ends = self.table.lengths.numpy(), self.table.counted
         frames, places = np.empty((len(steps), self.batch_size), np.int64), np.empty((len(steps), self.batch_size))
         for row, step in enumerate(steps):
             rng = step_rng(self.seed, step)

@@ -84,7 +84,7 @@ class _TokenizerTask:
     def __init__(self, config, corpus, evaluator, file=None):
         self.config = config
         self.skeleton = Skeleton.named(config.tokenizer.skeleton)
-        self.table = ClipTable.for_training(corpus, corpus.names("train"), file=file, shortest=config.window)
+        self.table = ClipTable.for_training(corpus, "train", file=file, shortest=config.window)
         self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
         if config.augmentation is not None:
             self.sampler = AugmentedSampler(self.sampler, config.augmentation, self.skeleton)

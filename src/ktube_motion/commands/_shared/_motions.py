@@ -35,7 +35,7 @@ def read_motion(path: Path, *, fps: float | None = None) -> Motion | PoseSequenc
 
 def read_clip(corpus: Corpus, name: str) -> Motion:
     """Give a clip of a corpus, from its vectors where it has no joints; named after what is said in it first."""
-    if (corpus.root / "new_joints" / f"{name}.npy").exists():
+    if corpus.has(name, "new_joints"):
         return corpus.motion(name)
     said = corpus.texts(name)
     joints = features_to_joints(corpus.features(name), skeleton=corpus.skeleton)
