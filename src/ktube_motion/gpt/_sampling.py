@@ -11,6 +11,7 @@ import torch
 from ..errors import ConfigError
 from ..models import equal_lengths
 from ._arguments import bounds, check_text, draw_seeds, read_prefixes, spoken_lengths
+from ._packing import packed_for
 from ._hearing import Heard, check_words, heard_live, heard_together
 from ._transformer import MotionTransformer
 
@@ -119,6 +120,7 @@ def generate(
     if batch_size < 1:
         raise ConfigError("batch_size must be positive.", found=batch_size)
     written: list[list[int]] = [[] for _ in seeds]
+    model = packed_for(model, min(batch_size, len(seeds)), int(most.max()) if len(most) else 0)
     for rows in equal_lengths([len(tokens) for tokens in seen], batch_size):
         heard = None
         if words is not None:

@@ -27,6 +27,7 @@ __all__ = ["Batch", "ShardWriter", "arrow", "open_shard", "parse_texts", "shard_
 
 BATCH_BYTES = 1 << 26  # of arrays; so much a writer holds in memory, and a list's offsets of 32 bits reach far beyond
 VERSION = 1
+_CLIP_BYTES = 4096  # about what its texts take before they are written
 _END = b"\xff\xff\xff\xff\0\0\0\0"  # of a stream of Arrow; without it, a reader takes what is there for all
 
 
@@ -86,7 +87,7 @@ class ShardWriter:
             where, expected = f"clip {clip.name}", f"(frames, {self.size})"
             raise CorpusError("Motion vectors of the wrong size.", where=where, expected=expected, found=shape)
         self.clips.append(clip)
-        self.bytes += sum(array.nbytes for array in clip.arrays.values())
+        self.bytes += _CLIP_BYTES + sum(array.nbytes for array in clip.arrays.values())
         if self.bytes >= BATCH_BYTES:
             self.flush()
 

@@ -44,10 +44,11 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
     wherever they are. What lies between the maps is never looked at.
     """
     shards: Any = corpus
-    rows, size = rows_of(shards, names), corpus.skeleton.feature_size
-    if not len(rows):
+    rows = rows_of(shards, names)
+    if not shards.lengths[rows].any():
         raise CorpusError("There is nothing to train on.", expected="at least one clip", found="none")
     batches = [batch for batch in shards.batches if len(batch.frames)]
+    size = batches[0].frames.shape[1]
     begins = [batch.frames.ctypes.data // batch.frames.itemsize for batch in batches]
     nearest, longest = int(np.argmin(begins)), int(np.argmax([len(batch.frames) for batch in batches]))
     base = begins[nearest]
