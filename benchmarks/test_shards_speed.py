@@ -1,8 +1,8 @@
 """Random windows of a corpus in shards against a plain copy of as many bytes, and memory over time.
 
     OMP_NUM_THREADS=1 pytest benchmarks/test_shards_speed.py -s                          (small, seconds)
-    SHARDS_BENCH_CLIPS=2000000 SHARDS_BENCH_FRAMES=10000000 pytest benchmarks/test_shards_speed.py -k windows -s
-    SHARDS_BENCH_CLIPS=100000 SHARDS_BENCH_FRAMES=10000000 SHARDS_BENCH_WINDOW=64 ...     (3 to 6 GB of disk)
+    SHARDS_BENCH_CLIPS=2000000 SHARDS_BENCH_FRAMES=10000000 SHARDS_BENCH_LONG=0.05 SHARDS_BENCH_WINDOW=64 \\
+        pytest benchmarks/test_shards_speed.py -k windows -s                             (minutes, 5 GB of disk)
 
 The first test compares what shards could be made of: Arrow, Parquet, and the tar files of WebDataset.
 """
@@ -25,6 +25,7 @@ CLIPS = int(os.environ.get("SHARDS_BENCH_CLIPS", "4000"))
 FRAMES = int(os.environ.get("SHARDS_BENCH_FRAMES", "200000"))
 SIZE = int(os.environ.get("SHARDS_BENCH_SIZE", "64"))
 WINDOW = int(os.environ.get("SHARDS_BENCH_WINDOW", "4"))
+LONG = float(os.environ.get("SHARDS_BENCH_LONG", "1"))  # share of clips that are longer than one frame
 ROUNDS = int(os.environ.get("SHARDS_BENCH_ROUNDS", "10"))
 SHARDS = 10
 
@@ -41,7 +42,8 @@ def make_shards(root, clips=CLIPS, frames=FRAMES, size=SIZE):
     schema, per_shard = shard_schema(size, {"skeleton": "smpl_22", "fps": 20.0}), clips // SHARDS
     text = "오른손을 들어 인사합니다#손/NOUN#0#0\n".encode()
     for number in range(SHARDS):
-        lengths = rng.multinomial(frames // SHARDS, np.full(per_shard, 1 / per_shard))
+        longer = rng.random(per_shard) < LONG
+        lengths = 1 + rng.multinomial(frames // SHARDS - per_shard, longer / longer.sum())
         with write_shard(corpus.root / "data" / f"train-{number:05d}.arrow", schema) as shard:
             for k, length in enumerate(lengths.tolist()):
                 vectors = rng.standard_normal((length, size), np.float32)
@@ -85,7 +87,10 @@ def test_random_windows_and_memory_over_time(tmp_path):
         rates.append(20 * target.nbytes / spent / 1e9)
         memory.append(resident())
     own = [round(x) for x, _ in memory]
-    print(f"windows of {WINDOW}: {np.median(rates, 0)[0]:.1f} GB/s, a plain copy {np.median(rates, 0)[1]:.1f} GB/s", end="")
+    print(
+        f"windows of {WINDOW}: {np.median(rates, 0)[0]:.1f} GB/s, a plain copy {np.median(rates, 0)[1]:.1f} GB/s",
+        end="",
+    )
     print(f", ratio {np.median(ratios):.2f} (CPU time, {torch.get_num_threads()} threads)")
     print("memory of its own, MB, over time:", own, "mapped:", [round(x) for _, x in memory])
     half = ROUNDS // 2

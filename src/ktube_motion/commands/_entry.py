@@ -18,7 +18,15 @@ __all__ = ["COMMANDS", "main", "parser_of"]
 
 COMMANDS = {
     "Start": ("quickstart", "check-assets"),
-    "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
+    "Data": (
+        "build",
+        "json-to-npz",
+        "process-poses",
+        "represent-motion",
+        "mean-variance",
+        "build-bandai",
+        "export-corpus",
+    ),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
     "Motion": ("generate", "export", "render", "animate"),

@@ -102,7 +102,7 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
     """
     count, mean, scatter, bad = 0, None, None, []
     for name, frames, clip_mean, clip_scatter in _moments(source):
-        if mean is None:
+        if mean is None or scatter is None:
             mean, scatter = np.zeros(len(clip_mean)), np.zeros(len(clip_mean))
         if len(clip_mean) != len(mean):
             expected, found = f"(T, {len(mean)})", (frames, len(clip_mean))

@@ -53,13 +53,13 @@ def packed_for(model: MotionTransformer, rows: int, steps: int) -> MotionTransfo
     return copy.deepcopy(model, {id(layer): PackedLinear(layer, rows) for layer in linears}).eval()
 
 
-def _possible(weight):
+def _possible(weight: torch.Tensor) -> bool:
     there = hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     usual = weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16)
-    return there and usual and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled
+    return bool(there and usual and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
 
 
-def _has_room(size):
+def _has_room(size: int) -> bool:
     import psutil
 
     return bool(psutil.virtual_memory().available > 3 * size)
@@ -77,7 +77,9 @@ def packing_gain(shape: tuple[int, int], dtype: torch.dtype, rows: int, threads:
         x = torch.ones(rows, shape[1], dtype=dtype)
         spent: tuple[list[float], list[float]] = ([], [])
         for _ in range(9):
-            for times, work in zip(spent, (lambda: F.linear(x, plain.weight, plain.bias), lambda: packed(x)), strict=True):
+            for times, work in zip(
+                spent, (lambda: F.linear(x, plain.weight, plain.bias), lambda: packed(x)), strict=True
+            ):
                 began = time.process_time()
                 work()
                 times.append(time.process_time() - began)

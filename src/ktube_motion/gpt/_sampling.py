@@ -11,8 +11,8 @@ import torch
 from ..errors import ConfigError
 from ..models import equal_lengths
 from ._arguments import bounds, check_text, draw_seeds, read_prefixes, spoken_lengths
-from ._packing import packed_for
 from ._hearing import Heard, check_words, heard_live, heard_together
+from ._packing import packed_for
 from ._transformer import MotionTransformer
 
 __all__ = ["generate", "stream"]

@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
-from ._hub import OnTheHub, is_sharded
 from ._files import read_json, read_text, save_array, write_json, write_text
+from ._hub import OnTheHub, is_sharded
 from ._stored_clips import CLIP_FILES
 from ._text_lines import numbered_lines, write_text_file
 from ._word_times import check_words, read_words, write_words
@@ -103,7 +103,7 @@ class Corpus(OnTheHub):
 
     _folder = "new_joint_vecs"  # that makes it a corpus
 
-    def __new__(cls, root: str | Path, *args: Any, **kwargs: Any) -> "Corpus":
+    def __new__(cls, root: str | Path = "", *args: Any, **kwargs: Any) -> "Corpus":
         """Open shards where there are shards; they have the same face."""
         if cls is Corpus and is_sharded(root):
             from ._shard_corpus import ShardCorpus
@@ -146,21 +146,21 @@ class Corpus(OnTheHub):
         """
         root = Path(root)
         try:
-            (root / ("data" if shards else "new_joint_vecs")).mkdir(parents=True, exist_ok=True)
+            if not is_sharded(root):
+                (root / ("data" if shards else "new_joint_vecs")).mkdir(parents=True, exist_ok=True)
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
             raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
+        if is_sharded(root) != shards:
+            kind = "a corpus of one file a clip" if shards else "a corpus in shards"
+            raise CorpusError("Another corpus is here.", where=root, found=kind, fix="Choose another folder.")
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
         if not (root / "corpus.json").exists():
             write_json(root / "corpus.json", settings)
         corpus = cls(root)
         found = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
-        if found != settings or is_sharded(root) != shards:
+        if found != settings:
             raise CorpusError(
-                "Another corpus is here.",
-                where=root,
-                expected=f"{settings}{', in shards' * shards}",
-                found=f"{found}{', in shards' * is_sharded(root)}",
-                fix="Choose another folder.",
+                "Another corpus is here.", where=root, expected=settings, found=found, fix="Choose another folder."
             )
         return corpus
 
@@ -255,7 +255,7 @@ class Corpus(OnTheHub):
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
-        """Say whether a clip has a file in a folder: ``new_joint_vecs``, ``joints``, ``new_joints``, ``texts``, ``words``."""
+        """Say whether a clip has a file in a folder of the corpus: ``texts``, ``words``, ``joints``, ``new_joints``."""
         return (self.root / folder / f"{check_name(name)}{CLIP_FILES[folder]}").exists()
 
     def texts(self, name: str) -> list[Utterance]:

@@ -20,6 +20,7 @@ __all__ = ["ExportReport", "export_corpus"]
 
 SHARD_BYTES = 500_000_000
 _UNFINISHED = ".exporting.json"
+_HEADER = 128  # of a .npy file
 _PART = 1000  # clips that one job writes into a folder
 _BESIDE = (".txt", ".npy", ".json", ".html")  # files beside the clips that belong to a corpus
 
@@ -70,7 +71,7 @@ def export_corpus(
     shards : bool, optional
         What to write; by default what `corpus` is not.
     shard_bytes : int
-        Of vectors and joints in a shard, about. A shard holds clips of one split only: ``train-00000.arrow``;
+        Of vectors in a shard, about; joints come on top. A shard holds clips of one split only: ``train-00000.arrow``;
         those of clips in no split are called ``rest``.
     executor : concurrent.futures.Executor, optional
         Where shards are written, each by one worker; by default here, one after the other.
@@ -123,12 +124,12 @@ def export_corpus(
 
 
 def _every(corpus):
-    """Give all clips, of a split or of none, and about how many bytes each has."""
+    """Give all clips by name, of a split or of none, and how many bytes the vectors of each have."""
     if is_sharded(corpus.root):
-        numbers = [corpus.name_of(row) for row in range(len(corpus.lengths))]
-        return dict(zip(numbers, (corpus.lengths * 4 * corpus.skeleton.feature_size).tolist(), strict=True))
-    vectors = sorted((corpus.root / "new_joint_vecs").glob("*.npy"))
-    return {check_name(path.stem): 2 * path.stat().st_size for path in vectors}
+        bytes_of = (corpus.lengths * 4 * corpus.skeleton.feature_size).tolist()
+        return dict(sorted((corpus.name_of(row), size) for row, size in enumerate(bytes_of)))
+    vectors = sorted((path.stem, path.stat().st_size) for path in (corpus.root / "new_joint_vecs").glob("*.npy"))
+    return {check_name(name): max(size - _HEADER, 0) for name, size in vectors}
 
 
 def _shards(corpus, shard_bytes) -> Iterator[tuple[str, list[str]]]:

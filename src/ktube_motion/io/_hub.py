@@ -130,15 +130,20 @@ class OnTheHub:
         write_card(corpus, terms=terms)
         api = HfApi(token=token)
         url = api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-        # By parts and resumable, as a folder of any size needs it.
-        api.upload_large_folder(
-            repo_id=repo_id, folder_path=corpus.root, repo_type="dataset", allow_patterns=_PUBLISHED
+        message = f"KTubeUM: {len(corpus.lengths)} clips"
+        api.upload_folder(
+            repo_id=repo_id,
+            folder_path=corpus.root,
+            repo_type="dataset",
+            allow_patterns=_PUBLISHED,
+            delete_patterns=["data/*.arrow"],  # of an earlier version
+            commit_message=message,
         )
         return str(url)
 
 
 # The files as they were, and what statistics are made of: of use to this library only.
-_OURS = ("texts_file", "words_file", "mean", "scatter", "originals")
+_OURS = ("finite", "texts_file", "words_file", "mean", "scatter", "originals")
 _PUBLISHED = [CARD, "data/*.arrow", "*.json", "*.npy", "*.txt", "report.html"]
 
 
@@ -213,7 +218,7 @@ def _data_files(corpus):
     there = [split for split in _SPLITS if (corpus.root / f"{split}.txt").exists() and len(corpus.rows(split))]
     if there and all(corpus.has_own_files(split) for split in there):
         return [{"split": split, "path": f"data/{split}-*.arrow"} for split in there]
-    return [{"split": "all", "path": "data/*.arrow"}]
+    return [{"split": "clips", "path": "data/*.arrow"}]  # "all" has a meaning of its own there
 
 
 def _figures(corpus):

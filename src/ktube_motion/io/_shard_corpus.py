@@ -10,17 +10,18 @@ import numpy as np
 
 from ..errors import CorpusError, FormatError
 from ..types import Utterance
+from ._arrays import NameIndex
 from ._corpus import Corpus, check_name
 from ._files import read_text
 from ._hub import write_card
 from ._shards import Batch, ShardWriter, arrow, open_shard, parse_texts, shard_schema, write_shard
-from ._stored_clips import StoredClip
+from ._stored_clips import StoredClip, load_bytes
 
 __all__ = ["ShardCorpus"]
 
 
 class _Index:
-    """Where each clip is: the batches of all shards in a row, and names by their hash."""
+    """Where each clip is: the batches of all shards in a row."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         pa = arrow()
@@ -32,28 +33,10 @@ class _Index:
             self.batches += found
             self.shards += [number] * len(found)
         columns = [batch.columns for batch in self.batches]
-        self.names = pa.chunked_array([batch.column("name") for batch in columns], pa.string())
+        self.names = NameIndex(pa.chunked_array([batch.column("name") for batch in columns], pa.string()))
         parts = [batch.column("frames").to_numpy() for batch in columns]
         self.lengths: np.ndarray = np.concatenate(parts) if parts else np.zeros(0, np.int64)
         self.ends = np.cumsum([len(batch) for batch in self.batches], dtype=np.int64)
-
-    @cached_property
-    def _hashes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Sorted hashes of all names, and whose they are: of millions of names, a dictionary would fill memory."""
-        hashes = np.fromiter(
-            (hash(name) for chunk in self.names.chunks for name in chunk.to_pylist()), np.int64, len(self.names)
-        )
-        order = np.argsort(hashes, kind="stable")
-        return hashes[order], order
-
-    def find(self, name: str) -> int | None:
-        """Give the row of a clip, None if there is none of this name."""
-        hashes, order = self._hashes
-        first, stop = (int(np.searchsorted(hashes, hash(name), side)) for side in ("left", "right"))
-        for row in order[first:stop].tolist():
-            if self.names[row].as_py() == name:
-                return row
-        return None
 
     def batch(self, row: int) -> tuple[Batch, int]:
         """Give the batch that a row is in, and its place there."""
@@ -67,6 +50,10 @@ class ShardCorpus(Corpus):
     _folder = "data"
     _writer: ShardWriter | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what goes to another process, which maps the shards itself."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_index", "_writer")}
+
     @property
     def files(self) -> list[Path]:
         """All shards, by name."""
@@ -75,9 +62,7 @@ class ShardCorpus(Corpus):
     @cached_property
     def _index(self) -> _Index:
         index = _Index(self.files)
-        if len(arrow().compute.unique(index.names)) < len(index.names):
-            counts = arrow().compute.value_counts(index.names).to_pylist()
-            twice = [entry["values"] for entry in counts if entry["counts"] > 1]
+        if twice := index.names.twice():
             raise CorpusError("A clip is in the shards twice.", where=self.root, found=twice[:5])
         return index
 
@@ -95,21 +80,21 @@ class ShardCorpus(Corpus):
         return self._index.batch(self._row(name))
 
     def _row(self, name: str) -> int:
-        row = self._index.find(check_name(name))
+        row = self._index.names.find(check_name(name))
         if row is None:
             raise CorpusError("The corpus has no such clip.", where=self.root, found=name)
         return row
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
-        row = self._index.find(check_name(name))
+        row = self._index.names.find(check_name(name))
         if row is None:
             return False
         batch, place = self._index.batch(row)
-        return folder == "new_joint_vecs" or batch.clip(place).file(folder) is not None
+        return batch.has(folder, place)
 
     def _listed(self, split: str) -> list[str]:
         if split == "all" and not (self.root / "all.txt").exists():
-            return sorted(self._index.names.to_pylist())
+            return sorted(self._index.names.names.to_pylist())
         if not (self.root / f"{check_name(split)}.txt").exists():
             return super()._listed(split)  # which says what splits there are
         lines = read_text(self.root / f"{split}.txt").split("\n")
@@ -118,7 +103,7 @@ class ShardCorpus(Corpus):
     def _looked_up(self, split: str) -> tuple[Any, np.ndarray]:
         pa = arrow()
         listed = pa.array(self._listed(split), pa.string())
-        rows = pa.compute.index_in(listed, value_set=self._index.names)
+        rows = pa.compute.index_in(listed, value_set=self._index.names.names)
         return listed, rows.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
     def rows(self, split: str = "all") -> np.ndarray:
@@ -140,7 +125,7 @@ class ShardCorpus(Corpus):
 
     def name_of(self, row: int) -> str:
         """Give the name of a row."""
-        return self._index.names[int(row)].as_py()
+        return self._index.names[row]
 
     @property
     def lengths(self) -> np.ndarray:
@@ -167,10 +152,13 @@ class ShardCorpus(Corpus):
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
         batch, row = self._find(name)
         folder = "new_joints" if recovered else "joints"
-        found = batch.clip(row).array(folder)
+        originals = batch.originals(row)
+        if folder in originals:
+            return load_bytes(originals[folder])
+        found = batch.joints(folder, row)
         if found is None:
             raise CorpusError("A file of the corpus is missing.", where=self.root / folder / f"{name}.npy")
-        return found
+        return found.copy()
 
     def texts(self, name: str) -> list[Utterance]:
         batch, row = self._find(name)

@@ -23,7 +23,7 @@ from ._word_times import parse_words
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Batch", "ShardWriter", "arrow", "open_shard", "parse_texts", "shard_schema", "write_shard"]
+__all__ = ["Batch", "ShardWriter", "arrow", "map_stream", "open_shard", "parse_texts", "shard_schema", "write_shard"]
 
 BATCH_BYTES = 1 << 26  # of arrays; so much a writer holds in memory, and a list's offsets of 32 bits reach far beyond
 VERSION = 1
@@ -57,6 +57,7 @@ def shard_schema(feature_size: int, settings: dict[str, Any]) -> "pa.Schema":
     columns = {
         "name": pa.string(),
         "frames": pa.int64(),
+        "finite": pa.bool_(),
         "new_joint_vecs": pa.list_(pa.list_(pa.float32(), feature_size)),
         "joints": joints,
         "new_joints": joints,
@@ -120,6 +121,7 @@ def _record_batch(clips, schema):
     columns = {
         "name": pa.array([clip.name for clip in clips]),
         "frames": pa.array([len(array) for array in vectors], pa.int64()),
+        "finite": pa.array(np.isfinite(scatter.reshape(-1, size)).all(1)),
         "new_joint_vecs": _frames(vectors, size),
         "joints": _joints([clip.arrays.get("joints") for clip in clips]),
         "new_joints": _joints([clip.arrays.get("new_joints") for clip in clips]),
@@ -166,10 +168,8 @@ def _joints(arrays):
     return pa.ListArray.from_arrays(pa.array(_offsets([len(array) for array in there])), frames, mask=missing)
 
 
-def parse_texts(
-    name: str, texts: bytes | None, words: bytes | None
-) -> tuple[list[Utterance], int, int]:
-    """Read the files of what is said in a clip: the utterances, malformed lines, and lines whose words are not believed."""
+def parse_texts(name: str, texts: bytes | None, words: bytes | None) -> tuple[list[Utterance], int, int]:
+    """Read what is said in a clip: the utterances, malformed lines, and lines whose words are not believed."""
     lines = list(parse_lines(decode_text(texts or b"", where=name), where=name))
     told = [line.text if isinstance(line, Utterance) else None for line in lines]
     times, unbelieved = parse_words(words, told, where=name)
@@ -186,7 +186,7 @@ class Batch:
         self.columns, self.path = columns, path
         vectors = columns.column("new_joint_vecs")
         try:
-            for name in ("name", "frames", "new_joint_vecs"):
+            for name in ("name", "frames", "finite", "new_joint_vecs"):
                 columns.column(name).validate(full=True)
         except arrow().ArrowInvalid as error:
             raise FormatError("This shard is damaged.", where=path, found=error) from error
@@ -224,6 +224,15 @@ class Batch:
         count = len(points) // 3 // len(frames) if len(frames) else 0
         return _numbers(points).reshape(len(frames), count, 3)
 
+    def has(self, folder: str, row: int) -> bool:
+        """Say whether a clip has a file in a folder of a corpus."""
+        column = f"{folder}_file" if folder in ("texts", "words") else folder
+        return self.columns.column(column)[row].is_valid or folder in self.originals(row)
+
+    def originals(self, row: int) -> dict[str, bytes]:
+        """Give the files of a clip that NumPy would write otherwise, by folder."""
+        return {entry["folder"]: entry["file"] for entry in self.cell("originals", row)}
+
     def clip(self, row: int) -> StoredClip:
         """Give all that is stored of a clip."""
         arrays = {"new_joint_vecs": self.vectors(row)}
@@ -231,10 +240,9 @@ class Batch:
             found = self.joints(folder, row)
             if found is not None:
                 arrays[folder] = found
-        originals = {entry["folder"]: entry["file"] for entry in self.cell("originals", row)}
-        files = [self.cell(column, row) for column in ("texts_file", "words_file")]
+        texts, words = (self.cell(column, row) for column in ("texts_file", "words_file"))
         ordered = {folder: arrays[folder] for folder in ARRAYS if folder in arrays}
-        return StoredClip(self.cell("name", row), ordered, *files, originals)
+        return StoredClip(self.cell("name", row), ordered, texts, words, self.originals(row))
 
 
 def _numbers(array):
@@ -250,19 +258,28 @@ def open_shard(path: Path) -> tuple[list[Batch], dict[str, Any]]:
         If it is damaged, or no shard of a corpus.
     """
     pa = arrow()
+    reader = map_stream(path)
     try:
-        with pa.memory_map(str(path)) as source:
-            # The map outlives the file, which is closed: of open files there may be a thousand, of maps many more.
-            buffer = source.read_buffer()
-        if buffer.slice(max(buffer.size - len(_END), 0)) != _END:
-            raise FormatError("This shard was cut off.", where=path, fix="Copy it again.")
-        reader = pa.ipc.open_stream(buffer)
         settings = json.loads((reader.schema.metadata or {})[b"ktube_motion"])
         wanted = shard_schema(reader.schema.field("mean").type.list_size, {})
         if not reader.schema.equals(wanted, check_metadata=False):
             raise FormatError("The columns of this shard are others.", where=path, expected=wanted.names)
         return [Batch(batch, path) for batch in reader], settings
-    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
-        if isinstance(error, FormatError):
-            raise
+    except FormatError:
+        raise
+    except (pa.ArrowException, KeyError, ValueError, AttributeError) as error:
         raise FormatError("This is no shard of a corpus, or it is damaged.", where=path, found=error) from error
+
+
+def map_stream(path: Path) -> Any:
+    """Map a file of an Arrow stream into memory, and give its reader; `FormatError` if it is none, or cut off."""
+    pa = arrow()
+    try:
+        with pa.memory_map(str(path)) as source:
+            # The map outlives the file, which is closed: of open files there may be a thousand, of maps many more.
+            buffer = source.read_buffer()
+        if buffer.slice(max(buffer.size - len(_END), 0)) != _END:
+            raise FormatError("This file was cut off.", where=path, fix="Copy it again.")
+        return pa.ipc.open_stream(buffer)
+    except (pa.ArrowException, OSError) as error:
+        raise FormatError("This is no file of Arrow, or it is damaged.", where=path, found=error) from error

@@ -13,7 +13,16 @@ from ._files import write_bytes
 from ._text_lines import format_lines
 from ._word_times import format_words
 
-__all__ = ["ARRAYS", "CLIP_FILES", "StoredClip", "clip_moments", "npy_bytes", "read_clip_files", "write_clip_files"]
+__all__ = [
+    "ARRAYS",
+    "CLIP_FILES",
+    "StoredClip",
+    "clip_moments",
+    "load_bytes",
+    "npy_bytes",
+    "read_clip_files",
+    "write_clip_files",
+]
 
 # Folder of a corpus and suffix of its files; the vectors last, so that a clip that has them is complete.
 CLIP_FILES = {"texts": ".txt", "words": ".json", "joints": ".npy", "new_joints": ".npy", "new_joint_vecs": ".npy"}
@@ -67,18 +76,17 @@ class StoredClip:
             return self.originals[folder]
         return npy_bytes(self.arrays[folder]) if folder in self.arrays else None
 
-    def array(self, folder: str) -> np.ndarray | None:
-        """Give one of its arrays as its file has it, None where there is none; the caller's own."""
-        if folder in self.originals:
-            return np.load(io.BytesIO(self.originals[folder]), allow_pickle=False)
-        return self.arrays[folder].copy() if folder in self.arrays else None
-
 
 def npy_bytes(array: np.ndarray) -> bytes:
     """Give what ``numpy.save`` writes of an array."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
+
+
+def load_bytes(data: bytes) -> np.ndarray:
+    """Give the array of the bytes of a ``.npy`` file."""
+    return np.load(io.BytesIO(data), allow_pickle=False)
 
 
 def clip_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -113,7 +121,7 @@ def read_clip_files(root: Path, name: str) -> StoredClip:
         if folder not in files:
             continue
         try:
-            array = np.load(io.BytesIO(files[folder]), allow_pickle=False)
+            array = load_bytes(files[folder])
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=root / folder / f"{name}.npy", found=error) from error
         as_stored = array.astype(np.float32, order="C")

@@ -21,8 +21,8 @@ from ..errors import CorpusError
 from ..io import Corpus
 from ..io._hub import is_sharded
 from ._clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
-from ._maps import map_shards
 from ._device import free_memory, training_device
+from ._maps import map_shards
 
 __all__ = ["ClipTable", "WindowSampler", "indices_of_step", "step_rng"]
 

@@ -13,6 +13,7 @@ from ..evaluation._samples import collect_samples
 from ..evaluators import Evaluator
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..io import Corpus
+from ..io._hub import is_sharded
 from ..models import load_state
 from ..text import NUM_TIMES, TextAugmentation, TextEncoder, WordEncoder, vectors_per_text
 from ..vq import MotionTokenizer
@@ -98,7 +99,8 @@ class _TransformerTask:
         self.variants = TextVariants(
             augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
         )
-        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
+        folder = cache if is_sharded(corpus.root) else None
+        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress, folder=folder)
 
     def batch(self, step, part):
         samples = self.sets["train"]
@@ -210,7 +212,7 @@ def train_transformer(
         Also measures generated motion and keeps ``best_fid/``,
         ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
     cache : path, optional
-        Folder for the tokens of the corpus.
+        Folder for the tokens of the corpus, and for the vectors of its texts where it is in shards.
     start : MotionTransformer, optional
         Weights to start from.
     resume, progress : bool
