@@ -1,4 +1,8 @@
-"""Settings of the documentation; ``python -m sphinx -W -b html docs docs/_build/html`` builds it, without a network."""
+"""Settings of the documentation, which is built without a network.
+
+python -m sphinx -W -b html docs docs/_build/html                             all of it, in English
+KTUBE_DOCS=ko python -m sphinx -W -b html docs docs/_build/html/ko            the guide, in Korean
+"""
 
 import inspect
 import os
@@ -22,13 +26,26 @@ project = "ktube_motion"
 version = release = ktube_motion.__version__
 copyright = "the ktube_motion authors"
 
-extensions = [
-    "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
-    "numpydoc",
-    "sphinx_gallery.gen_gallery",
-]
-exclude_patterns = ["_build", "examples"]
+# The pages that there are in Korean; tests/test_translation.py fails where a sentence of them is missing.
+TRANSLATED = "index install quickstart original troubleshooting tutorials/*".split()
+KOREAN = os.environ.get("KTUBE_DOCS") == "ko"
+
+extensions = ["myst_parser"]
+exclude_patterns = ["_build", "examples", "notebooks"]
+language, locale_dirs, gettext_compact = "ko" if KOREAN else "en", ["locale"], False
+gettext_uuid = False
+if KOREAN:
+    # What they link to lies one folder up, in English: `link_to_english`.
+    include_patterns = [f"{page}.rst" for page in TRANSLATED]
+    suppress_warnings = ["toc.not_readable", "toc.excluded", "ref.doc"]
+else:
+    extensions += [
+        "sphinx.ext.autodoc",
+        "sphinx.ext.autosummary",
+        "sphinx.ext.viewcode",
+        "numpydoc",
+        "sphinx_gallery.gen_gallery",
+    ]
 templates_path = ["_templates"]
 default_role = "py:obj"
 
@@ -69,7 +86,7 @@ html_css_files = ["style.css"]
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "ktube_motion"},
-    "navbar_end": ["theme-switcher"],
+    "navbar_end": ["language", "theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "show_toc_level": 2,
@@ -150,6 +167,23 @@ CONSTANTS = {
 }
 
 
+def link_to_english(app, env, node, contnode):
+    """Link what is not among the Korean pages to its English page."""
+    if not KOREAN:
+        return None
+    up = "../" * (node["refdoc"].count("/") + 1)
+    if node.get("reftype") == "doc":
+        page = os.path.normpath(os.path.join(os.path.dirname(node["refdoc"]), node["reftarget"]))
+        target = f"{up}{page.lstrip('/')}.html"
+        text = contnode if node.get("refexplicit") else nodes.inline(text=Path(page).name)
+    else:
+        name = PUBLIC.get(node["reftarget"].lstrip("."), node["reftarget"])
+        if not name.startswith("ktube_motion."):
+            return None
+        target, text = f"{up}api/{name}.html", contnode
+    return nodes.reference("", "", text, refuri=target, internal=False)
+
+
 def describe_constant(app, what, name, obj, options, lines):
     """Say what a constant is, and not what its type is."""
     short = name.removeprefix("ktube_motion.")
@@ -198,7 +232,8 @@ class HelpPages(SphinxDirective):
 
 def setup(app):
     app.add_directive("help-pages", HelpPages)
-    app.connect("missing-reference", resolve_short_name)
-    app.connect("autodoc-process-docstring", describe_constant)
-    app.connect("autodoc-process-signature", show_init)
+    app.connect("missing-reference", link_to_english if KOREAN else resolve_short_name)
+    if not KOREAN:
+        app.connect("autodoc-process-docstring", describe_constant)
+        app.connect("autodoc-process-signature", show_init)
     app.connect("build-finished", embed_hangul)

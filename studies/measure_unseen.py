@@ -115,7 +115,7 @@ def measure(tokenizer, clips, refine):
     row = []
     for group in clips:
         found = measure_tokenizer(tokenizer, group, refine=refine) if group else {}
-        row += [found.get("mpjpe_root"), found.get("mpjpe")]
+        row += [found.get("root_mpjpe_mm"), found.get("mpjpe_mm")]
     return row
 
 

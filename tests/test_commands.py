@@ -1,6 +1,7 @@
 """The commands: their help pages, what they refuse and how, Ctrl-C, and what export, render and animate write."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,8 +77,6 @@ def test_help_is_a_page(command, name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples_in_help_are_read_by_the_parser(name):
-    import shlex
-
     page = import_module(f"ktube_motion.commands._{name.replace('-', '_')}").__doc__.replace("\\\n", " ")
     lines = [line.split(None, 1)[1] for line in page.splitlines() if line.startswith("    ktube-motion ")]
     assert lines
@@ -200,6 +199,25 @@ def test_a_missing_tokenizer_names_the_training_that_leaves_it(command, tmp_path
     assert f"{tmp_path / 'output/VQVAE/net_best_fid.pth'}: There is no tokenizer here." in error
     assert "`ktube-motion train-vq --exp-name VQVAE --out-dir output`, or correct --resume-pth." in error
     assert "Give --resume-pth." in command("train-gpt", "--dataname", "ktube")[1]
+
+
+def test_a_data_set_is_called_as_it_was_typed(command):
+    for typed in ("humanml3d", "t2m"):
+        code, error = command("train-vq", "--dataname", typed)
+        assert code == 1
+        assert f"The corpus of --dataname {typed} is not here." in error
+
+
+def test_without_ke_t5_the_whole_line_that_runs_is_told(tmp_path, monkeypatch):
+    from ktube_motion.commands._shared._encoders import choose_text_encoder
+    from ktube_motion.errors import CheckpointError
+
+    monkeypatch.chdir(tmp_path)
+    words = ["--exp-name", "내 GPT", "--dataname", "ktube"]
+    with pytest.raises(CheckpointError) as told:
+        choose_text_encoder(parser_of("train-gpt").parse_args(words), "ktube")
+    line = str(told.value).rpartition("ktube-motion train-gpt ")[2].removesuffix(".")
+    assert shlex.split(line) == [*words, "--text-encoder", "embedded"]
 
 
 @pytest.mark.parametrize(

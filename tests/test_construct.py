@@ -324,9 +324,9 @@ def test_a_build_takes_the_voice_of_the_body(tmp_path):
 
 def test_finished_videos_are_kept_and_changed_ones_remade(videos, sources, tmp_path, monkeypatch):
     made = []
-    real = construct.build.build_video
+    real = construct._build.build_video
     monkeypatch.setattr(
-        construct.build, "build_video", lambda source, *rest: made.append(source.name) or real(source, *rest)
+        construct._build, "build_video", lambda source, *rest: made.append(source.name) or real(source, *rest)
     )
     mine = [replace(source, poses=tmp_path / source.poses.name) for source in sources]
     for source, copy in zip(sources, mine, strict=True):
@@ -430,7 +430,7 @@ def test_missing_kiwi_stops_the_build(sources, tmp_path, monkeypatch):
     def missing(*args, **options):
         raise MissingDependencyError("Korean sentences need kiwipiepy.")
 
-    monkeypatch.setattr("ktube_motion.text._utterances", missing)
+    monkeypatch.setattr("ktube_motion.text.utterances", missing)
     with pytest.raises(MissingDependencyError, match="kiwipiepy"):
         build(sources, tmp_path / "K")
 

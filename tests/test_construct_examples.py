@@ -1,12 +1,19 @@
 """The steps of the data set as scripts: default folders, skips told, clean errors."""
 
+import inspect
+import json
 import runpy
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ktube_motion.commands import parser_of
+from ktube_motion.construct import BuildOptions, pose_sources
+from ktube_motion.errors import CorpusError
+from ktube_motion.filters import clean_poses, fix_root
 from ktube_motion.io import Corpus, load_poses
 from ktube_motion.samples import make_speaker
 
@@ -43,12 +50,12 @@ def test_the_original_steps(script, tmp_path):
     (tmp_path / "pose_json" / "bad.json").write_text("[")
     out = script("json_to_npz")
     assert "1 made, 0 existed already" in out
-    assert "skipped bad.json" in out
+    assert "skipped bad: " in out
     poses = load_poses(tmp_path / "my_pose" / "a.npz")
     assert (poses.global_orient == poses.global_orient[0]).all()
     assert (poses.transl == poses.transl[0]).all()
     assert "0 made, 1 existed already" in script("json_to_npz")
-    assert "1 made" in script("json_to_npz", "--overwrite", "--root", "identity")
+    assert "1 made" in script("json_to_npz", "--overwrite", "--fix-root", "identity")
     assert "1 made" in script("raw_pose_processing")
     joints = np.load(tmp_path / "joints" / "a.npy")
     assert joints.shape == (len(poses) * 2 // 3 + (len(poses) * 2 % 3 > 0), 22, 3)
@@ -123,3 +130,86 @@ def test_a_missing_folder_is_told_in_full_with_its_maker(script, tmp_path, name,
     assert error.startswith(f"error: {tmp_path / folder}: There are no ")
     assert f"`ktube-motion {maker}" in error
     assert error.count("\n") == 1
+
+
+# -- the single steps and the build --------------------------------------------------
+
+
+def frames_of_video(folder, poses):
+    """Write a video as one JSON file for each frame, as the original's estimator did."""
+    folder.mkdir(parents=True)
+    for number, frame in enumerate(json.loads(poses.read_text("utf-8"))["frames"]):
+        (folder / f"{number:06d}.json").write_text(json.dumps(frame))
+
+
+def files_of(root):
+    kinds = ("*.npy", "texts/*.txt", "words/*.json", "*.txt", "*/*.npy")
+    return {path.relative_to(root): path.read_bytes() for kind in kinds for path in sorted(root.glob(kind))}
+
+
+def test_the_steps_end_in_the_corpus_of_the_build(script, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("ktube_motion.commands._build.executor_of", lambda address: ThreadPoolExecutor(1))
+    for name in ("a", "b", "c"):
+        make_speaker(tmp_path / "pose_json", num_utterances=2, faults=True, name=name, seed=ord(name))
+    (tmp_path / "subtitles").mkdir()
+    for path in (tmp_path / "pose_json").glob("*.srt"):
+        path.rename(tmp_path / "subtitles" / path.name)
+    script("json_to_npz")
+    for step in ("raw_pose_processing", "motion_representation", "cal_mean_variance"):
+        script(step)
+    script("build_ktubeum", "--poses", "my_pose", "--transcripts", "subtitles")
+    script("build_ktubeum", "--poses", "pose_json", "--transcripts", "subtitles", "--root", "at_once")
+    steps, at_once = files_of(tmp_path / "dataset/KTubeUM"), files_of(tmp_path / "at_once")
+    assert len(steps) > 30
+    assert steps == at_once
+    assert "not read" not in caplog.text, "what the steps write they understand"
+    corpus = Corpus(tmp_path / "dataset/KTubeUM")
+    assert all(corpus.names(split) and not corpus.missing(split) for split in ("train", "val", "test"))
+    # A clip is what step 2 wrote, from its first frame to its last.
+    clip = json.loads((corpus.root / "manifest.json").read_text("utf-8"))["clips"][0]
+    first, video = round(clip["start"] * 20), np.load(tmp_path / "joints" / f"{clip['source']}.npy")
+    np.testing.assert_array_equal(corpus.joints(clip["name"]), video[first : first + clip["frames"] + 1])
+    # Step 4 on the corpus gives the statistics that the build wrote.
+    script("cal_mean_variance", "--input", corpus.root / "new_joint_vecs", "--output", "again")
+    for name in ("Mean", "Std"):
+        assert (tmp_path / f"again/{name}.npy").read_bytes() == (corpus.root / f"{name}.npy").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["pose_json/talk", "pose_json"])
+def test_a_file_for_each_frame_is_one_video(script, tmp_path, place):
+    make_speaker(tmp_path / "whole", num_utterances=1, name="talk")
+    frames_of_video(tmp_path / place, tmp_path / "whole" / "talk.json")
+    assert "1 made" in script("json_to_npz", "--fps", 30)
+    assert "1 made" in script("json_to_npz", "--fps", 30, "--input", "whole", "--output", "wanted")
+    (made,) = (tmp_path / "my_pose").iterdir()
+    assert made.stem == Path(place).name
+    found, wanted = load_poses(made), load_poses(tmp_path / "wanted" / "talk.npz")
+    np.testing.assert_allclose(found.rotvecs, wanted.rotvecs, atol=1e-6)
+    (tmp_path / "subtitles").mkdir()
+    (tmp_path / "whole" / "talk.srt").rename(tmp_path / "subtitles" / f"{made.stem}.srt")
+    said = script("build_ktubeum", "--poses", "pose_json", "--transcripts", "subtitles", "--pose-fps", 30)
+    assert "1 clips" in said
+
+
+def test_numbered_videos_stay_videos(tmp_path):
+    for number in (1, 2):
+        make_speaker(tmp_path, num_utterances=1, name=f"{number:03d}")
+    assert list(pose_sources(tmp_path)) == ["001", "002"]
+
+
+def test_defaults_of_the_steps_are_those_of_the_build():
+    step, build = parser_of("json-to-npz").parse_args([]), parser_of("build").parse_args([])
+    for name in ("fix_root", "cutoff", "max_gap", "rest_lower_body", "axes"):
+        assert getattr(step, name) == getattr(build, name)
+    fields = BuildOptions()
+    assert (fields.root, fields.cutoff_hz, fields.max_gap_seconds) == (step.fix_root, step.cutoff, step.max_gap)
+    assert inspect.signature(clean_poses).parameters["root"].default == step.fix_root
+    assert inspect.signature(fix_root).parameters["to"].default == step.fix_root
+    joints = parser_of("process-poses").parse_args([])
+    assert (joints.fps, joints.skeleton) == (build.fps, build.skeleton) == (fields.fps, fields.skeleton)
+
+
+def test_a_corpus_without_splits_names_the_step_that_makes_them(tmp_path):
+    corpus = Corpus.create(tmp_path / "K")
+    with pytest.raises(CorpusError, match=r"no split 'val'.*ktube-motion build --poses my_pose"):
+        corpus.names("val")

@@ -17,7 +17,7 @@ from ktube_motion.commands._shared._checkpoints import pack
 from ktube_motion.commands._shared._options import OURS, TRANSFORMER, VQ, Parser, add_flags
 from ktube_motion.gpt import load_t2m_gpt_transformer
 from ktube_motion.io import Corpus
-from ktube_motion.text._pretrained import _pooled_t5
+from ktube_motion.text._model_loading import pooled_t5
 from ktube_motion.vq import MotionTokenizer, load_t2m_gpt_tokenizer
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -79,7 +79,7 @@ def make_text_encoder(checkpoints):
         )  # fmt: skip
     torch.manual_seed(0)
     config = T5Config(vocab_size=160, d_model=768, d_kv=8, d_ff=16, num_layers=1, num_heads=2)
-    _pooled_t5()(config).save_pretrained(checkpoints / "vl-ke-t5" / "language")
+    pooled_t5()(config).save_pretrained(checkpoints / "vl-ke-t5" / "language")
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,9 @@ def test_modules_inside_a_room_are_private():
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE).with_suffix("").parts
         names = [part for part in parts[1:] if part != "__init__"]
-        assert ".".join(parts[:2]) in public or all(n.startswith("_") for n in names[:1]), f"{path}: name it _{names[0]}"
+        assert ".".join(parts[:2]) in public or all(n.startswith("_") for n in names[:1]), (
+            f"{path}: name it _{names[0]}"
+        )
 
 
 def run(code):

@@ -1,6 +1,8 @@
 """The README's main command, with a few steps of training: every file it promises is there."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 import pytest
 
 from ktube_motion import UtteranceToMotion
+from ktube_motion.commands import parser_of
 from ktube_motion.io import Corpus
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
@@ -51,6 +54,21 @@ def test_table_and_files(output):
     for name in ("say_0.mp4", "say_1.html", "real_and_generated.mp4", "evaluation/generation/report.json"):
         assert (folder / name).stat().st_size > 1000
     assert "오른쪽을 보세요." in (folder / "say_1.html").read_text(encoding="utf-8")
+
+
+def test_one_page_joins_everything(output):
+    folder, printed = output
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    for part in ("안녕하세요!", "say_1.html", "real_and_generated.mp4", "KTubeUM/report.html", "tokenizer MPJPE",
+                 "Evaluation of a generator", "ktube-motion generate --pipeline"):  # fmt: skip
+        assert part in page, part
+    for link in re.findall(r'(?:src|href)="([^"#]+)"', page):
+        assert (folder / link).exists(), link
+    for step in ("1 of 5", "5 of 5", "Look at ", "Next:\n  ktube-motion generate"):
+        assert step in printed
+    for line in re.findall(r"^  ktube-motion (.*?)   #", printed, re.MULTILINE):
+        name, *words = shlex.split(line)
+        assert words == ["--help"] or parser_of(name).parse_args(words).command == name
 
 
 def test_what_it_leaves_can_be_used(output):

@@ -112,3 +112,15 @@ def test_no_opengl_gives_advice_or_falls_back(monkeypatch):
     with pytest.raises(MissingDependencyError, match="apt-get install libosmesa6"):
         make_renderer("osmesa", faces, size=(64, 64))
     assert type(make_renderer("auto", faces, size=(64, 64))).__name__ == "RayRenderer"
+
+
+def test_the_slow_way_tells_of_the_fast_one_once(monkeypatch, caplog):
+    from ktube_motion.render import _raster
+
+    _raster._tell_faster.cache_clear()
+    monkeypatch.setattr(_raster, "_platform", lambda kind: None)
+    faces = np.array([[0, 1, 2]])
+    for _ in range(3):
+        _raster.make_renderer("auto", faces, size=(32, 32))
+    (told,) = [record.message for record in caplog.records if "faster" in record.message]
+    assert "apt-get install libosmesa6" in told

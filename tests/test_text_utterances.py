@@ -180,7 +180,7 @@ def test_evaluation_entries_as_recorded(golden):
     record = _recorded(golden, "dataset_TM_eval.json")
     found = set()
     for name, lines in record["text_lines"].items():
-        entries, _ = caption_entries(_texts(lines), record["motion_lengths"][name])
+        entries, _ = caption_entries(_texts(lines), record["motion_lengths"][name], min_frames=40, max_frames=199)
         found |= {(name, entry.start, entry.num_frames, tuple(text.text for text in entry.texts)) for entry in entries}
     expected = {
         (name.split("_")[-1], int(entry["first_frame"]), entry["length"], tuple(entry["captions"]))
@@ -207,17 +207,19 @@ def test_training_entries_as_recorded(golden):
 
 def test_what_is_left_out_is_counted():
     texts = [Utterance(0, 0, "a"), Utterance(5, 1, "b"), Utterance(0, 1, "c"), Utterance(0, 9, "d")]
-    entries, counts = caption_entries(texts, 190, max_frames=190)
+    entries, counts = caption_entries(texts, 190, min_frames=40, max_frames=190)
     assert [entry.num_frames for entry in entries] == [180, 190]
     assert counts == {"too_short": 2, "too_long": 0}
-    assert caption_entries(texts, 39)[1] == {"too_short": 4, "too_long": 0}
-    assert caption_entries(texts, 200) == ([], {"too_short": 0, "too_long": 4})
+    assert caption_entries(texts, 39, min_frames=40, max_frames=199)[1] == {"too_short": 4, "too_long": 0}
+    assert caption_entries(texts, 200, min_frames=40, max_frames=199) == ([], {"too_short": 0, "too_long": 4})
 
 
 def test_words_of_a_stretch_count_from_its_start():
     words = (Word(1.9, 2.4, "손을"), Word(2.6, 3.0, "들어"), Word(3.0, 7.9, "봐요"))
     whole = Utterance(0, 0, "손을 들어 봐요", words)
-    entries, _ = caption_entries([Utterance(2.0, 7.5, "손을 들어 봐요", words), whole, Utterance(2, 7, "네")], 150)
+    entries, _ = caption_entries(
+        [Utterance(2.0, 7.5, "손을 들어 봐요", words), whole, Utterance(2, 7, "네")], 150, min_frames=40, max_frames=199
+    )
     stretch, plain, all_of_it = entries
     assert [(round(word.start, 6), round(word.end, 6)) for word in stretch.texts[0].words] == [
         (0, 0.4), (0.6, 1.0), (1.0, 5.5)

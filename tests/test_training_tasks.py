@@ -111,7 +111,7 @@ def test_tokenizer_learns_and_keeps_the_best(corpus, evaluator, tmp_path):
     )
     values = [line["loss"] for line in losses(tmp_path)]
     assert np.mean(values[-10:]) < 0.95 * np.mean(values[:5])
-    assert {"fid", "diversity_gap", "top1", "matching", "mpjpe"} == set(kept[0])
+    assert {"fid", "diversity_gap", "top1", "matching", "mpjpe_mm"} == set(kept[0])
     for name in kept[0]:
         assert isinstance(MotionTokenizer.from_pretrained(tmp_path / f"best_{name}"), MotionTokenizer)
     np.testing.assert_allclose(found.stats.mean, corpus.stats.mean)
@@ -191,7 +191,7 @@ def test_clips_shorter_than_window_and_token_take_part(tmp_path, evaluator):
     assert len(tokens["짧은_3"]) == 1
     assert len(tokens["짧은_9"]) == 3
     figures = measure_tokenizer(found, [corpus.features("짧은_3"), corpus.features("짧은_9")])
-    assert np.isfinite(figures["mpjpe"])
+    assert np.isfinite(figures["mpjpe_mm"])
     with pytest.raises(CorpusError, match="nothing to measure"):
         measure_tokenizer(found, [corpus.features("짧은_3")])
 

@@ -84,13 +84,13 @@ def moved_names(module: str, homes: Mapping[str, str], *, since: str) -> Callabl
     Examples
     --------
     >>> import warnings
-    >>> find = moved_names("ktube_motion.gpt", {"place": "ktube_motion.kinematics._mirror"}, since="0.3")
+    >>> find = moved_names("ktube_motion.gpt", {"place": "ktube_motion.kinematics.mirror"}, since="0.3")
     >>> with warnings.catch_warnings(record=True) as told:
     ...     warnings.simplefilter("always")
     ...     find("place").__name__
     'mirror'
     >>> str(told[0].message)
-    'ktube_motion.gpt.place is ktube_motion.kinematics._mirror since 0.3.'
+    'ktube_motion.gpt.place is ktube_motion.kinematics.mirror since 0.3.'
     """
 
     def find(name: str) -> Any:

@@ -61,6 +61,14 @@ class _Clip(ABC):
     def __len__(self) -> int:
         return self.num_frames
 
+    def __repr__(self) -> str:
+        said = ", ".join([f"{self.num_frames} frames, {self.seconds:.2f} s at {self.fps:g} fps", *self._told()])
+        return f"{type(self).__name__}({said})"
+
+    @abstractmethod
+    def _told(self) -> list[str]:
+        """Say in a few words what is in the clip."""
+
     @property
     def seconds(self) -> float:
         """Length in seconds: frames divided by fps."""
@@ -77,7 +85,7 @@ class _Clip(ABC):
         return self.replace(**cut)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PoseSequence(_Clip):
     """Whole-body SMPL-X poses of one person.
 
@@ -114,6 +122,8 @@ class PoseSequence(_Clip):
     >>> poses = PoseSequence(rotvecs=np.zeros((40, 55, 3)), fps=20)
     >>> poses.body_pose.shape, poses.seconds, len(poses[10:20])
     ((40, 21, 3), 2.0, 10)
+    >>> poses
+    PoseSequence(40 frames, 2.00 s at 20 fps, all seen)
     """
 
     rotvecs: np.ndarray
@@ -149,6 +159,12 @@ class PoseSequence(_Clip):
         """Number of frames ``T``."""
         return len(self.rotvecs)
 
+    def _told(self) -> list[str]:
+        seen = int(self.valid.sum())
+        told = ["all seen" if seen == len(self) else f"{seen} seen"]
+        told += [] if self.trajectory else ["no trajectory"]
+        return [*told, f"from {self.source!r}"] if self.source else told
+
     @property
     def global_orient(self) -> np.ndarray:
         """Root rotation, ``(T, 3)``."""
@@ -180,7 +196,7 @@ class PoseSequence(_Clip):
         return self.rotvecs[:, 40:55]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Motion(_Clip):
     """Joint motion of one person; positions or rotations may be absent.
 
@@ -202,8 +218,9 @@ class Motion(_Clip):
     Examples
     --------
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> Motion(skeleton=SMPL_22, positions=np.zeros((30, 22, 3)), fps=20).seconds
-    1.5
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.zeros((30, 22, 3)), fps=20, name="네, 맞아요.")
+    >>> motion.seconds, motion
+    (1.5, Motion(30 frames, 1.50 s at 20 fps, smpl_22, positions, '네, 맞아요.'))
     """
 
     skeleton: Skeleton
@@ -232,6 +249,10 @@ class Motion(_Clip):
     def num_frames(self) -> int:
         """Number of frames ``T``."""
         return len(self.positions if self.positions is not None else self.require("rotations"))
+
+    def _told(self) -> list[str]:
+        parts = " and ".join(name for name in self._per_frame if getattr(self, name) is not None)
+        return [self.skeleton.name, parts, *([repr(self.name)] if self.name else [])]
 
     def require(self, part: str) -> np.ndarray:
         """Give positions, rotations or translation by name; `DataError` where this motion has none."""
@@ -289,7 +310,7 @@ class Utterance(Cue):
     tokens: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FeatureStats:
     """Mean and standard deviation of motion features, each ``(D,)``; `std` is never zero.
 
@@ -312,6 +333,9 @@ class FeatureStats:
                 found=f"{int((~(self.std > 0)).sum())} of {len(self.std)} std values are zero, negative or NaN",
                 fix="Recompute them with ktube_motion.features.feature_stats, which sets constant groups to 1.",
             )
+
+    def __repr__(self) -> str:
+        return f"FeatureStats({len(self.mean)} numbers a frame)"
 
     def normalize(self, features: _Features) -> _Features:
         """Map features ``(..., D)`` to zero mean and unit deviation."""

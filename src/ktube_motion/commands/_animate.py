@@ -13,9 +13,9 @@ left as they are; the rest are drawn in parallel. Bad clips are skipped and list
 
 import os
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CorpusError, KtubeError
 from ._shared._console import say
@@ -73,7 +73,7 @@ def check_clips(corpus: "Corpus", names: list[str]) -> None:
         raise CorpusError("The corpus has no such clip.", where=corpus.root, found=", ".join(unknown[:5]))
 
 
-def _draw_all(jobs, workers) -> Iterator[tuple[str, str | None]]:
+def _draw_all(jobs: Sequence[tuple[Any, ...]], workers: int | None) -> Iterator[tuple[str, str | None]]:
     """Draw each job; give its name, and the reason where it cannot be drawn."""
     from tqdm import tqdm
 
@@ -102,7 +102,7 @@ def _leave_stopping_to_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _draw(root, name, path, size):
+def _draw(root: Path, name: str, path: Path, size: int) -> str | None:
     """Draw one clip; give the reason where it cannot be drawn."""
     from ..io import Corpus
     from ..render import save_skeleton_video

@@ -4,7 +4,12 @@
     ktube-motion build --table videos.csv --root dataset/KTubeUM
     ktube-motion build --samples 8
 
-The last makes videos of made-up speakers first, to try everything without data.
+The last makes videos of made-up speakers first, to try everything without data. Also the last of the
+original's steps, after which its folder KTubeUM is complete:
+
+    ktube-motion build --poses my_pose --transcripts subtitles
+
+Poses that json-to-npz has cleaned are not cleaned again, so both ways give the same clips.
 
 Reads poses of any estimator, and transcripts of any common subtitle tool or recogniser; paired by
 name, or by a table with the columns poses, transcript and, where wanted, name, speaker, offset, fps,
@@ -56,10 +61,13 @@ def add_options(parser: ArgumentParser) -> None:
     )
     corpus.add_argument(
         "--fix-root", default="median", choices=["first", "median", "identity", "moving"],
-        help="value that root and camera are held at; moving leaves them",
+        help="value that root and camera are held at (first is the original's); moving leaves them",
     )  # fmt: skip
     corpus.add_argument(
         "--cutoff", type=float, default=3.0, metavar="X", help="of the low-pass filter, in Hz; 0 leaves jitter in"
+    )
+    corpus.add_argument(
+        "--max-gap", type=float, default=0.5, metavar="X", help="seconds without a detection that are filled"
     )
     corpus.add_argument("--rest-lower-body", action="store_true", help="hold the legs at rest")
     corpus.add_argument(
@@ -85,7 +93,8 @@ def run(options: Namespace) -> None:
 
     settings = BuildOptions(
         fps=options.fps, skeleton=options.skeleton, root=options.fix_root, cutoff_hz=options.cutoff or None,
-        rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror, split_sizes=tuple(options.split),
+        max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
+        split_sizes=tuple(options.split),
         seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
     )  # fmt: skip
     sources, alone = read(options)

@@ -88,11 +88,11 @@ def run(options: Namespace) -> None:
     lines = read_utterances(options.utterances)
     corpus = Corpus.create(options.root)
 
-    def make(path):
+    def make(path: Path) -> None:
         texts = lines.get(path.stem) or [", ".join(path.stem.replace("-", " ").split("_")[1:3]) or path.stem]
         add_motion(corpus, path.stem, read_motion(path), [Utterance(0, 0, t) for t in texts], mirror=options.mirror)
 
-    def exists(path):
+    def exists(path: Path) -> bool:
         return corpus.has(path.stem)
 
     convert(files, make, finished=exists, overwrite=options.overwrite)

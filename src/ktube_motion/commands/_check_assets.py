@@ -79,7 +79,7 @@ def state_of(path: str, check: Callable[[str], object]) -> tuple[str, str]:
     return "found", ""
 
 
-def _checks():
+def _checks() -> dict[str, Callable[[str], object]]:
     """Give what each file must pass: mostly that the library loads it."""
     from ..evaluators import MotionEvaluator, load_t2m_evaluator
     from ..gpt import load_t2m_gpt_transformer
@@ -102,7 +102,7 @@ def _checks():
     }
 
 
-def _check_statistics(folder):
+def _check_statistics(folder: str) -> None:
     import numpy as np
 
     mean, std = (np.load(Path(folder) / f"{name}.npy", allow_pickle=False) for name in ("mean", "std"))
@@ -110,11 +110,11 @@ def _check_statistics(folder):
         raise FormatError("These are no statistics.", where=folder)
 
 
-def _check_smpl(folder):
+def _check_smpl(folder: str) -> None:
     if not any(path.stat().st_size > 1_000_000 for path in Path(folder).glob("*.pkl")):
         raise FormatError("No SMPL model is in it.", where=folder, expected="SMPL_NEUTRAL.pkl, 40 MB or more")
 
 
-def _check_sentencepiece(folder):
+def _check_sentencepiece(folder: str) -> None:
     if not any((Path(folder) / name).is_file() for name in ("spiece.model", "tokenizer.json")):
         raise FormatError("The tokenizer is missing.", where=folder, expected="spiece.model")

@@ -16,7 +16,7 @@ from ._shared._options import Parser, UsageError, nearest
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
-COMMANDS = {
+COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart", "check-assets"),
     "Data": (
         "build",
@@ -88,7 +88,7 @@ def parser_of(name: str) -> Parser:
     return parser
 
 
-def _run(words):
+def _run(words: list[str]) -> int:
     name, *rest = words or ["--help"]
     if name in ("-h", "--help"):
         say(_overview())
@@ -104,11 +104,11 @@ def _run(words):
     return 0
 
 
-def _module_of(name) -> ModuleType:
+def _module_of(name: str) -> ModuleType:
     return import_module(f"._{name.replace('-', '_')}", __package__)
 
 
-def _overview():
+def _overview() -> str:
     lines = ["usage: ktube-motion COMMAND [options]", "", "From a Korean utterance to human motion.", ""]
     for group, names in COMMANDS.items():
         summaries = ((name, (_module_of(name).__doc__ or "").split("\n")[0]) for name in names)
@@ -121,12 +121,12 @@ def _overview():
     return "\n".join(lines)
 
 
-def _in_flags(error):
+def _in_flags(error: BaseException) -> str:
     """Give the library's words in those of the command line."""
     return str(error).replace("resume=True (--resume)", "--resume").replace("resume=True", "--resume")
 
 
-def _goes_on(words):
+def _goes_on(words: list[str]) -> str:
     resumable = words[0] in _NAMES and "--resume" in parser_of(words[0]).format_help()
     return f"The same command {'with --resume ' if resumable else ''}goes on; what is finished is kept."
 

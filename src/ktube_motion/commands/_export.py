@@ -53,7 +53,7 @@ def run(options: Namespace) -> None:
     readers = from_corpus(options) if options.root else from_files(options)
     targets = [options.output / f"{name}.{suffix}" for name in readers for suffix in dict.fromkeys(options.to)]
 
-    def make(path):
+    def make(path: Path) -> None:
         motion, words = readers[path.stem]()
         write_motion(motion, path, options, words=words)
 
@@ -67,7 +67,7 @@ def from_files(options: Namespace) -> Readers:
     for path in options.files:
         existing(path, "motion", flag="the path", make="ktube-motion eval-gpt")
 
-    def read(path):
+    def read(path: Path) -> "tuple[Motion | PoseSequence, None]":
         return read_motion(path, fps=options.fps), None
 
     readers: Readers = {path.stem: partial(read, path) for path in options.files}
@@ -87,7 +87,7 @@ def from_corpus(options: Namespace) -> Readers:
     names = options.names or corpus.names("all")
     check_clips(corpus, names)
 
-    def read(name):
+    def read(name: str) -> "tuple[Motion, str | None]":
         motion = read_clip(corpus, name)
         return motion, motion.name
 

@@ -3,26 +3,34 @@
 In the place of the original's json_to_npz.ipynb:
 
     ktube-motion json-to-npz
-    ktube-motion json-to-npz --input estimates --output my_pose --root median --fps 29.97
+    ktube-motion json-to-npz --input estimates --output my_pose --fix-root first --fps 29.97
 
 Gives root and cam_trans one value over the whole video, rejects outliers, fills short gaps and low-passes
-the pose, so that the speaker stays put without jitter.
+the pose, so that the speaker stays put without jitter. The defaults are those of ktube-motion build.
 
-Reads every .json of --input.
+Reads every video in --input: a file (JSON, or any estimator's), or a folder with a file for each frame;
+--input itself may be such a folder.
 
 Writes --output/NAME.npz. What exists already is kept; files that cannot be read are skipped and told.
+The next step is ktube-motion process-poses, to see the whole video, or straight away
+ktube-motion build --poses my_pose --transcripts subtitles, which makes the corpus.
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
+from ..errors import DataError
 from ._shared._places import SAMPLES
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the flags."""
     add_folders(parser, "pose_json", "my_pose")
-    parser.add_argument("--root", default="first", choices=["first", "median", "identity"], help="value to fix to")
+    parser.add_argument(
+        "--fix-root", default="median", choices=["first", "median", "identity", "moving"],
+        help="value that root and camera are held at (first is the original's); moving leaves them",
+    )  # fmt: skip
     parser.add_argument(
         "--cutoff", type=float, default=3.0, metavar="X", help="of the low-pass filter, in Hz; 0 leaves jitter in"
     )
@@ -40,17 +48,24 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> None:
     """Clean every file."""
+    from ..construct import pose_sources
     from ..filters import clean_poses, rest_lower_body
     from ..io import load_poses, save_poses
 
-    def target(path):
-        return options.output / f"{path.stem}.npz"
-
-    def make(path):
-        poses = load_poses(path, fps=options.fps, axes=options.axes)
-        poses = clean_poses(poses, root=options.root, cutoff_hz=options.cutoff or None, max_gap_seconds=options.max_gap)
-        save_poses(rest_lower_body(poses) if options.rest_lower_body else poses, target(path))
-
+    root = None if options.fix_root == "moving" else options.fix_root
     fix = f"Put the estimator's files there, or give --input; `{SAMPLES}` makes some in dataset/KTubeUM-videos."
-    files = list_files(options.input, ".json", make=fix)
-    convert(files, make, finished=lambda path: target(path).exists(), overwrite=options.overwrite)
+    videos = pose_sources(options.input) if options.input.is_dir() else {}
+    if not videos:
+        raise DataError("There are no pose files here.", where=options.input.resolve(), fix=fix)
+
+    def target(name: str) -> Path:
+        return options.output / f"{name}.npz"
+
+    def make(name: str) -> None:
+        poses = load_poses(videos[name], fps=options.fps, axes=options.axes)
+        poses = clean_poses(poses, root=root, cutoff_hz=options.cutoff or None, max_gap_seconds=options.max_gap)
+        save_poses(rest_lower_body(poses) if options.rest_lower_body else poses, target(name), cleaned=True)
+
+    convert(videos, make, finished=lambda name: target(name).exists(), overwrite=options.overwrite)
+    tell_next("process-poses", "--input", options.output.as_posix(), why="to see whole videos")
+    tell_next("build", "--poses", options.output.as_posix(), "--transcripts", "subtitles", why="to make the corpus")

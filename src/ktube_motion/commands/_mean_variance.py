@@ -8,15 +8,16 @@ In the place of the original's cal_mean_variance.ipynb:
 The deviation is averaged within each part of the vector; a part that never changes, as the root of a
 speaker who was held in place, gets 1.
 
-Reads every .npy of --input.
+Reads every .npy of --input; of a corpus only the clips that its all.txt lists, as the build does.
 
 Writes --output/Mean.npy and Std.npy, and shows them. What exists already is kept and shown.
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ._shared._console import say, table
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -33,15 +34,15 @@ def run(options: Namespace) -> None:
     from ..skeletons import Skeleton
 
     fix = "Make them with `ktube-motion represent-motion`, or give --input."
-    files = list_files(options.input, ".npy", make=fix)
+    files = clips_of(options.input, list_files(options.input, ".npy", make=fix))
     targets = {name: options.output / f"{name}.npy" for name in ("Mean", "Std")}
 
-    def make(_):
+    def make(_: object) -> None:
         stats = feature_stats(load_numpy(path) for path in files)
         save_array(targets["Mean"], stats.mean)
         save_array(targets["Std"], stats.std)
 
-    def finished(_):
+    def finished(_: object) -> bool:
         return all(path.exists() for path in targets.values())
 
     convert([options.input], make, finished=finished, overwrite=options.overwrite)
@@ -50,3 +51,15 @@ def run(options: Namespace) -> None:
     groups = feature_groups(Skeleton.for_feature_size(len(mean))).items()
     rows = [(name, f"{mean[part].mean():.4f}", f"{std[part].mean():.4f}") for name, part in groups]
     say(table([("part", "mean of means", "std"), *rows]))
+    tell_next("animate", "--root", options.output.as_posix(), why="to look at it")
+    tell_next("build", "--poses", "my_pose", "--transcripts", "subtitles", why="texts and splits: the corpus")
+
+
+def clips_of(folder: Path, files: list[Path]) -> list[Path]:
+    """Leave out what lies in a corpus but belongs to no split, as the mirrored twins of held-out clips."""
+    from ..io import Corpus
+
+    if not (folder.name == "new_joint_vecs" and (folder.parent / "all.txt").is_file()):
+        return files
+    listed = set(Corpus(folder.parent).names("all"))
+    return [path for path in files if path.stem in listed]

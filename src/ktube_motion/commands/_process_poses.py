@@ -12,10 +12,11 @@ file for each stretch: NAME_part0.npy, NAME_part1.npy and so on. What exists alr
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ..errors import DataError
 from ._shared._options import add_flags
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -41,19 +42,21 @@ def run(options: Namespace) -> None:
 
     body, skeleton = load_body(options.body), Skeleton.named(options.skeleton)
 
-    def make(path):
+    def make(path: Path) -> None:
         poses = load_poses(path)
+        poses = resample(poses, fps=options.fps)  # before it is cut, so that all parts lie on one time line
         parts = [part for _, part in split_at_gaps(poses) if part.seconds >= options.min_seconds]
         if not parts:
             raise DataError("No stretch without gaps is long enough.", where=path, expected=f"{options.min_seconds} s")
         whole = len(parts[0]) == len(poses)
         for number, part in enumerate(parts):
-            motion = pose_to_joints(resample(part, fps=options.fps), body=body, skeleton=skeleton)
+            motion = pose_to_joints(part, body=body, skeleton=skeleton)
             name = path.stem if whole else f"{path.stem}_part{number}"
-            save_array(options.output / f"{name}.npy", motion.positions)
+            save_array(options.output / f"{name}.npy", motion.require("positions"))
 
-    def finished(path):
+    def finished(path: Path) -> bool:
         return any((options.output / f"{path.stem}{end}.npy").exists() for end in ("", "_part0"))
 
     fix = "Make them with `ktube-motion json-to-npz`, or give --input."
     convert(list_files(options.input, ".npz", make=fix), make, finished=finished, overwrite=options.overwrite)
+    tell_next("represent-motion", "--input", options.output.as_posix())

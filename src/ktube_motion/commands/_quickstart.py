@@ -12,7 +12,8 @@ processors; nothing is downloaded.
 Reads nothing, or poses and transcripts of yours.
 
 Writes --output: KTubeUM (the corpus), evaluator, judge, tokenizer, transformer, evaluation, pipeline (what
-generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt.
+generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt; and index.html,
+which shows all of it on one page.
 """
 
 import time
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 GESTURES = """greeting farewell bow yes no here there left right up down big small count thinking cheer""".split()
 TALK = 300.0  # seconds of talk in a clip; longer ones are cut
 SHOWN = 12.0  # seconds of the video that compares
+OPENING = (
+    "Builds a corpus of talks, trains a small speaker on it, measures him and lets him speak; about six minutes on two "
+    "processors."
+)
 SAY = ["안녕하세요, 만나서 반갑습니다.", "왼쪽을 한번 봐 주세요.", "네, 맞아요. 정말 그렇습니다."]
 
 
@@ -64,12 +69,15 @@ def run(options: Namespace) -> None:
     from ..io._files import write_text
     from ..render import save_skeleton_video
     from ..text import EmbeddedTextEncoder
+    from ._shared._tour import next_commands, write_tour
 
     began = time.perf_counter()
     if (options.poses is None) != (options.transcripts is None):
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
     if options.videos < 4:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
+    say(f"{OPENING} Everything goes to {options.output.resolve()}")
+    tell("1 of 5: the corpus, from poses and words", began)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
     if not (corpus.names("train") and corpus.names("val")):
         for name in corpus.names()[:3]:
@@ -78,13 +86,25 @@ def run(options: Namespace) -> None:
         say(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
         return
     encoder = EmbeddedTextEncoder()
+    tell("2 of 5: two judges are trained", began)
     evaluator, judge = train_judges(options, corpus, encoder)
+    tell("3 of 5: the tokenizer, then the transformer that hears words", began)
     pipeline = train(options, corpus, encoder, evaluator)
+    tell("4 of 5: measuring on people and talks that were held out", began)
     reports = evaluate(options, corpus, pipeline, evaluator, judge, labels)
+    tell("5 of 5: speaking", began)
     show(options, pipeline, corpus)
     summary = closing_table(pipeline, reports, time.perf_counter() - began)
     write_text(options.output / "summary.txt", summary + "\n")
-    say(f"\n{summary}\n\nEverything is in {options.output.resolve()}")
+    page = write_tour(options.output, options.say, summary, reports)
+    say(f"\n{summary}\n\nLook at {page.resolve()}\nNext:")
+    for what, line in next_commands(options.output).items():
+        say(f"  {line}   # {what}")
+
+
+def tell(step: str, began: float) -> None:
+    """Say which step begins, and when."""
+    say(f"[{time.perf_counter() - began:4.0f} s] {step}")
 
 
 def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list[Label]]]":

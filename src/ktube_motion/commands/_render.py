@@ -6,9 +6,11 @@ The documented command, after eval-gpt:
 
 Reads NAME_gt.npy and NAME_pred.npy, which eval-gpt and eval-vq leave in their folder.
 
-Writes NAME.mp4 beside them. Motions that have a video already are left as they are.
+Writes NAME.mp4 beside them. Motions that have a video already are left as they are. A pair of ten
+seconds takes minutes without a graphics card; after the first, the time that is left is told.
 """
 
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -51,12 +53,15 @@ def run(options: Namespace) -> None:
     )
     wanted = [check_name(name) for name in options.motion_list or names_in(folder)]
     check(folder, wanted)
-    body = load_body(options.body)
-    for name in wanted:
+    body, spent, drawn = load_body(options.body), 0.0, 0
+    if options.motion_list is None and len(wanted) > 1:
+        say(f"{len(wanted)} pairs, one after the other; --motion-list {wanted[0]} would draw that one only")
+    for number, name in enumerate(wanted, 1):
         target = folder / f"{name}.mp4"
         if target.exists() and not options.overwrite:
             say(f"{target} is there already")
             continue
+        began = time.perf_counter()
         motions = [
             read_joints(folder / f"{name}_{kind}.npy", fps=options.fps, name=title) for kind, title in KINDS.items()
         ]
@@ -64,7 +69,23 @@ def run(options: Namespace) -> None:
             motions, target, body=body, titles=list(KINDS.values()), size=(options.size, options.size),
             renderer=options.renderer,
         )  # fmt: skip
-        say(target)
+        spent, drawn = spent + time.perf_counter() - began, drawn + 1
+        say(f"{target}{time_left(spent / drawn, len(wanted) - number)}")
+
+
+def time_left(seconds: float, jobs: int) -> str:
+    """Say how long the rest takes, where it is minutes.
+
+    Examples
+    --------
+    >>> time_left(180, 54), time_left(1, 3)
+    (' (3.0 minutes each, about 2.7 hours left)', '')
+    """
+    left = seconds * jobs
+    if left < 60:
+        return ""
+    each = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} s"
+    return f" ({each} each, about {f'{left / 3600:.1f} hours' if left >= 5400 else f'{left / 60:.0f} minutes'} left)"
 
 
 def names_in(folder: Path) -> list[str]:

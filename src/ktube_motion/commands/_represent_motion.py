@@ -12,9 +12,10 @@ the others), and --output/new_joints/NAME.npy, the joints recovered from them. W
 """
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from ..errors import ShapeError
-from ._shared._steps import add_folders, convert, list_files
+from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -32,7 +33,7 @@ def run(options: Namespace) -> None:
     vectors, recovered = options.output / "new_joint_vecs", options.output / "new_joints"
     skeletons = {skeleton.num_joints: skeleton for skeleton in (SMPL_22, KIT_21, SMPLH_52)}
 
-    def make(path):
+    def make(path: Path) -> None:
         joints = load_numpy(path)
         shape: tuple[int, ...] = getattr(joints, "shape", ())
         if len(shape) != 3 or shape[1] not in skeletons or shape[2] != 3:
@@ -44,3 +45,4 @@ def run(options: Namespace) -> None:
     fix = "Make them with `ktube-motion process-poses`, or give --input."
     files = list_files(options.input, ".npy", make=fix)
     convert(files, make, finished=lambda path: (vectors / path.name).exists(), overwrite=options.overwrite)
+    tell_next("mean-variance", "--input", vectors.as_posix(), "--output", options.output.as_posix())

@@ -9,7 +9,7 @@ The documented command, after train-vq:
         --down-t 2 --depth 3 --quantizer ema_reset --eval-iter 10000 --pkeep 0.5 \
         --dilation-growth-rate 3 --vq-act relu
 
-Without KE-T5's files, --text-encoder embedded added to it runs now.
+Without KE-T5's files it tells the same line with --text-encoder embedded, which runs now.
 
 Reads the corpus of --dataname, the tokenizer of --resume-pth and a text encoder. What a checkpoint or
 the text encoder says otherwise than a flag wins; one table lists it (--strict: an error).
@@ -64,14 +64,14 @@ def run(options: Namespace) -> None:
         cache = corpus.root / check_name(options.vq_name)
         start, tokenizer = models(options, experiment, corpus)
         encoder, chosen = choose_text_encoder(options, options.dataname)
-        experiment.settle("clip_dim", encoder.dim, encoder.identity)
+        experiment.settle("clip_dim", encoder.dim, options.text_encoder or encoder.identity)
         if start is not None and start.config.text_encoder not in ("", encoder.identity):
             known = start.config.text_encoder
             raise ConfigError("--resume-trans knows another text encoder.", expected=known, found=encoder.identity)
         config = training(options, start.config if start else architecture(options), protocol)
         evaluator = evaluator_to_choose(experiment, corpus, protocol)
         experiment.start()
-        about = {"dataname": options.dataname, "text_encoder": chosen, "tokenizer_path": options.resume_pth}
+        about = {"dataname": str(options.dataname), "text_encoder": chosen, "tokenizer_path": options.resume_pth}
         checkpoints = Checkpoints(experiment, **about)
         model = train_transformer(
             config, corpus, experiment.folder, tokenizer=tokenizer, text_encoder=encoder, evaluator=evaluator,

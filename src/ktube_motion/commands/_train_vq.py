@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
         config = training(options, start.config if start else architecture(options), protocol)
         evaluator = evaluator_to_choose(experiment, corpus, protocol)
         experiment.start()
-        checkpoints = Checkpoints(experiment, dataname=options.dataname)
+        checkpoints = Checkpoints(experiment, dataname=str(options.dataname))
         model = train_tokenizer(
             config, corpus, experiment.folder, evaluator=evaluator, start=start, resume=options.resume,
             on_best=checkpoints.on_best,

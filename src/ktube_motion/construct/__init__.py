@@ -3,7 +3,7 @@
 from ._build import BuildOptions, BuildReport, build_corpus
 from ._clips import add_motion
 from ._gestures import build_gesture_corpus, read_gestures
-from ._pairing import pair_sources
+from ._pairing import pair_sources, pose_sources
 from ._report import write_report
 from ._sources import Source, find_audio, read_sources
 from ._splits import curate, finish_corpus, split_videos
@@ -19,6 +19,7 @@ __all__ = [
     "find_audio",
     "finish_corpus",
     "pair_sources",
+    "pose_sources",
     "read_gestures",
     "read_sources",
     "split_videos",

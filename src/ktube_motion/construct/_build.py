@@ -3,13 +3,14 @@
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterable
-from concurrent.futures import Executor, as_completed
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
@@ -129,7 +130,7 @@ class BuildReport:
 
     clips: int
     seconds: float
-    skipped: list[dict] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
@@ -233,7 +234,7 @@ def build_corpus(
     return made
 
 
-def _check_names(sources, options):
+def _check_names(sources: Iterable[Source], options: BuildOptions) -> tuple[list[Source], dict[str, str]]:
     """Set sources aside whose names no file can have; refuse names that would overwrite each other."""
     good, failed = [], {}
     for source in sources:
@@ -257,7 +258,9 @@ def _check_names(sources, options):
     return good, failed
 
 
-def _make_videos(corpus, sources, options, executor, progress):
+def _make_videos(
+    corpus: Corpus, sources: Sequence[Source], options: BuildOptions, executor: Executor | None, progress: bool | None
+) -> dict[str, Any]:
     """Give the record of every source, made now or by an earlier build."""
     from tqdm import tqdm
 
@@ -283,7 +286,7 @@ def _make_videos(corpus, sources, options, executor, progress):
     return records
 
 
-def _result(future, source, corpus):
+def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, Any]:
     """Give a video's record. What the worker did not foresee fails that video, what stops all of them is raised."""
     error = future.exception()
     if error is None:
@@ -305,7 +308,7 @@ def _result(future, source, corpus):
 
 
 @contextmanager
-def _workers(executor, jobs):
+def _workers(executor: Executor | None, jobs: int) -> Iterator[Executor]:
     """Give the caller's executor as it is, or a pool of our own that ends with us."""
     if executor is not None:
         yield executor
@@ -329,20 +332,24 @@ def _end_with_parent() -> None:
     from threading import Thread
 
     parent = parent_process()
+    if parent is None:  # a thread of the caller's own process
+        return
 
-    def watch():
+    def watch() -> None:
         parent.join()
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()
 
 
-def _printable(value):
+def _printable(value: object) -> str:
     """Give text that every file can hold: undecodable parts of file names are written out."""
     return str(value).encode("utf-8", "backslashreplace").decode()
 
 
-def _finish(corpus, built, failed, options):
+def _finish(
+    corpus: Corpus, built: Sequence[tuple[Source, dict[str, Any]]], failed: dict[str, str], options: BuildOptions
+) -> Any:
     sweep(corpus, [record for _, record in built], options)
     clips = [
         {**clip, "source": source.name, "speaker": _printable(source.speaker or source.name)}
@@ -381,7 +388,7 @@ def _finish(corpus, built, failed, options):
     return report
 
 
-def _describe(source, record):
+def _describe(source: Source, record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": source.name,
         "speaker": _printable(source.speaker or source.name),
@@ -395,7 +402,7 @@ def _describe(source, record):
     }
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     """Say which versions had a part in the numbers."""
     found = {"python": platform.python_version()}
     for package in ("numpy", "torch", "scipy", "roma", "mannequin-x", "kiwipiepy", "librosa"):

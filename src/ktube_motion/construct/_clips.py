@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def add_motion(corpus: Corpus, name: str, motion: Motion, texts: Sequence[Uttera
 
 def encode_motion(
     corpus: Corpus, name: str, motion: Motion, texts: Sequence[Utterance], *, mirror: bool = False
-) -> list[dict]:
+) -> list[dict[str, Any]]:
     """Do all of `add_motion` but the writing: give the arguments of `Corpus.add_clip`, the clip's and its twin's."""
     if motion.fps != corpus.fps:
         motion = resample(motion, fps=corpus.fps)
@@ -84,7 +85,7 @@ def encode_motion(
     ]
 
 
-def _mirror_words(utterance):
+def _mirror_words(utterance: Utterance) -> Utterance:
     """Swap left and right in the text, its timed words and its tokens; the times stay."""
     text = mirror_text(utterance.text)
     if text == utterance.text:

@@ -1,7 +1,7 @@
 """Small pictures for the report, drawn as SVG by hand: they need no font and no library."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import numpy as np
@@ -15,7 +15,9 @@ COLOURS = (palette.RIGHT, palette.LEFT)
 SIDES = {"left": palette.LEFT, "right": palette.RIGHT}
 
 
-def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top: float | None = None) -> str:
+def histogram(
+    series: Mapping[str, Sequence[float] | np.ndarray], *, label: str, bins: int = 30, top: float | None = None
+) -> str:
     """Draw one or two histograms of numbers from 0 on; values above `top` fall into the last bin."""
     values = [np.asarray(numbers, float) for numbers in series.values()]
     whole = np.concatenate(values)
@@ -41,13 +43,13 @@ def histogram(series: dict[str, list[float]], *, label: str, bins: int = 30, top
     return _frame(parts, low, high, tallest, label, float(whole.max()) > high)
 
 
-def _round_up(number):
+def _round_up(number: float) -> float:
     """Give the next number whose quarters are short to write."""
     scale = 10.0 ** math.floor(math.log10(number)) if number > 0 else 1.0
     return next(scale * step for step in (1, 1.2, 1.6, 2, 2.4, 3, 4, 5, 6, 8, 10) if scale * step >= number)
 
 
-def _frame(parts, low, high, tallest, label, cut):
+def _frame(parts: list[str], low: float, high: float, tallest: int, label: str, cut: float) -> str:
     bottom = ABOVE + HEIGHT
     most = str(tallest) if tallest < 10_000 else f"{tallest / 1000:.0f}k"
     parts += [
@@ -55,9 +57,9 @@ def _frame(parts, low, high, tallest, label, cut):
         f'<text x="{LEFT - 6}" y="{ABOVE + 10}" text-anchor="end">{most}</text>',
         f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
     ]
-    for share in (0, 0.25, 0.5, 0.75, 1):
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
         x, more = LEFT + share * (WIDTH - LEFT - 8), "+" if cut and share == 1 else ""
-        anchor = {0: "start", 1: "end"}.get(share, "middle")
+        anchor = {0.0: "start", 1.0: "end"}.get(share, "middle")
         parts.append(
             f'<text x="{x:.0f}" y="{bottom + 15}" text-anchor="{anchor}">{low + share * (high - low):.3g}{more}</text>'
         )
@@ -76,7 +78,9 @@ def bar_list(counts: list[tuple[str, int]]) -> str:
     return f'<div class="bars">{"".join(rows)}</div>'
 
 
-def stick_figures(frames: list, parents: Sequence[int], names: Sequence[str], *, title: str, size: int = 150) -> str:
+def stick_figures(
+    frames: Sequence[np.ndarray], parents: Sequence[int], names: Sequence[str], *, title: str, size: int = 150
+) -> str:
     """Draw some frames ``(J, 3)`` of one clip side by side, from the front, left limbs orange, right ones blue."""
     points = np.stack(frames).astype(float)
     low, high = points.min((0, 1)), points.max((0, 1))
@@ -102,7 +106,7 @@ def stick_figures(frames: list, parents: Sequence[int], names: Sequence[str], *,
     return _svg(parts, size * len(points), size, title)
 
 
-def _svg(parts, width, height, title):
+def _svg(parts: Iterable[str], width: float, height: float, title: str) -> str:
     return (
         f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
         f'aria-label="{escape(title, quote=True)}">{"".join(parts)}</svg>'

@@ -55,12 +55,12 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
         yield Motion(skeleton=SMPL_22, positions=positions, fps=fps, name=name), lines.get(name, [])
 
 
-def _lines(path):
+def _lines(path: Path) -> dict[str, list[dict[str, str]]]:
     header, *rows = [row.split("\t") for row in read_text(path).split("\n") if row]
     wanted = ["name", "split", "content", "style", "utterance"]
     if header != wanted:
         raise FormatError("Not a table of utterances.", where=path, expected=wanted, found=header)
-    lines: dict[str, list[dict]] = {}
+    lines: dict[str, list[dict[str, str]]] = {}
     for number, row in enumerate(rows, start=2):
         if len(row) != len(wanted):
             raise FormatError("Wrong number of columns.", where=f"{path}, line {number}", expected=5, found=len(row))

@@ -3,15 +3,17 @@
 import logging
 import re
 from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorpusError
+from ..errors import CorpusError, KtubeError
+from ..io import load_poses
 from ..io._characters import normalize_text
 from ..io._transcripts import TRANSCRIPT_FORMATS
 from ._sources import Source
 
-__all__ = ["pair_sources"]
+__all__ = ["pair_sources", "pose_sources"]
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ _LANGUAGE = re.compile(
 )
 _KOREAN = re.compile(r"(?:ko|kor|korean|한국어|한글)(?:[-_](?:kr|kore|orig))?", re.IGNORECASE)
 _AUTOMATIC = re.compile(r"auto(?:matic|generated)?|asr|orig|a|자동|자동생성", re.IGNORECASE)
+_FRAME = re.compile(r"\d+$")
 _MEDIA = re.compile(r"\.(?:mp4|mkv|webm|mov|avi|m4a|mp3|wav|opus)$", re.IGNORECASE)
 
 
@@ -35,7 +38,7 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     Parameters
     ----------
     poses, transcripts : path
-        Folders, or one folder that holds both. Names are compared without
+        Folders, or one folder that holds both; `pose_sources` says what poses may be. Names are compared without
         their suffixes, a transcript's also without its language (``talk.json``
         and ``talk.ko.srt`` fit), and normalised, so that it does not matter which system wrote them.
     **options
@@ -70,7 +73,7 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     (['a.ko.srt'], ['b.json'])
     """
     shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = _by_name(poses, _is_pose, _stem)
+    found = _videos(poses)
     spoken = _by_name(
         transcripts,
         lambda path: _is_transcript(path, shared),
@@ -87,7 +90,56 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     return [_source(name, found[name], spoken[name], options) for name in both], alone
 
 
-def _source(name, poses, transcripts, options):
+def pose_sources(folder: str | Path) -> dict[str, Path]:
+    """Find the videos of a folder of poses.
+
+    Parameters
+    ----------
+    folder : path
+        A file for each video, or a folder for each with a file for each frame; or one video's frames themselves.
+
+    Returns
+    -------
+    videos : dict of str to Path
+        What `io.load_poses` reads, by the name of the video.
+
+    Raises
+    ------
+    CorpusError
+        If the folder is missing.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> folder = Path(tempfile.mkdtemp()) / "talk"
+    >>> folder.mkdir()
+    >>> for frame in range(3):
+    ...     _ = (folder / f"{frame:06d}.json").write_text(json.dumps({"root_pose": [0, 0, 0], "body_pose": [0] * 63}))
+    >>> [*pose_sources(folder)], [*pose_sources(folder.parent)]
+    (['talk'], ['talk'])
+    """
+    return {name: min(paths, key=_pose_rank) for name, paths in _videos(folder).items()}
+
+
+def _videos(folder: str | Path) -> dict[str, list[Path]]:
+    """Give the pose files of a folder by name; where they are the frames of one video, the folder."""
+    found, folder = _by_name(folder, _is_pose, _stem), Path(folder)
+    numbered = len(found) > 1 and all(_FRAME.search(name) for name in found)
+    some = [paths[0] for paths in list(found.values())[:3]]
+    if not (numbered and len({_FRAME.sub("", name) for name in found}) == 1 and max(map(_seen_frames, some)) == 1):
+        return found
+    return {normalize_text(folder.resolve().name): [folder]}
+
+
+def _seen_frames(path: Path) -> int:
+    """Count the frames of a file in which somebody is seen."""
+    try:
+        return 0 if path.is_dir() else int(load_poses(path).valid.sum())
+    except KtubeError:
+        return 0  # what cannot be read is told when its video is made
+
+
+def _source(name: str, poses: Iterable[Path], transcripts: Iterable[Path], options: Mapping[str, Any]) -> Source:
     poses = sorted(poses, key=_pose_rank)
     transcripts = sorted(transcripts, key=lambda path: _transcript_rank(path, name))
     notes = [
@@ -100,28 +152,28 @@ def _source(name, poses, transcripts, options):
     return Source(poses[0], transcripts[0], name, **{"notes": tuple(notes), **options})
 
 
-def _suffix(path):
+def _suffix(path: Path) -> str:
     return path.suffix.lower().lstrip(".")
 
 
-def _is_pose(path):
+def _is_pose(path: Path) -> bool:
     return path.is_dir() or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
 
 
-def _pose_suffix(path):
+def _pose_suffix(path: Path) -> str:
     return ".json.gz" if path.name.lower().endswith(".json.gz") else path.suffix.lower()
 
 
-def _is_transcript(path, shared):
+def _is_transcript(path: Path, shared: bool) -> bool:
     known = path.suffix.lower() in _SUBTITLES and path.is_file() and not path.name.lower().endswith(".info.json")
     return known and not (shared and _suffix(path) in ("json", "jsonl"))
 
 
-def _stem(path):
+def _stem(path: Path) -> str:
     return normalize_text(path.name if path.is_dir() else path.name[: len(path.name) - len(_pose_suffix(path))])
 
 
-def _spoken_name(stem, poses):
+def _spoken_name(stem: str, poses: Container[str]) -> str:
     """Take languages and marks from the end of a name until poses are called so, or nothing is left to take."""
     name = stem
     while name not in poses:
@@ -132,11 +184,11 @@ def _spoken_name(stem, poses):
     return name
 
 
-def _pose_rank(path):
+def _pose_rank(path: Path) -> tuple[int, str]:
     return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
 
 
-def _transcript_rank(path, name):
+def _transcript_rank(path: Path, name: str) -> tuple[int, bool, int, str]:
     """Korean first, then people before machines, then the plainest format."""
     marks = [mark for mark in normalize_text(_MEDIA.sub("", path.stem))[len(name) :].split(".") if mark]
     languages = [mark for mark in marks if _LANGUAGE.fullmatch(mark) and not _AUTOMATIC.fullmatch(mark)]
@@ -147,7 +199,9 @@ def _transcript_rank(path, name):
     return 0 if korean else 2 if languages else 1, automatic, order, path.name
 
 
-def _by_name(folder, wanted, name_of):
+def _by_name(
+    folder: str | Path, wanted: Callable[[Path], bool], name_of: Callable[[Path], str]
+) -> dict[str, list[Path]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise CorpusError("This folder does not exist.", where=folder)

@@ -8,7 +8,7 @@ key fits and the clips are there, the video is not made again.
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ def finished_record(root: str | Path, source: Source, options: "BuildOptions") -
         return None  # a file has gone: making the video again says so properly
 
 
-def _read_record(path):
+def _read_record(path: Path) -> dict[str, Any] | None:
     try:
         record = read_json(path)
     except FormatError:
@@ -72,14 +72,14 @@ def _read_record(path):
     return record if isinstance(record, dict) and wanted <= record.keys() else None
 
 
-def _all_there(root, record, options):
+def _all_there(root: Path, record: Mapping[str, Any], options: "BuildOptions") -> bool:
     if is_sharded(root):
         return (root / "data" / f"{record['name']}.arrow").exists()  # with all clips, or none
     names = _with_twins(record, options.mirror)
     return all((root / folder / f"{name}{suffix}").exists() for name in names for folder, suffix in CLIP_FILES.items())
 
 
-def _with_twins(record, mirror):
+def _with_twins(record: Mapping[str, Any], mirror: bool) -> list[str]:
     names = [clip["name"] for clip in record["clips"]]
     return names + [MIRROR_PREFIX + name for name in names] if mirror else names
 

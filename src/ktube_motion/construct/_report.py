@@ -1,8 +1,10 @@
 """The quality report of a corpus: one HTML page that needs nothing else."""
 
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +102,7 @@ def write_report(root: str | Path, path: str | Path | None = None) -> Path:
     return path
 
 
-def _font(page):
+def _font(page: str) -> str:
     """Embed the letters of the page, so that Korean shows on a machine without a Korean font."""
     from ..render._fonts import embed_font
 
@@ -112,10 +114,10 @@ def _font(page):
     return f'@font-face {{ font-family: "KTube"; src: {source} }}' if font else ""
 
 
-def _table(rows, head=()):
+def _table(rows: Iterable[Iterable[object]], head: Iterable[str] = ()) -> str:
     """Draw a table; numbers stand on the right, all text is escaped."""
 
-    def cell(value):
+    def cell(value: object) -> str:
         number = isinstance(value, int | float)
         text = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if number else str(value)
         return f'<td class="n">{text}</td>' if number else f"<td>{escape(text)}</td>"
@@ -129,13 +131,13 @@ def _table(rows, head=()):
     return f"<table>{top}{''.join(f'<tr>{line}</tr>' for line in lines)}</table>{more}"
 
 
-def _figures(*figures):
+def _figures(*figures: tuple[str, str]) -> str:
     return '<div class="grid">' + "".join(
         f"<figure>{picture}<figcaption>{escape(caption)}</figcaption></figure>" for picture, caption in figures
     ) + "</div>"  # fmt: skip
 
 
-def _spread(values, unit):
+def _spread(values: Sequence[float] | np.ndarray, unit: str) -> str:
     """Say median and range of some numbers."""
     if not len(values):
         return "no data"
@@ -143,7 +145,7 @@ def _spread(values, unit):
     return f"median {middle:.3g} {unit}, 5 to 95 %: {low:.3g} to {high:.3g}"
 
 
-def _summary(corpus, manifest, clips):
+def _summary(corpus: Corpus, manifest: Mapping[str, Any], clips: Sequence[Mapping[str, Any]]) -> str:
     frames = sum(clip["frames"] for clip in clips)
     splits = [f"{split} {len(corpus.names(split))}" for split in ("train", "val", "test")]
     rows = [
@@ -162,12 +164,12 @@ def _summary(corpus, manifest, clips):
     return _table(rows)
 
 
-def _words_by_source(clips):
+def _words_by_source(clips: Iterable[Mapping[str, Any]]) -> str:
     counts = sum((Counter(clip.get("words", {})) for clip in clips), Counter())
     return ", ".join(f"{source} {count:,}" for source, count in sorted(counts.items())) or "unknown"
 
 
-def _speech(corpus, clips):
+def _speech(corpus: Corpus, clips: Sequence[Mapping[str, Any]]) -> str:
     seconds = [clip["frames"] / corpus.fps for clip in clips]
     figures = [(histogram({"clips": seconds}, label="seconds"), f"Length of the clips: {_spread(seconds, 's')}")]
     rates = [clip["syllables"] / s for clip, s in zip(clips, seconds, strict=True) if clip.get("syllables") and s > 0]
@@ -177,9 +179,10 @@ def _speech(corpus, clips):
     return _figures(*figures)
 
 
-def _words(corpus, clips):
+def _words(corpus: Corpus, clips: Sequence[Mapping[str, Any]]) -> str:
     """Count the words that carry meaning, in the clips' own text files."""
-    every, content = Counter(), Counter()
+    every: Counter[str] = Counter()
+    content: Counter[str] = Counter()
     for clip in clips:
         for utterance in corpus.texts(clip["name"]):
             every.update(utterance.text.split())
@@ -190,7 +193,7 @@ def _words(corpus, clips):
     return f'<p class="note">{note}</p>{bar_list(sorted(content.items(), key=lambda item: (-item[1], item[0]))[:45])}'
 
 
-def _motion(corpus, clips):
+def _motion(corpus: Corpus, clips: Sequence[Mapping[str, Any]]) -> str:
     figures = []
     if clips and "jitter_after" in clips[0]:
         before, after = ([clip[f"jitter_{when}"] for clip in clips] for when in ("before", "after"))
@@ -205,17 +208,17 @@ def _motion(corpus, clips):
         rows = sorted(hands.items())
         figures.append((_table(rows, ("hands whose fingers move", "clips")), "A hand not seen keeps one pose"))
     chosen = clips[:: max(len(clips) // MOST_CLIPS, 1)]
-    speeds = [
+    per_clip = [
         np.linalg.norm(np.diff(corpus.joints(clip["name"]), axis=0), axis=-1).ravel() * corpus.fps for clip in chosen
     ]
-    speeds = np.concatenate(speeds) if speeds else np.zeros(0)
+    speeds = np.concatenate(per_clip) if per_clip else np.zeros(0)
     top = max(float(np.percentile(speeds, 99.5)), 1e-3) if len(speeds) else 1.0
     caption = f"Joint speed in {len(chosen)} clips, every joint and frame: {_spread(speeds, 'm/s')}"
     figures.append((histogram({"speed": speeds}, label="m/s", bins=40, top=top), caption))
     return _figures(*figures)
 
 
-def _poses(corpus, clips):
+def _poses(corpus: Corpus, clips: Sequence[Mapping[str, Any]]) -> str:
     """Show frames of clips spread over the corpus, each with its sentence."""
     skeleton = corpus.skeleton
     figures = []
@@ -228,7 +231,7 @@ def _poses(corpus, clips):
     return _figures(*figures)
 
 
-def _videos(manifest):
+def _videos(manifest: Mapping[str, Any]) -> str:
     columns = {
         "name": "video", "speaker": "speaker", "clips": "clips", "skipped": "skipped", "seconds": "seconds",
         "words_end": "words end", "fps": "fps", "offset": "offset", "axes": "axes", "missing": "share missing",
@@ -241,13 +244,13 @@ def _videos(manifest):
     return (_table(rows, columns.values()) if rows else "") + (_table(warnings, ["warnings"]) if warnings else "")
 
 
-def _figure(source, key):
+def _figure(source: Mapping[str, Any], key: str) -> object:
     """Give one figure of a video; a frame rate that nobody said is marked."""
     value = source.get(key, "")
     return f"{value:g} (assumed)" if key == "fps" and source.get("fps_assumed") else value
 
 
-def _left_out(manifest, excluded):
+def _left_out(manifest: Mapping[str, Any], excluded: Collection[str]) -> str:
     skipped, failed = manifest.get("skipped", ()), manifest.get("failed", {})
     kinds = Counter(skip.get("problem", skip["reason"]) for skip in skipped)
     parts = []

@@ -3,9 +3,10 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import CorpusError, FormatError
 from ..io._characters import normalize_text
@@ -97,7 +98,7 @@ def find_audio(sources: Iterable[Source], folder: str | Path) -> list[Source]:
     return [replace(source, audio=source.audio or named.get(source.name)) for source in sources]
 
 
-def _has(path, suffixes):
+def _has(path: Path, suffixes: Container[str]) -> bool:
     return path.suffix.lower() in suffixes
 
 
@@ -150,10 +151,10 @@ def read_sources(table: str | Path) -> list[Source]:
     return [_source(columns, row, table, f"{table}, line {number}") for number, row in numbered[1:]]
 
 
-def _source(columns, row, table, where):
+def _source(columns: Sequence[str], row: Sequence[str], table: Path, where: str) -> Source:
     if len(row) != len(columns):
         raise FormatError("Wrong number of columns.", where=where, expected=len(columns), found=len(row))
-    cells = {name: cell for name, cell in zip(columns, row, strict=True) if cell}
+    cells: dict[str, Any] = {name: cell for name, cell in zip(columns, row, strict=True) if cell}
     if not {"poses", "transcript"} <= cells.keys() or any("\0" in cell for cell in cells.values()):
         raise FormatError("A path is missing.", where=where, expected="poses and transcript", found=cells)
     for name in ("offset", "fps"):
@@ -166,7 +167,7 @@ def _source(columns, row, table, where):
     return Source(**{"name": normalize_text(_stem(cells["poses"])), **cells})
 
 
-def _on_disk(path):
+def _on_disk(path: Path) -> Path:
     """Find the file that is called so in another normal form: tables are typed composed, macOS writes decomposed."""
     if path.exists() or not path.parent.is_dir():
         return path
@@ -174,11 +175,11 @@ def _on_disk(path):
     return next((other for other in path.parent.iterdir() if normalize_text(other.name) == name), path)
 
 
-def _stem(path):
+def _stem(path: Path) -> str:
     return path.name if path.is_dir() else path.stem
 
 
-def _number(text, name, where):
+def _number(text: str, name: str, where: str) -> float:
     try:
         number = float(text)
     except ValueError:

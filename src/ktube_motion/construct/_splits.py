@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +68,7 @@ def split_videos(
 
 
 def finish_corpus(
-    corpus: Corpus, clips: Sequence[dict], *, split_sizes: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
+    corpus: Corpus, clips: Sequence[dict[str, Any]], *, split_sizes: Sequence[float] = (0.8, 0.1, 0.1), seed: int = 0
 ) -> None:
     """Write splits and statistics for the given clips of a manifest.
 
@@ -85,7 +86,7 @@ def finish_corpus(
     corpus.write_stats(feature_stats(corpus, skeleton=corpus.skeleton))
 
 
-def count_clips(corpus: Corpus, clips: Sequence[dict]) -> dict:
+def count_clips(corpus: Corpus, clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Count what is in a corpus, for its manifest."""
     return {
         "clips": len(clips),
@@ -101,7 +102,7 @@ def curate(
     root: str | Path,
     *,
     exclude: Collection[str] = (),
-    keep: Callable[[dict], bool] | None = None,
+    keep: Callable[[dict[str, Any]], bool] | None = None,
     split_sizes: Sequence[float] | None = None,
     seed: int | None = None,
 ) -> list[str]:

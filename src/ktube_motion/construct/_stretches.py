@@ -39,7 +39,7 @@ class Stretch:
         """Give the utterances as a clip of `seconds` from `start` on tells them, with their parts of speech."""
         from ..text import shift_words, tag_korean
 
-        def told(utterance):
+        def told(utterance: Utterance) -> Utterance:
             times = (0.0, 0.0)  # of the whole clip
             if not self.whole:
                 times = (max(utterance.start - start, 0.0), min(utterance.end - start, seconds))
@@ -87,5 +87,5 @@ def stretches(spoken: Sequence[Utterance], valid: np.ndarray, options: "BuildOpt
         yield Stretch(start, end, tuple(talk), False)
 
 
-def _seen(valid, start, end, fps):
+def _seen(valid: np.ndarray, start: float, end: float, fps: float) -> bool:
     return bool(valid[round(start * fps) : round(end * fps) + 1].all())

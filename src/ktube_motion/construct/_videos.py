@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,13 @@ from ..filters import fill_gaps, fix_root, reject_outliers, resample, rest_lower
 from ..filters._cleaning import lowpass_stretches
 from ..io import Corpus, read_poses
 from ..io._files import write_json
-from ..kinematics import load_body, pose_to_joints
+from ..kinematics import Body, load_body, pose_to_joints
 from ..skeletons import Skeleton
-from ..types import PoseSequence
+from ..types import Cue, PoseSequence, Utterance
 from ._clips import encode_motion
 from ._records import record_path, source_key
 from ._sources import Source
-from ._stretches import stretches
+from ._stretches import Stretch, stretches
 from ._voices import spoken_cues
 
 if TYPE_CHECKING:
@@ -51,8 +52,8 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["key"] = source_key(source, options)
             poses, rough, seen, quality, looked = _clean(source, options)
             cues, words, told = spoken_cues(source, options)
-            cues, confidences, heard, warnings = _listen(source, cues)
-            spoken = utterances(cues, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
+            timed, confidences, heard, warnings = _listen(source, cues)
+            spoken = utterances(timed, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
         except KtubeError as error:
@@ -66,13 +67,13 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["warnings"] = [*looked, *told, *late, *warnings]
             with corpus.writing(source.name):
                 _cut_clips(corpus, record, poses, rough, seen, spoken, options)
-            _note_confidence(record["clips"], cues, confidences)
+            _note_confidence(record["clips"], timed, confidences)
     write_json(record_path(root, source.name), record)
     return record
 
 
 @contextmanager
-def _one_thread():
+def _one_thread() -> Iterator[None]:
     """Compute with one thread: sums come out the same on every machine, and workers do not fight for cores."""
     import torch
 
@@ -84,7 +85,9 @@ def _one_thread():
         torch.set_num_threads(threads)
 
 
-def _clean(source, options):
+def _clean(
+    source: Source, options: "BuildOptions"
+) -> tuple[PoseSequence, PoseSequence, np.ndarray, dict[str, Any], Sequence[str]]:
     """Give clean poses, the same without the low-pass, which frames were seen, figures of quality, and warnings."""
     axes = source.axes or options.axes
     reading = read_poses(
@@ -100,13 +103,7 @@ def _clean(source, options):
             fix="Say axes= for this source: the right ones, or the same where the speaker lies.",
         )
     raw = reading.poses
-    found = reject_outliers(raw)
-    rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
-    if options.root != "moving":
-        rough = fix_root(rough, to=options.root)
-    if options.rest_lower_body:
-        rough = rest_lower_body(rough)
-    poses = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
+    found, rough, poses = (raw, raw, raw) if reading.cleaned else _clean_raw(raw, options)
     quality = {
         "format": reading.layout,
         "axes": reading.axes,
@@ -115,6 +112,7 @@ def _clean(source, options):
         "frames": len(raw),
         "seconds": round(raw.seconds, 3),
         "missing": round(1 - float(raw.valid.mean()), 4),
+        "cleaned_before": reading.cleaned,
         "stand_ins": reading.stand_ins,
         "outliers": int(raw.valid.sum() - found.valid.sum()),
         "unfilled": round(1 - float(rough.valid.mean()), 4),
@@ -124,7 +122,19 @@ def _clean(source, options):
     return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, reading.warnings
 
 
-def _listen(source, cues):
+def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence, PoseSequence, PoseSequence]:
+    """Give poses without outliers, the same filled and held, and the same without jitter: as `clean_poses` does it."""
+    found = reject_outliers(raw)
+    rough = fill_gaps(found, max_gap_seconds=options.max_gap_seconds)
+    if options.root != "moving":
+        rough = fix_root(rough, to=options.root)
+    if options.rest_lower_body:
+        rough = rest_lower_body(rough)
+    smooth = rough if options.cutoff_hz is None else lowpass_stretches(rough, cutoff_hz=options.cutoff_hz)
+    return found, rough, smooth
+
+
+def _listen(source: Source, cues: Sequence[Cue]) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
     """Align the words with the sound where there is some: cues, confidences, figures, warnings.
 
     Without it, or where it cannot be read, the words' times are estimated later, and a warning says so.
@@ -143,7 +153,7 @@ def _listen(source, cues):
     return found.cues, found.confidences, {"heard": heard}, [short] if missing > 1.0 else []
 
 
-def _note_confidence(clips, cues, confidences):
+def _note_confidence(clips: Iterable[dict[str, Any]], cues: Sequence[Cue], confidences: Sequence[float]) -> None:
     """Write into each clip the least confidence of the cues that it has words of; none where no word was aligned."""
     heard = zip(cues, confidences, strict=True) if confidences else ()
     spans = [(cue.start, cue.end, confidence) for cue, confidence in heard if math.isfinite(confidence)]
@@ -155,7 +165,7 @@ def _note_confidence(clips, cues, confidences):
             clip["confidence"] = round(min(inside), 3)
 
 
-def _compare_lengths(name, quality, words_end):
+def _compare_lengths(name: str, quality: Mapping[str, Any], words_end: float) -> list[str]:
     """Warn where poses and words end apart; name the frame rate only where another usual one would fit."""
     seconds = quality["seconds"]
     if abs(words_end - seconds) <= 1.0:
@@ -172,12 +182,20 @@ def _compare_lengths(name, quality, words_end):
     return [f"{name}: the poses end at {seconds:.1f} s, the words at {words_end:.1f} s; {hint}"]
 
 
-def _fits(seconds, words_end):
+def _fits(seconds: float, words_end: float) -> bool:
     """Say whether poses of that length end with the words, or after a short silence."""
     return -1.0 <= seconds - words_end <= max(1.5, 0.01 * seconds)
 
 
-def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
+def _cut_clips(
+    corpus: Corpus,
+    record: dict[str, Any],
+    poses: PoseSequence,
+    rough: PoseSequence,
+    seen: np.ndarray,
+    spoken: Sequence[Utterance],
+    options: "BuildOptions",
+) -> None:
     body = load_body(options.body_model)
     for number, stretch in enumerate(stretches(spoken, poses.valid, options)):
         # The codec gives one vector fewer than frames: take the next frame too, where there is one.
@@ -201,7 +219,7 @@ def _cut_clips(corpus, record, poses, rough, seen, spoken, options):
         record["clips"].append(entry)
 
 
-def _check_clip(stretch, valid, wanted, options):
+def _check_clip(stretch: Stretch, valid: np.ndarray, wanted: Any, options: "BuildOptions") -> None:
     half = 0.5 / options.fps
     inside = options.min_seconds - half <= stretch.seconds <= options.max_seconds + half
     if not (inside or options.talk_seconds):
@@ -220,15 +238,23 @@ def _check_clip(stretch, valid, wanted, options):
         )
 
 
-def _encode(corpus, entry, poses, rough, told, body, options):
+def _encode(
+    corpus: Corpus,
+    entry: dict[str, Any],
+    poses: PoseSequence,
+    rough: PoseSequence,
+    told: Sequence[Utterance],
+    body: Body,
+    options: "BuildOptions",
+) -> Any:
     """Encode a clip and its twin, and write into `entry` what the manifest says of them."""
     from ..text import count_unmirrored
 
     motion = pose_to_joints(poses, body=body, skeleton=Skeleton.named(options.skeleton))
     clips = encode_motion(corpus, entry["name"], motion, told, mirror=options.mirror)
     entry["frames"] = len(clips[0]["features"])
-    entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).positions, options.fps)
-    entry["jitter_after"] = _jitter(motion.positions[:, :22], options.fps)
+    entry["jitter_before"] = _jitter(pose_to_joints(rough, body=body).require("positions"), options.fps)
+    entry["jitter_after"] = _jitter(motion.require("positions")[:, :22], options.fps)
     entry["hands"] = _moving_hands(poses)
     entry["words"] = dict(sorted(Counter(word.source for text in told for word in text.words).items()))
     entry["unmirrored"] = sum(count_unmirrored(text.text) for text in told) if options.mirror else 0
@@ -236,7 +262,7 @@ def _encode(corpus, entry, poses, rough, told, body, options):
     return clips
 
 
-def _jitter(positions, fps):
+def _jitter(positions: np.ndarray, fps: float) -> float:
     """Mean jerk of the body's joints in m/s³, which is mostly the estimator's jitter."""
     if len(positions) < 4:
         return 0.0

@@ -1,6 +1,6 @@
 """The words of a video: what the voice that belongs to the body says, and how much others say."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import FormatError
 from ..io import clean_cues, normalize_text, read_transcript
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["spoken_cues"]
 
 
-def spoken_cues(source: Source, options: "BuildOptions") -> tuple[list[Cue], dict, list[str]]:
+def spoken_cues(source: Source, options: "BuildOptions") -> tuple[list[Cue], dict[str, Any], list[str]]:
     """Read a source's transcript.
 
     Returns

@@ -42,7 +42,7 @@ class AlignedTextEncoder:
     evaluator: MotionEvaluator
     dim: int
 
-    recipe: ClassVar = {"kind": "aligned"}
+    recipe: ClassVar[dict[str, str]] = {"kind": "aligned"}
 
     def __init__(self, evaluator: MotionEvaluator) -> None:
         self.evaluator, self.dim = evaluator, evaluator.embedding_size

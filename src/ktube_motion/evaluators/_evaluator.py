@@ -11,17 +11,16 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
-from ..models import HubModel, StandardizedModel, evaluating
+from ..models import HubModel, evaluating
 from ..skeletons import Skeleton
-from ..text import load_text_encoder, save_text_encoder, vectors_per_text
+from ..text import vectors_per_text
 from ..types import FeatureStats
 from ._batching import Clips, Lengths, as_clips, in_batches
 from ._encoders import AttentionPool, BiGRU, Halving, Transformer
+from ._reading import ReadsMotion, keep_text_encoder, kept_text_encoder
 
 __all__ = ["EvaluatorConfig", "EvaluatorOutput", "MotionEvaluator"]
 
-_CONTACTS = 4
-TEXT_ENCODER = "text_encoder"  # the folder, inside an evaluator's
 _CHOICES = {"motion_encoder": ("gru", "transformer"), "text_input": ("sentence", "sequence", "words")}
 
 
@@ -101,7 +100,7 @@ class EvaluatorOutput(NamedTuple):
     text: torch.Tensor
 
 
-class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
+class MotionEvaluator(ReadsMotion, HubModel, tags=["motion-evaluation"]):
     """Embeddings of motions and of texts, trained so that true pairs are near.
 
     The text side is a small head over the vectors of a frozen `TextEncoder`,
@@ -154,7 +153,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         size = config.feature_size
         self.hold_stats(stats, size)
         width, dropout = config.width, config.dropout
-        self.halving = Halving(size - _CONTACTS, width, dropout)
+        self.halving = Halving(self._standardized(self.mean).shape[-1], width, dropout)
         if config.motion_encoder == "gru":
             self.motion: nn.Module = BiGRU(width, width, config.num_layers, dropout)
         else:
@@ -180,37 +179,17 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
     def _save_pretrained(self, save_directory: str | Path) -> None:
         super()._save_pretrained(save_directory)
         if hasattr(self.text_encoder, "identity"):
-            save_text_encoder(self.text_encoder, Path(save_directory) / TEXT_ENCODER)
+            keep_text_encoder(self.text_encoder, save_directory)
 
     @classmethod
     def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
-        folder = Path(source) / TEXT_ENCODER
-        if not folder.is_dir():
-            return {}
-        try:
-            return {"text_encoder": load_text_encoder(folder)}
-        except CheckpointError:  # told when a sentence is to be read, which most uses never do
-            return {}
+        encoder = kept_text_encoder(source)
+        return {} if encoder is None else {"text_encoder": encoder}
 
     @property
     def temperature(self) -> torch.Tensor:
         """Learnable temperature of `contrastive_loss`, held between 0.01 and 1."""
         return self.log_temperature.exp().clamp(0.01, 1.0)
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """Skeleton whose motion it reads."""
-        return Skeleton.named(self.config.skeleton)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second of the motion it reads."""
-        return self.config.fps
-
-    @property
-    def feature_size(self) -> int:
-        """Size of a motion vector."""
-        return self.config.feature_size
 
     @property
     def embedding_size(self) -> int:
@@ -256,8 +235,7 @@ class MotionEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         return F.normalize(embeddings, dim=-1) if self.config.normalize else embeddings
 
     def _motion(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        features = ((features.to(self.mean) - self.mean) / self.std)[..., :-_CONTACTS]
-        steps, lengths = self.halving(features, lengths.to(features.device))
+        steps, lengths = self.halving(self._standardized(features), lengths.to(self.mean.device))
         return self._finish(self.motion_pool(self.motion(steps, lengths), lengths))
 
     def _text(self, text: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:

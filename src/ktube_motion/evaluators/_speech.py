@@ -11,17 +11,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..errors import CheckpointError, ConfigError
-from ..models import HubModel, StandardizedModel, evaluating
+from ..models import HubModel, evaluating
 from ..skeletons import Skeleton
-from ..text import NUM_TIMES, WordEncoder, load_text_encoder, save_text_encoder, timed_words, word_encoder, word_track
+from ..text import NUM_TIMES, WordEncoder, timed_words, word_encoder, word_track
 from ..types import Cue, FeatureStats, Word
 from ._batching import Clips, as_clips
+from ._reading import ReadsMotion, keep_text_encoder, kept_text_encoder
 
 __all__ = ["SpeechEvaluator", "SpeechEvaluatorConfig", "SpeechOutput"]
 
-_CONTACTS = 4
 _FARTHEST = 8.0  # deviations; a frame that is broken must not drown its clip
-_TEXT_ENCODER = "text_encoder"  # the folder, inside an evaluator's
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,14 @@ class SpeechOutput(NamedTuple):
 class _Convolutions(nn.Module):
     """Dilated convolutions: what a step tells depends on the steps near it, never on where the clip begins."""
 
-    def __init__(self, size: int, width: int, output: int, num_layers: int, dropout: float):
+    enter: nn.Linear
+    dropout: nn.Dropout
+    norms: nn.ModuleList
+    near: nn.ModuleList
+    mix: nn.ModuleList
+    leave: nn.Sequential
+
+    def __init__(self, size: int, width: int, output: int, num_layers: int, dropout: float) -> None:
         super().__init__()
         self.enter, self.dropout = nn.Linear(size, width), nn.Dropout(dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(num_layers))
@@ -119,7 +125,7 @@ class _Convolutions(nn.Module):
         return self.leave(x)
 
 
-class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
+class SpeechEvaluator(ReadsMotion, HubModel, tags=["motion-evaluation"]):
     """Says at every moment how well a motion goes with the words that are said then.
 
     Motion and words are embedded step by step, each from the one and a half
@@ -166,12 +172,12 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         config: SpeechEvaluatorConfig,
         stats: FeatureStats | None = None,
         word_encoder: WordEncoder | None = None,
-    ):
+    ) -> None:
         super().__init__()
         self.config = config = _named_encoder(config, word_encoder)
         self.__dict__["word_encoder"] = word_encoder  # an attribute, not a part: its weights are not ours to save
         self.hold_stats(stats, config.feature_size)
-        motion_size = (config.feature_size - _CONTACTS) * config.frames_per_step
+        motion_size = self._standardized(self.mean).shape[-1] * config.frames_per_step
         sizes = (config.width, config.embedding_size, config.num_layers, config.dropout)
         self.motion: _Convolutions = _Convolutions(motion_size, *sizes)
         self.words: _Convolutions = _Convolutions(config.word_dim + NUM_TIMES, *sizes)
@@ -180,32 +186,12 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         super()._save_pretrained(save_directory)
         text_encoder = getattr(self.word_encoder, "encoder", None)
         if text_encoder is not None and word_encoder(text_encoder).identity == self.config.word_encoder:
-            save_text_encoder(text_encoder, Path(save_directory) / _TEXT_ENCODER)
+            keep_text_encoder(text_encoder, save_directory)
 
     @classmethod
     def _saved_parts(cls, source: str | Path) -> dict[str, Any]:
-        folder = Path(source) / _TEXT_ENCODER
-        if not folder.is_dir():
-            return {}
-        try:
-            return {"word_encoder": word_encoder(load_text_encoder(folder))}
-        except CheckpointError:  # told when words are to be read, which need not be
-            return {}
-
-    @property
-    def skeleton(self) -> Skeleton:
-        """Skeleton whose motion it reads."""
-        return Skeleton.named(self.config.skeleton)
-
-    @property
-    def fps(self) -> float:
-        """Frames per second of the motion it reads."""
-        return self.config.fps
-
-    @property
-    def feature_size(self) -> int:
-        """Size of a motion vector."""
-        return self.config.feature_size
+        encoder = kept_text_encoder(source)
+        return {} if encoder is None else {"word_encoder": word_encoder(encoder)}
 
     def forward(self, features: torch.Tensor, tracks: torch.Tensor) -> SpeechOutput:
         """Embed a training batch.
@@ -224,7 +210,7 @@ class SpeechEvaluator(StandardizedModel, HubModel, tags=["motion-evaluation"]):
         return SpeechOutput(self._motion(features), self.words(tracks.to(self.mean)))
 
     def _motion(self, features: torch.Tensor) -> torch.Tensor:
-        features = ((features.to(self.mean) - self.mean) / self.std)[..., :-_CONTACTS].clamp(-_FARTHEST, _FARTHEST)
+        features = self._standardized(features).clamp(-_FARTHEST, _FARTHEST)
         if self.training:
             features = features + self.config.input_noise * torch.randn_like(features)
         return self.motion(features.unflatten(1, (-1, self.config.frames_per_step)).flatten(2))

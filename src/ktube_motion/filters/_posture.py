@@ -14,7 +14,7 @@ _LOWER_BODY = [
 ]
 
 
-def fix_root(poses: PoseSequence, *, to: str = "first") -> PoseSequence:
+def fix_root(poses: PoseSequence, *, to: str = "median") -> PoseSequence:
     """Give the root one rotation and one translation over the whole clip.
 
     An estimator's root drifts with the camera; a speaker who stands or sits
@@ -24,9 +24,9 @@ def fix_root(poses: PoseSequence, *, to: str = "first") -> PoseSequence:
     ----------
     poses : PoseSequence
     to : {"first", "median", "identity"}
-        The first valid frame; the geometric median of the rotations and the
-        median of the translations over the valid frames, which outliers
-        hardly move; or upright at the origin facing +z.
+        The first valid frame, as the original does; the geometric median of
+        the rotations and the median of the translations over the valid frames,
+        which outliers hardly move; or upright at the origin facing +z.
 
     Returns
     -------

@@ -99,6 +99,8 @@ class Corpus(OnTheHub):
     >>> corpus.write_splits({"train": ["a"], "val": [], "test": []})
     >>> corpus.names("train"), corpus.features("a").shape, corpus.texts("a")[0].text
     (['a'], (39, 263), '안녕하세요')
+    >>> len(corpus), corpus[0]["features"].shape, [clip["name"] for clip in corpus]
+    (1, (39, 263), ['a'])
     """
 
     _folder = "new_joint_vecs"  # that makes it a corpus
@@ -122,7 +124,7 @@ class Corpus(OnTheHub):
                 where=self.root,
                 expected="a folder with new_joint_vecs/ and texts/",
                 found=have,
-                fix="Build one with ktube_motion.construct.build_corpus.",
+                fix="`ktube-motion build --poses DIR --transcripts DIR` makes one; so does construct.build_corpus.",
             )
 
     @classmethod
@@ -198,7 +200,8 @@ class Corpus(OnTheHub):
         try:
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
-            raise CorpusError("A file of the corpus is missing.", where=path) from error
+            fix = "`ktube-motion build`, started again, makes what is missing."
+            raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
@@ -226,7 +229,12 @@ class Corpus(OnTheHub):
             return sorted(path.stem for path in (self.root / "new_joint_vecs").glob("*.npy"))
         have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
         raise CorpusError(
-            f"The corpus has no split {split!r}.", where=self.root, expected=f"{split}.txt", found=have or "no splits"
+            f"The corpus has no split {split!r}.",
+            where=self.root.resolve(),
+            expected=f"{split}.txt",
+            found=have or "no splits",
+            fix="`ktube-motion build --poses my_pose --transcripts DIR` makes splits and texts; "
+            "the steps before it do not.",
         )
 
     def _vector_path(self, name: str) -> Path:
@@ -282,6 +290,21 @@ class Corpus(OnTheHub):
         """Mean and Std of the vectors. A zero Std, which other tools write, reads as 1."""
         std = self._load("Std.npy")
         return FeatureStats(mean=self._load("Mean.npy"), std=np.where(std < 1e-8, 1, std))
+
+    def __len__(self) -> int:
+        """Number of clips, of all splits."""
+        return len(self.names())
+
+    def __bool__(self) -> bool:
+        return True  # a corpus that is still empty is one
+
+    def __getitem__(self, which: int | str) -> dict[str, Any]:
+        """Give a clip by its name or its place in `names`: a dict of ``name``, ``features`` and ``texts``."""
+        name = which if isinstance(which, str) else self.names()[which]
+        return {"name": name, "features": self.features(name), "texts": self.texts(name)}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return (self[name] for name in self.names())
 
     # -- writing -----------------------------------------------------------
 

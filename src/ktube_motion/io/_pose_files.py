@@ -24,9 +24,9 @@ _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results
 _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    "flat_hand_mean", "trajectory", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size", "width",
-    "height",
-    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
+    "flat_hand_mean", "trajectory", "cleaned", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size",
+    "width", "height", "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world",
+    *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
 
 

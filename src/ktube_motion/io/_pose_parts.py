@@ -65,7 +65,7 @@ _LOOKS_LIKE_A_PART = re.compile(
 )
 _NEVER_A_PART = re.compile(
     r"keypoint|joint|vert|mesh|image|img|camera|score|conf|num_|_id|time|marker|path|len|valid|mask|2d|3d|landmark"
-    r"|root_of|size|pca|latent|face_shape|eyelid|dmpl|height|width"
+    r"|root_of|size|pca|flat_hand|latent|face_shape|eyelid|dmpl|height|width"
 )
 
 

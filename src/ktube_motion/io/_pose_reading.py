@@ -47,6 +47,8 @@ class PoseReading:
         Frames that were zeros, frozen copies or constants, and became gaps.
     warnings : tuple of str
         Everything that may be wrong, also written to the log.
+    cleaned : bool
+        The file says that its poses went through `filters.clean_poses`.
     """
 
     poses: PoseSequence
@@ -56,6 +58,7 @@ class PoseReading:
     fps_assumed: bool
     stand_ins: int
     warnings: tuple[str, ...]
+    cleaned: bool = False
 
 
 def read_poses(
@@ -115,7 +118,8 @@ def read_poses(
     notes += [problem for problem in check.problems if "stand" not in problem]
     for note in notes:
         logger.warning("%s: %s", path, note)
-    return PoseReading(poses, source.layout.name, taken, check.upright, assumed, stand_ins, tuple(notes))
+    told = (assumed, stand_ins, tuple(notes), source.cleaned)
+    return PoseReading(poses, source.layout.name, taken, check.upright, *told)
 
 
 def list_people(path: str | Path, *, format: str = "auto") -> list[Person]:
@@ -174,6 +178,10 @@ class _Source:
     @property
     def has_trajectory(self) -> bool:
         return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
+
+    @property
+    def cleaned(self) -> bool:
+        return self._says("cleaned", False)
 
     def _says(self, key, default):
         """Take what a file of ours says itself."""

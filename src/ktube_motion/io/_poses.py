@@ -109,7 +109,7 @@ def load_poses(
     return read_poses(path, **options).poses
 
 
-def save_poses(poses: PoseSequence, path: str | Path) -> None:
+def save_poses(poses: PoseSequence, path: str | Path, *, cleaned: bool = False) -> None:
     """Write poses as an SMPL-X ``.npz`` that AMASS and BEAT2 tools read, atomically.
 
     Parameters
@@ -117,6 +117,8 @@ def save_poses(poses: PoseSequence, path: str | Path) -> None:
     poses : PoseSequence
     path : path
         Ends in ``.npz``.
+    cleaned : bool
+        The poses went through `filters.clean_poses`: `construct.build_corpus` then does not clean them again.
 
     Raises
     ------
@@ -127,7 +129,8 @@ def save_poses(poses: PoseSequence, path: str | Path) -> None:
     -----
     Keys: ``poses`` (T, 165: root, 21 body joints, jaw, eyes, left hand, right
     hand), ``trans``, ``betas``, ``expressions``, ``mocap_frame_rate``,
-    ``gender``, ``surface_model_type``, and ours: ``valid``, ``flat_hand_mean``, ``trajectory``.
+    ``gender``, ``surface_model_type``, and ours: ``valid``, ``flat_hand_mean``, ``trajectory``,
+    ``cleaned``.
     y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
 
     Examples
@@ -152,6 +155,7 @@ def save_poses(poses: PoseSequence, path: str | Path) -> None:
         "valid": poses.valid,
         "flat_hand_mean": np.bool_(poses.flat_hand_mean),
         "trajectory": np.bool_(poses.trajectory),
+        "cleaned": np.bool_(cleaned),
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -1,15 +1,17 @@
 """What the models of the library share: one folder each, and statistics that live inside it."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 
 from ..errors import ConfigError
 from ..types import FeatureStats
+from ._cards import model_card
 from ._checkpoints import load_state, read_checkpoint, write_checkpoint
 
 __all__ = ["HubModel", "StandardizedModel"]
@@ -27,6 +29,25 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
 
     def _save_pretrained(self, save_directory: str | Path) -> None:
         write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
+
+    def generate_model_card(self, *, license: str | None = None, data: str | None = None, **_: Any) -> ModelCard:
+        """Write the model's card; ``push_to_hub(…, model_card_kwargs={"license": …, "data": …})`` fills it in.
+
+        Parameters
+        ----------
+        license : str, optional
+            Of the weights, as the hub calls it.
+        data : str, optional
+            What the model was trained on, and under which terms.
+
+        Returns
+        -------
+        card : huggingface_hub.ModelCard
+        """
+        settings = asdict(self.config)
+        facts = {name: value for name, value in settings.items() if value not in (None, "", (), {}, [])}
+        facts["parameters"] = sum(weight.numel() for weight in self.parameters())
+        return model_card(self.kind, facts=facts, license=license, data=data)
 
     @classmethod
     def from_pretrained(

@@ -1,6 +1,7 @@
 """The three parts of a pipeline: whether they belong together, and the folder that keeps them."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,6 +11,7 @@ from ..gpt._transformer import MotionTransformer
 from ..io._files import read_json, write_json
 from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
+from ._sharing import find_pipeline
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
 
@@ -41,6 +43,7 @@ def check_parts(
         ]
     for what, wanted, found, part in pairs:
         if wanted != found:
+            wanted, found = (f"{value} (embedded)" if value == "usem3" else value for value in (wanted, found))
             raise CheckpointError(
                 f"Transformer and {part} do not belong together: their {what} differs.",
                 expected=f"{wanted}, as the transformer was trained with",
@@ -49,10 +52,14 @@ def check_parts(
 
 
 def load_parts(
-    folder: str | Path, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
+    folder: str | Path,
+    text_encoder: TextEncoder | None = None,
+    map_location: str | torch.device = "cpu",
+    **hub: Any,
 ) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder]:
-    """Give tokenizer, transformer and text encoder of a folder that `save_parts` wrote."""
-    path = Path(folder) / "pipeline.json"
+    """Give tokenizer, transformer and text encoder of what `save_parts` wrote: a folder, or one on the hub."""
+    folder = find_pipeline(folder, **hub)
+    path = folder / "pipeline.json"
     if not path.is_file():
         raise CheckpointError("This is no pipeline folder.", where=folder, expected="a file pipeline.json")
     written = read_json(path)

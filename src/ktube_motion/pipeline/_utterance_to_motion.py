@@ -23,6 +23,7 @@ from ._hearing import hear, spoken_words, words_of_talk
 from ._in_betweening import write_between
 from ._joining import Before, Neighbour, check_neighbour, end_of, prefixes, start_of
 from ._parts import check_parts, load_parts, save_parts
+from ._sharing import SharedPipeline
 from ._talk import number_of_frames, read_talk, token_spans
 
 __all__ = ["UtteranceToMotion"]
@@ -31,7 +32,7 @@ _CONTEXT = 4  # more is hardly smoother, and what was done before then outweighs
 _TEXTS = 64  # utterances of a talk that are encoded at once
 
 
-class UtteranceToMotion:
+class UtteranceToMotion(SharedPipeline):
     """Text in, motion out.
 
     Parameters
@@ -108,17 +109,24 @@ class UtteranceToMotion:
 
     @classmethod
     def from_pretrained(
-        cls, folder: str | Path, *, text_encoder: TextEncoder | None = None, map_location: str | torch.device = "cpu"
+        cls,
+        folder: str | Path,
+        *,
+        text_encoder: TextEncoder | None = None,
+        map_location: str | torch.device = "cpu",
+        **hub: Any,
     ) -> "UtteranceToMotion":
         """Load a folder with ``tokenizer/``, ``transformer/`` and ``pipeline.json``.
 
         Parameters
         ----------
-        folder : path
-            As `save_pretrained` writes it.
+        folder : path or str
+            As `save_pretrained` writes it; or, where there is no such folder, a hub id as ``"user/model"``.
         text_encoder : TextEncoder, optional
             Needed where the folder does not bring it back: its files are not here, or it has no recipe.
         map_location : str or torch.device
+        **hub
+            revision, token, cache_dir, local_files_only: as `huggingface_hub.snapshot_download` has them.
 
         Returns
         -------
@@ -129,7 +137,7 @@ class UtteranceToMotion:
         CheckpointError
             If a part is missing, or the parts do not belong together.
         """
-        return cls(*load_parts(folder, text_encoder, map_location))
+        return cls(*load_parts(folder, text_encoder, map_location, **hub))
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write tokenizer, transformer and the text encoder's recipe (an aligned one whole) to a folder."""
@@ -483,8 +491,10 @@ class UtteranceToMotion:
         return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
 
     def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
+        if self.word_encoder is None:
+            raise ConfigError("This pipeline hears no words.", fix="Build it with a word_encoder.")
         rate = self.fps / self.tokenizer.frames_per_token
-        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)  # type: ignore[arg-type]
+        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
 
     def _track(self, words: Iterable[Word | float], seconds: float | None, before: int) -> torch.Tensor:
         """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""

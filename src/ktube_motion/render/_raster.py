@@ -1,9 +1,11 @@
 """Two ways to draw a mesh: OpenGL through pyrender, and ray casting through embreex where there is no OpenGL."""
 
 import ctypes.util
+import logging
 import os
 import sys
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +19,8 @@ from ._glb import NormalSum
 from ._scene import Camera, on_floor
 
 __all__ = ["Renderer", "make_renderer"]
+
+logger = logging.getLogger(__name__)
 
 SKY, FLOOR, TILE = (0.945, 0.952, 0.965), (0.90, 0.91, 0.93), (0.84, 0.86, 0.89)
 SKIN, SHADE = (0.80, 0.66, 0.50), (0.60, 0.63, 0.69)
@@ -72,6 +76,7 @@ def make_renderer(kind: str, faces: np.ndarray, *, size: tuple[int, int]) -> Ren
     if platform is None:
         if kind != "auto":
             raise MissingDependencyError(f"There is no {kind} library on this machine.", fix=_ADVICE)
+        _tell_faster()
         return RayRenderer(faces, size)
     try:
         return GLRenderer(faces, size, platform)
@@ -80,6 +85,14 @@ def make_renderer(kind: str, faces: np.ndarray, *, size: tuple[int, int]) -> Ren
             raise
         warnings.warn(f"{error} Ray casting is used instead.", stacklevel=3)
         return RayRenderer(faces, size)
+
+
+@cache  # once is enough
+def _tell_faster() -> None:
+    logger.warning(
+        "No OpenGL is here: bodies are drawn by ray casting, which takes longer. "
+        "apt-get install libosmesa6 libgl1 libxrender1 makes it faster."
+    )
 
 
 def _platform(kind: str) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -136,18 +137,25 @@ def align_words(
     return Alignment(_apart(done), confidences, counts, sound.seconds)
 
 
-def _is_given(cue):
+def _is_given(cue: Cue) -> bool:
     return any(word.source == "given" for word in join_words(cue.text, cue.words))
 
 
-def _reserved(cue):
+def _reserved(cue: Cue | None) -> float:
     """Say from when on the words before a cue must have ended: half of its time is its own, whatever they take."""
     if cue is None:
         return float("inf")
     return timed_words(cue)[0].start if _is_given(cue) else (cue.start + cue.end) / 2
 
 
-def _align_cue(cue, begin, end, sound, align, min_confidence):
+def _align_cue(
+    cue: Cue,
+    begin: float,
+    end: float,
+    sound: SoundReader,
+    align: Callable[[np.ndarray, Cue], tuple[Sequence[Word], float]],
+    min_confidence: float,
+) -> tuple[tuple[Word, ...], float, str]:
     """Give the words of one cue, the confidence in them, and what kind of times they have."""
     if _is_given(cue):
         return timed_words(cue), float("nan"), "given"
@@ -166,9 +174,9 @@ def _align_cue(cue, begin, end, sound, align, min_confidence):
     return shift_words(words, begin, end), confidence, "aligned"
 
 
-def _apart(cues):
+def _apart(cues: Sequence[Cue]) -> list[Cue]:
     """Stretch cues to hold their words, and end each where the next one starts."""
-    held = []
+    held: list[Cue] = []
     for cue in cues:
         start = min([cue.start, *(word.start for word in cue.words)])
         start = max([start, *(word.end for before in held[-1:] for word in before.words[-1:])])
@@ -177,7 +185,7 @@ def _apart(cues):
     return [replace(cue, end=min(cue.end, end)) for cue, end in zip(held, ends, strict=False)]
 
 
-def _asked(aligner):
+def _asked(aligner: Callable[..., Sequence[Word]]) -> Callable[[np.ndarray, Cue], tuple[Sequence[Word], float]]:
     """Ask the user's aligner as one would ask ours."""
     return lambda samples, cue: (aligner(samples, SAMPLE_RATE, cue.text), 1.0)
 
@@ -196,10 +204,10 @@ _SLOWEST, _FASTEST = 0.5, 4.0  # of the voice, to bring it to the length of the 
 class _VoiceAligner:
     """Lays words of a synthetic voice over samples of speech."""
 
-    def __init__(self, voice):
+    def __init__(self, voice: KoreanVoice) -> None:
         self.voice = voice
 
-    def __call__(self, samples, cue):
+    def __call__(self, samples: np.ndarray, cue: Cue) -> tuple[list[Word], float]:
         """Give the words in seconds from the first sample, and how well they fit."""
         spoken, times = self._read(cue.text)
         hop = HOP * max(len(samples) / SAMPLE_RATE / HOP / MOST_FRAMES, 1.0)
@@ -215,7 +223,7 @@ class _VoiceAligner:
         words = [Word(start, end, text) for (start, end), text in zip(times, cue.text.split(), strict=True)]
         return words, confidence
 
-    def _read(self, text):
+    def _read(self, text: str) -> tuple[np.ndarray, list[tuple[float, float]]]:
         """Read a text aloud: samples, and start and end of each word in seconds."""
         parts, times = [np.zeros(round(_SILENCE * SAMPLE_RATE), np.float32)], []
         length = len(parts[0])
@@ -228,7 +236,7 @@ class _VoiceAligner:
         return np.concatenate([*parts, parts[0]]), times
 
 
-def _loud(samples):
+def _loud(samples: np.ndarray) -> np.ndarray:
     """Say of each `HOP` whether somebody speaks in it."""
     frames = samples[: len(samples) // _HOP * _HOP].reshape(-1, _HOP)
     level = np.log(np.sqrt(np.mean(np.square(frames), axis=1)) + 1e-6)
@@ -236,7 +244,7 @@ def _loud(samples):
     return level >= low + 0.2 * (high - low)
 
 
-def _without_silence(start, end, loud):
+def _without_silence(start: float, end: float, loud: np.ndarray) -> tuple[float, float]:
     """Let a word begin and end with its sound: the path has stretched its first or last frame over a long pause."""
     inside = np.flatnonzero(loud[int(start / HOP) : int(np.ceil(end / HOP))])
     if len(inside) == 0:
@@ -247,11 +255,11 @@ def _without_silence(start, end, loud):
     return float(begin), float(max((last + 1) * HOP if end - (last + 1) * HOP > _LONG_PAUSE else end, begin))
 
 
-def _sounding(word):
+def _sounding(word: str) -> str:
     return "".join(letter for letter in word if letter.isalnum())
 
 
-def _features(samples, hop, *, throat=1.0):
+def _features(samples: np.ndarray, hop: float, *, throat: float = 1.0) -> np.ndarray:
     """Give cepstra and their slopes, float ``(26, T)``, each frame of length 1; normalised over the loud frames.
 
     `throat` shortens the vocal tract: it moves all frequencies up by this factor.
@@ -275,7 +283,7 @@ def _features(samples, hop, *, throat=1.0):
     return frames / (np.linalg.norm(frames, axis=0) + 1e-9)
 
 
-def _lay(voiced, heard):
+def _lay(voiced: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray | None, float]:
     """Lay the voice's frames over the sound's: the path, and how sure it is; no path where the voice has no room."""
     if voiced.shape[1] >= heard.shape[1]:
         return None, 0.0
@@ -285,14 +293,14 @@ def _lay(voiced, heard):
     return path, float(np.clip(1 - fit / max(backwards, 1e-9), 0, 1))
 
 
-def _warp(distances):
+def _warp(distances: np.ndarray) -> tuple[np.ndarray, float]:
     """Give the best path (voice frame, sound frame) ``(L, 2)`` and the mean distance along it."""
     _, path = _librosa().sequence.dtw(C=distances, subseq=True, step_sizes_sigma=_STEPS, weights_mul=_WEIGHTS)
     path = path[::-1]
     return path, distances[path[:, 0], path[:, 1]].mean()
 
 
-def _librosa():
+def _librosa() -> ModuleType:
     try:
         import librosa
     except ImportError as error:

@@ -116,7 +116,7 @@ class TextAugmentation:
             del words[free[rng.integers(len(free))]]
         return " ".join(words)
 
-    def _paraphrase(self, text, rng):
+    def _paraphrase(self, text: str, rng: np.random.Generator) -> str:
         if text in self.groups:
             return self._choose(text, rng)
         commas = [place for place in range(len(text)) if text.startswith(_CLAUSE, place)]
@@ -126,21 +126,21 @@ class TextAugmentation:
                 return f"{self._choose(first, rng)}{_CLAUSE}{self._choose(rest, rng)}"
         return text
 
-    def _choose(self, text, rng):
+    def _choose(self, text: str, rng: np.random.Generator) -> str:
         """Give a paraphrase, if there is one and chance wants it."""
         if text not in self.groups or rng.random() >= self.chances["paraphrase"]:
             return text
         others = [other for other in self.groups[text] if other != text]
         return others[rng.integers(len(others))]
 
-    def _drop_particles(self, text, rng):
+    def _drop_particles(self, text: str, rng: np.random.Generator) -> str:
         for place in reversed(droppable_particles(text)):
             if rng.random() < self.chances["particle"]:
                 text = without_particle(text, place)
         return text
 
 
-def _turned(text):
+def _turned(text: str) -> str:
     """Put the clause before the first comma last; what closes the sentence stays at its end."""
     body = text.rstrip(".!?…~ ")
     first, comma, rest = body.partition(_CLAUSE)

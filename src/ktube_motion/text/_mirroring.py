@@ -1,11 +1,15 @@
 """Left and right swapped in words, to go with a mirrored motion."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from ..io._characters import normalize_text
 from ._tagging import load_kiwi, readable
+
+if TYPE_CHECKING:
+    from kiwipiepy import Token
 
 __all__ = ["count_unmirrored", "mirror_text", "mirror_tokens"]
 
@@ -104,7 +108,7 @@ def _mirrored_sentences(text: str) -> list[tuple[str, bool]]:
     return mirrored if changed else [(text, any(left for _, left in mirrored))]
 
 
-def _mirror_sentence(sentence):
+def _mirror_sentence(sentence: str) -> tuple[str, bool]:
     sides, stuck = _find_sides(sentence)
     if not sides:
         return sentence, stuck
@@ -114,7 +118,7 @@ def _mirror_sentence(sentence):
     return mirrored, False
 
 
-def _swap(text, sides):
+def _swap(text: str, sides: Sequence[re.Match[str]]) -> tuple[str, list[tuple[int, int]]]:
     """Put the other side for each; give the text and where the sides now stand."""
     pieces, spans, place, length = [], [], 0, 0
     for match in sides:
@@ -128,13 +132,13 @@ def _swap(text, sides):
     return "".join([*pieces, text[place:]]), spans
 
 
-def _other(side):
+def _other(side: str) -> str:
     if "".join(side.split()) in _OTHER_SIDE:
         return _OTHER_SIDE["".join(side.split())]
     return side.translate(str.maketrans("좌우", "우좌"))  # a list
 
 
-def _find_sides(sentence):
+def _find_sides(sentence: str) -> tuple[list[re.Match[str]], bool]:
     """Give the matches that are sides, and whether one among them has no twin."""
     matches = [match for match in _SIDES.finditer(sentence) if match[0] not in ("左右", "右左")]
     sides = [match for match in matches if match["stuck"] is None]
@@ -144,7 +148,7 @@ def _find_sides(sentence):
     return sides, len(matches) > len(sides) and any(match["stuck"] for match in matches)
 
 
-def _is_side(sentence, match, tags):
+def _is_side(sentence: str, match: re.Match[str], tags: Mapping[int, "Token"]) -> bool:
     """Is a lone 왼 or 오른 a side? 왼 always; 오른 before a part of the body, or where the tagger sees no verb."""
     if match[0] == "왼":
         return True
@@ -174,7 +178,7 @@ def mirror_tokens(tokens: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(word, pos) for word, (_, pos) in zip(words, tokens, strict=True)]
 
 
-def _mirror_word(tokens: Sequence[tuple[str, str]], i):
+def _mirror_word(tokens: Sequence[tuple[str, str]], i: int) -> str:
     word, pos = tokens[i]
     if word in ("왼", "오른", "좌", "우", "바른") and pos not in ("VERB", "ADJ", "OTHER"):
         return _OTHER_SIDE[word]

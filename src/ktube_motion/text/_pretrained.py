@@ -1,7 +1,5 @@
 """Text encoders on transformers models: KE-T5 and VL-KE-T5, CLIP, and any other encoder."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +7,18 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import CheckpointError, ConfigError, DataError, MissingDependencyError
+from ..errors import CheckpointError, ConfigError, DataError
 from ._encoders import clean_texts
+from ._model_loading import (
+    fingerprint_model,
+    load_model,
+    load_tokenizer,
+    pooled_t5,
+    token_limit,
+    transformers_library,
+)
 
 __all__ = ["ClipTextEncoder", "HFTextEncoder", "KeT5TextEncoder"]
-
-_PROBE = "오른손을 들어 흔든다. Hello 123"  # tells tokenizers apart by what they make of it
-_NO_LIMIT = 10**6  # transformers writes "no limit" as a huge number
 
 
 class _PretrainedTextEncoder:
@@ -46,8 +49,8 @@ class _PretrainedTextEncoder:
         self.dim: int
         self.batch_size: int
         self.dim, self.overflow, self.batch_size = dim, overflow, batch_size
-        self.max_tokens: int | None = max_tokens or _limit(model.config, tokenizer)
-        self.identity: str = f"{name}/{pooling}/{dim}/{_fingerprint(model, tokenizer)}"
+        self.max_tokens: int = max_tokens or token_limit(model.config, tokenizer)
+        self.identity: str = f"{name}/{pooling}/{dim}/{fingerprint_model(model, tokenizer)}"
         self.recipe = recipe
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
@@ -128,14 +131,14 @@ class _PretrainedTextEncoder:
         """Size of the states that `encode_states` and `encode_last_words` give."""
         return self.model.config.hidden_size
 
-    def _states(self, input_ids, attention_mask):
+    def _states(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
 
     def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """Run the model; one vector per row."""
         raise NotImplementedError
 
-    def _fitting(self, text, row):
+    def _fitting(self, text: str, row: int) -> list[str]:
         """Give the text, or its parts where it is too long and may be split."""
         length = len(self.tokenizer(text)["input_ids"])
         if length <= self.max_tokens:
@@ -205,8 +208,8 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
         if pooler not in ("mean", "simple", "none"):
             raise ConfigError("pooler is not known.", expected="'mean', 'simple' or 'none'", found=repr(pooler))
         self.pooler = pooler
-        kind = _pooled_t5() if pooler != "none" else _transformers().T5EncoderModel
-        model, missing = _load_model(kind, source, local_files_only)
+        kind = pooled_t5() if pooler != "none" else transformers_library().T5EncoderModel
+        model, missing = load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This T5 lacks weights of its pooler." if any("pooler" in name for name in missing) else "Incomplete.",
@@ -217,7 +220,7 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="ke-t5",
             pooling=pooler,
             dim=model.config.d_model,
@@ -227,7 +230,7 @@ class KeT5TextEncoder(_PretrainedTextEncoder):
             recipe=_recipe("ke-t5", source, tokenizer, pooler=pooler, max_tokens=max_tokens, overflow=overflow),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS["cls" if self.pooler == "simple" else "sqrt_mean"](states, attention_mask)
         return pooled if self.pooler == "none" else self.model.pooler(pooled)
@@ -267,15 +270,15 @@ class ClipTextEncoder(_PretrainedTextEncoder):
         device: torch.device | str = "cpu",
         local_files_only: bool = False,
     ) -> None:
-        kind = _transformers().CLIPTextModelWithProjection
-        model, missing = _load_model(kind, source, local_files_only)
+        kind = transformers_library().CLIPTextModelWithProjection
+        model, missing = load_model(kind, source, local_files_only)
         if missing:
             raise CheckpointError(
                 "This CLIP is incomplete.", where=source, found=f"no {', '.join(sorted(missing)[:4])}"
             )
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name="clip",
             pooling="projection",
             dim=model.config.projection_dim,
@@ -285,7 +288,7 @@ class ClipTextEncoder(_PretrainedTextEncoder):
             recipe=_recipe("clip", source, tokenizer, max_tokens=max_tokens, overflow=overflow),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model(input_ids=input_ids, attention_mask=attention_mask).text_embeds
 
 
@@ -336,7 +339,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
         self.pooling: str
         self.normalize: bool
         self.pooling, self.normalize = pooling, normalize
-        model, missing = _load_model(_transformers().AutoModel, source, local_files_only)
+        model, missing = load_model(transformers_library().AutoModel, source, local_files_only)
         # Sentence encoders are often saved without the head for BERT's own training, which is not used here.
         missing = {name for name in missing if not name.startswith("pooler.")}
         if missing:
@@ -345,7 +348,7 @@ class HFTextEncoder(_PretrainedTextEncoder):
             model = model.get_encoder()
         super().__init__(
             model.to(device),
-            _load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
+            load_tokenizer(source if tokenizer is None else tokenizer, local_files_only),
             name=model.config.model_type,
             pooling=pooling + ("-normalized" if normalize else ""),
             dim=model.config.hidden_size,
@@ -363,13 +366,13 @@ class HFTextEncoder(_PretrainedTextEncoder):
             ),
         )
 
-    def _pooled(self, input_ids, attention_mask):
+    def _pooled(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         states = self._states(input_ids, attention_mask)
         pooled = _POOLINGS[self.pooling](states, attention_mask)
         return nn.functional.normalize(pooled, dim=-1) if self.normalize else pooled
 
 
-def _recipe(kind, source, tokenizer, **options):
+def _recipe(kind: str, source: str | Path, tokenizer: object, **options: Any) -> dict[str, Any] | None:
     """Tell how an encoder is loaded again; None where its tokenizer was made elsewhere.
 
     A source that a file names is not fetched: only what the caller names is.
@@ -380,7 +383,7 @@ def _recipe(kind, source, tokenizer, **options):
     return {"kind": kind, **paths, **options, "local_files_only": True}
 
 
-def _sum(states, mask):
+def _sum(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * mask[..., None]).sum(1)
 
 
@@ -390,93 +393,3 @@ _POOLINGS = {
     "last": lambda states, mask: states[torch.arange(len(states)), mask.sum(1) - 1],
     "sqrt_mean": lambda states, mask: _sum(states, mask) / mask.sum(1, keepdim=True).sqrt(),
 }
-
-
-def _transformers():
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingDependencyError("transformers is not installed.", fix="pip install transformers") from error
-    return transformers
-
-
-def _pooled_t5():
-    """Give the class of VL-KE-T5's language model: a T5 encoder and its pooler's weights."""
-
-    class Pooler(nn.Module):
-        def __init__(self, size) -> None:
-            super().__init__()
-            self.dense1, self.layernorm = nn.Linear(size, size), nn.LayerNorm(size, eps=1e-12)
-
-        def forward(self, x):
-            return self.layernorm(self.dense1(x))
-
-    class PooledT5(_transformers().T5EncoderModel):
-        def __init__(self, config) -> None:
-            super().__init__(config)
-            self.pooler = Pooler(config.d_model)
-            self.post_init()
-
-    return PooledT5
-
-
-def _check_source(source):
-    """Give whether `source` is a folder; raise if it is a path to nothing."""
-    path = Path(source)
-    if path.is_dir():
-        return True
-    if isinstance(source, Path) or path.is_absolute() or len(path.parts) > 2 or str(source).startswith("."):
-        raise CheckpointError("There is no such folder.", where=source, fix="Give a model folder or a hub id.")
-    return False
-
-
-def _load_model(kind, source, local_files_only):
-    """Load weights in float32; give the model and the set of weights the checkpoint lacks."""
-    from safetensors import SafetensorError
-
-    local = _check_source(source)
-    try:
-        model, report = kind.from_pretrained(
-            str(source), local_files_only=local or local_files_only, output_loading_info=True, dtype=torch.float32
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise CheckpointError("Cannot load this model.", where=source, found=error) from error
-    return model, set(report["missing_keys"])
-
-
-def _load_tokenizer(source, local_files_only):
-    if not isinstance(source, (str, Path)):
-        return source
-    local = _check_source(source)
-    # KE-T5 ships spiece.model alone, which says nothing of its class.
-    sentencepiece = local and (Path(source) / "spiece.model").is_file()
-    kind = _transformers().T5Tokenizer if sentencepiece else _transformers().AutoTokenizer
-    try:
-        return kind.from_pretrained(str(source), local_files_only=local or local_files_only)
-    except ImportError as error:
-        raise MissingDependencyError(
-            "This tokenizer needs sentencepiece and protobuf.", where=source, fix='pip install "ktube_motion[korean]"'
-        ) from error
-    except (OSError, ValueError, RuntimeError, TypeError) as error:
-        raise CheckpointError("Cannot load this tokenizer.", where=source, found=error) from error
-
-
-def _limit(config, tokenizer):
-    """Find how many tokens the model reads: the least of what model and tokenizer say, else 512."""
-    limits = [tokenizer.model_max_length]
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions:
-        # RoBERTa and its kin number positions from behind the padding token.
-        shifted = any(family in config.model_type for family in ("roberta", "camembert"))
-        limits.append(positions - (config.pad_token_id + 1 if shifted else 0))
-    return min((limit for limit in limits if limit < _NO_LIMIT), default=512)
-
-
-def _fingerprint(model, tokenizer):
-    """Hash a sample of every weight, and the tokenizer's reading of one sentence."""
-    digest = hashlib.sha256(json.dumps(tokenizer(_PROBE)["input_ids"]).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        sample = weight.detach().flatten()
-        sample = torch.cat((sample[:64], sample[-64:])).float().cpu().numpy()
-        digest.update(f"{name}{tuple(weight.shape)}".encode() + sample.tobytes())
-    return digest.hexdigest()[:12]

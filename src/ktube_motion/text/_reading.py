@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ._latin import read_latin
 
@@ -45,11 +45,11 @@ def read_words_aloud(words: Sequence[str]) -> list[str]:
     return [_read_word(word, after) for word, after in zip(plain, following, strict=False)]
 
 
-def _read_word(word, following):
+def _read_word(word: str, following: str) -> str:
     return _PIECE.sub(lambda match: _read(match, following), word)
 
 
-def _plain(letter):
+def _plain(letter: str) -> str:
     """Write a sign as the letters it stands for: ㎏, ％, ². Single jamo stay: they would no longer be letters."""
     if "\u3130" <= letter <= "\u318f":
         return letter
@@ -63,7 +63,7 @@ def count_syllables(word: str) -> float:
     )
 
 
-def _silent(letter):
+def _silent(letter: str) -> bool:
     return "\u1100" <= letter <= "\u11ff" or "\u3130" <= letter <= "\u318f"  # single jamo: laughter, ㅋㅋㅋ
 
 
@@ -80,7 +80,7 @@ _NATIVE_ONES = ("", "한", "두", "세", "네", "다섯", "여섯", "일곱", "�
 _NATIVE_TENS = ("", "열", "스물", "서른", "마흔", "쉰", "예순", "일흔", "여든", "아흔")
 
 
-def _sino(digits):
+def _sino(digits: str) -> str:
     """Read a whole number: 1234 is 천이백삼십사. One too long for any name, or with a leading zero, digit by digit."""
     if (digits[0] == "0" and len(digits) > 1) or len(digits) > 4 * len(_MYRIADS):
         return digits.translate(_SPOKEN_DIGITS)
@@ -95,13 +95,13 @@ def _sino(digits):
     return spoken or "영"
 
 
-def _sino_digit(digit, unit):
+def _sino_digit(digit: str, unit: str) -> str:
     if digit == "0":
         return ""
     return unit if digit == "1" and unit else _DIGITS[int(digit)] + unit
 
 
-def _native(number):
+def _native(number: int) -> str:
     tens, ones = divmod(number, 10)
     return "스무" if number == 20 else _NATIVE_TENS[tens] + _NATIVE_ONES[ones]
 
@@ -121,7 +121,7 @@ _COUNTERS = sorted({*_NATIVE.split(), *_NOT_NATIVE.split()}, key=len, reverse=Tr
 _NATIVE_COUNTERS = set(_NATIVE.split())
 
 
-def _with_counter(digits, after):
+def _with_counter(digits: str, after: str) -> str:
     """Read a whole number before its counter, which the text after it begins with."""
     counter = next((counter for counter in _COUNTERS if after.startswith(counter)), "")
     number = int(digits) if len(digits) < 3 else 100
@@ -134,7 +134,7 @@ def _with_counter(digits, after):
     return _sino(digits)
 
 
-def _number(text, after=""):
+def _number(text: str, after: str = "") -> str:
     """Read a number with its sign, commas and point."""
     sign = {"-": "마이너스", "+": "플러스"}.get(text[0], "")
     whole, point, fraction = text.lstrip("+-").replace(",", "").partition(".")
@@ -174,40 +174,40 @@ _PIECE = re.compile(
 )
 
 
-def _read(match, following):
+def _read(match: re.Match[str], following: str) -> str:
     """Read one piece of a word; `following` is the word after it."""
     kind, found = next((name, match[name]) for name in _KINDS if match[name] is not None)
     return _KINDS[kind](found, match, following)
 
 
-def _read_date(found, match, following):
+def _read_date(found: str, match: re.Match[str], following: str) -> str:
     year, month, day = re.split(r"[-./]", found)
     return f"{_sino(year)}년{_with_counter(month.lstrip('0') or '0', '월')}월{_sino(day.lstrip('0') or '0')}일"
 
 
-def _read_clock(found, match, following):
+def _read_clock(found: str, match: re.Match[str], following: str) -> str:
     hour, minute, *second = [part.lstrip("0") or "0" for part in found.split(":")]
     spoken = f"{_with_counter(hour, '시')}시" + (f"{_sino(minute)}분" if minute != "0" else "")
     return spoken + "".join(f"{_sino(part)}초" for part in second)
 
 
-def _read_fraction(found, match, following):
+def _read_fraction(found: str, match: re.Match[str], following: str) -> str:
     above, below = found.split("/")
     return f"{_sino(below)}분의{_sino(above)}"
 
 
-def _read_measure(found, match, following):
+def _read_measure(found: str, match: re.Match[str], following: str) -> str:
     if match["unit"]:
         return _number(found) + _UNITS[match["unit"].lower()]
     after = match.string[match.end() :]
     return _number(found, after or following)
 
 
-def _read_price(found, match, following):
+def _read_price(found: str, match: re.Match[str], following: str) -> str:
     return _number(found[1:]) + _CURRENCIES[found[0]]
 
 
-_KINDS = {
+_KINDS: dict[str, Callable[[str, re.Match[str], str], str]] = {
     "telephone": lambda found, match, following: found.replace("-", "").translate(_SPOKEN_DIGITS),
     "date": _read_date,
     "clock": _read_clock,

@@ -92,7 +92,7 @@ class SequenceTextEncoder:
                 row[place] = part.mean(0)
         return rows
 
-    def _states(self, texts):
+    def _states(self, texts: Sequence[str]) -> list[torch.Tensor]:
         """Give ``(S_i, dim)`` for each text."""
         if hasattr(self.encoder, "encode_states"):
             return self.encoder.encode_states(texts)
@@ -102,7 +102,7 @@ class SequenceTextEncoder:
         return [torch.stack([vectors[part] for part in row]) if row else torch.zeros(0, self.dim) for row in parts]
 
 
-def _parts(text, dictionary):
+def _parts(text: str, dictionary: bool) -> list[str]:
     """Cut a text into its clauses, and those into words."""
     clauses = [clause.strip() for clause in _CLAUSE_END.split(text) if clause.strip()]
     words = [word for word, kind in tag_korean(text) if kind not in ("ADP", "AUX")] if dictionary else []

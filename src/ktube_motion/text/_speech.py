@@ -45,6 +45,9 @@ class KoreanVoice:
         with ExitStack() as stack:
             self._log = stack.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log)
+            assert self._process.stdin is not None  # both are pipes
+            assert self._process.stdout is not None
+            self._stdin, self._stdout = self._process.stdin, self._process.stdout
             stack.callback(self._end)
             self.sample_rate = int(self._line())
             self._stack = stack.pop_all()
@@ -56,40 +59,40 @@ class KoreanVoice:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def _end(self):
+    def _end(self) -> None:
         self._process.kill()
         with suppress(BrokenPipeError):  # what it was still to read
-            self._process.stdin.close()
-        self._process.stdout.close()
+            self._stdin.close()
+        self._stdout.close()
         self._process.wait()
 
-    def _say(self, word):
+    def _say(self, word: str) -> np.ndarray:
         """Give a word as sound, float32 ``(N,)``; nothing for what cannot be said."""
         try:
-            self._process.stdin.write("".join(word.split()).encode() + b"\n")
-            self._process.stdin.flush()
+            self._stdin.write("".join(word.split()).encode() + b"\n")
+            self._stdin.flush()
         except OSError:
             raise self._failure() from None
         size = 2 * int(self._line())
-        data = self._process.stdout.read(size)
+        data = self._stdout.read(size)
         if len(data) < size:
             raise self._failure()
         return np.frombuffer(data, np.int16).astype(np.float32) / 32768
 
-    def _line(self):
-        line = self._process.stdout.readline()
+    def _line(self) -> bytes:
+        line = self._stdout.readline()
         if not line.endswith(b"\n"):
             raise self._failure()
         return line
 
-    def _failure(self):
+    def _failure(self) -> KtubeError:
         self._process.wait()
         self._log.seek(0)
         lines = self._log.read().decode("utf-8", "replace").strip().splitlines()
         return KtubeError("eSpeak NG failed.", found=lines[-1] if lines else f"exit status {self._process.returncode}")
 
 
-def _find_espeak():
+def _find_espeak() -> tuple[str, str]:
     """Give the paths of eSpeak NG's library and data; data "" is where the library looks by itself."""
     from ctypes.util import find_library
 

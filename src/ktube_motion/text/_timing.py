@@ -103,7 +103,7 @@ def estimate_words(text: str, start: float, end: float) -> tuple[Word, ...]:
     )
 
 
-def _lengths(texts):
+def _lengths(texts: Sequence[str]) -> list[tuple[float, float]]:
     """Give, for each word, the syllables it takes and those of the pause after it."""
     said = [max(count_syllables(word), LEAST) for word in read_words_aloud(texts)]
     return [
@@ -111,7 +111,7 @@ def _lengths(texts):
     ]
 
 
-def _pause(word, last):
+def _pause(word: str, last: bool) -> float:
     bare = word.rstrip(_CLOSING)
     if bare.endswith((".", "?", "!", "…", "。", "？", "！")):
         return _LAST if last else _SENTENCE
@@ -192,7 +192,7 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
     return (_fill_in(words, cue.end) if inside else ()) or estimate_words(cue.text, cue.start, cue.end)
 
 
-def _fill_in(words, end):
+def _fill_in(words: Sequence[Word], end: float) -> tuple[Word, ...]:
     """Give words of no length some time: that before the next word, else a share of a neighbour's."""
     groups = split_where(words, lambda before, word: before.end > before.start or word.end > before.start)
     ends = [*(group[0].start for group in groups[1:]), end]
@@ -212,7 +212,7 @@ def _fill_in(words, end):
     return tuple(filled)
 
 
-def _share(words, end):
+def _share(words: Sequence[Word], end: float) -> list[Word]:
     """Let words share the time from the start of the first to `end`; only that start is known."""
     shared = estimate_words(" ".join(word.text for word in words), words[0].start, end)
     known = words[0].source if words[0].end > words[0].start else "estimated"
@@ -252,5 +252,8 @@ def shift_words(words: Sequence[Word], by: float, seconds: float) -> tuple[Word,
     >>> shift_words([Word(9.98, 10.4, "네"), Word(10.4, 12.6, "그래요")], -10, 2.5)
     (Word(start=0.0, end=0.4..., text='네', source='given'), Word(start=0.4..., end=2.5, text='그래요', source='given'))
     """
-    inside = lambda time: min(max(time + by, 0.0), seconds)  # noqa: E731
+
+    def inside(time: float) -> float:
+        return min(max(time + by, 0.0), seconds)
+
     return tuple(replace(word, start=inside(word.start), end=inside(word.end)) for word in words)

@@ -1,6 +1,6 @@
 """What is being said at each moment: words as vectors, laid on the grid of the motion tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -40,10 +40,11 @@ class WordEncoder(Protocol):
 class _Reader:
     """Encodes each different string once, as long as it is not long ago."""
 
-    def __init__(self, read):
-        self.read, self.known = read, {}
+    def __init__(self, read: Callable[[list[str]], Iterable[torch.Tensor]]) -> None:
+        self.read = read
+        self.known: dict[str, torch.Tensor] = {}
 
-    def __call__(self, texts):
+    def __call__(self, texts: Sequence[str]) -> torch.Tensor:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
             self.known.update(zip(new, self.read(new), strict=True))
@@ -109,7 +110,7 @@ class ContextWordEncoder:
     >>> ContextWordEncoder(KeT5TextEncoder("checkpoints/ke-t5-base", pooler="none"))  # doctest: +SKIP
     """
 
-    def __init__(self, encoder, *, before: int = 8) -> None:
+    def __init__(self, encoder: Any, *, before: int = 8) -> None:
         self.encoder: Any
         self.before: int
         self.encoder, self.before = encoder, before
@@ -138,11 +139,11 @@ def word_encoder(encoder: TextEncoder) -> WordEncoder:
     return ContextWordEncoder(encoder) if hasattr(encoder, "encode_last_words") else WindowWordEncoder(encoder)
 
 
-def _windows(words, before):
+def _windows(words: Sequence[str], before: int) -> list[str]:
     return [" ".join(words[max(0, k - before) : k + 1]) for k in range(len(words))]
 
 
-def _dictionary_form(word):
+def _dictionary_form(word: str) -> str:
     """Give a word without particles and endings, as a dictionary lists it; itself where nothing is left."""
     return " ".join(form for form, kind in tag_korean(word) if kind not in ("ADP", "AUX")) or word
 
@@ -204,7 +205,9 @@ def word_track(
     return track
 
 
-def _times(begins, ends, shares, num_tokens, tokens_per_second):
+def _times(
+    begins: np.ndarray, ends: np.ndarray, shares: np.ndarray, num_tokens: int, tokens_per_second: float
+) -> np.ndarray:
     """Give the six numbers of each row; times in seconds, from the middle of the token."""
     rows = np.arange(num_tokens)
     found = np.zeros((num_tokens, NUM_TIMES), np.float32)

@@ -1,7 +1,7 @@
 """From subtitles to sentences a motion can accompany, and from texts to data set entries."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -85,7 +85,7 @@ def utterances(
     ]
 
 
-def _turn_utterances(cues, min_seconds, max_seconds, max_pause):
+def _turn_utterances(cues: Sequence[Cue], min_seconds: float, max_seconds: float, max_pause: float) -> list[Utterance]:
     """Cut what one speaker says without a break by others."""
     words = [word for cue in cues for word in _spoken_words(cue)]
     parts = []
@@ -95,7 +95,7 @@ def _turn_utterances(cues, min_seconds, max_seconds, max_pause):
     return [_utterance(part) for part in _merge_short(parts, min_seconds, max_seconds, max_pause)]
 
 
-def _in_order(cues):
+def _in_order(cues: Iterable[Cue]) -> Iterator[Cue]:
     time = -math.inf
     for number, cue in enumerate(cues, 1):
         if not (time <= cue.start < cue.end < math.inf):
@@ -110,7 +110,7 @@ def _in_order(cues):
         yield cue
 
 
-def _spoken_words(cue):
+def _spoken_words(cue: Cue) -> list[_Spoken]:
     """Give every word of a cue its time, and until when it can be taken to be heard."""
     words = timed_words(cue)
     ends = [*(word.start for word in words[1:]), cue.end]
@@ -121,11 +121,12 @@ def _spoken_words(cue):
     ]
 
 
-def _sentences(words):
+def _sentences(words: Sequence[_Spoken]) -> list[list[_Spoken]]:
     """Cut words at Kiwi's sentence ends; a word that holds one goes to the sentence it starts in."""
     sentences = load_kiwi().split_into_sents(readable(" ".join(word.text for word in words)))
     starts = [sentence.start for sentence in sentences[1:]]
-    parts, place = [[]], 0
+    parts: list[list[_Spoken]] = [[]]
+    place = 0
     for word in words:
         if starts and place >= starts[0]:
             while starts and place >= starts[0]:
@@ -136,11 +137,11 @@ def _sentences(words):
     return [part for part in parts if part]
 
 
-def _seconds(words):
+def _seconds(words: Sequence[_Spoken]) -> float:
     return words[-1].end - words[0].start
 
 
-def _shorten(words, min_seconds, max_seconds):
+def _shorten(words: list[_Spoken], min_seconds: float, max_seconds: float) -> list[list[_Spoken]]:
     """Cut a sentence at its best pauses until no part is too long."""
     todo, done = [words], []
     while todo:
@@ -153,14 +154,16 @@ def _shorten(words, min_seconds, max_seconds):
     return done
 
 
-def _cut_value(words, i, min_seconds):
+def _cut_value(words: Sequence[_Spoken], i: int, min_seconds: float) -> tuple[bool, float, bool, float]:
     """Say how good a cut before word `i` is: sides long enough, longest pause, between cues, near the middle."""
     before, after = words[i - 1], words[i]
     shorter = min(before.end - words[0].start, words[-1].end - after.start)
     return shorter >= min_seconds, round(after.start - before.word.end, 1), after.first, shorter
 
 
-def _merge_short(parts, min_seconds, max_seconds, max_pause):
+def _merge_short(
+    parts: Iterable[list[_Spoken]], min_seconds: float, max_seconds: float, max_pause: float
+) -> list[list[_Spoken]]:
     """Join parts that are too short to the nearer neighbour that has room."""
     parts, i = list(parts), 0
     while i < len(parts):
@@ -181,7 +184,7 @@ def _merge_short(parts, min_seconds, max_seconds, max_pause):
     return parts
 
 
-def _utterance(words):
+def _utterance(words: Sequence[_Spoken]) -> Utterance:
     text = " ".join(word.text for word in words)
     return Utterance(words[0].start, words[-1].end, text, tuple(word.word for word in words))
 
@@ -224,9 +227,9 @@ def caption_entries(
     texts: Sequence[Utterance],
     num_frames: int,
     *,
+    min_frames: int,
+    max_frames: int | None,
     fps: float = 20.0,
-    min_frames: int = 40,
-    max_frames: int | None = 199,
     limit_clip: bool = True,
 ) -> tuple[list[CaptionEntry], dict[str, int]]:
     """List what a clip adds to a text-to-motion data set, by the published protocol.
@@ -237,11 +240,11 @@ def caption_entries(
         Texts of one clip, times in seconds from its start; 0 to 0 (or NaN) is the whole clip.
     num_frames : int
         Length of the clip's motion.
+    min_frames, max_frames : int
+        Limits of the clip and of each part; `evaluation.EvaluationConfig` knows those of the data sets. Training on
+        tokens takes 1 and None.
     fps : float
         Frames per second. For motion tokens: tokens per second, ``fps / frames_per_token``.
-    min_frames, max_frames : int
-        Limits of the clip and of each part. The defaults are those of evaluation on HumanML3D (KIT-ML: 24 to 199);
-        training on tokens takes 1 and None.
     limit_clip : bool
         Whether a clip outside the limits loses its texts about parts of it too, as published.
 
@@ -256,7 +259,7 @@ def caption_entries(
     Examples
     --------
     >>> texts = [Utterance(0, 0, "걷는다"), Utterance(2.0, 7.5, "돈다"), Utterance(1.0, 2.0, "선다")]
-    >>> entries, counts = caption_entries(texts, 199)
+    >>> entries, counts = caption_entries(texts, 199, min_frames=40, max_frames=199)
     >>> [(entry.start, entry.stop, len(entry.texts)) for entry in entries], counts
     ([(40, 150, 1), (0, 199, 1)], {'too_short': 1, 'too_long': 0})
     """
@@ -286,7 +289,7 @@ def caption_entries(
     return entries, counts
 
 
-def _entry(start, stop, texts, fps):
+def _entry(start: int, stop: int, texts: Iterable[Utterance], fps: float) -> CaptionEntry:
     seconds = (stop - start) / fps
     return CaptionEntry(
         start, stop, tuple(replace(text, words=shift_words(text.words, -start / fps, seconds)) for text in texts)

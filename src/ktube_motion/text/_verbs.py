@@ -5,7 +5,10 @@ decides by frequency; for gestures what the verb stands with decides better.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kiwipiepy import Token
 
 __all__ = ["main_verbs"]
 
@@ -59,7 +62,7 @@ def main_verbs(morphemes: Sequence[Any]) -> dict[int, str]:
     return verbs
 
 
-def _is_auxiliary(morphemes, i):
+def _is_auxiliary(morphemes: Sequence["Token"], i: int) -> bool:
     """Auxiliaries follow a connective ending, perhaps with a particle (들지는 않다), or a bound noun (척하다)."""
     before = i - 1
     while before >= 0 and morphemes[before].tag in ("JX", "JKO", "JKS") and before > 0:
@@ -69,7 +72,7 @@ def _is_auxiliary(morphemes, i):
     return before >= 0 and morphemes[before].tag.partition("-")[0] in _BEFORE_AUXILIARY
 
 
-def _lemma(morphemes, i, tag):
+def _lemma(morphemes: Sequence["Token"], i: int, tag: str) -> str:
     morpheme = morphemes[i]
     lemma = _ALWAYS.get(morpheme.lemma, morpheme.lemma)
     noun, particle = _companion(morphemes, i)
@@ -88,7 +91,7 @@ def _lemma(morphemes, i, tag):
     return lemma
 
 
-def _companion(morphemes, i):
+def _companion(morphemes: Sequence["Token"], i: int) -> tuple[str, str]:
     """Give (noun, particle's tag) of what stands before a verb; adverbs between are passed over."""
     j = i - 1
     while j >= 0 and (morphemes[j].tag == "MAG" or morphemes[j].form in ("혼자", "함께")):
@@ -101,7 +104,7 @@ def _companion(morphemes, i):
     return (morphemes[j - 1].form if j else ""), tag
 
 
-def _has_object(morphemes, i):
+def _has_object(morphemes: Sequence["Token"], i: int) -> bool:
     """Is there an object since the last verb?"""
     for morpheme in reversed(morphemes[:i]):
         if morpheme.tag == "JKO":
@@ -111,7 +114,7 @@ def _has_object(morphemes, i):
     return False
 
 
-def _drops_l(morphemes, i):
+def _drops_l(morphemes: Sequence["Token"], i: int) -> bool:
     """Does an ending follow before which ㄹ is lost?"""
     return i + 1 < len(morphemes) and morphemes[i + 1].form[:1] in (
         "는",
@@ -127,7 +130,7 @@ def _drops_l(morphemes, i):
     )
 
 
-def _is_verb_form(morphemes, i):
+def _is_verb_form(morphemes: Sequence["Token"], i: int) -> bool:
     """Is this the stem of a verb before 는 and a noun, or before 세요 and 시고?"""
     start = i == 0 or morphemes[i - 1].tag == "JKO" or morphemes[i - 1].end < morphemes[i].start
     if not start or i + 1 >= len(morphemes) or morphemes[i + 1].start != morphemes[i].end:

@@ -92,8 +92,8 @@ class WordVectorizer:
     def __getitem__(self, token: str | tuple[str, str]) -> tuple[np.ndarray, np.ndarray]:
         """Give (vector ``(dim,)``, pos ``(15,)``) of ``"word/POS"`` or of a (word, POS) pair."""
         word, pos = _split_token(token) if isinstance(token, str) else token
-        kind = _VIP_CLASS.get(word, pos) if word in self._rows else "OTHER"
-        kind = POS_CLASSES.index(kind) if kind in POS_CLASSES else -1
+        name = _VIP_CLASS.get(word, pos) if word in self._rows else "OTHER"
+        kind = POS_CLASSES.index(name) if name in POS_CLASSES else -1
         return self._vectors[self._rows.get(word, self._rows["unk"])].copy(), self._one_hot[kind].copy()
 
     def encode_tokens(
@@ -129,11 +129,11 @@ class WordVectorizer:
         return f"WordVectorizer({str(self.folder)!r}: {len(self)} words, {self.dim}-d)"
 
 
-def _misfit(folder, expected, found):
+def _misfit(folder: str | Path, expected: object, found: object) -> FormatError:
     return FormatError("The word vector files do not fit.", where=folder, expected=expected, found=found)
 
 
-def _split_token(token):
+def _split_token(token: str) -> list[str]:
     parts = token.split("/")
     if len(parts) != 2:
         raise FormatError("A token is malformed.", expected="word/POS", found=repr(token))

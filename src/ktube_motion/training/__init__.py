@@ -1,6 +1,7 @@
 """Training tokenizer, evaluator and transformer with one loop on Hugging Face Accelerate."""
 
 from ._augmentation import MotionAugmentation
+from ._corpus_dataset import CorpusDataset, collate_clips
 from ._datasets import ClipTable, WindowSampler
 from ._device import Capabilities, capabilities
 from ._evaluator import EvaluatorTraining, train_evaluator
@@ -13,6 +14,7 @@ from ._utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, t
 __all__ = [
     "Capabilities",
     "ClipTable",
+    "CorpusDataset",
     "EvaluatorTraining",
     "KnownTexts",
     "LoopConfig",
@@ -25,6 +27,7 @@ __all__ = [
     "UtteranceSet",
     "WindowSampler",
     "capabilities",
+    "collate_clips",
     "encode_texts",
     "fit",
     "learning_rate",

@@ -79,7 +79,7 @@ class TokenizerTraining(LoopConfig):
 
 
 class _TokenizerTask:
-    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe": "min"}  # noqa: RUF012
+    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe_mm": "min"}  # noqa: RUF012
 
     def __init__(self, config, corpus, evaluator, file=None):
         self.config = config
@@ -184,7 +184,7 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
     Returns
     -------
     figures : dict of str to float
-        ``mpjpe`` and ``mpjpe_root`` (millimetres, global and with the roots
+        ``mpjpe_mm`` and ``root_mpjpe_mm`` (millimetres, global and with the roots
         laid on each other), ``codebook_use`` (share of codes that occur).
 
     Raises
@@ -205,8 +205,8 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
         frames += len(found)
     scale = 1000 * skeleton.metres_per_unit
     return {
-        "mpjpe": float(errors[0] / frames) * scale,
-        "mpjpe_root": float(errors[1] / frames) * scale,
+        "mpjpe_mm": float(errors[0] / frames) * scale,
+        "root_mpjpe_mm": float(errors[1] / frames) * scale,
         "codebook_use": codebook_use(torch.cat(tokens), tokenizer.config.num_codes),
     }
 
@@ -230,7 +230,7 @@ def train_tokenizer(
     corpus : Corpus
         With Mean and Std, and clips in train and val.
     output : path
-        See `fit`; ``best_mpjpe/`` and ``last/`` hold tokenizers.
+        See `fit`; ``best_mpjpe_mm/`` and ``last/`` hold tokenizers.
     evaluator : MotionEvaluator, optional
         Also keeps ``best_fid/``, ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
     start : MotionTokenizer, optional

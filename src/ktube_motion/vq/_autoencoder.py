@@ -110,7 +110,7 @@ class ResidualBlock(nn.Module):
         return self.conv2(hidden).add_(x)
 
 
-def _dilations(config):
+def _dilations(config: "TokenizerConfig") -> list[int]:
     """Give the dilations of one residual stack, widest first."""
     return [config.dilation_growth_rate**k for k in reversed(range(config.depth))]
 
@@ -134,7 +134,7 @@ class _Level(nn.Module):
         return x
 
 
-def _padding(mask, frames):
+def _padding(mask: torch.Tensor | None, frames: int) -> torch.Tensor | None:
     """Turn a token mask ``(B, L)`` into the padding ``(B, 1, frames)`` of a finer level."""
     if mask is None:
         return None

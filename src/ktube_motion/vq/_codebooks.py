@@ -1,6 +1,6 @@
 """The interface of all quantizers, and T2M-GPT's codebooks behind it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -147,11 +147,11 @@ class Quantizer(nn.Module):
         prefix = tokens.shape if self.num_quantizers == 1 else tokens.shape[:-1]
         return self._lookup(tokens.reshape(-1, self.num_quantizers)).unflatten(0, prefix)
 
-    def _shaped(self, tokens, prefix):
+    def _shaped(self, tokens: torch.Tensor, prefix: torch.Size) -> torch.Tensor:
         shape = prefix if self.num_quantizers == 1 else (*prefix, self.num_quantizers)
         return tokens.reshape(shape)
 
-    def _counts(self, tokens):
+    def _counts(self, tokens: torch.Tensor) -> torch.Tensor:
         """Count how often each code occurs, ``(Q, num_codes)``; over all processes in training."""
         columns = tokens.T.masked_fill(tokens.T == PADDING, self.num_codes)
         counts = torch.zeros(len(columns), self.num_codes + 1, dtype=self._dtype, device=tokens.device)
@@ -160,22 +160,26 @@ class Quantizer(nn.Module):
         return sum_over_processes(counts) if self.training else counts
 
     @property
-    def _dtype(self):
+    def _dtype(self) -> torch.dtype:
         return torch.float32
 
-    def _quantize(self, vectors, mask):
+    def _quantize(
+        self, vectors: torch.Tensor, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Map ``(N, C)`` to quantized ``(N, C)``, tokens ``(N, Q)`` and the loss."""
         raise NotImplementedError
 
-    def _lookup(self, tokens):
+    def _lookup(self, tokens: torch.Tensor) -> torch.Tensor:
         """Map tokens ``(N, Q)`` to vectors ``(N, C)``."""
         raise NotImplementedError
 
-    def _learn(self, vectors, tokens, mask, counts):
+    def _learn(
+        self, vectors: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor | None, counts: torch.Tensor
+    ) -> None:
         """Update the codebook from one batch; by default gradients do it."""
 
 
-def _scramble(numbers):
+def _scramble(numbers: torch.Tensor) -> torch.Tensor:
     """Hash integers to 32 random-looking bits.
 
     Draws for re-seeding come from a saved counter through this hash, not from
@@ -220,7 +224,12 @@ class VectorQuantizer(Quantizer):
     (torch.Size([3, 5, 2]), torch.Size([3, 5]))
     """
 
-    training_state = ("ema_count", "ema_sum", "initialised", "updates")
+    training_state: ClassVar[tuple[str, ...]] = ("ema_count", "ema_sum", "initialised", "updates")
+    codebook: torch.Tensor
+    ema_count: torch.Tensor
+    ema_sum: torch.Tensor
+    initialised: torch.Tensor
+    updates: torch.Tensor
 
     def __init__(
         self, num_codes: int, code_dim: int, *, ema: bool, reseed: bool, decay: float = 0.99, beta: float = 1.0
@@ -245,16 +254,18 @@ class VectorQuantizer(Quantizer):
 
     @property
     @override
-    def _dtype(self):
+    def _dtype(self) -> torch.dtype:
         return self.codebook.dtype
 
     @override
-    def _load_from_state_dict(self, *args, **kwargs):
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._seen = False
 
     @override
-    def _quantize(self, vectors, mask):
+    def _quantize(
+        self, vectors: torch.Tensor, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if self.training and not self._seen:
             self._start(vectors.detach(), mask)
         codebook = self.codebook
@@ -268,11 +279,11 @@ class VectorQuantizer(Quantizer):
         return vectors + (codes - vectors).detach(), tokens[:, None], loss
 
     @override
-    def _lookup(self, tokens):
+    def _lookup(self, tokens: torch.Tensor) -> torch.Tensor:
         return F.embedding(tokens[:, 0], self.codebook)
 
     @torch.no_grad()
-    def _start(self, vectors, mask):
+    def _start(self, vectors: torch.Tensor, mask: torch.Tensor | None) -> None:
         """Take the first vectors of the first batch as codes."""
         self._seen = True  # asking the buffer itself at every step would stall a GPU
         if self.initialised:
@@ -284,7 +295,9 @@ class VectorQuantizer(Quantizer):
 
     @torch.no_grad()
     @override
-    def _learn(self, vectors, tokens, mask, counts):
+    def _learn(
+        self, vectors: torch.Tensor, tokens: torch.Tensor, mask: torch.Tensor | None, counts: torch.Tensor
+    ) -> None:
         if self.ema:
             index = tokens[:, 0].masked_fill(tokens[:, 0] == PADDING, self.num_codes)
             sums = vectors.new_zeros(self.num_codes + 1, self.code_dim).index_add_(0, index, vectors)[:-1]
@@ -299,7 +312,7 @@ class VectorQuantizer(Quantizer):
             self._put(((self.ema_count if self.ema else counts[0]) < 1) & (total > 0), rows)
         self.updates += 1
 
-    def _draw(self, total):
+    def _draw(self, total: torch.Tensor) -> torch.Tensor:
         """Draw one vector for each code, each from its own stretch of the batch, so that no two are the same."""
         codes = torch.arange(self.num_codes + 1, device=total.device)
         edges = codes * total // self.num_codes
@@ -307,7 +320,9 @@ class VectorQuantizer(Quantizer):
         inside = noise[:-1] % (edges[1:] - edges[:-1]).clamp_min(1)
         return (edges[:-1] + inside + noise[-1]) % total
 
-    def _rows(self, vectors, mask, pick):
+    def _rows(
+        self, vectors: torch.Tensor, mask: torch.Tensor | None, pick: Callable[[torch.Tensor], torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the valid vectors of the whole batch, over all processes, whose numbers `pick` chooses."""
         size, rank = world()
         totals = torch.zeros(size, dtype=torch.long, device=vectors.device)
@@ -323,7 +338,7 @@ class VectorQuantizer(Quantizer):
         noise = (noise.to(rows.dtype) / 2**32 - 0.5).view_as(rows) * 0.02 / self.code_dim**0.5
         return rows + noise * (total < self.num_codes), total
 
-    def _put(self, where, rows):
+    def _put(self, where: torch.Tensor, rows: torch.Tensor) -> None:
         """Replace the codes `where` is True by `rows`, with a count of 1."""
         column = where[:, None]
         self.codebook.copy_(torch.where(column, rows, self.codebook))
@@ -332,7 +347,7 @@ class VectorQuantizer(Quantizer):
             self.ema_sum.copy_(torch.where(column, rows, self.ema_sum))
 
 
-def _mean_square(difference, mask):
+def _mean_square(difference: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Give the mean square over the valid rows of ``(N, C)``."""
     square = difference.square()
     if mask is None:

@@ -119,7 +119,7 @@ class TokenizerConfig:
         object.__setattr__(self, "quantizer_options", _as_loaded(self.quantizer_options))
         check_quantizer(self)
 
-    def _check(self, name, fits, expected):
+    def _check(self, name: str, fits: bool, expected: str) -> None:
         if not fits:
             raise ConfigError(f"{name} cannot be this.", expected=expected, found=repr(getattr(self, name)))
 
@@ -145,15 +145,15 @@ _LEAST = {
 }
 
 
-def _is_integer(value, least):
+def _is_integer(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _as_loaded(options):
+def _as_loaded(options: Mapping[str, Any]) -> dict[str, Any]:
     """Give a quantizer's options as config.json gives them back: a saved config equals its loaded self."""
     try:
         return dict(json.loads(json.dumps(options, allow_nan=False)))

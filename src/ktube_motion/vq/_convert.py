@@ -4,6 +4,7 @@ Their file is ``{'net': state_dict}``. The weights say nearly everything about
 the network; what they cannot say are hints.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,9 @@ DATA_SETS = {"t2m": ("smpl_22", 20.0), "kit": ("kit_21", 12.5), "hands": ("smplh
 ASSUMED_COUNT = 8.0
 
 
-def _prefixes(config):
+def _prefixes(config: TokenizerConfig) -> dict[str, str]:
     """Write the key map out for one network: pairs of key beginnings."""
-    pairs = {}
+    pairs: dict[str, str] = {}
     for level in range(config.down_t):
         for block in range(config.depth):
             places = {"level": level, "level_2": level + 2, "block": block}
@@ -54,7 +55,7 @@ def _prefixes(config):
     return pairs
 
 
-def _rename(name, prefixes):
+def _rename(name: str, prefixes: Mapping[str, str]) -> str | None:
     for old, new in prefixes.items():
         if name.startswith(old + "."):
             return new + name[len(old) :]
@@ -165,10 +166,12 @@ def load_t2m_gpt_tokenizer(
     return tokenizer.eval()
 
 
-def _infer(state, path, dataname, hints):
+def _infer(
+    state: Mapping[str, torch.Tensor], path: str | Path, dataname: str | None, hints: dict[str, Any]
+) -> TokenizerConfig:
     """Tell the config from the shapes."""
 
-    def shape(name):
+    def shape(name: str) -> tuple[int, ...]:
         if name not in state:
             raise CheckpointError(f"This is no T2M-GPT tokenizer: {name} is missing.", where=path)
         return tuple(state[name].shape)
@@ -178,7 +181,7 @@ def _infer(state, path, dataname, hints):
     depth = _count(state, "vqvae.encoder.model.2.1.model.{}.conv1.weight")
     embedded = CODEBOOK["orig"] in state
     num_codes, code_dim = shape(CODEBOOK["orig" if embedded else "ema_reset"])
-    found = {"width": width, "feature_size": size, "down_t": down_t, "depth": depth}
+    found: dict[str, Any] = {"width": width, "feature_size": size, "down_t": down_t, "depth": depth}
     found |= {"num_codes": num_codes, "code_dim": code_dim, "norm": _norm(state, path, hints)}
     found["stride_t"] = shape("vqvae.encoder.model.2.0.weight")[-1] // 2
     found["skeleton"], found["fps"] = _data_set(size, path, dataname)
@@ -198,7 +201,7 @@ def _infer(state, path, dataname, hints):
     return TokenizerConfig(**(hints | found))
 
 
-def _count(state, pattern, start=0):
+def _count(state: Mapping[str, torch.Tensor], pattern: str, start: int = 0) -> int:
     """Count keys of a numbered pattern."""
     number = start
     while pattern.format(number) in state:
@@ -206,7 +209,7 @@ def _count(state, pattern, start=0):
     return number - start
 
 
-def _norm(state, path, hints):
+def _norm(state: Mapping[str, torch.Tensor], path: str | Path, hints: Mapping[str, Any]) -> str | None:
     """Tell the normalisation: batch norm keeps running means, layer and group norm look alike."""
     block = "vqvae.encoder.model.2.1.model.0"
     if f"{block}.norm1.weight" not in state:
@@ -223,7 +226,7 @@ def _norm(state, path, hints):
     return hints["norm"]
 
 
-def _data_set(size, path, dataname):
+def _data_set(size: int, path: str | Path, dataname: str | None) -> tuple[str, float]:
     """Tell skeleton and frame rate from the size of the features, and check the name against it."""
     by_size = {Skeleton.named(skeleton).feature_size: name for name, (skeleton, _) in DATA_SETS.items()}
     if dataname is not None and dataname not in DATA_SETS:

@@ -115,11 +115,13 @@ def tokenizer_loss(
         "trajectory": _trajectory_loss(output, skeleton, mask) if trajectory_weight else rebuilt.new_zeros(()),
     }
     weights = (1.0, velocity_weight, commitment_weight, joint_weight, trajectory_weight)
-    total = sum(weight * part for weight, part in zip(weights, parts.values(), strict=True))
+    total = torch.stack([weight * part for weight, part in zip(weights, parts.values(), strict=True)]).sum()
     return TokenizerLoss(total=total, **parts)
 
 
-def _mean(distance, found, given, mask):
+def _mean(
+    distance: Callable[..., torch.Tensor], found: torch.Tensor, given: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
     """Average a distance of ``(..., T, C)`` over the valid frames."""
     if mask is None:
         return distance(found, given)
@@ -127,15 +129,15 @@ def _mean(distance, found, given, mask):
     return each.masked_fill(~mask, 0).sum() / mask.sum().clamp_min(1)
 
 
-def _joint_loss(output, skeleton, mask):
-    about_root = []
-    for features in (output.reconstruction, output.target):
-        joints = features_to_joints(features, skeleton=skeleton)
-        about_root.append((joints[..., 1:, :] - joints[..., :1, :]).flatten(-2) * skeleton.metres_per_unit)
-    return _mean(F.l1_loss, *about_root, mask)
+def _joint_loss(output: TokenizerOutput, skeleton: Skeleton, mask: torch.Tensor | None) -> torch.Tensor:
+    rebuilt, given = (
+        features_to_joints(features, skeleton=skeleton) for features in (output.reconstruction, output.target)
+    )
+    about_root = [(joints[..., 1:, :] - joints[..., :1, :]).flatten(-2) for joints in (rebuilt, given)]
+    return _mean(F.l1_loss, about_root[0], about_root[1], mask) * skeleton.metres_per_unit
 
 
-def _trajectory_loss(output, skeleton, mask):
+def _trajectory_loss(output: TokenizerOutput, skeleton: Skeleton, mask: torch.Tensor | None) -> torch.Tensor:
     (yaw, path), (true_yaw, true_path) = root_trajectory(output.reconstruction), root_trajectory(output.target)
     along = _mean(F.l1_loss, path, true_path, mask) * skeleton.metres_per_unit
     return along + _mean(F.l1_loss, yaw[..., None], true_yaw[..., None], mask)

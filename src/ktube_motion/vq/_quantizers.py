@@ -5,8 +5,10 @@ Each is a `Quantizer`: call it to train, `encode` and `decode` to use it.
 
 import math
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 from typing_extensions import override
@@ -17,7 +19,7 @@ from ._codebooks import Quantizer, world
 __all__ = ["FiniteScalarQuantizer", "LookupFreeQuantizer", "ResidualQuantizer"]
 
 
-def _library(needed_for):
+def _library(needed_for: str) -> ModuleType:
     try:
         import vector_quantize_pytorch
     except ImportError as error:
@@ -28,7 +30,7 @@ def _library(needed_for):
     return vector_quantize_pytorch
 
 
-def _is_power_of_two(number):
+def _is_power_of_two(number: int) -> bool:
     return number & (number - 1) == 0
 
 
@@ -36,19 +38,25 @@ class _LibraryQuantizer(Quantizer):
     """What the quantizers of vector-quantize-pytorch share: they see valid vectors only."""
 
     @override
-    def _quantize(self, vectors, mask):
+    def _quantize(
+        self, vectors: torch.Tensor, mask: torch.Tensor | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         if mask is None:
             return self._run(vectors)
         quantized, tokens, loss = self._run(vectors[mask])
         return _put_back(quantized, mask), _put_back(tokens, mask), loss
 
+    def _run(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Quantize ``(N, C)``, all of them valid."""
+        raise NotImplementedError
 
-def _straight(quantized, vectors, training):
+
+def _straight(quantized: torch.Tensor, vectors: torch.Tensor, training: bool) -> torch.Tensor:
     """Let gradients through in evaluation mode too, where the library cuts them off."""
     return quantized if training else vectors + (quantized - vectors).detach()
 
 
-def _put_back(rows, mask):
+def _put_back(rows: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Put the rows of the valid vectors where they came from, zeros elsewhere."""
     full = rows.new_zeros(len(mask), *rows.shape[1:])
     full[mask] = rows
@@ -94,16 +102,16 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
             expected = f"integers from 3 on whose product is num_codes = {num_codes}"
             raise ConfigError("levels cannot be this.", expected=expected, found=repr(levels))
 
-    def _run(self, vectors):
+    def _run(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         quantized, tokens = self.fsq(self.norm(self.narrow(vectors))[None])
         return self.widen(quantized[0]), tokens[0, :, None].long(), vectors.new_zeros(())
 
     @override
-    def _lookup(self, tokens):
+    def _lookup(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.widen(self.fsq.indices_to_codes(tokens.T)[0])
 
 
-def _levels(num_codes):
+def _levels(num_codes: int) -> tuple[int, ...]:
     """Split a power of two into levels of 8 and 4, as ``512 = 8·8·8`` and ``128 = 8·4·4``."""
     bits = num_codes.bit_length() - 1
     fours = -bits % 3
@@ -132,12 +140,12 @@ class LookupFreeQuantizer(_LibraryQuantizer):
         if not _is_power_of_two(num_codes):
             raise ConfigError("num_codes cannot be this.", expected="a power of two for LFQ", found=num_codes)
 
-    def _run(self, vectors):
+    def _run(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         quantized, tokens, loss = self.lfq(vectors[None])
         return _straight(quantized[0], vectors, self.training), tokens[0, :, None].long(), loss
 
     @override
-    def _lookup(self, tokens):
+    def _lookup(self, tokens: torch.Tensor) -> torch.Tensor:
         return self.lfq.indices_to_codes(tokens.T)[0]
 
 
@@ -167,11 +175,12 @@ class ResidualQuantizer(_LibraryQuantizer):
             sync_codebook=world()[0] > 1,
         )
 
-    def _run(self, vectors):
+    def _run(self, vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         quantized, tokens, losses = self.residual(vectors[None])
         return _straight(quantized[0], vectors, self.training), tokens[0].long(), losses.sum()
 
     @override
-    def _lookup(self, tokens):
+    def _lookup(self, tokens: torch.Tensor) -> torch.Tensor:
         codebooks = [layer.codebook for layer in self.residual.layers]
-        return sum(F.embedding(column, codebook) for column, codebook in zip(tokens.T, codebooks, strict=True))
+        rows = [F.embedding(column, codebook) for column, codebook in zip(tokens.T, codebooks, strict=True)]
+        return torch.stack(rows).sum(0)

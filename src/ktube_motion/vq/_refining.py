@@ -53,7 +53,7 @@ def refine_tokens(
     """
     with torch.inference_mode(False), torch.enable_grad():
         # What was made in a caller's inference mode can have no gradient; its copies can.
-        features, vectors, mask = (None if x is None else x.clone() for x in (features, vectors, mask))  # type: ignore[assignment]
+        features, vectors, mask = features.clone(), vectors.clone(), None if mask is None else mask.clone()
         spread = _spread(vectors, mask)
         moved = torch.zeros_like(vectors, requires_grad=True)
         optimizer = torch.optim.Adam([moved], lr=RATE)
@@ -74,7 +74,7 @@ def refine_tokens(
     return tokens
 
 
-def _spread(vectors, mask):
+def _spread(vectors: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Give the standard deviation of each clip's vectors, ``(B, 1, 1)``."""
     valid = torch.ones_like(vectors[..., :1]) if mask is None else mask[..., None].to(vectors)
     count = valid.sum((1, 2), keepdim=True).clamp_min(1)
@@ -83,7 +83,9 @@ def _spread(vectors, mask):
     return square.sqrt()
 
 
-def _errors(tokenizer, rebuilt, given, mask):
+def _errors(
+    tokenizer: "MotionTokenizer", rebuilt: torch.Tensor, given: torch.Tensor, mask: torch.Tensor | None
+) -> torch.Tensor:
     """Tell how far each clip is off, ``(B,)``: metres, mostly."""
     skeleton = Skeleton.named(tokenizer.config.skeleton)
     found, wanted = (features_to_joints(motion, skeleton=skeleton) for motion in (rebuilt, given))
@@ -99,6 +101,6 @@ def _errors(tokenizer, rebuilt, given, mask):
     return each.masked_fill(~valid, 0).sum(-1) / valid.sum(-1).clamp_min(1)
 
 
-def _distance(off):
+def _distance(off: torch.Tensor) -> torch.Tensor:
     """Give the mean length over the joints; the root's own is 0, where a norm has no slope."""
     return (off.square().sum(-1) + 1e-12).sqrt().mean(-1)

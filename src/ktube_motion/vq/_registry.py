@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ..errors import ConfigError
 from ._codebooks import Quantizer, VectorQuantizer
@@ -117,11 +117,11 @@ def _class_of(quantizer: Any) -> Any:
     return quantizer.func if isinstance(quantizer, partial) else quantizer
 
 
-def _is_quantizer(kind):
+def _is_quantizer(kind: object) -> TypeGuard[type[Quantizer]]:
     return isinstance(kind, type) and issubclass(kind, Quantizer)
 
 
-def _options(quantizer):
+def _options(quantizer: Callable[..., Quantizer]) -> set[str]:
     """Name the keyword-only arguments of a quantizer that a partial has not filled in."""
     filled = quantizer.keywords if isinstance(quantizer, partial) else {}
     parameters = inspect.signature(quantizer).parameters.values()

@@ -1,6 +1,7 @@
 """The motion tokenizer: raw motion vectors to tokens and back."""
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -260,7 +261,9 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
                 place.copy_(inside[:, : place.shape[1]])
         return restore(_unflatten(features, prefix))
 
-    def _pieces(self, clips, length, reach, chunk_frames):
+    def _pieces(
+        self, clips: int, length: int, reach: int, chunk_frames: int | None
+    ) -> Iterator[tuple[slice, slice, slice]]:
         if chunk_frames is not None and chunk_frames < self.frames_per_token:
             raise ConfigError(
                 "chunk_frames is shorter than a token.", expected=f"{self.frames_per_token} or more", found=chunk_frames
@@ -269,14 +272,14 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
             chunk_frames = length * self.frames_per_token
         return pieces(clips, length, self.frames_per_token, reach=reach, chunk_frames=chunk_frames)
 
-    def _check_features(self, features, mask):
+    def _check_features(self, features: torch.Tensor, mask: torch.Tensor | None) -> None:
         check_shape(features, (None, self.config.feature_size), name="features")
         self._check_length(features.shape[-2], "The clip")
         if mask is not None and (mask.shape != features.shape[:-1] or mask.dtype != torch.bool):
             expected = f"bool {tuple(features.shape[:-1])}"
             raise ShapeError("mask does not fit.", expected=expected, found=f"{mask.dtype} {tuple(mask.shape)}")
 
-    def _check_length(self, frames, what):
+    def _check_length(self, frames: int, what: str) -> None:
         if frames < self.frames_per_token:
             raise ShapeError(
                 f"{what} is shorter than a token.",
@@ -285,7 +288,7 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
                 fix="Leave such clips out.",
             )
 
-    def _check_tokens(self, tokens, mask):
+    def _check_tokens(self, tokens: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
         if tokens.is_floating_point() or tokens.dtype == torch.bool or tokens.is_complex():
             raise DataError("Tokens must be integers.", found=tokens.dtype)
         books = self.config.num_quantizers
@@ -306,7 +309,7 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
             )
         return tokens.long()
 
-    def _check_frames(self, frames, length):
+    def _check_frames(self, frames: int | None, length: int) -> int:
         longest = length * self.frames_per_token
         if frames is None:
             return longest
@@ -316,12 +319,12 @@ class MotionTokenizer(StandardizedModel, HubModel, tags=["motion-generation", "m
         return frames
 
 
-def _unflatten(clips, prefix):
+def _unflatten(clips: torch.Tensor, prefix: torch.Size) -> torch.Tensor:
     """Give the batch back its axes."""
     return clips.reshape(*prefix, *clips.shape[1:])
 
 
-def _token_tensor(tokens):
+def _token_tensor(tokens: Array) -> tuple[torch.Tensor, Callable[[torch.Tensor], Array]]:
     """Give tokens as a tensor, and the way back to their kind."""
     if isinstance(tokens, torch.Tensor):
         return tokens, lambda features: features

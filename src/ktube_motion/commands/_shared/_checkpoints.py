@@ -54,13 +54,13 @@ class Checkpoints:
         self._write(self.folder / "net_last.pth", model)
         for metric, name in BEST.items():
             path = self.folder / f"net_best_{name}.pth"
-            candidates = [f"best_{metric}", "best_mpjpe", "best_loss", "last"]
+            candidates = [f"best_{metric}", "best_mpjpe_mm", "best_loss", "last"]
             chosen = next(folder for folder in candidates if (self.folder / folder).is_dir())
             if not path.exists() and self._write(path, type(model).from_pretrained(self.folder / chosen)):
                 self.experiment.say(f"{path} is {chosen}: {metric} could not be measured.")
         self.experiment.say(f"Done: {self.folder}/net_last.pth, net_best_fid.pth and the others.")
 
-    def _write(self, path, model):
+    def _write(self, path: Path, model: MotionTokenizer | MotionTransformer) -> bool:
         try:
             content = pack(model, **self.about)
         except ConfigError as error:
@@ -72,7 +72,7 @@ class Checkpoints:
         return True
 
 
-def _link(source, target):
+def _link(source: Path, target: Path) -> None:
     target.unlink()
     try:
         os.link(source, target)

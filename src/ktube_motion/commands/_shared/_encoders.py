@@ -11,7 +11,7 @@ import torch
 from ...errors import CheckpointError, ConfigError, DataError
 from ...evaluation import EvaluationConfig
 from ...evaluation._samples import collect_samples
-from ...evaluators import AlignedTextEncoder, MotionEvaluator, load_t2m_evaluator
+from ...evaluators import AlignedTextEncoder, MotionEvaluator, T2MEvaluator, load_t2m_evaluator
 from ...io import Corpus
 from ...io._files import atomic_folder, read_json
 from ...text import SequenceTextEncoder, TextEncoder, WordVectorizer, load_text_encoder
@@ -46,7 +46,7 @@ ORIGINS = {
 
 def load_evaluator(
     options: Namespace, dataname: str, corpus: Corpus, *, say: Callable[[str], None] = say
-) -> MotionEvaluator:
+) -> MotionEvaluator | T2MEvaluator:
     """Load the evaluator of a data set; train one for ktube where there is none."""
     path = Path(options.evaluator or EVALUATORS[dataname])
     if (path / "config.json").is_file():
@@ -57,14 +57,17 @@ def load_evaluator(
         return _published(path, dataname).to(DEVICE)
     if dataname == "ktube" and options.evaluator is None:
         return _first_evaluator(path, corpus, options.evaluator_iter, say).to(DEVICE)
-    train = command_line("train-evaluator", "--dataname", dataname, "--checkpoint", path.as_posix())
+    said = getattr(dataname, "typed", dataname)
+    train = command_line("train-evaluator", "--dataname", said, "--checkpoint", path.as_posix())
     raise CheckpointError(
-        f"There is no evaluator for {dataname} here.", where=path.resolve(),
+        f"There is no evaluator for {said} here.", where=path.resolve(),
         fix=f"`{train}` trains one; `ktube-motion check-assets` says where published ones come from.",
     )  # fmt: skip
 
 
-def evaluator_to_choose(experiment: Experiment, corpus: Corpus, protocol: EvaluationConfig) -> MotionEvaluator | None:
+def evaluator_to_choose(
+    experiment: Experiment, corpus: Corpus, protocol: EvaluationConfig
+) -> MotionEvaluator | T2MEvaluator | None:
     """Give the evaluator that picks the best checkpoints, or none where val is too small for one."""
     try:
         collect_samples(corpus, protocol)
@@ -74,7 +77,7 @@ def evaluator_to_choose(experiment: Experiment, corpus: Corpus, protocol: Evalua
     return load_evaluator(experiment.options, experiment.options.dataname, corpus, say=experiment.say)
 
 
-def _our_evaluator(path):
+def _our_evaluator(path: Path) -> MotionEvaluator:
     evaluator = MotionEvaluator.from_pretrained(path)
     if evaluator.text_encoder is None:  # told now, not at the first evaluation of a long training
         raise CheckpointError(
@@ -85,7 +88,7 @@ def _our_evaluator(path):
     return evaluator
 
 
-def _published(path, dataname):
+def _published(path: Path, dataname: str) -> MotionEvaluator | T2MEvaluator:
     for folder in META:
         mean, std = (Path("checkpoints") / dataname / folder / "meta" / f"{name}.npy" for name in ("mean", "std"))
         if mean.exists() and std.exists():
@@ -97,7 +100,7 @@ def _published(path, dataname):
     )  # fmt: skip
 
 
-def _first_evaluator(path, corpus, steps, say):
+def _first_evaluator(path: Path, corpus: Corpus, steps: int | None, say: Callable[[str], None]) -> MotionEvaluator:
     steps = steps or min(10_000, max(300, 20 * len(corpus.names("train"))))
     say(f"No evaluator in {path}: one is trained first, {steps} steps, and kept there.")
     config = EvaluatorTraining(steps=steps, evaluate_every=100, tracker=None)
@@ -130,8 +133,8 @@ def choose_text_encoder(
                 f"{Path(place).resolve()} ({ORIGINS[place]})" for place in chosen.values() if place in ORIGINS
             ),
             found=f"no {' and no '.join(missing)}",
-            fix="Put it there (`ktube-motion check-assets` tells the terms), or use --text-encoder embedded, which "
-            "runs now.",
+            fix="Put it there (`ktube-motion check-assets` tells the terms). This line runs now, with the encoder that "
+            f"is embedded: {command_line(options.command, *options.words, '--text-encoder', 'embedded')}",
         )
     return make_text_encoder(**chosen), chosen
 
@@ -149,13 +152,15 @@ def make_text_encoder(
     return encoder if parts == 1 else SequenceTextEncoder(encoder, length=parts)
 
 
-def _config(source):
+def _config(source: str | Path) -> dict[str, Any]:
     path = Path(source) / "config.json"
     about = read_json(path) if path.is_file() else {}
     return about if isinstance(about, dict) else {}
 
 
-def _reading(source, about, tokenizer, pooling):
+def _reading(
+    source: str | Path, about: dict[str, Any], tokenizer: str | Path | None, pooling: str | None
+) -> dict[str, Any]:
     """Give tokenizer and pooling as the encoder's class calls them."""
     if pooling is not None and not about:
         about = _hub_config(source)
@@ -173,7 +178,7 @@ def _reading(source, about, tokenizer, pooling):
     return found | {"pooler" if t5 else "pooling": pooling}
 
 
-def _hub_config(source):
+def _hub_config(source: str | Path) -> dict[str, Any]:
     if Path(source).is_dir() or source == "embedded":
         return {}
     from transformers import AutoConfig

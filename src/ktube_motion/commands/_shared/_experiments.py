@@ -47,7 +47,7 @@ class Experiment:
         if options.unused:
             self.say(f"Unused here: {' '.join(map(flag_of, options.unused))}")
 
-    def _check(self):
+    def _check(self) -> None:
         from ...io._experiments import check_experiment
 
         record = self.folder / "options.json"

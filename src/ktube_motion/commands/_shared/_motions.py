@@ -3,6 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
 from ...io import Corpus, load_bvh, load_poses, save_poses
 from ...io._untrusted import load_numpy
-from ...kinematics import load_body
+from ...kinematics import Body, load_body
 from ...render import save_bvh, save_glb, save_html, save_skeleton_video
 from ...render._rigs import as_poses
 from ...skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55, Skeleton
@@ -84,27 +85,27 @@ def check_suffix(path: Path) -> str:
     return suffix
 
 
-def _video(motion, path, options, words):
+def _video(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_skeleton_video(motion, path, titles="" if words else None, subtitles=words)
 
 
-def _page(motion, path, options, words):
+def _page(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_html(motion, path, utterance=words, title=path.stem)
 
 
-def _bvh(motion, path, options, words):
+def _bvh(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_bvh(motion, path, unit=options.unit, bone_names=options.bone_names, body=_body(options))
 
 
-def _glb(motion, path, options, words):
+def _glb(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_glb(motion, path, bone_names=options.bone_names, body=_body(options))
 
 
-def _poses(motion, path, options, words):
+def _poses(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_poses(as_poses(motion, body=load_body(options.body)), path)
 
 
-def _body(options):
+def _body(options: Namespace) -> Body | None:
     return None if options.body is None else load_body(options.body)
 
 

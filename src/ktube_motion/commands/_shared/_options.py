@@ -9,11 +9,11 @@ import argparse
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 from ...errors import ConfigError
 
-__all__ = ["OURS", "TRANSFORMER", "VQ", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
+__all__ = ["OURS", "TRANSFORMER", "VQ", "DataName", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
 
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
@@ -120,6 +120,23 @@ OURS = {
 }  # fmt: skip
 
 
+class DataName(str):
+    """The name of a data set, for messages as it was typed: humanml3d is t2m.
+
+    Examples
+    --------
+    >>> DataName("humanml3d") == "t2m", DataName("humanml3d").typed, DataName("kit").typed
+    (True, 'humanml3d', 'kit')
+    """
+
+    typed: str
+
+    def __new__(cls, typed: str) -> Self:
+        name = super().__new__(cls, {"humanml3d": "t2m"}.get(typed, typed))
+        name.typed = typed
+        return name
+
+
 class UsageError(ConfigError):
     """Flags that do not go together; the exit code is that of a wrong flag."""
 
@@ -131,7 +148,7 @@ _NONE: Flags = {}
 class _Page(argparse.RawDescriptionHelpFormatter):
     """A help page: the text as it was written, and the default of every flag that has one."""
 
-    def _get_help_string(self, action):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
         told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
         return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
@@ -221,11 +238,11 @@ def add_flags(
     parser.set_defaults(idle=frozenset(name.replace("-", "_") for name in idle))
 
 
-def _add(group, name, flag):
+def _add(group: argparse._ActionsContainer, name: str, flag: tuple[Any, type, str]) -> None:
     default, kind, text = flag
     how = {"default": default, "help": text.replace("%", "%%")}
     if name == "dataname":
-        how["type"] = lambda word: {"humanml3d": "t2m"}.get(word, word)
+        how["type"] = DataName
     if kind is bool:
         group.add_argument(f"--{name}", action="store_true", help=how["help"])
     elif isinstance(kind, tuple):
@@ -236,5 +253,5 @@ def _add(group, name, flag):
         group.add_argument(f"--{name}", type=kind, metavar=_metavar(kind), **how)
 
 
-def _metavar(kind):
+def _metavar(kind: type) -> str:
     return {int: "N", float: "X", str: "TEXT", Path: "PATH"}[kind]

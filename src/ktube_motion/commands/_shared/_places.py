@@ -28,7 +28,7 @@ CORPORA = {"ktube": "dataset/KTubeUM", "t2m": "dataset/HumanML3D", "kit": "datas
 SAMPLES = "ktube-motion build --samples 8"
 _CORPUS_MAKERS = {
     "ktube": "Make it from your own data with `ktube-motion build --poses DIR --transcripts DIR`, or from made-up "
-    f"speakers with `{SAMPLES}`.",
+    f"speakers with `{SAMPLES}`; one that lies elsewhere is looked for from the folder in which the command is run.",
     "t2m": "Build it as https://github.com/EricGuo5513/HumanML3D tells, and put it there.",
     "kit": "Build it as https://github.com/EricGuo5513/text-to-motion tells, and put it there.",
 }
@@ -46,7 +46,8 @@ def open_corpus(dataname: str) -> "Corpus":
 
     root = Path(CORPORA[dataname]).resolve()
     if not root.is_dir():
-        raise ConfigError(f"The corpus of --dataname {dataname} is not here.", where=root, fix=_CORPUS_MAKERS[dataname])
+        said = getattr(dataname, "typed", dataname)
+        raise ConfigError(f"The corpus of --dataname {said} is not here.", where=root, fix=_CORPUS_MAKERS[dataname])
     return Corpus(root)
 
 

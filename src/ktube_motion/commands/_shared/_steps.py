@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ...errors import DataError, KtubeError
 from ._console import say
+from ._places import command_line
 
 if TYPE_CHECKING:
     from ...samples import Label
 
-__all__ = ["add_folders", "convert", "list_files", "make_sample_videos"]
+__all__ = ["add_folders", "convert", "list_files", "make_sample_videos", "tell_next"]
 
 Item = TypeVar("Item")
 
@@ -52,6 +53,11 @@ def convert(
         say(f"skipped {name}: {reason}")
     if failed and not made and not kept:
         raise DataError("Nothing could be made.", found=f"{len(failed)} files, all skipped")
+
+
+def tell_next(*words: str, why: str = "") -> None:
+    """Say which command comes next; one that is given its folders, since they may be others than its defaults."""
+    say(f"Next: {command_line(*words)}{why and '   # ' + why}")
 
 
 def make_sample_videos(

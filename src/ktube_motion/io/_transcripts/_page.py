@@ -21,7 +21,7 @@ class Page:
     Attributes
     ----------
     text : str
-        With ``\\n`` line ends, normalised as far as its format allows (`io.characters.visible_text`).
+        With ``\\n`` line ends, normalised as far as its format allows (`io._characters.visible_text`).
     path : Path
         For messages, and for its suffix.
     tier : str or None

@@ -15,7 +15,7 @@ from ._poses import HANGING, JOINTS, Arm, Pose, part_rotvecs, reach
 __all__ = ["CONCEPTS", "HANGING", "JOINTS", "Arm", "Key", "Pose", "Style", "gesture", "part_rotvecs", "reach"]
 
 _TABLE = meeting.PLAYS | pointing.PLAYS | measuring.PLAYS | doing.PLAYS | feeling.PLAYS
-CONCEPTS = {concept: seen for concept, (seen, _) in _TABLE.items()}
+CONCEPTS: dict[str, str] = {concept: seen for concept, (seen, _) in _TABLE.items()}
 
 
 @dataclass(frozen=True)
