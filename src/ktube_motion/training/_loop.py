@@ -25,6 +25,7 @@ from ..io._files import atomic_folder, atomic_path, write_json, write_text
 from ._device import capabilities, compile_obstacle, tf32_matmul, training_device
 from ._folder import check_output, kept_log, plain, same_files
 from ._options import LoopConfig, learning_rate
+from ._shares import Shares, told_of_lost_processes
 
 __all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
 
@@ -95,6 +96,8 @@ def fit(
         cannot compile.
     DataError
         If the loss is not finite; the message names the clips of the batch.
+    KtubeError
+        If another process of this training has ended.
 
     Notes
     -----
@@ -102,7 +105,10 @@ def fit(
     """
     check_start(config, output, resume=resume)
     loop = _Loop(task, config, Path(output), resume=resume, progress=progress, on_best=on_best)
-    with tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
+    with (
+        told_of_lost_processes(loop.accelerator.num_processes, Path(output)),
+        tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"),
+    ):
         return loop.run()
 
 
@@ -148,6 +154,8 @@ class _Loop:
                 expected=f"batch_size divisible by {self.accelerator.num_processes} processes × {config.accumulation}",
                 found=config.batch_size,
             )
+        shared = config.fsdp and self.accelerator.num_processes > 1
+        self.shares = Shares(task.model, self.accelerator.device) if shared else None
         optimizer = torch.optim.AdamW(
             task.model.parameters(),
             lr=config.learning_rate,
@@ -156,7 +164,9 @@ class _Loop:
             # Without it the foreach path makes temporaries as large as the model, too much for a 12 GB card.
             fused=self.able.fused_adamw or None,
         )
-        self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        self.model, self.optimizer = task.model, optimizer
+        if self.shares is None:
+            self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         # Beside the model, not in its place: what is saved, evaluated and given back stays the plain one.
         self.forward = torch.compile(self.model) if config.compile else self.model
         self.average = None
@@ -217,7 +227,10 @@ class _Loop:
             batch = _to_device(self.task.batch(self.step, slice(first, first + share)), accelerator.device)
             last = piece == config.accumulation - 1
             # The gradients of all processes are summed once, with the last piece.
-            with nullcontext() if last else accelerator.no_sync(self.model), accelerator.autocast():
+            if self.shares is not None:
+                self.model.set_requires_gradient_sync(last)
+            alone = nullcontext() if last or self.shares is not None else accelerator.no_sync(self.model)
+            with alone, accelerator.autocast():
                 values = self.task.loss(self.forward, batch)
                 accelerator.backward(values["loss"] / config.accumulation)
             for name, value in values.items():
@@ -230,12 +243,18 @@ class _Loop:
                     fix="Look at those clips, or lower the learning rate; the last checkpoint is unharmed.",
                 )
         if config.clip_norm is not None:
-            totals["gradient_norm"] = float(accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+            totals["gradient_norm"] = self._clip(config.clip_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self._bare())
         return totals
+
+    def _clip(self, most):
+        parameters = self.model.parameters()
+        if self.shares is None:
+            return float(self.accelerator.clip_grad_norm_(parameters, most))
+        return float(nn.utils.clip_grad_norm_(parameters, most).full_tensor())
 
     # -- measuring and keeping -------------------------------------------------
 
@@ -243,6 +262,9 @@ class _Loop:
         return self.accelerator.unwrap_model(self.model)
 
     def _kept_model(self):
+        """Give the model that is measured and kept; all processes call this, as each may hold a share of it."""
+        if self.shares is not None:
+            return self.shares.whole().to(self.accelerator.device)
         return self.average.module if self.average is not None else self._bare()
 
     def _over_processes(self, values):
@@ -263,8 +285,9 @@ class _Loop:
 
     def _evaluate(self):
         values: dict[str, float] = {}
+        model = self._kept_model()
         if self.accelerator.is_main_process:
-            model = self._kept_model().eval()
+            model = model.eval()
             torch.manual_seed(self.config.seed)
             with torch.no_grad():
                 values = self.task.evaluate(model)
@@ -292,11 +315,15 @@ class _Loop:
             self.on_best(tuple(better), model)
 
     def _save(self) -> None:
+        if self.shares is None:
+            model, optimizer = self._bare().state_dict(), self.optimizer.state_dict()
+        else:
+            model, optimizer = self.shares.state(self.optimizer)
         if self.accelerator.is_main_process:
             state = {
                 "step": self.step,
-                "model": self._bare().state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "model": model,
+                "optimizer": optimizer,
                 "average": None if self.average is None else self.average.state_dict(),
                 "best": self.best_values,
             }
@@ -310,8 +337,11 @@ class _Loop:
             return  # stopped before the first checkpoint: start again, which gives the same result
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-            self._bare().load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            if self.shares is None:
+                self._bare().load_state_dict(state["model"])
+                self.optimizer.load_state_dict(state["optimizer"])
+            else:
+                self.shares.load(self.optimizer, state["model"], state["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.step, self.best_values = state["step"], state["best"]
@@ -325,9 +355,12 @@ class _Loop:
 
     def _finish(self, evaluation, seconds):
         summary = {**evaluation, **{f"best_{k}": v for k, v in self.best_values.items()}, "seconds": round(seconds, 1)}
+        model = self._kept_model()
+        if self.shares is not None:
+            self.task.model = model  # whole again, for whoever asked for the training
         if self.accelerator.is_main_process:
             with atomic_folder(self.output / "last") as folder:
-                self._kept_model().save_pretrained(folder)
+                model.save_pretrained(folder)
             write_json(self.output / "summary.json", summary)
         if self.config.tracker is not None:
             self.accelerator.end_training()

@@ -1,0 +1,97 @@
+"""Several processes that share one model's weights (FSDP), and what happens when one of them ends."""
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import KtubeError
+
+__all__ = ["Shares", "told_of_lost_processes"]
+
+
+class Shares:
+    """A model whose weights, gradients and optimizer states are cut into one share for each process.
+
+    Built on PyTorch's ``fully_shard``, which also works on CPUs, where Accelerate's does not. A checkpoint holds
+    everything whole, so it goes on with any number of processes, sharing or not.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Is changed: its parameters become shares.
+    device : torch.device
+    """
+
+    def __init__(self, model: nn.Module, device: torch.device) -> None:
+        from torch.distributed.device_mesh import init_device_mesh
+        from torch.distributed.fsdp import fully_shard
+
+        self.plain = copy.deepcopy(model)  # on the CPU; it gets the weights when they are wanted whole
+        self.model = model.to(device)
+        mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
+        blocks = [block for part in model.modules() if isinstance(part, nn.ModuleList) for block in part]
+        # Block by block, so that only one of them is whole at a time.
+        for block in [block for block in blocks if any(True for _ in block.parameters())]:
+            fully_shard(block, mesh=mesh)
+        fully_shard(model, mesh=mesh)
+
+    def state(self, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give the states of model and optimizer, whole, as those of a plain model; all processes call this."""
+        from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
+
+        options = _whole()
+        named = get_optimizer_state_dict(self.model, optimizer, options=options)
+        places = {name: place for place, (name, _) in enumerate(self.model.named_parameters())}
+        groups = [{**group, "params": [places[name] for name in group["params"]]} for group in named["param_groups"]]
+        state = {places[name]: value for name, value in named["state"].items()}
+        return get_model_state_dict(self.model, options=options), {"state": state, "param_groups": groups}
+
+    def load(self, optimizer: torch.optim.Optimizer, model: dict[str, Any], state: dict[str, Any]) -> None:
+        """Take the states of a plain model and its optimizer; all processes call this."""
+        from torch.distributed.checkpoint.state_dict import set_model_state_dict, set_optimizer_state_dict
+
+        names = [name for name, _ in self.model.named_parameters()]
+        groups = [{**group, "params": [names[place] for place in group["params"]]} for group in state["param_groups"]]
+        named = {"state": {names[place]: value for place, value in state["state"].items()}, "param_groups": groups}
+        set_model_state_dict(self.model, model, options=_whole())
+        set_optimizer_state_dict(self.model, optimizer, named, options=_whole())
+
+    def whole(self) -> nn.Module:
+        """Give the plain model with the weights as they are now; all processes call this."""
+        from torch.distributed.checkpoint.state_dict import get_model_state_dict
+
+        self.plain.load_state_dict(get_model_state_dict(self.model, options=_whole()))
+        return self.plain
+
+
+def _whole():
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
+
+    return StateDictOptions(full_state_dict=True)
+
+
+@contextmanager
+def told_of_lost_processes(processes: int, output: Path) -> Iterator[None]:
+    """Say in one sentence that another process has ended, where this one waited for it."""
+    try:
+        yield
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) if torch.distributed.is_available() else False
+        if processes < 2 or not (lost or any(word in str(error) for word in _LOST)):
+            raise
+        raise KtubeError(
+            "Another process of this training has ended, so this one stops.",
+            where=output,
+            found=str(error).split("\n")[0][:200],
+            fix="Look at what the other one said; resume=True (--resume) goes on from the last checkpoint, with any "
+            "number of processes that divides the batch.",
+        ) from error
+
+
+# What gloo and NCCL say of a peer that is gone, or does not answer until the time is out.
+_LOST = ("Connection closed by peer", "Connection reset by peer", "gloo", "NCCL", "Timed out waiting", "Broken pipe")
