@@ -11,12 +11,13 @@ docs/generation.rst.
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from compare_tokenizers import write_table
+from time_words import say
 
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
 from ktube_motion.errors import KtubeError
@@ -25,7 +26,15 @@ from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
 from ktube_motion.metrics import gesture_strokes, nearest_centroid, stroke_lags
 from ktube_motion.samples import make_speaker
-from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder, estimate_words, timed_words, word_track
+from ktube_motion.text import (
+    EmbeddedTextEncoder,
+    WindowWordEncoder,
+    align_words,
+    estimate_words,
+    timed_words,
+    word_track,
+)  # fmt: skip
+from ktube_motion.text._speech import KoreanVoice
 from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -110,10 +119,10 @@ def train(options, corpus, encoder, words):
 
 
 def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
-    """Give the features of talks in which words have their own times, or times estimated from the utterances'."""
+    """Give the features of talks whose words have the times that `times` gives for the utterances of a talk."""
     rate, tracks = corpus.fps / tokenizer.frames_per_token, []
     for name in names:
-        spoken = [times(utterance) for utterance in corpus.texts(name)]
+        spoken = times(corpus.texts(name))
         vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
         count = -(-len(corpus.features(name)) // tokenizer.frames_per_token)
         told = [word for part in spoken for word in part]
@@ -121,6 +130,25 @@ def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
     tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
     with torch.no_grad():
         return [tokenizer.decode(row).numpy() for row in tokens]
+
+
+def given(spoken):
+    return [timed_words(utterance) for utterance in spoken]
+
+
+def estimated(spoken):
+    return [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
+
+
+def heard(spoken):
+    """Find the words in the sound of a voice that says them at their times, with noise at -20 dB."""
+    rng, plain = np.random.default_rng(0), [replace(utterance, words=()) for utterance in spoken]
+    with KoreanVoice("ko+f3") as voice:
+        sound = say(spoken, spoken[-1].end + 1.0, voice, 20, rng)
+    return given(align_words(plain, sound).cues)
+
+
+WAYS = {"word times given": given, "only subtitle times": estimated, "subtitle times and sound": heard}
 
 
 def about_root(features):
@@ -179,6 +207,11 @@ class Judge:
         spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
         self.axes = axes @ np.linalg.inv(np.linalg.cholesky(spread)).T
         self.known = (examples - self.mean) @ self.axes
+
+    def recognise(self, joints, moment, fps):
+        """Name the gesture whose stroke is at a moment."""
+        seen = self._window(joints, moment, fps)[None]
+        return nearest_centroid((seen - self.mean) @ self.axes, self.known, self.concepts)[0]
 
     def measure(self, corpus, labels, motions):
         """Give the figures of a set of talks, one motion for each clip."""
@@ -242,7 +275,7 @@ def main():
             }
         tell(rows, f"{wordings} wordings, real", judge.measure(talks, marks, real))
         tell(rows, f"{wordings} wordings, real in tokens", judge.measure(talks, marks, coded))
-        for times, read in (("word times given", timed_words), ("only subtitle times", _estimated)):
+        for times, read in WAYS.items():
             made = speak(talks, names, tokenizer, transformer, words, read, top_p=options.top_p)
             tell(
                 rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
@@ -250,10 +283,6 @@ def main():
         others = dict(zip(names, [*made[1:], made[0]], strict=True))
         tell(rows, f"{wordings} wordings, another talk's motion", judge.measure(talks, marks, others))
     write_table(options.output / "timing.csv", rows)
-
-
-def _estimated(utterance):
-    return estimate_words(utterance.text, utterance.start, utterance.end)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The commands: their help pages, what they refuse and how, Ctrl-C, and what export, render and animate write."""
 
+import json
 import os
 import shlex
 import signal
@@ -223,7 +224,7 @@ def test_without_ke_t5_the_whole_line_that_runs_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "line",
     ["build", "build --poses a", "build --table a --samples 3", "build --samples 2", "export", "export a --root b",
-     "export a --names b", "quickstart --poses a", "generate --say a", "render"],
+     "export a --names b", "quickstart --poses a", "generate", "generate --say a --words b", "render"],
 )  # fmt: skip
 def test_flags_that_do_not_go_together(command, tmp_path, line):
     code, error = command(*line.split())
@@ -418,3 +419,17 @@ def test_samples_in_the_place_of_data(command, tmp_path, monkeypatch):
     videos = tmp_path / "dataset/KTubeUM-videos"
     assert len(load_transcript(videos / "speaker_01.TextGrid")) >= 10
     assert len(load_poses(videos / "speaker_01.json")) > 1000
+
+
+def test_axes_of_pose_files(command, tmp_path, speaker):
+    """Every command that reads poses takes ``--axes``."""
+    frames = [
+        {"global_orient": [0.0, 0.0, 0.0], "body_pose": [0.01 * k] * 63, "transl": [0.0, 0.9, 0.0]} for k in range(40)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps({"fps": 20, "frames": frames}))
+    assert command("export", "a.json", "--to", "npz", "--axes", "y up")[0] == 0
+    assert np.abs(load_poses("output/export/a.npz").global_orient).max() < 1e-6
+    assert command("export", "a.json", "--to", "npz", "--overwrite")[0] == 0
+    assert np.abs(load_poses("output/export/a.npz").global_orient).max() > 3
+    for name in ("build", "json-to-npz", "process-poses", "export"):
+        assert any("--axes" in action.option_strings for action in parser_of(name)._actions), name

@@ -8,18 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ktube_motion.construct import Source, add_motion, build_corpus, curate, pair_sources
+from ktube_motion.construct import BuildOptions, Source, add_motion, build_corpus, curate, pair_sources
 from ktube_motion.construct._clips import MIRROR_PREFIX
-from ktube_motion.errors import CorpusError
+from ktube_motion.errors import ConfigError, CorpusError
 from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.types import Motion, Utterance, Word
 
 
-def build(sources, root):
+def build(sources, root, **how):
     with ThreadPoolExecutor(1) as here:
-        build_corpus(sources, root, executor=here, progress=False, report=False)
+        build_corpus(sources, root, executor=here, progress=False, report=False, **how)
     return Corpus(root), json.loads((root / "manifest.json").read_text("utf-8"))
 
 
@@ -171,6 +171,27 @@ def test_words_are_looked_for_in_the_sound_of_the_same_name(talk):
     # One word of this talk, after a pause, is found half a second early; all others lie within 0.2 s.
     assert np.median(off) < 0.03
     assert sorted(off)[-2] < 0.2
+
+
+def thirds(samples, rate, text):
+    """An aligner that gives every word the same time."""
+    ends = np.linspace(0, len(samples) / rate, len(text.split()) + 1)
+    return [Word(*span, word) for *span, word in zip(ends[:-1], ends[1:], text.split(), strict=True)]
+
+
+def test_an_aligner_of_the_user_is_named(talk, tmp_path):
+    folder, speaker, _ = talk
+    say(tmp_path / "talk.wav", speaker.cues, speaker.poses.seconds)
+    source = Source(folder / "talk.json", folder / "talk.srt", "talk", audio=tmp_path / "talk.wav")
+    options = BuildOptions(aligner=f"{__name__}:thirds")
+    corpus, manifest = build([source], tmp_path / "K", options=options)
+    assert manifest["sources"][0]["heard"] == {"aligned": 3}
+    assert set(manifest["counts"]["words"]) == {"aligned"}
+    lengths = [[word.end - word.start for word in words] for name in corpus.names() for words in corpus.words(name)]
+    assert all(np.ptp(row) < 0.06 for row in lengths)
+    for name in ("nosuchmodule:thirds", f"{__name__}:none", "thirds", ":thirds", f"{__name__}:np"):
+        with pytest.raises(ConfigError, match="no such aligner"):
+            BuildOptions(aligner=name)
 
 
 def test_sound_that_cannot_be_read_or_ends_early_is_a_warning(talk, tmp_path):

@@ -143,3 +143,29 @@ def test_input_is_not_changed(speaker):
     fit_poses(motion)
     np.testing.assert_array_equal(motion.positions, before)
     assert forward_kinematics(motion.rotations, motion.translation, skeleton=SMPL_22).shape == before.shape
+
+
+def test_shape_of_foreign_proportions_is_plausible_keeps_the_height_and_is_told(caplog):
+    body = load_body()
+    upright = forward_kinematics(np.tile(np.eye(3), (3, 22, 1, 1)), np.zeros((3, 3)), skeleton=SMPL_22)
+    betas = fit_betas(upright, body=body)
+    assert np.abs(betas).max() < 1.6
+    assert 1.6 < np.ptp(body.rest_vertices(betas)[:, 1]) < 1.9
+
+    def stature(joints):
+        chain = [15, 12, 9, 6, 3, 0]
+        spine = np.linalg.norm(np.diff(joints[chain], axis=0), axis=-1).sum()
+        legs = [np.linalg.norm(joints[a] - joints[b]) for a, b in ((1, 4), (4, 7), (2, 5), (5, 8))]
+        return spine + sum(legs) / 2
+
+    assert abs(stature(body.rest_joints(betas)) - stature(upright[0])) < 0.02
+    assert "No plausible body has these bones" in caplog.text
+
+
+@pytest.mark.parametrize("shape", [[2.0, 0, 0], [0, 2, -1], [-2, 1, 1], [3, -2, 0]])
+def test_shape_of_a_body_of_this_kind_is_found_and_nothing_is_told(shape, caplog):
+    true = np.zeros(10, np.float32)
+    true[:3] = shape
+    motion = pose_to_joints(PoseSequence(rotvecs=np.zeros((2, 55, 3)), fps=20, betas=true))
+    assert np.abs(fit_betas(motion.positions, body=load_body()) - true).max() < 0.1
+    assert not caplog.text

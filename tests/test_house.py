@@ -15,7 +15,8 @@ MOTION = ["io", "filters", "kinematics", "features"]
 MODELS = ["metrics", "models", "vq", "text", "evaluators", "gpt", "pipeline"]
 RESULTS = ["evaluation", "render"]
 ROOMS = [*MOTION, *MODELS, *RESULTS]
-BESIDE = {"samples": {"io"}, "construct": set(ROOMS), "training": set(ROOMS)}
+BESIDE = {"samples": {"io"}, "video": {"io", "kinematics"}, "training": set(ROOMS), "live": set(ROOMS)}
+BESIDE["construct"] = {*ROOMS, "video"}  # imported only where a source is a video file
 BESIDE["commands"] = {*ROOMS, *BESIDE}  # on top of everything: no other room imports it
 
 

@@ -45,6 +45,7 @@ from ktube_motion.io import (
 )  # fmt: skip
 from ktube_motion.io._layouts import POSE_FORMATS, layout_table
 from ktube_motion.io._pose_parts import PARTS, plain_name
+from ktube_motion.io._stand_ins import find_stand_ins
 from ktube_motion.io._untrusted import load_numpy, load_pickle, load_torch
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.types import PoseSequence
@@ -153,6 +154,7 @@ STRAY = {
     "K": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
     "joints": [[0.1, 0.2]] * 4,
 }
+_PART_NAMES = {name for names, _ in PARTS.values() for name in names}
 PREFIXES = ["", "smplx_", "pred_", "smplx_pred_"]
 
 
@@ -179,13 +181,22 @@ def test_any_layout_renamed_nested_and_turned_is_right_or_told(tmp_path_factory,
         rate = None
     if isinstance(document, dict) and data.draw(st.booleans()):
         document = {**STRAY, **document}
+    unit = data.draw(st.sampled_from([None, 1, 1e3, 1e6, 1e9])) if isinstance(document, list) else None
+    if unit:
+        document = [{**one, "timestamp": k / 24 * unit} for k, one in enumerate(document)]
     for key in nest:
         document = {key: document}
-    folder = tmp_path_factory.mktemp("any")
+    poses = check_right_or_told(tmp_path_factory.mktemp("any"), document, ".json", name in WITHOUT_HANDS, rate)
+    if poses is not None and unit:
+        assert poses.fps == pytest.approx(24, abs=0.01)
+
+
+def check_right_or_told(folder, contents, suffix, without_hands, rate):
+    """Read it; the poses where they came out, which are right, or a warning tells the very thing."""
     try:
-        reading = read_poses(write_layout(folder, "a", document))
+        reading = read_poses(write_layout(folder, "a", contents, suffix))
     except KtubeError:
-        return
+        return None
     told = " ".join(reading.warnings)
     poses = reading.poses
     assert (len(poses) == FRAMES and poses.valid.all()) or "gaps" in told
@@ -193,12 +204,44 @@ def test_any_layout_renamed_nested_and_turned_is_right_or_told(tmp_path_factory,
         assert "does not stand" in told
     body, hands = error_of(poses)
     assert body < 0.5 or "does not stand" in told or "axes" in told
-    assert hands < 0.5 or name in WITHOUT_HANDS or "not read" in told
+    assert hands < 0.5 or without_hands or "not read" in told
     if rate is not None:
         assert not reading.fps_assumed
         assert 23 < poses.fps < 29.98
     elif reading.fps_assumed:
         assert "frame rate" in told
+    return poses
+
+
+@settings(max_examples=max(CASES // 5, 40), deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    name=st.sampled_from(sorted(set(ARRAYS) - {"rows 182", "multi-hmr", "phalp"})),
+    axes=st.sampled_from(["camera", "y up", "z up"]), suffix=st.sampled_from([".npz", ".pkl", ".npy", ".pt"]),
+    prefix=st.sampled_from(PREFIXES), rate=st.sampled_from([None, "fps", "FPS", "mocap_frame_rate", "videoFps"]),
+    stray=st.booleans(), nest=st.sampled_from([None, "data", "params", "smplx", "results"]),
+)  # fmt: skip
+def test_any_arrays_renamed_nested_and_turned_are_right_or_told(
+    tmp_path_factory, name, axes, suffix, prefix, rate, stray, nest
+):
+    contents = array_layouts(*turned(ROTVECS, PATH, axes))[name][1]
+    contents = dict(contents.item() if isinstance(contents, np.ndarray) else contents)
+    renamed = name in ("stage ii", "arrays", "wrapper", "object", "gvhmr pickled")
+    if renamed:
+        contents = {prefix + key if plain_name(key) in _PART_NAMES else key: v for key, v in contents.items()}
+    told_rate = next((key for key in contents if "fps" in str(key).lower() or "rate" in str(key)), None)
+    if rate and not told_rate:
+        contents[rate] = 25.0
+    if stray:
+        contents |= {"info": "x", "conf": np.ones(FRAMES), "verts": np.zeros((FRAMES, 9, 3)), "K": np.eye(3)}
+    if nest and suffix != ".npz":
+        contents = {nest: contents}
+    if suffix == ".pt":  # torch writes arrays only as objects, which wrappers do too
+        contents = {key: torch.tensor(v) if isinstance(v, np.ndarray) and v.dtype.kind in "fi" else v
+                    for key, v in contents.items()}  # fmt: skip
+    if suffix == ".npz" and any(isinstance(value, dict) or isinstance(key, int) for key, value in contents.items()):
+        suffix = ".pkl"
+    rate = rate if rate and not told_rate and name not in ("prompthmr",) else None
+    check_right_or_told(tmp_path_factory.mktemp("any"), contents, suffix, name in WITHOUT_HANDS, rate)
 
 
 def _renamed(value, names):
@@ -262,14 +305,45 @@ def fill(kind, frames, rng):
         for key, value in made[k].items():
             numbers = [0.0] * len(value)
             if kind == "noise":
-                numbers = rng.normal(0, 1e-8, len(value)).tolist()
+                numbers = rng.normal(0, 1e-5, len(value)).tolist()
+            if kind == "jittered copies":
+                numbers = (np.array(made[7][key]) + rng.normal(0, 1e-6, len(value))).tolist()
+            if kind == "noisy constant":
+                numbers = (np.array(frames[3][key]) + rng.normal(0, 2e-5, len(value))).tolist()
+            if kind == "body" and key != "smplx_body_pose":
+                numbers = value
+            if kind == "half" and not key.startswith("smplx_root"):
+                numbers = [0.0] * (len(value) * 3 // 4) + value[len(value) * 3 // 4 :]
+            if kind == "root" and key != "smplx_root_pose":
+                numbers = value
+            if kind == "hands" and "hand" not in key:
+                numbers = value
             made[k][key] = list(source.get(key, numbers))
-    if kind == "constant":
+    if kind == "scattered":
+        for k in range(8, 16):
+            made[k] = copy.deepcopy(frames[k])
+        for k in (2, 5, 6, 11, 19):
+            made[k] = {key: [-0.4] * len(value) for key, value in frames[k].items()}
+    if kind in ("constant", "noisy constant"):
         made[20:24] = [copy.deepcopy(frames[3]) for _ in range(4)]
     return made
 
 
-@pytest.mark.parametrize("kind", ["zeros", "noise", "copies", "constant"])
+KINDS = [
+    "zeros",
+    "noise",
+    "copies",
+    "constant",
+    "jittered copies",
+    "noisy constant",
+    "body",
+    "half",
+    "root",
+    "scattered",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("suffix", [".json", ".npz", ".pt"])
 def test_stand_ins_are_gaps_and_told(tmp_path, kind, suffix, caplog):
     clip = fill(kind, TREES["list"], np.random.default_rng(0))
@@ -277,12 +351,28 @@ def test_stand_ins_are_gaps_and_told(tmp_path, kind, suffix, caplog):
         clip = {key: np.float32([one[key] for one in clip]) for key in clip[0]}
         clip = {key: torch.tensor(value) for key, value in clip.items()} if suffix == ".pt" else clip
     reading = read_poses(write_layout(tmp_path, "a", clip, suffix))
-    gaps = [*range(8, 16), *(range(20, 24) if kind == "constant" else ())]
+    gaps = [2, 5, 6, 11, 19] if kind == "scattered" else list(range(8, 16))
+    gaps += range(20, 24) if "constant" in kind else ()
     np.testing.assert_array_equal(np.flatnonzero(~reading.poses.valid), gaps)
     assert reading.stand_ins == len(gaps)
     assert not reading.poses.rotvecs[gaps].any()
     assert "stand-ins" in caplog.text
     assert error_of(reading.poses)[0] < 0.5
+
+
+def test_hands_of_zeros_are_told(tmp_path):
+    reading = read_poses(write_layout(tmp_path, "a", fill("hands", TREES["list"], np.random.default_rng(0))))
+    assert reading.poses.valid.all()
+    for side in ("left", "right"):
+        assert any(f"the {side} hand is all zeros in 8 frames" in warning for warning in reading.warnings)
+
+
+def test_real_poses_are_no_stand_ins(shared):
+    """A real recording, as it stands, on twos and threes, and at rest for long."""
+    poses = load_poses(shared / "data" / "pose_json" / "scott_clean.json")
+    for rotvecs in (poses.rotvecs, np.repeat(poses.rotvecs[:200], 3, 0), np.repeat(poses.rotvecs[:300], 2, 0)):
+        found = find_stand_ins(rotvecs, np.arange(len(rotvecs)))
+        assert not any(rows.any() for rows in found.values())
 
 
 def test_copies_at_the_start_and_at_the_end(tmp_path):

@@ -15,6 +15,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from ktube_motion.errors import ConfigError, DataError, FormatError
+from ktube_motion.filters import resample
+from ktube_motion.io._pose_reading import read_poses
 from ktube_motion.io._poses import POSE_FORMATS, load_poses, save_poses
 from ktube_motion.io._timeline import CAMERA_TO_Y_UP, Z_UP_TO_Y_UP, turn
 from ktube_motion.types import PoseSequence
@@ -206,10 +208,17 @@ def test_time_stamps(tmp_path, people):
     numbered = [{"frame": 2 * k, "time": 2 * k / 24, **one} for k, one in enumerate(people)]
     poses = load_poses(write(tmp_path / "b.json", numbered))
     assert (len(poses), poses.fps) == (9, pytest.approx(24))
-    for entry in numbered:
-        entry["time"] *= 1000
+    for scale, unit in ((1e3, "milliseconds"), (1e6, "microseconds"), (1e9, "nanoseconds")):
+        other = [{**entry, "time": entry["time"] * scale} for entry in numbered]
+        reading = read_poses(write(tmp_path / "b.json", other))
+        assert reading.poses.fps == pytest.approx(24, abs=0.01)
+        assert any(unit in warning for warning in reading.warnings)
+    counted = [{"time": k + 3, **one} for k, one in enumerate(people)]
+    reading = read_poses(write(tmp_path / "b.json", counted))
+    np.testing.assert_array_equal(np.flatnonzero(reading.poses.valid), [3, 4, 5, 6, 7])
+    assert any("count frames" in warning for warning in reading.warnings)
     with pytest.raises(FormatError, match="give no frame rate"):
-        load_poses(write(tmp_path / "b.json", numbered))
+        load_poses(write(tmp_path / "b.json", [{**entry, "time": entry["time"] * 1e15} for entry in numbered]))
     del numbered[1]["time"]
     with pytest.raises(FormatError, match="time stamp"):
         load_poses(write(tmp_path / "b.json", numbered))
@@ -488,3 +497,57 @@ def test_memory_stays_bounded(tmp_path, people):
     result = poses.rotvecs.nbytes + poses.transl.nbytes + poses.expression.nbytes
     assert path.stat().st_size > 4 * result
     assert peak < 6 * result + (4 << 20)  # reading the file whole takes 15 times the result
+
+
+def test_saved_poses_have_the_whole_form_of_amass(tmp_path):
+    rng = np.random.default_rng(0)
+    poses = PoseSequence(rng.normal(0, 0.3, (40, 55, 3)), rng.normal(0, 1, (40, 3)), fps=20, betas=rng.normal(size=16))
+    save_poses(poses, tmp_path / "a.npz")
+    file = np.load(tmp_path / "a.npz")
+    shapes = {
+        "root_orient": 3,
+        "pose_body": 63,
+        "pose_jaw": 3,
+        "pose_eye": 6,
+        "pose_hand": 90,
+        "poses": 165,
+        "trans": 3,
+    }
+    assert {name: file[name].shape for name in shapes} == {name: (40, width) for name, width in shapes.items()}
+    whole = [file[name] for name in ("root_orient", "pose_body", "pose_jaw", "pose_eye", "pose_hand")]
+    assert np.array_equal(np.concatenate(whole, 1), file["poses"])
+    assert (file["mocap_framerate"], file["mocap_frame_rate"], file["mocap_time_length"]) == (20, 20, 2)
+    assert (str(file["gender"]), str(file["surface_model_type"]), int(file["num_betas"])) == ("neutral", "smplx", 16)
+    back = load_poses(tmp_path / "a.npz")
+    assert np.array_equal(back.rotvecs, poses.rotvecs)
+    assert np.array_equal(back.transl, poses.transl)
+    assert back.fps == 20
+
+
+@pytest.mark.parametrize("fps", [30, 60, 29.97, 10])
+def test_saved_poses_at_another_rate_are_what_resampling_gives(tmp_path, fps):
+    rng = np.random.default_rng(0)
+    time = np.arange(50)[:, None, None] / 20
+    valid = np.ones(50, bool)
+    valid[20:23] = False
+    poses = PoseSequence(
+        2 * np.sin(time * rng.uniform(0, 6, (1, 55, 3))), rng.normal(0, 1, (50, 3)), fps=20, valid=valid,
+        expression=rng.normal(size=(50, 3)),
+    )  # fmt: skip
+    save_poses(poses, tmp_path / "a.npz", fps=fps)
+    back, true = load_poses(tmp_path / "a.npz"), resample(poses, fps=fps)
+    assert back.fps == fps
+    np.testing.assert_array_equal(back.valid, true.valid)
+    for name in ("transl", "expression"):
+        np.testing.assert_allclose(getattr(back, name)[back.valid], getattr(true, name)[back.valid], atol=1e-4)
+    turns = [Rotation.from_rotvec(part.rotvecs[back.valid].reshape(-1, 3)) for part in (back, true)]
+    assert (turns[0].inv() * turns[1]).magnitude().max() < 1e-3
+
+
+def test_rates_that_cannot_be_write_nothing(tmp_path):
+    for fps in (0, -30, float("nan")):
+        with pytest.raises(ConfigError, match="fps"):
+            save_poses(PoseSequence(np.zeros((4, 55, 3)), fps=20), tmp_path / "a.npz", fps=fps)
+    save_poses(PoseSequence(np.zeros((1, 55, 3)), fps=20), tmp_path / "one.npz", fps=30)
+    assert load_poses(tmp_path / "one.npz").fps == 30
+    assert [path.name for path in tmp_path.iterdir()] == ["one.npz"]

@@ -1,5 +1,6 @@
 """A corpus in shards: the same face as a folder, and not a bit lost on the way there and back."""
 
+import json
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,10 +9,10 @@ import numpy as np
 import pytest
 from small_corpus import make_small_corpus
 
-from ktube_motion.construct import build_corpus, curate, pair_sources
-from ktube_motion.errors import ConfigError, CorpusError, FormatError, KtubeError
+from ktube_motion.construct import build_corpus, check_corpus, curate, pair_sources
+from ktube_motion.errors import ConfigError, CorpusError, DataError, FormatError, KtubeError
 from ktube_motion.features import feature_stats
-from ktube_motion.io import Corpus, export_corpus
+from ktube_motion.io import Corpus, _exporting, export_corpus
 from ktube_motion.io import _shards as shards_of
 from ktube_motion.io._arrays import ArrayTable, NameIndex
 from ktube_motion.samples import make_speaker
@@ -28,7 +29,14 @@ SPOKEN = Utterance(
 def files_of(root):
     """Files of a corpus by name; what a build notes for itself is none of them."""
     return {str(p.relative_to(root)): p.read_bytes() for p in sorted(Path(root).rglob("*"))
-            if p.is_file() and ".build" not in p.parts}  # fmt: skip
+            if p.is_file() and ".build" not in p.parts and p.name != ".in_use"}  # fmt: skip
+
+
+def without_checksums(files):
+    """Take out what tells of files that only one kind of corpus has, and the page that is named after its folder."""
+    manifest = json.loads(files["manifest.json"])
+    del manifest["files"], files["manifest.json"], files["review.html"]
+    return files, manifest
 
 
 @pytest.fixture(scope="module")
@@ -95,19 +103,17 @@ def same_face(a, b):
         for folder in ("texts", "words", "joints", "new_joints", "new_joint_vecs"):
             assert a.has(name, folder) == b.has(name, folder), (name, folder)
         for recovered in (False, True):
-            if a.has(name, "new_joints" if recovered else "joints"):
-                x, y = (corpus.joints(name, recovered=recovered) for corpus in (a, b))
-                assert (x.dtype, x.shape) == (y.dtype, y.shape)
-                np.testing.assert_array_equal(x, y)
-            else:
-                with pytest.raises(CorpusError, match="missing"):
-                    b.joints(name, recovered=recovered)
+            x, y = (corpus.joints(name, recovered=recovered) for corpus in (a, b))
+            assert (x.dtype, x.shape) == (y.dtype, y.shape)
+            np.testing.assert_array_equal(x, y)
         if a.has(name, "texts"):
             assert a.texts(name) == b.texts(name)
             assert a.words(name) == b.words(name)
         else:
+            assert a.texts(name, missing_ok=True) == b.texts(name, missing_ok=True) == []
             with pytest.raises(FormatError):
                 b.texts(name)
+    assert len(a) == len(b)
     assert (a.malformed, a.malformed_words) == (b.malformed, b.malformed_words)
     assert not b.has("nobody")
     with pytest.raises(CorpusError):
@@ -152,12 +158,86 @@ def test_a_foreign_corpus_goes_there_and_back(tmp_path, foreign):
     assert files_of(tmp_path / "f") == wanted
 
 
+def test_bytes_of_clips_in_shards_are_compared_with_what_was_written(tmp_path, built):
+    """The manifest of a folder still holds when its clips lie in shards."""
+    folder, _ = built
+    export_corpus(folder, tmp_path / "s", progress=False)
+    check = check_corpus(tmp_path / "s", progress=False)
+    assert check.fine
+    assert check.files == 24 * 5 == check_corpus(folder.root, progress=False).files
+    (shard,) = (tmp_path / "s" / "data").glob("val-*.arrow")
+    name = Corpus(tmp_path / "s").names("val")[0]
+    vectors = folder.features(name).tobytes()
+    data = bytearray(shard.read_bytes())
+    data[data.index(vectors) + 1] ^= 1
+    shard.write_bytes(data)
+    assert check_corpus(tmp_path / "s", progress=False).broken == {
+        f"new_joint_vecs/{name}.npy": "other bytes than were written"
+    }
+
+
+def test_clips_that_no_model_can_read(tmp_path):
+    """What is told of them and left out is the same, and shards need no vectors for it."""
+    folder = make_small_corpus(tmp_path / "c", splits=(4, 2, 2))
+    train = folder.names("train")
+    for name, vectors in ((train[0], np.full((6, 263), np.nan)), (train[1], np.zeros((0, 263)))):
+        np.save(folder.root / "new_joint_vecs" / f"{name}.npy", vectors.astype(np.float32))
+    (folder.root / "texts" / f"{train[2]}.txt").unlink()
+    export_corpus(folder, tmp_path / "s", progress=False)
+    for spoken, left in ((False, train[2:]), (True, train[3:])):
+        told = []
+        for root in (folder.root, tmp_path / "s"):
+            corpus = Corpus(root)
+            with pytest.warns(UserWarning, match="are left out") as caught:
+                assert corpus.usable("train", spoken=spoken) == left
+            assert corpus.unusable == corpus.faults(train, spoken=spoken)
+            with pytest.raises(DataError, match=f"{4 - len(left)} of 4") as error:
+                Corpus(root, strict=True).usable("train", spoken=spoken)
+            told.append((str(caught[0].message), error.value.found, corpus.left_out()))
+        assert told[0] == told[1]
+        assert "NaN or infinity in 6 of 6 frames" in told[0][0]
+    with pytest.warns(UserWarning, match="2 of"):
+        wanted = feature_stats(folder)
+    with pytest.warns(UserWarning, match="2 of"):
+        found = feature_stats(Corpus(tmp_path / "s"))
+    np.testing.assert_array_equal(found.mean, wanted.mean)
+
+
+def test_clips_in_folders_and_links_that_lead_out(tmp_path):
+    folder = make_small_corpus(tmp_path / "c", splits=(2, 1, 1))
+    (name, other), outside = folder.names("train"), tmp_path / "outside.npy"
+    for kind, suffix in (("new_joint_vecs", ".npy"), ("texts", ".txt")):
+        target = folder.root / kind / "동작" / f"{name}{suffix}"
+        target.parent.mkdir()
+        (folder.root / kind / f"{name}{suffix}").rename(target)
+    (folder.root / "train.txt").write_text(f"동작/{name}.npy\n{other}\n", encoding="utf-8")
+    export_corpus(folder, tmp_path / "s", progress=False)
+    shards = Corpus(tmp_path / "s")
+    assert shards.names("train") == folder.names("train") == [f"동작/{name}", other]
+    np.testing.assert_array_equal(shards.features(f"동작/{name}"), folder.features(f"동작/{name}"))
+    export_corpus(shards, tmp_path / "f", progress=False)
+    assert files_of(tmp_path / "f") == files_of(folder.root)
+    (folder.root / "new_joint_vecs" / f"{other}.npy").rename(outside)
+    (folder.root / "new_joint_vecs" / f"{other}.npy").symlink_to(outside)
+    with pytest.raises(CorpusError, match="leads out"):
+        export_corpus(Corpus(folder.root), tmp_path / "no", progress=False)
+    export_corpus(Corpus(folder.root, follow_links=True), tmp_path / "s2", progress=False)
+    assert files_of(tmp_path / "s2" / "data") == files_of(tmp_path / "s" / "data")
+    train = tmp_path / "s2" / "data" / "train-00000.arrow"
+    train.rename(tmp_path / "outside.arrow")
+    train.symlink_to(tmp_path / "outside.arrow")
+    with pytest.raises(CorpusError, match="leads out"):
+        Corpus(tmp_path / "s2").names()
+    assert Corpus(tmp_path / "s2", follow_links=True).names() == folder.names()
+
+
 def test_built_straight_into_shards(tmp_path, built, videos):
     folder, shards = built
     assert [path.stem for path in shards.files] == [source.name for source in videos]
     same_face(folder, shards)
     export_corpus(shards, tmp_path / "f", progress=False)
-    assert files_of(tmp_path / "f") == files_of(folder.root)
+    assert without_checksums(files_of(tmp_path / "f")) == without_checksums(files_of(folder.root))
+    assert check_corpus(tmp_path / "f", progress=False).fine
     with ThreadPoolExecutor(3) as pool:
         build_corpus(videos, tmp_path / "shards", executor=pool, progress=False, shards=True)
         assert files_of(tmp_path / "shards") == files_of(shards.root)
@@ -166,6 +246,11 @@ def test_built_straight_into_shards(tmp_path, built, videos):
         build_corpus(videos, tmp_path / "shards", executor=pool, progress=False, shards=True)
         assert files_of(tmp_path / "shards") == files_of(shards.root)
         assert all(path.stat().st_mtime_ns == time for path, time in times.items())
+        damaged = tmp_path / "shards" / "data" / "영상 2.arrow"
+        damaged.write_bytes(damaged.read_bytes()[:-1000] + bytes(1000))  # of the same length
+        assert list(check_corpus(tmp_path / "shards", progress=False).broken) == ["data/영상 2.arrow"]
+        build_corpus(videos, tmp_path / "shards", executor=pool, progress=False, shards=True)
+        assert files_of(tmp_path / "shards") == files_of(shards.root)
         build_corpus(videos[:3], tmp_path / "shards", executor=pool, progress=False, shards=True)
         assert [path.stem for path in Corpus(tmp_path / "shards").files] == [source.name for source in videos[:3]]
         with pytest.raises(CorpusError, match="Another corpus"):
@@ -205,7 +290,7 @@ def test_an_export_that_was_stopped_goes_on(tmp_path, monkeypatch):
         for moment in (3, 5):
             left = iter(range(moment))
             with monkeypatch.context() as patch:
-                patch.setattr("ktube_motion.io._exporting._clips", _stopping(left, source))
+                patch.setattr(_exporting._Source, "clips", _stopping(left))
                 with pytest.raises(KeyboardInterrupt):
                     export_corpus(source, target, shard_bytes=1, progress=False)
         with pytest.raises(CorpusError, match="Something else"):  # another plan
@@ -221,11 +306,11 @@ def test_an_export_that_was_stopped_goes_on(tmp_path, monkeypatch):
         assert found == wanted
 
 
-def _stopping(left, source):
-    from ktube_motion.io._exporting import _clips
+def _stopping(left):
+    every = _exporting._Source.clips
 
-    def clips(root, names):
-        for clip in _clips(root, names):
+    def clips(source, names):
+        for clip in every(source, names):
             if next(left, None) is None:
                 raise KeyboardInterrupt
             yield clip

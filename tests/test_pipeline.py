@@ -346,3 +346,14 @@ def test_parts_that_do_not_fit(tokenizer, changes, message):
 def test_unrecorded_parts_are_taken_on_trust(tokenizer):
     model = make_transformer(tokenizer, tokenizer="", text_encoder="")
     assert UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder()).fps == 20
+
+
+def test_motions_are_finished_on_request(pipeline):
+    (raw,) = pipeline.generate(["손을 들어요"], seconds=3.0, generator=seeded())
+    (rigid,) = pipeline.generate(["손을 들어요"], seconds=3.0, finish=True, generator=seeded())
+    assert rigid.rotations is not None
+    assert len(raw) == len(rigid) == 60
+    for motion in (rigid, pipeline.speak(TALK, finish=True, generator=seeded())):
+        bones = motion.positions[:, 1:] - motion.positions[:, list(SMPL_22.parents[1:])]
+        lengths = np.linalg.norm(bones, axis=-1)
+        assert (lengths.std(0) / lengths.mean(0)).max() < 0.01

@@ -9,8 +9,9 @@ import torch
 from test_pipeline import make_transformer, seeded, tokenizer  # noqa: F401 (a fixture)
 
 from ktube_motion.errors import CheckpointError, ConfigError, DataError
-from ktube_motion.pipeline import UtteranceToMotion
-from ktube_motion.pipeline._hearing import hear, spoken_words, words_of_talk
+from ktube_motion.io._files import read_json, write_json
+from ktube_motion.pipeline import UtteranceToMotion, read_talk
+from ktube_motion.pipeline._hearing import LEAD_IN, hear, spoken_words, words_of_talk
 from ktube_motion.text import EmbeddedTextEncoder, speaking_seconds, word_encoder, word_track
 from ktube_motion.text._tracks import NUM_TIMES
 from ktube_motion.types import Cue, Utterance, Word
@@ -89,9 +90,42 @@ def test_a_text_lasts_as_long_as_it_takes_to_say_it(pipeline):
     texts = ["손을 들어 주세요.", "오늘은 3.5% 올랐습니다, 여러분."]
     motions = pipeline.generate(texts, generator=seeded())
     for text, motion in zip(texts, motions, strict=True):
-        assert motion.seconds == pytest.approx(speaking_seconds(text), abs=0.026)
+        assert motion.seconds == pytest.approx(LEAD_IN + speaking_seconds(text), abs=0.026)
+    (after,) = pipeline.generate(texts[:1], prefix=motions[0], generator=seeded())
+    assert after.seconds == pytest.approx(speaking_seconds(texts[0]), abs=0.026)  # what has a past needs no time before
     assert [m.num_frames for m in pipeline.generate(texts, seconds=2.05, generator=seeded())] == [41, 41]
     assert [m.num_frames for m in pipeline.generate(texts, num_tokens=3, generator=seeded())] == [12, 12]
+
+
+def test_the_gesture_of_the_first_word_has_time_to_be_prepared():
+    text = "안녕하세요, 여러분."
+    said = speaking_seconds(text)
+    words, seconds = spoken_words(text, lead_in=LEAD_IN)
+    assert (words[0].start, seconds) == (pytest.approx(LEAD_IN), LEAD_IN + said)
+    assert words[-1].end == pytest.approx(spoken_words(text)[0][-1].end + LEAD_IN)
+    for given, start in ((said - 0.5, 0.0), (said + 0.2, 0.2), (said + 3.0, LEAD_IN)):
+        words, seconds = spoken_words(text, given, lead_in=LEAD_IN)
+        assert (words[0].start, seconds) == (pytest.approx(start), given)
+    _, (paragraph,), seconds = read_talk(text, lead_in=LEAD_IN)
+    assert (paragraph.start, seconds) == (pytest.approx(LEAD_IN), pytest.approx(LEAD_IN + said))
+    assert read_talk(text, 1.0, lead_in=LEAD_IN)[1][0].start == 0.0
+
+
+def test_a_pipeline_keeps_how_it_samples(pipeline, tmp_path):
+    usual = UtteranceToMotion(
+        pipeline.tokenizer, pipeline.transformer, pipeline.text_encoder, word_encoder=pipeline.word_encoder,
+        sampling={"temperature": 0.0},
+    )  # fmt: skip
+    cue = Cue(0.0, 2.0, "왼쪽을 보세요.")
+    (greedy,), (told,) = usual.generate([cue], seeds=[0]), pipeline.generate([cue], seeds=[1], temperature=0.0)
+    assert np.array_equal(greedy.positions, told.positions)
+    (drawn,) = usual.generate([cue], seeds=[0], temperature=1.0)  # what is asked for counts
+    assert not np.array_equal(greedy.positions, drawn.positions)
+    usual.save_pretrained(tmp_path)
+    assert read_json(tmp_path / "pipeline.json")["sampling"] == {"temperature": 0.0}
+    write_json(tmp_path / "pipeline.json", read_json(tmp_path / "pipeline.json") | {"sampling": [1]})
+    with pytest.raises(CheckpointError, match="sampling"):
+        UtteranceToMotion.from_pretrained(tmp_path)
 
 
 def test_the_words_of_a_cue_keep_their_times(pipeline):

@@ -51,7 +51,13 @@ def test_table_and_files(output):
     ):
         assert row in printed
     assert (folder / "summary.txt").read_text(encoding="utf-8") in printed + "\n"
-    for name in ("say_0.mp4", "say_1.html", "real_and_generated.mp4", "evaluation/generation/report.json"):
+    for name in (
+        "sample_speaker.mp4",
+        "say_0.mp4",
+        "say_1.html",
+        "real_and_generated.mp4",
+        "evaluation/generation/report.json",
+    ):
         assert (folder / name).stat().st_size > 1000
     assert "오른쪽을 보세요." in (folder / "say_1.html").read_text(encoding="utf-8")
 

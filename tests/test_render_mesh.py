@@ -7,12 +7,16 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.spatial import cKDTree
 
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.errors import ConfigError, FormatError, MissingDependencyError, ShapeError
 from ktube_motion.kinematics import load_body, pose_to_joints
 from ktube_motion.render import save_mesh_video
+from ktube_motion.render._figure import bone_matrices, make_figure
+from ktube_motion.render._figure import skin as skinned
 from ktube_motion.render._raster import make_renderer
+from ktube_motion.render._scene import frame_camera
 from ktube_motion.skeletons import KIT_21
 
 HAVE = {"osmesa": ctypes.util.find_library("OSMesa"), "egl": ctypes.util.find_library("EGL"), "rays": True}
@@ -31,8 +35,16 @@ def picture(folder, frame):
 
 
 def skin(image):
-    """Where the picture is wood: much more red than blue."""
-    return image[..., 0] - image[..., 2] > 25
+    """Where the picture is body: darker than paper, shadow on it apart, or coloured."""
+    return (image.max(-1) < 185) | (np.ptp(image, -1) > 30)
+
+
+def orange(image):
+    return image[..., 0] - image[..., 2] > 90
+
+
+def blue(image):
+    return image[..., 2] - image[..., 0] > 70
 
 
 # OpenGL is bound once in a process, so each renderer gets its own.
@@ -57,32 +69,52 @@ def test_every_renderer_draws_body_ground_and_shadow(tmp_path, kind):
     assert done.returncode == 0, done.stderr
     first, last = picture(folder, 0), picture(folder, 2)
     assert 0.04 < skin(first).mean() < 0.4
+    assert np.nonzero(blue(first))[1].mean() + 20 < np.nonzero(orange(first))[1].mean()  # it faces the camera
     rows, columns = np.nonzero(skin(first))
     assert rows.min() > 5
     assert rows.max() < 195
     assert abs(columns.mean() - 100) < 20  # the raised arm moves the middle
     # The right arm, on the left of the picture, goes up.
     assert skin(last)[:70, :75].sum() > skin(first)[:70, :75].sum() + 30
-    sky, floor = first[10, 10], first[185, 20]
-    assert sky.min() > 225
-    assert np.ptp(first[150:, :40].reshape(-1, 3), axis=0).max() > 8  # tiles
-    shadow = (~skin(first)) & (first.max(-1) < floor.min() - 25)
-    assert shadow[100:].sum() > 150
+    np.testing.assert_allclose(first[4, 4], [246, 247, 249], atol=1)  # the paper of every picture
+    assert first[190, 30].min() > 246  # the ground is lit
+    below = first[100:, :80].astype(int)
+    assert ((below.max(-1) < 225) & (np.ptp(below, -1) < 8)).sum() > 80  # the shadow falls away from the light
 
 
 def test_rays_agree_with_the_camera():
     body = load_body()
+    figure, moves = make_figure(body, np.zeros(10)), bone_matrices(body, waving(1))
     vertices = body.vertices(waving(1))[0]
-    from ktube_motion.render._scene import frame_camera
 
     target = np.zeros(3)
     camera = frame_camera(vertices[None], target[None], size=(160, 160))
-    renderer = make_renderer("rays", body.faces, size=(160, 160))
-    drawn = skin(renderer.draw(vertices, camera, target, -1.3).astype(int))
+    renderer = make_renderer("rays", size=(160, 160))
+    drawn = skin(renderer.draw(figure, moves[0], camera, target, -9.0).astype(int))
     pixels, _ = camera.project(vertices, target)
     rows, columns = np.nonzero(drawn)
     np.testing.assert_allclose([columns.min(), columns.max() + 1], [pixels[:, 0].min(), pixels[:, 0].max()], atol=2)
     np.testing.assert_allclose([rows.min(), rows.max() + 1], [pixels[:, 1].min(), pixels[:, 1].max()], atol=2)
+
+
+def test_the_figure_is_the_body_with_a_face_that_turns():
+    body = load_body()
+    turned = np.zeros((2, 55, 3))
+    turned[1, 15, 1] = 1.2  # the head looks to its left
+    turned[:, 17, 2] = 0.7
+    poses = PoseSequence(rotvecs=turned, fps=20)
+    figure, moves = make_figure(body, poses.betas), bone_matrices(body, poses)
+    np.testing.assert_allclose(figure.weights.sum(1), 1, atol=1e-6)
+    assert len(figure.faces) < len(body.faces)
+    for frame, vertices in enumerate(body.vertices(poses)):
+        placed, normals = skinned(figure, moves[frame])
+        own = figure.joints[:, 0] != 15  # but the head, which has a face and hair of its own
+        own &= ~np.isin(figure.joints[:, 0], (23, 24))
+        away, _ = cKDTree(vertices).query(placed[own])
+        assert away.max() < 1e-5
+        assert np.abs(np.linalg.norm(normals, axis=-1) - 1).max() < 0.2
+        eyes = placed[np.isin(figure.joints[:, 0], (23, 24))].mean(0) - placed[figure.joints[:, 0] == 15].mean(0)
+        assert np.sign(eyes[0] - 0.03) == (1 if frame else -1)
 
 
 def test_joints_and_side_by_side(tmp_path):
@@ -108,10 +140,9 @@ def test_bad_input_leaves_nothing(tmp_path):
 def test_no_opengl_gives_advice_or_falls_back(monkeypatch):
     monkeypatch.delenv("PYOPENGL_PLATFORM", raising=False)
     monkeypatch.setattr(ctypes.util, "find_library", lambda name: None)
-    faces = load_body().faces
     with pytest.raises(MissingDependencyError, match="apt-get install libosmesa6"):
-        make_renderer("osmesa", faces, size=(64, 64))
-    assert type(make_renderer("auto", faces, size=(64, 64))).__name__ == "RayRenderer"
+        make_renderer("osmesa", size=(64, 64))
+    assert type(make_renderer("auto", size=(64, 64))).__name__ == "RayStage"
 
 
 def test_the_slow_way_tells_of_the_fast_one_once(monkeypatch, caplog):
@@ -119,8 +150,7 @@ def test_the_slow_way_tells_of_the_fast_one_once(monkeypatch, caplog):
 
     _raster._tell_faster.cache_clear()
     monkeypatch.setattr(_raster, "_platform", lambda kind: None)
-    faces = np.array([[0, 1, 2]])
     for _ in range(3):
-        _raster.make_renderer("auto", faces, size=(32, 32))
+        _raster.make_renderer("auto", size=(64, 64))
     (told,) = [record.message for record in caplog.records if "faster" in record.message]
     assert "apt-get install libosmesa6" in told

@@ -12,10 +12,10 @@ from ktube_motion.io._sound import find_ffmpeg
 from ktube_motion.kinematics import forward_kinematics
 from ktube_motion.render import find_korean_font, save_skeleton_video
 from ktube_motion.render._fonts import draw_text, embed_font, missing_glyphs, wrap_text
-from ktube_motion.render._scene import as_motion, cue_at, follow_path, frame_camera
+from ktube_motion.render._scene import as_motion, current_cue, follow_path, frame_camera
 from ktube_motion.render._video import open_video, read_video
 from ktube_motion.skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55
-from ktube_motion.types import Cue
+from ktube_motion.types import Cue, Word
 
 ORANGE, BLUE = (230, 92, 51), (33, 115, 209)
 
@@ -116,8 +116,80 @@ def test_subtitles_come_in_their_time(tmp_path):
     below = [opened(file)[170:, 60:140] for file in sorted(folder.iterdir())]
     dark = [bool(near(picture, (30, 33, 40), 35).any()) for picture in below]
     assert dark == [True] * 4 + [False] * 2 + [True] * 6
-    assert cue_at([Cue(0, 0, "늘"), Cue(1, 2, "한때")], 1.5) == "한때"
-    assert cue_at([Cue(0, 0, "늘"), Cue(1, 2, "한때")], 3) == "늘"
+    assert current_cue([Cue(0, 0, "늘"), Cue(1, 2, "한때")], 1.5).text == "한때"
+    assert current_cue([Cue(0, 0, "늘"), Cue(1, 2, "한때")], 3).text == "늘"
+
+
+def test_words_light_up_as_they_are_said(tmp_path):
+    words = (Word(0.0, 0.2, "하나"), Word(0.3, 0.5, "둘"))
+    folder = save_skeleton_video(
+        standing(frames=12), tmp_path / "a", subtitles=[Cue(0, 0.6, "하나 둘", words)], size=(300, 200)
+    )
+    warm = []
+    for file in sorted(folder.iterdir()):
+        columns = np.flatnonzero(near(opened(file)[150:], (255, 181, 156), 20).any(0))
+        warm.append(columns.mean())
+    assert max(warm[:6]) < 150 < min(warm[6:])  # first the left word, then the right one
+
+
+def test_a_gif_keeps_its_time_at_any_rate(tmp_path):
+    for fps in (12.5, 24, 30, 60):
+        with Image.open(
+            save_skeleton_video(standing(frames=round(fps), fps=fps), tmp_path / "a.gif", size=(64, 64))
+        ) as gif:
+            delays = []
+            for frame in range(gif.n_frames):
+                gif.seek(frame)
+                delays.append(gif.info["duration"])
+        assert min(delays) >= 20  # players show shorter ones for a tenth of a second
+        assert abs(sum(delays) - 1000) <= 40
+
+
+def test_colours_of_a_video_are_those_that_were_drawn(tmp_path):
+    path = tmp_path / "a.mp4"
+    with open_video(path, fps=20, size=(64, 64)) as write:
+        for _ in range(3):
+            write(np.full((64, 64, 3), ORANGE, np.uint8))
+    assert "bt709" in streams(path).split("yuv420p(tv, ")[1][:6]
+    decoded = subprocess.run(
+        [find_ffmpeg(), "-loglevel", "error", "-i", path, "-vf", "scale=in_color_matrix=bt709:in_range=tv",
+         "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    np.testing.assert_allclose(np.frombuffer(decoded, np.uint8).reshape(-1, 3).mean(0), ORANGE, atol=3)
+
+
+def seen_from(azimuth, tmp_path, head=0.0):
+    rotvecs = np.zeros((1, 55, 3))
+    rotvecs[0, 15, 1] = head
+    folder = save_skeleton_video(
+        PoseSequence(rotvecs=rotvecs, fps=20), tmp_path / "a", size=(800, 800), azimuth=azimuth, trail=False
+    )
+    return opened(folder / "frame_00000.png")
+
+
+def test_a_head_faces_somewhere_and_covers_its_neck(tmp_path):
+    dark = near(seen_from(np.pi, tmp_path), (56, 64, 82), 12)
+    rows, columns = np.nonzero(dark)
+    across = round(np.median(columns[rows < rows.min() + 40]))
+    skull = dark[rows.min() + 4 : rows.min() + 75, across]
+    assert skull.all()  # from behind nothing lies over the head: no eye, no rim of the neck
+    eyes = []
+    for turn in (0.8, 0.0, -0.8):
+        picture = seen_from(0.0, tmp_path, turn)
+        rows, columns = np.nonzero(near(picture, (56, 64, 82), 12))
+        top, across = rows.min(), round(np.median(columns[rows < rows.min() + 20]))
+        head = picture[top + 15 : top + 45, across - 19 : across + 20]
+        eyes.append(np.nonzero(near(head, (246, 247, 249), 40))[1].mean() - 19)
+    assert eyes[0] > 3 > abs(eyes[1])  # its left is the right of the picture
+    assert eyes[2] < -3
+
+
+def test_who_stands_leaves_no_trail_and_who_walks_does(tmp_path):
+    trail = (173, 155, 215)
+    still = save_skeleton_video(standing(frames=30, path=(0.2, 0, 0)), tmp_path / "a", size=(200, 200))
+    assert not near(opened(still / "frame_00029.png"), trail, 25).any()
+    walking = save_skeleton_video(standing(frames=30, path=(2, 0, 0)), tmp_path / "b", size=(200, 200))
+    assert near(opened(walking / "frame_00029.png"), trail, 25).any()
 
 
 def test_the_font_has_every_hangul_syllable():

@@ -68,10 +68,35 @@ def test_studies_run(gestures, tmp_path):
     assert (tokenizers / "tokenizers.png").stat().st_size > 5000 < (wordings / "wording.png").stat().st_size
 
 
+SPOKEN = ("word times given", "only subtitle times", "subtitle times and sound")
+
+
+def test_word_times_are_measured(tmp_path):
+    run("time_words.py", "--talks", 1, "--output", tmp_path)
+    rows = {row["way"]: float(row["median ms"]) for row in read(tmp_path / "time_words.csv")}
+    heard = [off for way, off in rows.items() if way.startswith("aligned")]
+    assert len(heard) == 3
+    assert max(heard) < 40 < rows["estimate, subtitles ±0.3 s"] < rows["equal shares, subtitles ±0.3 s"]
+
+
+def test_the_sample_speaker_is_trained_and_measured(tmp_path):
+    table = tmp_path / "말.csv"
+    table.write_text("Q,A\n여러분 안녕하세요,네\n오늘 비가 온대,우산 챙기세요\n왼쪽으로 가,네\n", encoding="utf-8")
+    small = "--talks 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
+    run("train_sample_speaker.py", "--output", tmp_path, *small, "--sentences", table)
+    rows = read(tmp_path / "talks.csv")
+    ways = ("real", "real in tokens", *SPOKEN)
+    assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
+    figures = {row["figure"]: row["value"] for row in read(tmp_path / "everyday.csv")}
+    assert figures["sentences"] == "3"
+    assert float(figures["sentences with a word that is like one that carries a gesture %"]) >= 33
+    assert all(0 <= float(value) <= 100 for name, value in figures.items() if name.endswith("%"))
+
+
 def test_timing_is_measured(tmp_path):
     run("measure_timing.py", "--output", tmp_path, *"--talks 2 --measured 2 --steps 2 --codes 8 --width 48".split())
     rows = read(tmp_path / "timing.csv")
-    ways = ("real", "real in tokens", "word times given", "only subtitle times", "another talk's motion")
+    ways = ("real", "real in tokens", *SPOKEN, "another talk's motion")
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
     real = [row for row in rows if row["talks"].endswith("real")]
     assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)

@@ -161,7 +161,7 @@ def test_clips_that_cannot_be_laid_down(tmp_path):
         with pytest.raises(DataError, match=f"{names[2]}.*NaN"):
             ClipTable.from_corpus(corpus, names, file=place)
     assert not file.exists()
-    with pytest.raises(KtubeError, match=r"Cannot write.*room for"):
+    with pytest.raises(KtubeError, match=r"Cannot write.*are free there"):
         ClipTable.from_corpus(corpus, names[:2], file=Path("/proc/nowhere/clips.npy"))
 
 

@@ -149,6 +149,8 @@ def test_a_killed_process_ends_the_others_and_another_number_goes_on(corpus, alo
 def test_options_of_shared_weights(corpus, tmp_path):
     with pytest.raises(ConfigError, match="running mean"):
         LoopConfig(fsdp=True, weight_average=0.9)
-    train_tokenizer(replace(CONFIG, fsdp=True, steps=2), corpus, tmp_path, progress=False)  # one process: all is its own
+    train_tokenizer(
+        replace(CONFIG, fsdp=True, steps=2), corpus, tmp_path, progress=False
+    )  # one process: all is its own
     assert len(numbers(tmp_path)) == 2
     assert Corpus is type(corpus)

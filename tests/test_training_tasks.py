@@ -12,6 +12,7 @@ from ktube_motion.errors import CheckpointError, ConfigError, CorpusError, DataE
 from ktube_motion.evaluation import EvaluationConfig
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
+from ktube_motion.io import Corpus
 from ktube_motion.skeletons import KIT_21
 from ktube_motion.training import (
     EvaluatorTraining,
@@ -245,8 +246,8 @@ def test_what_cannot_be_trained(corpus, tokenizer, evaluator, tmp_path):
     broken[5, 7] = np.nan
     np.save(tmp_path / "bare/new_joint_vecs" / f"{bare.names('train')[2]}.npy", broken)
     bare.write_splits({"train": bare.names()[:3], "val": bare.names()[3:], "test": []})
-    with pytest.raises(DataError, match="말_002"):
-        train_tokenizer(TOKENIZER, bare, tmp_path / "e", progress=False)
+    with pytest.raises(DataError, match=r"1 of 3 clips.*말_002 \(NaN or infinity in 1 of"):
+        train_tokenizer(TOKENIZER, Corpus(bare.root, strict=True), tmp_path / "e", progress=False)
     parts = {"text_encoder": LetterEncoder(), "progress": False}
     residual = MotionTokenizer(replace(SMALL, quantizer="residual", num_quantizers=2))
     with pytest.raises(CheckpointError, match="residual"):

@@ -55,7 +55,7 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
             for line in code.replace("\\\n", " ").splitlines():
                 assert main(shlex.split(line)[1:]) == 0, line
     for path in LEAVES[page.stem]:
-        assert (tmp_path / path).stat().st_size > 500, path
+        assert (tmp_path / path).stat().st_size > 50, path
 
 
 def test_the_notebook_is_the_page(monkeypatch):

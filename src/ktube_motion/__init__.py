@@ -3,7 +3,7 @@
 The rooms of the library, in the order data walks through them: `io`,
 `filters`, `kinematics`, `features`; `metrics`, `models`, `vq`, `text`,
 `evaluators`, `gpt`, `pipeline`; `evaluation`, `render`. Beside them
-`samples`, `construct` and `training`, and on top of everything `commands`.
+`samples`, `construct`, `training` and `live`, and on top of everything `commands`.
 Everything is imported when first used,
 so ``import ktube_motion`` itself is quick.
 """
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__`
     from . import gpt as gpt
     from . import io as io
     from . import kinematics as kinematics
+    from . import live as live
     from . import metrics as metrics
     from . import models as models
     from . import palette as palette
@@ -54,8 +55,8 @@ _HOME = {
     "MotionEvaluator": "evaluators",
 }
 _ROOMS = (
-    "arrays commands construct deprecation errors evaluation evaluators features filters gpt io kinematics metrics "
-    "models palette pipeline render rotations samples skeletons text training types vq"
+    "arrays commands construct deprecation errors evaluation evaluators features filters gpt io kinematics live "
+    "metrics models palette pipeline render rotations samples skeletons text training types vq"
 ).split()
 
 __all__ = [

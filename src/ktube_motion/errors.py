@@ -17,6 +17,7 @@ __all__ = [
     "KtubeError",
     "MissingDependencyError",
     "ShapeError",
+    "WriteError",
 ]
 
 
@@ -86,28 +87,88 @@ def _rebuild(
 
 
 class FormatError(KtubeError, ValueError):
-    """A file is not in the format it should be in, or is damaged."""
+    """A file is not in the format it should be in, or is damaged.
+
+    Examples
+    --------
+    >>> raise FormatError("This is no pose file.", where="a.json")
+    Traceback (most recent call last):
+    ktube_motion.errors.FormatError: a.json: This is no pose file.
+    """
 
 
 class ShapeError(KtubeError, ValueError):
-    """An array has the wrong shape or too few frames."""
+    """An array has the wrong shape or too few frames.
+
+    Examples
+    --------
+    >>> raise ShapeError("The clip is too short.", expected="2 frames or more", found=1)
+    Traceback (most recent call last):
+    ktube_motion.errors.ShapeError: The clip is too short. Expected: 2 frames or more. Found: 1.
+    """
 
 
 class DataError(KtubeError, ValueError):
-    """The shape is right, the numbers are not: NaN, infinity, out of range."""
+    """The shape is right, the numbers are not: NaN, infinity, out of range.
+
+    Examples
+    --------
+    >>> raise DataError("The motion has NaN in it.")
+    Traceback (most recent call last):
+    ktube_motion.errors.DataError: The motion has NaN in it.
+    """
 
 
 class ConfigError(KtubeError, ValueError):
-    """Options that cannot work, alone or together."""
+    """Options that cannot work, alone or together.
+
+    Examples
+    --------
+    >>> raise ConfigError("fps must be a positive number.", found=0)
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: fps must be a positive number. Found: 0.
+    """
 
 
 class CorpusError(KtubeError, ValueError):
-    """A KTubeUM folder is incomplete, or a name in it is not allowed."""
+    """A KTubeUM folder is incomplete, or a name in it is not allowed.
+
+    Examples
+    --------
+    >>> raise CorpusError("The corpus has no split 'val'.")
+    Traceback (most recent call last):
+    ktube_motion.errors.CorpusError: The corpus has no split 'val'.
+    """
 
 
 class CheckpointError(KtubeError, ValueError):
-    """A checkpoint is of another kind, size, data set or text encoder."""
+    """A checkpoint is of another kind, size, data set or text encoder.
+
+    Examples
+    --------
+    >>> raise CheckpointError("The weights are damaged.")
+    Traceback (most recent call last):
+    ktube_motion.errors.CheckpointError: The weights are damaged.
+    """
 
 
 class MissingDependencyError(KtubeError, ImportError):
-    """An optional dependency is not installed; the message gives the pip line."""
+    """An optional dependency is not installed; the message gives the pip line.
+
+    Examples
+    --------
+    >>> raise MissingDependencyError("Videos need ffmpeg.", fix="pip install 'ktube_motion[render]'")
+    Traceback (most recent call last):
+    ktube_motion.errors.MissingDependencyError: Videos need ffmpeg. pip install 'ktube_motion[render]'
+    """
+
+
+class WriteError(KtubeError, OSError):
+    """A file cannot be written: the disk is full, the folder read-only, the name too long.
+
+    Examples
+    --------
+    >>> raise WriteError("The disk is full.")
+    Traceback (most recent call last):
+    ktube_motion.errors.WriteError: The disk is full.
+    """

@@ -3,10 +3,11 @@
 Orange and blue are told apart by the colour-blind too.
 """
 
-__all__ = ["GRID", "INK", "LEFT", "MIDDLE", "PAPER", "PLATE", "RIGHT", "ROWS", "SOFT", "TRAIL", "rgb"]
+__all__ = ["GRID", "INK", "LEFT", "MIDDLE", "PAPER", "PLATE", "RIGHT", "ROWS", "SKIN", "SOFT", "TRAIL", "rgb"]
 
 LEFT, RIGHT, MIDDLE = "#e65c33", "#2173d1", "#384052"  # limbs of the body, trunk and head
 INK, SOFT, PAPER, GRID = "#20242c", "#6b7280", "#f6f7f9", "#ccd1db"
+SKIN = "#ecd6c2"  # the face of the body
 PLATE, TRAIL = "#181b22", "#8c73cc"  # behind subtitles; the path of the root
 
 # The rows of an evaluation.

@@ -279,6 +279,11 @@ class Word:
     source : str
         Where the time comes from: ``"given"`` by the transcript, ``"aligned"`` with the
         sound, or ``"estimated"`` from the syllables of its cue.
+
+    Examples
+    --------
+    >>> Word(0.4, 0.9, "여러분").source
+    'given'
     """
 
     start: float
@@ -289,13 +294,22 @@ class Word:
 
 @dataclass(frozen=True)
 class Cue:
-    """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known."""
+    """One subtitle: a text shown from `start` to `end` (seconds), with word times and the speaker if known.
+
+    ``other`` is what a bilingual subtitle shows beside it in another language.
+
+    Examples
+    --------
+    >>> Cue(1.0, 3.5, "여러분 안녕하세요.").seconds
+    2.5
+    """
 
     start: float
     end: float
     text: str
     words: tuple[Word, ...] = ()
     speaker: str = field(default="", kw_only=True)
+    other: str = field(default="", kw_only=True, repr=False)
 
     @property
     def seconds(self) -> float:
@@ -305,7 +319,13 @@ class Cue:
 
 @dataclass(frozen=True)
 class Utterance(Cue):
-    """One sentence-like stretch of speech; ``tokens`` are its (word, POS) pairs when tagged."""
+    """One sentence-like stretch of speech; ``tokens`` are its (word, POS) pairs when tagged.
+
+    Examples
+    --------
+    >>> Utterance(0.0, 1.0, "네.", tokens=(("네", "INTJ"),)).tokens
+    (('네', 'INTJ'),)
+    """
 
     tokens: tuple[tuple[str, str], ...] = ()
 

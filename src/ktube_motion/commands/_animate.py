@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import CorpusError, KtubeError
+from ..errors import CorpusError, KtubeError, WriteError
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import command_line, existing
@@ -40,7 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="clips drawn at a time; by default one for each processor"
     )
-    add_flags(parser, ours="overwrite")
+    add_flags(parser, ours="overwrite follow-links")
 
 
 def run(options: Namespace) -> None:
@@ -49,21 +49,24 @@ def run(options: Namespace) -> None:
     from ..render import save_gallery
 
     build = command_line("build", "--root", options.root.as_posix())
-    corpus = Corpus(existing(options.root, "corpus", flag="--root", make=build, error=CorpusError))
+    root = existing(options.root, "corpus", flag="--root", make=build, error=CorpusError)
+    corpus = Corpus(root, follow_links=options.follow_links)
     output = options.output or options.root / "animations"
     names = options.names or corpus.names(options.split)
     check_clips(corpus, names)
     paths = {name: output / f"{name}{options.suffix}" for name in names}
     todo = [name for name in names if options.overwrite or not paths[name].exists()]
-    jobs = [(options.root, name, paths[name], options.size) for name in todo]
+    jobs = [(options.root, options.follow_links, name, paths[name], options.size) for name in todo]
     skipped = {name: reason for name, reason in _draw_all(jobs, options.workers) if reason is not None}
     if options.gallery:
-        save_gallery(corpus, output / "gallery.html", split=options.split)
+        skipped |= save_gallery(corpus, output / "gallery.html", split=options.split)
     say(
         f"{len(todo) - len(skipped)} drawn, {len(names) - len(todo)} there already, {len(skipped)} skipped, in {output}"
     )
     for name, reason in sorted(skipped.items()):
         say(f"skipped {name}: {reason}")
+    for line in corpus.left_out():
+        say(line)
 
 
 def check_clips(corpus: "Corpus", names: list[str]) -> None:
@@ -81,36 +84,28 @@ def _draw_all(jobs: Sequence[tuple[Any, ...]], workers: int | None) -> Iterator[
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1:  # a process of its own would only cost its start
         for job in tqdm(jobs, **how):
-            yield job[1], _draw(*job)
+            yield job[2], _draw(*job)
         return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from multiprocessing import get_context
+    from concurrent.futures import as_completed
 
-    # A fork of a process that has used torch's threads can hang.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_stopping_to_parent)
-    try:
-        futures = {pool.submit(_draw, *job): job[1] for job in jobs}
+    from ..io._executors import processes
+
+    with processes(workers) as pool:
+        futures = {pool.submit(_draw, *job): job[2] for job in jobs}
         for future in tqdm(as_completed(futures), **how):
             yield futures[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
-def _leave_stopping_to_parent() -> None:
-    import signal
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _draw(root: Path, name: str, path: Path, size: int) -> str | None:
+def _draw(root: Path, follow_links: bool, name: str, path: Path, size: int) -> str | None:
     """Draw one clip; give the reason where it cannot be drawn."""
     from ..io import Corpus
     from ..render import save_skeleton_video
-    from ._shared._motions import read_clip
 
     try:
-        motion = read_clip(Corpus(root), name)
+        motion = Corpus(root, follow_links=follow_links).motion(name)
         save_skeleton_video(motion, path, titles=motion.name, size=(size, size), progress=False)
+    except WriteError:
+        raise  # it would stop every clip alike
     except KtubeError as error:
         return str(error)
     return None

@@ -1,6 +1,7 @@
-"""Build a KTubeUM corpus from poses and transcripts, all steps in one.
+"""Build a KTubeUM corpus from poses or videos and transcripts, all steps in one.
 
     ktube-motion build --poses pose_json --transcripts subtitles --root dataset/KTubeUM
+    ktube-motion build --videos talks --transcripts subtitles --root dataset/KTubeUM
     ktube-motion build --table videos.csv --root dataset/KTubeUM
     ktube-motion build --samples 8
 
@@ -13,10 +14,12 @@ Poses that json-to-npz has cleaned are not cleaned again, so both ways give the 
 
 Reads poses of any estimator, and transcripts of any common subtitle tool or recogniser; paired by
 name, or by a table with the columns poses, transcript and, where wanted, name, speaker, offset, fps,
-format, person, axes, audio.
+format, person, axes, audio. Where poses are video files they are estimated first, which needs
+pip install "ktube_motion[video]" and pip install --no-deps mediapipe==0.10.21.
 
-Writes the corpus --root: motion vectors, joints, texts, statistics, splits, and report.html, which shows
-its quality. What exists already is kept; stopped at any moment, the same command goes on.
+Writes the corpus --root: motion vectors, joints, texts, statistics, splits; report.html, which shows its quality;
+review.html, on which clips are dropped by looking at them. What exists already is kept; stopped at any moment,
+the same command goes on.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._shared._console import say
-from ._shared._options import UsageError
+from ._shared._options import UsageError, add_axes
 from ._shared._places import CORPORA, sources_folder
 
 if TYPE_CHECKING:
@@ -40,19 +43,32 @@ def add_options(parser: ArgumentParser) -> None:
     sources.add_argument(
         "--transcripts", type=Path, metavar="DIR", help="folder of subtitles named like the pose files"
     )
+    sources.add_argument(
+        "--videos", type=Path, metavar="DIR", help="folder of video files instead of --poses, which are then estimated"
+    )
     sources.add_argument("--table", type=Path, metavar="FILE", help="CSV or TSV instead of the two folders")
     sources.add_argument(
         "--samples", type=int, metavar="N", help="make so many videos of made-up speakers in ROOT-videos; at least 3"
     )
     sources.add_argument("--pose-fps", type=float, metavar="X", help="of the poses, where the files do not say it")
-    sources.add_argument(
-        "--axes", choices=["camera", "y up", "z up"], help="of the poses, where the files have others than their format"
-    )
+    add_axes(sources)
     sources.add_argument(
         "--audio", type=Path, metavar="DIR", help="folder of the videos or their sound: words are aligned with it"
     )
+    sources.add_argument(
+        "--aligner", default="", metavar="MODULE:FUNCTION", help="your aligner for --audio, see text.Aligner; by "
+        "default eSpeak NG's Korean voice and dynamic time warping"
+    )  # fmt: skip
     sources.add_argument("--speaker", metavar="NAME", help="whose words to take; by default who speaks longest")
     sources.add_argument("--offset", type=float, default=0.0, metavar="X", help="seconds to add to all transcripts")
+    video = parser.add_argument_group("video files")
+    video.add_argument("--engine", default="litert", metavar="NAME", help="what looks at them: litert or tasks")
+    video.add_argument(
+        "--models", type=Path, metavar="PATH",
+        help="a mediapipe 0.10.21 wheel or a folder with its networks, by default the installed mediapipe",
+    )  # fmt: skip
+    video.add_argument("--video-fps", type=float, metavar="X", help="how often to look; by default at most 30 a second")
+    video.add_argument("--no-fingers", action="store_true", help="do not look at the hands: twice as fast")
     corpus = parser.add_argument_group("the corpus")
     corpus.add_argument("--root", type=Path, default=Path(CORPORA["ktube"]), metavar="DIR", help="folder of the corpus")
     corpus.add_argument("--fps", type=float, default=20.0, metavar="X", help="frames per second of the corpus")
@@ -81,6 +97,9 @@ def add_options(parser: ArgumentParser) -> None:
         "--split", type=float, nargs=3, default=(0.8, 0.1, 0.1), metavar=("TRAIN", "VAL", "TEST"), help="their shares"
     )
     corpus.add_argument("--seed", type=int, default=0, metavar="N", help="of the split")
+    corpus.add_argument(
+        "--drop", type=Path, metavar="FILE", help="clips to leave out, one a line, as ROOT/review.html saves them"
+    )
     corpus.add_argument("--overwrite", action="store_true", help="remove the corpus first and build all anew")
     corpus.add_argument("--cluster", metavar="ADDRESS", help="dask scheduler to work on, as tcp://host:8786")
 
@@ -89,13 +108,17 @@ def run(options: Namespace) -> None:
     """Build the corpus."""
     import shutil
 
-    from ..construct import BuildOptions, build_corpus
+    from ..construct import BuildOptions, build_corpus, curate
 
+    if options.aligner and options.audio is None and options.table is None:
+        raise UsageError("--aligner needs sound.", fix="Give --audio, or a table with a column audio.")
     settings = BuildOptions(
         fps=options.fps, skeleton=options.skeleton, root=options.fix_root, cutoff_hz=options.cutoff or None,
         max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
-        split_sizes=tuple(options.split),
-        seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
+        split_sizes=tuple(options.split), seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
+        aligner=options.aligner,
+        engine=options.engine, models=None if options.models is None else str(options.models.resolve()),
+        video_fps=options.video_fps, fingers=not options.no_fingers,
     )  # fmt: skip
     sources, alone = read(options)
     if options.overwrite and (options.root / "corpus.json").exists():
@@ -105,18 +128,21 @@ def run(options: Namespace) -> None:
     say(build_corpus(sources, options.root, options=settings, executor=executor, **extra))
     for path in alone:
         say(f"no partner: {path}")
+    if options.drop is not None:
+        say(f"{len(curate(options.root, exclude=options.drop))} clips are left out")
     say(f"The corpus is {options.root.resolve()}; its quality: {(options.root / 'report.html').resolve()}")
 
 
 def read(options: Namespace) -> "tuple[list[Source], list[str]]":
     """Give the sources, and the files that have no partner."""
-    from ..construct import pair_sources, read_sources
+    from ..construct import pair_sources, pair_videos, read_sources
     from ._shared._steps import make_sample_videos
 
-    folders = (options.poses, options.transcripts)
+    folders = (options.poses or options.videos, options.transcripts)
     ways = [options.table is not None, None not in folders, options.samples is not None]
-    if sum(ways) != 1 or (folders != (None, None) and not ways[1]):
-        raise UsageError("From what?", fix="Give --poses and --transcripts, or --table, or --samples 8.")
+    twice = options.poses is not None and options.videos is not None
+    if sum(ways) != 1 or twice or (folders != (None, None) and not ways[1]):
+        raise UsageError("From what?", fix="Give --poses or --videos, and --transcripts; or --table, or --samples 8.")
     if options.table is not None:
         return read_sources(options.table), []
     if options.samples is not None:
@@ -125,7 +151,10 @@ def read(options: Namespace) -> "tuple[list[Source], list[str]]":
         folder = options.root.with_name(f"{options.root.name}-videos")
         make_sample_videos(folder, options.samples)
         folders = (folder, folder)
-    return pair_sources(*map(sources_folder, folders), fps=options.pose_fps, offset=options.offset)
+    pictures, words = map(sources_folder, folders)
+    if options.videos is not None:
+        return pair_videos(pictures, words, offset=options.offset)
+    return pair_sources(pictures, words, fps=options.pose_fps, offset=options.offset)
 
 
 def executor_of(address: str | None) -> "Executor | None":

@@ -12,12 +12,14 @@ from .. import __version__
 from ..errors import KtubeError
 from ._shared._completion import completion
 from ._shared._console import complain, say
+from ._shared._language import told
 from ._shared._options import Parser, UsageError, nearest
+from ._shared._stopping import STOPPED, stoppable
 
 __all__ = ["COMMANDS", "main", "parser_of"]
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Start": ("quickstart", "check-assets"),
+    "Start": ("quickstart", "check-assets", "check"),
     "Data": (
         "build",
         "json-to-npz",
@@ -29,11 +31,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     ),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
-    "Motion": ("generate", "export", "render", "animate"),
+    "Motion": ("generate", "edit", "live", "export", "render", "animate"),
 }
+_RESUMABLE = ("quickstart", "train-vq", "train-gpt", "train-evaluator", "eval-vq", "eval-gpt")  # have --resume
 _NAMES = tuple(name for names in COMMANDS.values() for name in names)
 
-FAILED, WRONG_USE, STOPPED = 1, 2, 130
+FAILED, WRONG_USE = 1, 2
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -57,16 +60,18 @@ def main(words: Sequence[str] | None = None) -> int:
     0
     """
     words = sys.argv[1:] if words is None else list(words)
+    told = f"Stopped. {_goes_on(words)}"
     with _readable():
         try:
-            return _run(words)
+            with stoppable(lambda: complain(told)):
+                return _run(words)
         except SystemExit as end:  # a help page, or a wrong flag
             return int(end.code or 0)
         except KtubeError as error:
             complain(f"error: {_in_flags(error)}")
             return WRONG_USE if isinstance(error, UsageError) else FAILED
         except KeyboardInterrupt as stop:
-            complain(_in_flags(stop) or f"Stopped. {_goes_on(words)}")
+            complain(_in_flags(stop) or told)
             return STOPPED
         except BrokenPipeError:  # as after `| head`: nobody reads on
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -109,14 +114,14 @@ def _module_of(name: str) -> ModuleType:
 
 
 def _overview() -> str:
-    lines = ["usage: ktube-motion COMMAND [options]", "", "From a Korean utterance to human motion.", ""]
+    lines = ["usage: ktube-motion COMMAND [options]", "", told("From a Korean utterance to human motion."), ""]
     for group, names in COMMANDS.items():
-        summaries = ((name, (_module_of(name).__doc__ or "").split("\n")[0]) for name in names)
-        lines += [f"{group}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
+        summaries = ((name, told((_module_of(name).__doc__ or "").split("\n")[0])) for name in names)
+        lines += [f"{told(group)}:", *(f"  {name:17s} {summary}" for name, summary in summaries), ""]
     lines += [
-        "ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does.",
-        "ktube-motion --print-completion SHELL gives a script that teaches them to bash, zsh or tcsh.",
-        "Paths such as dataset/KTubeUM and output/ are those of the folder it is run in.",
+        told("ktube-motion COMMAND --help tells what a command reads and writes, and what every flag does."),
+        told("ktube-motion --print-completion SHELL gives a script that teaches them to bash, zsh or tcsh."),
+        told("Paths such as dataset/KTubeUM and output/ are those of the folder it is run in."),
     ]
     return "\n".join(lines)
 
@@ -127,7 +132,7 @@ def _in_flags(error: BaseException) -> str:
 
 
 def _goes_on(words: list[str]) -> str:
-    resumable = words[0] in _NAMES and "--resume" in parser_of(words[0]).format_help()
+    resumable = bool(words) and words[0] in _RESUMABLE
     return f"The same command {'with --resume ' if resumable else ''}goes on; what is finished is kept."
 
 

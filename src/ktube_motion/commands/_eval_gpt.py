@@ -27,8 +27,8 @@ from ._shared._places import open_corpus, protocol_of
 USES = "dataname resume-pth resume-trans out-dir exp-name seed if-maxtest"
 MODELS = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta block-size embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate"""
-OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames max-frames
-repeats multimodality-texts guidance-scale"""
+OURS = """resume strict follow-links evaluator evaluator-iter text-encoder text-tokenizer text-pooling min-frames
+max-frames repeats multimodality-texts guidance-scale"""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -39,6 +39,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Evaluate a transformer with its tokenizer."""
     from ..evaluation import evaluate_generation
+    from ..evaluation._samples import collect_samples
     from ..training import KnownTexts
     from ._shared._checkpoints import about_checkpoint, load_transformer, tokenizer_of
     from ._shared._encoders import choose_text_encoder, load_evaluator
@@ -47,7 +48,7 @@ def run(options: Namespace) -> None:
         path = options.resume_trans
         transformer, about = load_transformer(path, heads=options.n_head_gpt), about_checkpoint(path)
         dataname = about.get("dataname", options.dataname)
-        corpus = open_corpus(dataname)
+        corpus = open_corpus(dataname, options)
         tokenizer = tokenizer_of(
             transformer, options.resume_pth, experiment=experiment, because=path, options=options, corpus=corpus
         )
@@ -55,17 +56,19 @@ def run(options: Namespace) -> None:
         experiment.settle_all(transformer.config, TRANSFORMER_FLAGS, path)
         experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, options.resume_pth)
         encoder, _ = choose_text_encoder(options, dataname, about.get("text_encoder"))
-        evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
-        experiment.start()
         protocol = protocol_of(
             options, dataname, repeats=options.repeats, seed=options.seed,
             multimodality_texts=options.multimodality_texts,
         )  # fmt: skip
+        collect_samples(corpus, protocol)  # too few to measure: told before an evaluator is trained
+        evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
+        experiment.start()
         report = evaluate_generation(
             (transformer, tokenizer, KnownTexts(encoder)), corpus, evaluator=evaluator, folder=experiment.folder,
             sampling=sampling(options), save_predictions=True, config=protocol,
         )  # fmt: skip
         experiment.say(report.to_markdown())
+        experiment.say_left_out(corpus)
 
 
 def sampling(options: Namespace) -> dict[str, float]:

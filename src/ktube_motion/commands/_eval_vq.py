@@ -24,7 +24,7 @@ from ._shared._places import open_corpus, protocol_of
 USES = "dataname resume-pth out-dir exp-name seed"
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer beta"""
-OURS = "resume strict evaluator evaluator-iter min-frames max-frames repeats"
+OURS = "resume strict follow-links evaluator evaluator-iter min-frames max-frames repeats"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -35,6 +35,7 @@ def add_options(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> None:
     """Evaluate a tokenizer."""
     from ..evaluation import evaluate_tokenizer
+    from ..evaluation._samples import collect_samples
     from ._shared._checkpoints import about_checkpoint, load_tokenizer
     from ._shared._encoders import load_evaluator
 
@@ -42,13 +43,16 @@ def run(options: Namespace) -> None:
         path = options.resume_pth
         dataname = about_checkpoint(path or "").get("dataname", options.dataname)
         experiment.settle("dataname", dataname, path)
-        corpus = open_corpus(dataname)
+        corpus = open_corpus(dataname, options)
         tokenizer = load_tokenizer(path, options=options, corpus=corpus)
         experiment.settle_all(tokenizer.config, TOKENIZER_FLAGS, path)
+        protocol = protocol_of(options, dataname, repeats=options.repeats, seed=options.seed)
+        collect_samples(corpus, protocol)  # too few to measure: told before an evaluator is trained
         evaluator = load_evaluator(options, dataname, corpus, say=experiment.say)
         experiment.start()
         report = evaluate_tokenizer(
             tokenizer, corpus, evaluator=evaluator, folder=experiment.folder, save_predictions=True,
-            config=protocol_of(options, dataname, repeats=options.repeats, seed=options.seed),
+            config=protocol,
         )  # fmt: skip
         experiment.say(report.to_markdown())
+        experiment.say_left_out(corpus)

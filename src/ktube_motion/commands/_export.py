@@ -2,14 +2,14 @@
 
     ktube-motion export output/TEST_GPT/000019_pred.npy --to bvh glb
     ktube-motion export pose_json/talk.json --to html
-    ktube-motion export --root dataset/KTubeUM --names talk_000 talk_001 --to glb --bone-names vrm
+    ktube-motion export --root dataset/KTubeUM --names talk_000 talk_001 --to glb --bone-names humanoid
 
 Reads files: .npy with joints (T, 22, 3) or motion vectors (T, 263), as eval-gpt leaves and a corpus has;
 .bvh; poses of any estimator (.json, .npz, .pkl and others). Or clips of a corpus, with their words.
 
-Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .npz (SMPL-X
-poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations are fitted first. What
-cannot be written is skipped and told.
+Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .vrma (for
+VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations
+are finished and fitted first. What cannot be written is skipped and told.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -19,14 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, CorpusError
-from ._shared._options import UsageError, add_flags
+from ._shared._options import UsageError, add_axes, add_flags
 from ._shared._places import command_line, existing
 
 if TYPE_CHECKING:
     from ..types import Motion, PoseSequence
 
 Readers = dict[str, Callable[[], "tuple[Motion | PoseSequence, str | None]"]]
-FORMATS = ("bvh", "glb", "npz", "html", "mp4", "gif")
+FORMATS = ("bvh", "glb", "vrma", "usd", "npz", "html", "mp4", "gif")
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -40,7 +40,8 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="X", help="frames per second; goes before what the file says; .npy has 20 without"
     )
-    add_flags(parser, ours="bone-names unit body overwrite")
+    add_axes(parser)
+    add_flags(parser, ours="bone-names unit body overwrite follow-links")
 
 
 def run(options: Namespace) -> None:
@@ -68,7 +69,7 @@ def from_files(options: Namespace) -> Readers:
         existing(path, "motion", flag="the path", make="ktube-motion eval-gpt")
 
     def read(path: Path) -> "tuple[Motion | PoseSequence, None]":
-        return read_motion(path, fps=options.fps), None
+        return read_motion(path, fps=options.fps, axes=options.axes), None
 
     readers: Readers = {path.stem: partial(read, path) for path in options.files}
     if len(readers) < len(options.files):
@@ -80,15 +81,15 @@ def from_corpus(options: Namespace) -> Readers:
     """Give, by name, what reads each clip and its words."""
     from ..io import Corpus
     from ._animate import check_clips
-    from ._shared._motions import read_clip
 
     build = command_line("build", "--root", options.root.as_posix())
-    corpus = Corpus(existing(options.root, "corpus", flag="--root", make=build, error=CorpusError))
+    root = existing(options.root, "corpus", flag="--root", make=build, error=CorpusError)
+    corpus = Corpus(root, follow_links=options.follow_links)
     names = options.names or corpus.names("all")
     check_clips(corpus, names)
 
     def read(name: str) -> "tuple[Motion, str | None]":
-        motion = read_clip(corpus, name)
+        motion = corpus.motion(name)
         return motion, motion.name
 
     readers: Readers = {name: partial(read, name) for name in names}

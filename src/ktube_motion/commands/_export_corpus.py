@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ..errors import CorpusError
 from ._shared._console import say
+from ._shared._options import add_flags
 from ._shared._places import CORPORA, command_line, existing
 
 
@@ -30,22 +31,22 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--shard-size", type=float, default=500.0, metavar="X", help="megabytes of vectors in a shard")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes")
     parser.add_argument("--cluster", metavar="ADDRESS", help="dask scheduler to work on, as tcp://host:8786")
+    add_flags(parser, ours="follow-links")
 
 
 def run(options: Namespace) -> None:
     """Write the corpus anew."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
     from ..io import Corpus, export_corpus
+    from ..io._executors import processes
     from ._build import executor_of
 
     build = command_line("build", "--root", options.root.as_posix())
-    corpus = Corpus(existing(options.root, "corpus", flag="--root", make=build, error=CorpusError))
+    root = existing(options.root, "corpus", flag="--root", make=build, error=CorpusError)
+    corpus = Corpus(root, follow_links=options.follow_links)
     shards = None if options.form is None else options.form == "shards"
     settings = {"shards": shards, "shard_bytes": round(1e6 * options.shard_size)}
     if options.workers > 1 and options.cluster is None:
-        with ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")) as pool:
+        with processes(options.workers) as pool:
             say(export_corpus(corpus, options.output, executor=pool, **settings))
     else:
         say(export_corpus(corpus, options.output, executor=executor_of(options.cluster), **settings))

@@ -20,6 +20,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import DataError
+from ._shared._options import add_axes
 from ._shared._places import SAMPLES
 from ._shared._steps import add_folders, convert, tell_next
 
@@ -40,9 +41,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--fps", type=float, metavar="X", help="frame rate, where the files do not say it (29.97 is not 30)"
     )
-    parser.add_argument(
-        "--axes", choices=["camera", "y up", "z up"], help="of the files, where they are not a camera's"
-    )
+    add_axes(parser)
     parser.add_argument("--rest-lower-body", action="store_true", help="hold the legs at rest")
 
 

@@ -15,6 +15,8 @@ Writes --output/Mean.npy and Std.npy, and shows them. What exists already is kep
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from ._shared._console import say, table
 from ._shared._steps import add_folders, convert, list_files, tell_next
@@ -38,7 +40,9 @@ def run(options: Namespace) -> None:
     targets = {name: options.output / f"{name}.npy" for name in ("Mean", "Std")}
 
     def make(_: object) -> None:
-        stats = feature_stats(load_numpy(path) for path in files)
+        by_name = {path.name: path for path in files}
+        clips: Any = SimpleNamespace(names=lambda: list(by_name), features=lambda name: load_numpy(by_name[name]))
+        stats = feature_stats(clips)
         save_array(targets["Mean"], stats.mean)
         save_array(targets["Std"], stats.std)
 

@@ -15,7 +15,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ..errors import DataError
-from ._shared._options import add_flags
+from ._shared._options import add_axes, add_flags
 from ._shared._steps import add_folders, convert, list_files, tell_next
 
 
@@ -29,6 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--min-seconds", type=float, default=1.0, metavar="X", help="shorter stretches between gaps are left out"
     )
+    add_axes(parser)
     add_flags(parser, ours="body")
 
 
@@ -43,7 +44,7 @@ def run(options: Namespace) -> None:
     body, skeleton = load_body(options.body), Skeleton.named(options.skeleton)
 
     def make(path: Path) -> None:
-        poses = load_poses(path)
+        poses = load_poses(path, axes=options.axes)
         poses = resample(poses, fps=options.fps)  # before it is cut, so that all parts lie on one time line
         parts = [part for _, part in split_at_gaps(poses) if part.seconds >= options.min_seconds]
         if not parts:

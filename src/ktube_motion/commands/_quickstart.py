@@ -12,8 +12,9 @@ processors; nothing is downloaded.
 Reads nothing, or poses and transcripts of yours.
 
 Writes --output: KTubeUM (the corpus), evaluator, judge, tokenizer, transformer, evaluation, pipeline (what
-generate --pipeline takes), say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt; and index.html,
-which shows all of it on one page.
+generate --pipeline takes), sample_speaker.mp4 (said by the speaker that comes with the library, at once),
+say_0.mp4, say_0.html and so on, real_and_generated.mp4, summary.txt; and index.html, which shows all of it on
+one page.
 """
 
 import time
@@ -77,6 +78,7 @@ def run(options: Namespace) -> None:
     if options.videos < 4:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
     say(f"{OPENING} Everything goes to {options.output.resolve()}")
+    show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
     if not (corpus.names("train") and corpus.names("val")):
@@ -100,6 +102,21 @@ def run(options: Namespace) -> None:
     say(f"\n{summary}\n\nLook at {page.resolve()}\nNext:")
     for what, line in next_commands(options.output).items():
         say(f"  {line}   # {what}")
+
+
+def show_at_once(options: Namespace) -> None:
+    """Say the first sentence with the speaker that comes with the library, before anything is trained."""
+    import torch
+
+    from ..pipeline import UtteranceToMotion
+    from ..render import save_skeleton_video
+
+    speaker = UtteranceToMotion.from_pretrained("sample-speaker")
+    (motion,) = speaker.generate(options.say[:1], generator=torch.Generator().manual_seed(0))
+    path = options.output / "sample_speaker.mp4"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_skeleton_video(motion, path, titles=motion.name)
+    say(f"The speaker that comes with the library says it in {path}; now one of your own is trained.")
 
 
 def tell(step: str, began: float) -> None:

@@ -47,7 +47,7 @@ FLAGS = {
     "save-iter": (1000, int, "steps between checkpoints for --resume"),
     "seed": (123, int, "seed of all random numbers"),
 }  # fmt: skip
-OURS = "resume strict text-encoder text-tokenizer text-pooling paraphrases"
+OURS = "resume strict follow-links text-encoder text-tokenizer text-pooling paraphrases"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -67,7 +67,7 @@ def run(options: Namespace) -> None:
         fix = "Choose another --checkpoint."
         raise ConfigError("There is an evaluator already.", where=Path(options.checkpoint).resolve(), fix=fix)
     with Experiment(options) as experiment:
-        corpus = open_corpus(options.dataname)
+        corpus = open_corpus(options.dataname, options)
         source = {"source": options.text_encoder or "embedded", "tokenizer": options.text_tokenizer}
         source |= {"pooling": options.text_pooling, "parts": options.text_parts}
         encoder = make_text_encoder(**source)
@@ -87,5 +87,6 @@ def run(options: Namespace) -> None:
             config, corpus, experiment.folder, text_encoder=encoder, augmentation=augmentation, start=start,
             resume=options.resume,
         )  # fmt: skip
+        experiment.say_left_out(corpus)
         keep_evaluator(evaluator, options.checkpoint)
         experiment.say(f"Done: {options.checkpoint}")

@@ -40,7 +40,7 @@ embed-dim-gpt clip-dim num-layers n-head-gpt ff-rate drop-out-rate resume-pth re
 print-iter eval-iter seed pkeep"""
 TOKENIZER = """code-dim nb-code mu down-t stride-t width depth dilation-growth-rate output-emb-width vq-act vq-norm
 quantizer quantbeta"""
-OURS = """resume strict evaluator evaluator-iter text-encoder text-tokenizer text-pooling paraphrases
+OURS = """resume strict follow-links evaluator evaluator-iter text-encoder text-tokenizer text-pooling paraphrases
 text-dropout min-frames max-frames save-iter accumulation mixed-precision compile"""
 
 
@@ -60,7 +60,7 @@ def run(options: Namespace) -> None:
     if options.optimizer == "adam" and options.weight_decay:
         raise ConfigError("Adam without decay is AdamW without decay.", fix="Give --weight-decay 0 with adam.")
     with Experiment(options) as experiment:
-        corpus, protocol = open_corpus(options.dataname), choosing_protocol(options)
+        corpus, protocol = open_corpus(options.dataname, options), choosing_protocol(options)
         cache = corpus.root / check_name(options.vq_name)
         start, tokenizer = models(options, experiment, corpus)
         encoder, chosen = choose_text_encoder(options, options.dataname)
@@ -69,7 +69,7 @@ def run(options: Namespace) -> None:
             known = start.config.text_encoder
             raise ConfigError("--resume-trans knows another text encoder.", expected=known, found=encoder.identity)
         config = training(options, start.config if start else architecture(options), protocol)
-        evaluator = evaluator_to_choose(experiment, corpus, protocol)
+        evaluator = evaluator_to_choose(experiment, corpus, protocol, spoken=True, stats=False)
         experiment.start()
         about = {"dataname": str(options.dataname), "text_encoder": chosen, "tokenizer_path": options.resume_pth}
         checkpoints = Checkpoints(experiment, **about)
@@ -78,6 +78,7 @@ def run(options: Namespace) -> None:
             cache=cache, start=start, resume=options.resume, on_best=checkpoints.on_best,
             augmentation=options.paraphrases and TextAugmentation.from_table(options.paraphrases),
         )  # fmt: skip
+        experiment.say_left_out(corpus)
         checkpoints.finish(model)
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 USES = """dataname batch-size window-size total-iter warm-up-iter lr lr-scheduler gamma weight-decay commit loss-vel
 recons-loss code-dim output-emb-width nb-code mu down-t stride-t width depth dilation-growth-rate vq-act vq-norm
 quantizer beta resume-pth out-dir exp-name print-iter eval-iter seed"""
-OURS = """resume strict evaluator evaluator-iter min-frames max-frames save-iter accumulation mixed-precision
-compile joint-weight trajectory-weight"""
+OURS = """resume strict follow-links evaluator evaluator-iter min-frames max-frames save-iter accumulation
+mixed-precision compile joint-weight trajectory-weight"""
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -49,19 +49,20 @@ def run(options: Namespace) -> None:
     if "output_emb_width" in options.given and options.output_emb_width != options.code_dim:
         raise ConfigError("--output-emb-width and --code-dim are the same here.", expected=options.code_dim)
     with Experiment(options) as experiment:
-        corpus, protocol = open_corpus(options.dataname), choosing_protocol(options)
+        corpus, protocol = open_corpus(options.dataname, options), choosing_protocol(options)
         start = None
         if options.resume_pth is not None:
             start = load_tokenizer(options.resume_pth, options=options, corpus=corpus)
             experiment.settle_all(start.config, TOKENIZER_FLAGS, options.resume_pth)
         config = training(options, start.config if start else architecture(options), protocol)
-        evaluator = evaluator_to_choose(experiment, corpus, protocol)
+        evaluator = evaluator_to_choose(experiment, corpus, protocol, spoken=False, stats=True)
         experiment.start()
         checkpoints = Checkpoints(experiment, dataname=str(options.dataname))
         model = train_tokenizer(
             config, corpus, experiment.folder, evaluator=evaluator, start=start, resume=options.resume,
             on_best=checkpoints.on_best,
         )  # fmt: skip
+        experiment.say_left_out(corpus)
         checkpoints.finish(model)
 
 

@@ -15,13 +15,16 @@ from typing import Any
 from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
+from ..io._executors import Here, processes
 from ..io._files import write_json
 from ..io._hub import write_card
 from ..io._layouts import AXES
+from ..io._writing import only_one
 from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
-from ._records import finished_record, sweep
+from ._records import empty_record, finished_record, sweep
 from ._report import write_report
+from ._review import write_review
 from ._sources import Source, find_audio
 from ._splits import check_split_sizes, count_clips, finish_corpus
 from ._videos import build_video
@@ -69,6 +72,24 @@ class BuildOptions:
     axes : str or None
         Axes of all pose files whose source names none, see `io.load_poses`.
         Without either, a video whose body does not stand is refused.
+    aligner : str
+        ``"package.module:function"``: a real aligner that finds words in the sound instead of eSpeak NG's voice, see
+        `text.Aligner`. It is named, not given, so that every worker finds it and a build that goes on knows which
+        it was.
+    engine, models : str
+        What looks at sources that are video files, see `video.load_engine`.
+    video_fps : float or None
+        How often it looks; by default at every frame, at most 30 a second.
+    fingers : bool
+        Whether it looks at the hands, which takes as long as all the rest.
+
+    Examples
+    --------
+    >>> BuildOptions(talk_seconds=300.0).root
+    'median'
+    >>> BuildOptions(root="mean")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: ...
     """
 
     fps: float = 20.0
@@ -86,6 +107,11 @@ class BuildOptions:
     body_model: str | None = None
     voice: str = ""
     axes: str | None = None
+    aligner: str = ""
+    engine: str = "litert"
+    models: str | None = None
+    video_fps: float | None = None
+    fingers: bool = True
 
     def __post_init__(self) -> None:
         ok = {
@@ -108,6 +134,10 @@ class BuildOptions:
                 found=", ".join(f"{name}={value!r}" for name, value in wrong.items()),
             )
         check_split_sizes(self.split_sizes)
+        if self.aligner:
+            from ..text._alignment import find_aligner
+
+            find_aligner(self.aligner)
 
 
 @dataclass(frozen=True)
@@ -126,6 +156,12 @@ class BuildReport:
     failed : dict of str to str
         Sources of which nothing could be used, and why.
     warnings : list of str
+
+    Examples
+    --------
+    >>> print(BuildReport(clips=12, seconds=90.0, failed={"talk": "no poses"}))
+    12 clips, 1.5 minutes; 0 utterances skipped
+    failed talk: no poses
     """
 
     clips: int
@@ -176,7 +212,7 @@ def build_corpus(
         ``dask.distributed.Client.get_executor()``, whose workers must see
         sources and root under the same paths.
     report : bool
-        Write ``report.html`` at the end, see `write_report`.
+        Write ``report.html`` and ``review.html`` at the end, see `write_report` and `write_review`.
     progress : bool
         Show a bar, on a terminal.
 
@@ -190,10 +226,14 @@ def build_corpus(
     CorpusError
         If clips of two sources would have the same name, no source gave a
         clip, or a corpus of another skeleton or fps is here.
+    ConfigError
+        If another process builds here.
     MissingDependencyError
         If a package that every video needs is not installed.
+    WriteError
+        If the corpus cannot be written.
     KtubeError
-        If the corpus cannot be written, or a worker was killed.
+        If a worker was killed.
 
     Notes
     -----
@@ -201,7 +241,8 @@ def build_corpus(
     listed, and a failed video is tried again by the next build. A build
     killed at any moment and started again ends with the same bytes: each
     finished video leaves a record in ``.build/``, and a video whose files or
-    options have changed is made anew. The corpus holds what `sources` says:
+    options have changed, or of whose clips a byte is not as it was written, is
+    made anew. The corpus holds what `sources` says:
     clips of earlier sources that are no longer among them are removed, and
     clips that `curate` had left out come back.
 
@@ -225,12 +266,14 @@ def build_corpus(
     options = options if speaker is None else replace(options, voice=speaker)
     good, failed = _check_names(sources, options)
     corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps, shards=shards)
-    records = _make_videos(corpus, good, options, executor, progress)
-    built = [(source, records[source.name]) for source in good]
-    failed |= {source.name: record["failed"] for source, record in built if record["failed"]}
-    made = _finish(corpus, built, failed, options)
-    if report:
-        write_report(corpus.root)
+    with only_one(corpus.root, "a build"):
+        records = _make_videos(corpus, good, options, executor, progress)
+        built = [(source, records[source.name]) for source in good]
+        failed |= {source.name: record["failed"] for source, record in built if record["failed"]}
+        made = _finish(corpus, built, failed, options)
+        if report:
+            write_report(corpus.root)
+            write_review(corpus.root)
     return made
 
 
@@ -281,7 +324,7 @@ def _make_videos(
                 records[futures[future].name] = _result(future, futures[future], corpus)
                 bar.update()
         finally:
-            for future in futures:  # after Ctrl+C or a full disk, what has not begun shall not begin
+            for future in futures:  # after Ctrl-C or a full disk, what has not begun shall not begin
                 future.cancel()
     return records
 
@@ -299,12 +342,10 @@ def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, An
             fix='Was memory short? Does the script call build_corpus under if __name__ == "__main__"? Starting again '
             "goes on where this build stopped; executor= takes a smaller pool.",
         ) from error
-    if isinstance(error, OSError):
-        raise KtubeError("The corpus cannot be written.", where=corpus.root, found=error.strerror or error) from error
     if isinstance(error, KtubeError) or not isinstance(error, Exception):
         raise error
     failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
-    return {"name": source.name, "clips": [], "skipped": [], "warnings": [], "failed": failed, "quality": {}}
+    return empty_record(source.name, failed)
 
 
 @contextmanager
@@ -313,33 +354,12 @@ def _workers(executor: Executor | None, jobs: int) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-    from multiprocessing import get_context
-
     if jobs <= 1:  # a process of its own would only cost its start
-        with ThreadPoolExecutor(1) as pool:
-            yield pool
+        yield Here()
         return
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    # Forking a process that has used torch's threads can hang it.
-    with ProcessPoolExecutor(min(jobs, cores), mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
+    with processes(min(jobs, cores)) as pool:
         yield pool
-
-
-def _end_with_parent() -> None:
-    """Watch the parent: workers of a killed build would wait for ever, or write into the next one's files."""
-    from multiprocessing import parent_process
-    from threading import Thread
-
-    parent = parent_process()
-    if parent is None:  # a thread of the caller's own process
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def _printable(value: object) -> str:
@@ -373,6 +393,7 @@ def _finish(
         "failed": failed,
         "warnings": report.warnings,
         "excluded": [],
+        "files": {name: told for _, record in built for name, told in record["files"].items()},
     }
     if not clips:
         write_json(corpus.root / "manifest.json", manifest)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import CorpusError, FormatError, KtubeError
+from ..errors import CorpusError, FormatError, KtubeError, WriteError
 from ..features import feature_stats
 from ..io import Corpus
 from ..io._files import read_text, write_json
@@ -38,6 +38,17 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
     ------
     FormatError
         If a file is missing or not as above.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> steps = np.random.default_rng(0).integers(-40, 40, (60, 22, 3)).astype(np.int16)
+    >>> np.savez(folder / "motions.npz", names=["wave"], lengths=[60], delta=steps, unit_m=0.001, fps=30)
+    >>> table = "name\\tsplit\\tcontent\\tstyle\\tutterance\\nwave\\ttrain\\twave\\tnormal\\t손을 흔들어요.\\n"
+    >>> _ = (folder / "utterances.tsv").write_text(table, encoding="utf-8")
+    >>> [(motion.num_frames, lines[0]["utterance"]) for motion, lines in read_gestures(folder)]
+    [(60, '손을 흔들어요.')]
     """
     lines = _lines(Path(folder) / "utterances.tsv")
     path = Path(folder) / "motions.npz"
@@ -111,6 +122,8 @@ def build_gesture_corpus(
                 raise CorpusError("The clip has no utterance.")
             texts = [Utterance(0.0, 0.0, line["utterance"]) for line in lines]
             frames = add_motion(corpus, motion.name, motion, texts)
+        except WriteError:
+            raise  # the disk is full: every other clip would fail alike
         except KtubeError as error:
             skipped.append({"name": motion.name, "reason": str(error)})
             continue

@@ -12,8 +12,9 @@ from ..io import load_poses
 from ..io._characters import normalize_text
 from ..io._transcripts import TRANSCRIPT_FORMATS
 from ._sources import Source
+from ._watching import VIDEOS, is_video
 
-__all__ = ["pair_sources", "pose_sources"]
+__all__ = ["pair_sources", "pair_videos", "pose_sources"]
 
 logger = logging.getLogger(__name__)
 
@@ -72,8 +73,50 @@ def pair_sources(poses: str | Path, transcripts: str | Path, **options: Any) -> 
     >>> [source.transcript.name for source in sources], [Path(path).name for path in alone]
     (['a.ko.srt'], ['b.json'])
     """
-    shared = Path(poses).resolve() == Path(transcripts).resolve()
-    found = _videos(poses)
+    return _pair(_videos(poses), poses, transcripts, options)
+
+
+def pair_videos(videos: str | Path, transcripts: str | Path, **options: Any) -> tuple[list[Source], list[str]]:
+    """Pair video files, in which the poses are still to be found, with transcripts of the same name.
+
+    Parameters
+    ----------
+    videos, transcripts : path
+        Folders, or one folder that holds both; see `pair_sources`.
+    **options
+        Given to each `Source`.
+
+    Returns
+    -------
+    sources : list of Source
+        Whose poses `build_corpus` estimates with the engine of its options.
+    alone : list of str
+        Files that have no partner.
+
+    Raises
+    ------
+    CorpusError
+        If a folder is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> for name in ("a.mp4", "a.ko.srt", "a.json", "b.webm"):
+    ...     (folder / name).touch()
+    >>> sources, alone = pair_videos(folder, folder)
+    >>> [(source.poses.name, source.transcript.name) for source in sources], [Path(path).name for path in alone]
+    ([('a.mp4', 'a.ko.srt')], ['b.webm'])
+    """
+    found = _by_name(videos, is_video, lambda path: normalize_text(path.stem))
+    return _pair(found, videos, transcripts, {"format": "smplx", **options})
+
+
+def _pair(
+    found: dict[str, list[Path]], folder: str | Path, transcripts: str | Path, options: Mapping[str, Any]
+) -> tuple[list[Source], list[str]]:
+    """Pair what was found in a folder with transcripts."""
+    shared = Path(folder).resolve() == Path(transcripts).resolve()
     spoken = _by_name(
         transcripts,
         lambda path: _is_transcript(path, shared),
@@ -185,6 +228,8 @@ def _spoken_name(stem: str, poses: Container[str]) -> str:
 
 
 def _pose_rank(path: Path) -> tuple[int, str]:
+    if is_video(path):
+        return VIDEOS.index(path.suffix.lower()), path.name
     return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
 
 

@@ -1,14 +1,15 @@
 """What lets a build go on where it was stopped: a record for each finished video.
 
 A record lies in ``.build/NAME.json`` and is written when all clips of its
-video are there. It holds a key over options and source files; as long as the
-key fits and the clips are there, the video is not made again.
+video are there. It holds a key over options and source files, and the size and
+hash of every file of its clips; as long as the key fits and the files are as
+they were written, the video is not made again.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,16 @@ from ._sources import Source
 if TYPE_CHECKING:
     from ._build import BuildOptions
 
-__all__ = ["finished_record", "record_path", "source_key", "sweep"]
+__all__ = [
+    "broken_files",
+    "clip_files",
+    "describe_files",
+    "empty_record",
+    "finished_record",
+    "record_path",
+    "source_key",
+    "sweep",
+]
 
 _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
@@ -34,6 +44,20 @@ _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 def record_path(root: str | Path, name: str) -> Path:
     """Say where the record of a video lies."""
     return Path(root) / ".build" / f"{name}.json"
+
+
+def empty_record(name: str, failed: str | None = None) -> dict[str, Any]:
+    """Give the record of a video that has no clips yet."""
+    return {
+        "name": name,
+        "key": None,
+        "clips": [],
+        "skipped": [],
+        "warnings": [],
+        "failed": failed,
+        "quality": {},
+        "files": {},
+    }
 
 
 def source_key(source: Source, options: "BuildOptions") -> str:
@@ -68,15 +92,46 @@ def _read_record(path: Path) -> dict[str, Any] | None:
         record = read_json(path)
     except FormatError:
         return None  # there is none, or somebody has damaged it: the video is made again
-    wanted = {"name", "key", "clips", "skipped", "warnings", "failed", "quality"}
-    return record if isinstance(record, dict) and wanted <= record.keys() else None
+    return record if isinstance(record, dict) and empty_record("").keys() <= record.keys() else None
 
 
 def _all_there(root: Path, record: Mapping[str, Any], options: "BuildOptions") -> bool:
+    return set(clip_files(root, record, options)) == record["files"].keys() and not broken_files(root, record["files"])
+
+
+def clip_files(root: str | Path, record: Mapping[str, Any], options: "BuildOptions") -> list[str]:
+    """Give the files of all clips of a video, from the corpus folder on."""
     if is_sharded(root):
-        return (root / "data" / f"{record['name']}.arrow").exists()  # with all clips, or none
+        return [] if record["failed"] else [f"data/{record['name']}.arrow"]  # with all clips, or none
     names = _with_twins(record, options.mirror)
-    return all((root / folder / f"{name}{suffix}").exists() for name in names for folder, suffix in CLIP_FILES.items())
+    return [f"{folder}/{name}{suffix}" for name in names for folder, suffix in CLIP_FILES.items()]
+
+
+def describe_files(root: str | Path, names: Iterable[str]) -> dict[str, list[int | str]]:
+    """Give the size and the SHA-256 of files."""
+    return {name: _state(Path(root) / name) for name in names}
+
+
+def broken_files(root: str | Path, files: Mapping[str, Sequence[int | str]]) -> dict[str, str]:
+    """Say of each file that is not as `describe_files` has described it how it differs; sizes are looked at first."""
+    found = {}
+    for name, (size, digest) in files.items():
+        path = Path(root) / name
+        try:
+            now = path.stat().st_size
+            if now != size:
+                found[name] = f"{now} bytes instead of {size}"
+            elif _state(path)[1] != digest:
+                found[name] = "other bytes than were written"
+        except OSError as error:
+            found[name] = error.strerror or "cannot be read"
+    return found
+
+
+def _state(path: Path) -> list[int | str]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return [file.tell(), digest]
 
 
 def _with_twins(record: Mapping[str, Any], mirror: bool) -> list[str]:

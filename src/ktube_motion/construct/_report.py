@@ -14,7 +14,7 @@ from ..io import Corpus
 from ..io._files import read_json, write_text
 from ._drawing import bar_list, histogram, stick_figures
 
-__all__ = ["write_report"]
+__all__ = ["STYLE", "embedded_font", "write_report"]
 
 MOST_CLIPS = 400  # read for the histogram of joint speeds
 MOST_ROWS = 300  # of a table; the manifest has them all
@@ -98,11 +98,11 @@ def write_report(root: str | Path, path: str | Path | None = None) -> Path:
     body = "".join(f"<h2>{title}</h2>{content}" if title else content for title, content in sections if content)
     page = f"<h1>KTubeUM: quality of the corpus</h1>{body}"
     write_text(path, f'<!DOCTYPE html><html lang="ko"><head><meta charset="utf-8"><title>KTubeUM: quality</title>'
-                     f"<style>{_font(page)}{STYLE}</style></head><body>{page}</body></html>\n")  # fmt: skip
+                     f"<style>{embedded_font(page)}{STYLE}</style></head><body>{page}</body></html>\n")  # fmt: skip
     return path
 
 
-def _font(page: str) -> str:
+def embedded_font(page: str) -> str:
     """Embed the letters of the page, so that Korean shows on a machine without a Korean font."""
     from ..render._fonts import embed_font
 

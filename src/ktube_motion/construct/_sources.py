@@ -52,6 +52,11 @@ class Source:
     axes : str or None
         ``camera``, ``y up`` or ``z up``, where the file has other axes than
         its format; also what lets a speaker who lies pass.
+
+    Examples
+    --------
+    >>> Source(Path("talk.json"), Path("talk.srt"), "talk", fps=29.97).offset
+    0.0
     """
 
     poses: Path

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ConfigError, CorpusError
 from ..features import feature_stats
 from ..io import Corpus
-from ..io._files import read_json, write_json
+from ..io._files import read_json, read_text, write_json
 from ..io._hub import write_card
 from ._clips import MIRROR_PREFIX
 from ._report import write_report
@@ -74,6 +74,19 @@ def finish_corpus(
 
     Mirrored twins go with their clip into train only: held-out figures are
     about what was recorded.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> clips = [{"name": name, "source": name, "frames": 40} for name in ("a", "b", "c")]
+    >>> for clip in clips:
+    ...     motion = np.random.default_rng(0).normal(size=(40, 263))
+    ...     corpus.add_clip(clip["name"], features=motion, texts=[Utterance(0, 0, "네")])
+    >>> finish_corpus(corpus, clips)
+    >>> sorted(corpus.names("train") + corpus.names("val") + corpus.names("test"))
+    ['a', 'b', 'c']
     """
     seconds: dict[str, float] = {}
     for clip in clips:
@@ -101,7 +114,7 @@ def count_clips(corpus: Corpus, clips: Sequence[dict[str, Any]]) -> dict[str, An
 def curate(
     root: str | Path,
     *,
-    exclude: Collection[str] = (),
+    exclude: Collection[str] | Path = (),
     keep: Callable[[dict[str, Any]], bool] | None = None,
     split_sizes: Sequence[float] | None = None,
     seed: int | None = None,
@@ -112,8 +125,9 @@ def curate(
     ----------
     root : path
         A corpus made by `build_corpus`.
-    exclude : collection of str
-        Clips to leave out; their mirrored twins go with them.
+    exclude : collection of str, or Path
+        Clips to leave out, or a file with one name a line, as the page of
+        `write_review` saves it; their mirrored twins go with them.
     keep : callable, optional
         Gets each clip of the manifest and says whether it stays. A clip is a
         dict: ``name``, ``source``, ``speaker``, ``text``, ``start``, ``end``,
@@ -155,6 +169,7 @@ def curate(
     manifest = read_json(path) if path.exists() else {}
     if not {"clips", "options"} <= manifest.keys():
         raise CorpusError("Nothing is known of the clips here.", where=path, expected="a manifest by build_corpus")
+    exclude = _read_names(exclude) if isinstance(exclude, Path) else exclude
     names = {clip["name"] for clip in manifest["clips"]}
     unknown = sorted(set(exclude) - names)
     if unknown:
@@ -173,3 +188,8 @@ def curate(
     if (corpus.root / "report.html").exists():
         write_report(corpus.root)
     return excluded
+
+
+def _read_names(path: Path) -> list[str]:
+    """Read names, one a line; lines that begin with ``#`` are comments."""
+    return [line.strip() for line in read_text(path).splitlines() if line.strip() and not line.startswith("#")]

@@ -18,10 +18,11 @@ from ..kinematics import Body, load_body, pose_to_joints
 from ..skeletons import Skeleton
 from ..types import Cue, PoseSequence, Utterance
 from ._clips import encode_motion
-from ._records import record_path, source_key
+from ._records import clip_files, describe_files, empty_record, record_path, source_key
 from ._sources import Source
 from ._stretches import Stretch, stretches
 from ._voices import spoken_cues
+from ._watching import is_video, watch
 
 if TYPE_CHECKING:
     from ._build import BuildOptions
@@ -38,21 +39,13 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
     from ..text import utterances
 
     corpus = Corpus(root)
-    record: dict[str, Any] = {
-        "name": source.name,
-        "key": None,
-        "clips": [],
-        "skipped": [],
-        "warnings": [],
-        "failed": None,
-        "quality": {},
-    }
+    record = empty_record(source.name)
     with _one_thread():
         try:
             record["key"] = source_key(source, options)
-            poses, rough, seen, quality, looked = _clean(source, options)
+            poses, rough, seen, quality, looked = _clean(source, corpus.root, options)
             cues, words, told = spoken_cues(source, options)
-            timed, confidences, heard, warnings = _listen(source, cues)
+            timed, confidences, heard, warnings = _listen(source, cues, options.aligner)
             spoken = utterances(timed, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
@@ -68,6 +61,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             with corpus.writing(source.name):
                 _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], timed, confidences)
+    record["files"] = describe_files(root, clip_files(root, record, options))
     write_json(record_path(root, source.name), record)
     return record
 
@@ -86,12 +80,13 @@ def _one_thread() -> Iterator[None]:
 
 
 def _clean(
-    source: Source, options: "BuildOptions"
+    source: Source, root: Path, options: "BuildOptions"
 ) -> tuple[PoseSequence, PoseSequence, np.ndarray, dict[str, Any], Sequence[str]]:
     """Give clean poses, the same without the low-pass, which frames were seen, figures of quality, and warnings."""
     axes = source.axes or options.axes
+    file, watched, warnings = watch(source, root, options) if is_video(source.poses) else (source.poses, {}, [])
     reading = read_poses(
-        source.poses, format=source.format, fps=source.fps, person=source.person, axes=axes,
+        file, format=source.format, fps=source.fps, person=source.person, axes=axes,
         body_model=options.body_model,
     )  # fmt: skip
     if not reading.upright and axes is None:
@@ -116,10 +111,11 @@ def _clean(
         "stand_ins": reading.stand_ins,
         "outliers": int(raw.valid.sum() - found.valid.sum()),
         "unfilled": round(1 - float(rough.valid.mean()), 4),
+        **watched,
     }
     poses, rough = (resample(clip, fps=options.fps) for clip in (poses, rough))
     nearest = np.round(np.arange(len(poses)) * raw.fps / options.fps).astype(int)
-    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, reading.warnings
+    return poses, rough, found.valid[np.minimum(nearest, len(raw) - 1)], quality, [*warnings, *reading.warnings]
 
 
 def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence, PoseSequence, PoseSequence]:
@@ -134,17 +130,20 @@ def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence
     return found, rough, smooth
 
 
-def _listen(source: Source, cues: Sequence[Cue]) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
+def _listen(
+    source: Source, cues: Sequence[Cue], aligner: str
+) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
     """Align the words with the sound where there is some: cues, confidences, figures, warnings.
 
     Without it, or where it cannot be read, the words' times are estimated later, and a warning says so.
     """
     from ..text import align_words
+    from ..text._alignment import find_aligner
 
     if source.audio is None:
         return cues, [], {}, []
     try:
-        found = align_words(cues, source.audio)
+        found = align_words(cues, source.audio, aligner=find_aligner(aligner) if aligner else None)
     except FormatError as error:
         return cues, [], {"heard": {"unread": len(cues)}}, [f"{source.name}: no words were aligned; {error}"]
     missing = cues[-1].end - found.seconds

@@ -145,9 +145,9 @@ class ClassMeasure:
         max_frames: int,
         split: str = "train",
     ) -> None:
-        known = [name for name in corpus.names(split) if any(name in group for group in labels.values())]
+        known = [name for name in corpus.usable(split) if any(name in group for group in labels.values())]
         clips = [np.asarray(corpus.features(name)[:max_frames], np.float32) for name in known]
-        usable = [len(clip) >= STEP_FRAMES and bool(np.isfinite(clip).all()) for clip in clips]
+        usable = [len(clip) >= STEP_FRAMES for clip in clips]
         known = [name for name, fine in zip(known, usable, strict=True) if fine]
         self._train = evaluator.embed_motion([clip for clip, fine in zip(clips, usable, strict=True) if fine])
         self._groups = {}

@@ -27,6 +27,11 @@ class Metric:
         What it is measured on; None for what the protocol works out by itself.
     measure : callable or None
         See `register_metric`.
+
+    Examples
+    --------
+    >>> METRICS["fid"].heading
+    'FID ↓'
     """
 
     heading: str

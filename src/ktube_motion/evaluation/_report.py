@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, FormatError
-from ..io._corpus import check_name
+from ..io import check_name
 from ..io._files import read_json, write_text
 from ..metrics.functional import ClassReport
 from ._plots import can_draw, plot_confusion, plot_report

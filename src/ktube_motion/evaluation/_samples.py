@@ -16,7 +16,7 @@ from ._config import EvaluationConfig
 
 __all__ = ["Samples", "collect_samples"]
 
-_COUNTED = "samples clips clips_outside_limits texts_outside_limits clips_without_text clips_not_finite".split()
+_COUNTED = "samples clips clips_outside_limits texts_outside_limits clips_without_text clips_unusable".split()
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,16 +88,15 @@ def collect_samples(corpus: Corpus, config: EvaluationConfig) -> Samples:
     texts: list[Utterance] = []
     keys: list[str] = []
     names, motions, choices = [], [], []
-    for name in corpus.names(config.split):
-        counts["clips"] += 1
+    usable = corpus.usable(config.split)
+    counts["clips"] = len(corpus.names(config.split))
+    counts["clips_unusable"] = counts["clips"] - len(usable)
+    for name in usable:
         features = np.asarray(corpus.features(name), np.float32)
-        if not np.isfinite(features).all():
-            counts["clips_not_finite"] += 1
-            continue
         if config.limit_clips and not shortest <= len(features) <= longest:
             counts["clips_outside_limits"] += 1
             continue
-        lines = corpus.texts(name)
+        lines = corpus.texts(name, missing_ok=True)
         limits: dict[str, Any] = {"min_frames": shortest, "max_frames": longest, "limit_clip": config.limit_clips}
         entries, outside = caption_entries(lines, len(features), fps=corpus.fps, **limits)
         counts["clips_without_text"] += not lines

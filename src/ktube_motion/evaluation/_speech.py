@@ -246,10 +246,10 @@ class _Study:
         self.names: list[str] = []
         self.real: list[np.ndarray] = []
         self.spoken: list[list[Utterance]] = []
-        self.counts = dict.fromkeys(("samples", "clips_too_short", "clips_without_text", "clips_not_finite"), 0)
-        for name in corpus.names(config.split):
+        self.counts = dict.fromkeys(("samples", "clips_too_short", "clips_without_text"), 0)
+        for name in corpus.usable(config.split):
             features = np.asarray(corpus.features(name), np.float32)
-            versions = spoken_versions(corpus.texts(name), len(features) / self.fps)
+            versions = spoken_versions(corpus.texts(name, missing_ok=True), len(features) / self.fps)
             reason = self._unfit(features, versions)
             self.counts[reason or "samples"] += 1
             if reason is None:
@@ -267,8 +267,6 @@ class _Study:
     def _unfit(self, features: np.ndarray, versions: Sequence[Sequence[Utterance]]) -> str | None:
         if not versions:
             return "clips_without_text"
-        if not np.isfinite(features).all():
-            return "clips_not_finite"
         return "clips_too_short" if len(features) < self.config.least_seconds * self.fps else None
 
     def generate(

@@ -25,6 +25,13 @@ class Evaluator(Protocol):
 
     `MotionEvaluator` and the published `T2MEvaluator` are such; a judge of
     your own needs no more than this.
+
+    Examples
+    --------
+    >>> from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
+    >>> judge = MotionEvaluator(EvaluatorConfig(width=32, text_dim=512))
+    >>> all(hasattr(judge, name) for name in ("embed_motion", "embed_text"))
+    True
     """
 
     @property

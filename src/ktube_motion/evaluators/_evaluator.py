@@ -94,7 +94,13 @@ class EvaluatorConfig:
 
 
 class EvaluatorOutput(NamedTuple):
-    """Paired embeddings of a training batch, each ``(B, E)``; the losses take them."""
+    """Paired embeddings of a training batch, each ``(B, E)``; the losses take them.
+
+    Examples
+    --------
+    >>> EvaluatorOutput(torch.zeros(2, 8), torch.zeros(2, 8))[0].shape
+    torch.Size([2, 8])
+    """
 
     motion: torch.Tensor
     text: torch.Tensor

@@ -91,7 +91,13 @@ class SpeechEvaluatorConfig:
 
 
 class SpeechOutput(NamedTuple):
-    """Embeddings of a training batch step by step, each ``(B, S, E)``; `timed_contrastive_loss` takes them."""
+    """Embeddings of a training batch step by step, each ``(B, S, E)``; `timed_contrastive_loss` takes them.
+
+    Examples
+    --------
+    >>> SpeechOutput(torch.zeros(2, 5, 8), torch.zeros(2, 5, 8))[0].shape
+    torch.Size([2, 5, 8])
+    """
 
     motion: torch.Tensor
     words: torch.Tensor

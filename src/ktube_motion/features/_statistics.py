@@ -118,7 +118,8 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
         mean += away * (frames / total)
         count = total
     if bad:
-        warnings.warn(f"{len(bad)} clips with NaN or infinity are left out: {', '.join(bad[:5])}…", stacklevel=2)
+        more = f" and {len(bad) - 50} more" if len(bad) > 50 else ""
+        warnings.warn(f"{len(bad)} clips with NaN or infinity are left out: {', '.join(bad[:50])}{more}", stacklevel=2)
     if count == 0 or mean is None or scatter is None:
         raise DataError("No frames to compute statistics from.", found=f"{len(bad)} clips, all with NaN or infinity")
     skeleton = skeleton or Skeleton.for_feature_size(len(mean))
@@ -133,7 +134,8 @@ def _moments(source: "Iterable[npt.ArrayLike] | Corpus") -> Iterator[tuple[str, 
         yield from source.moments()
         return
     if hasattr(source, "names") and hasattr(source, "features"):
-        clips = ((name, source.features(name)) for name in source.names())
+        names = source.usable() if hasattr(source, "usable") else source.names()
+        clips = ((name, source.features(name)) for name in names)
     else:
         clips = ((f"clip {number}", clip) for number, clip in enumerate(source))
     for name, given in clips:

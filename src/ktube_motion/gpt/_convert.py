@@ -44,7 +44,9 @@ def _config(
         raise CheckpointError("This is no T2M-GPT transformer.", where=path, found=f"no {', '.join(missing)}")
     rows, width = state["trans_base.tok_emb.weight"].shape
     block_size = len(state[_POSITIONS])
-    if not torch.allclose(state[_POSITIONS].flatten(1).float(), sinusoids(block_size, width), atol=1e-4):
+    positions = state[_POSITIONS].flatten(1)
+    rounding = max(1e-4, torch.finfo(positions.dtype).eps)  # weights may have been saved in 16 bits
+    if not torch.allclose(positions.float(), sinusoids(block_size, width), atol=rounding):
         raise CheckpointError("Its position vectors are not the fixed sinusoids.", where=path)
     return TransformerConfig(
         num_codes=rows - 2,
@@ -59,7 +61,7 @@ def _config(
 
 
 def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints: Any) -> MotionTransformer:
-    """Load a transformer trained by T2M-GPT's code (``{'trans': state_dict}``).
+    """Load a transformer trained by T2M-GPT's code: ``{'trans': …}``, or as `models.read_torch_file` finds it.
 
     Sizes are read from the weights. What they do not show is given as a hint.
 

@@ -13,7 +13,13 @@ __all__ = ["TransformerLoss", "corrupt_tokens", "transformer_loss"]
 
 
 class TransformerLoss(NamedTuple):
-    """Loss to minimise and the share of tokens guessed right, both scalars."""
+    """Loss to minimise and the share of tokens guessed right, both scalars.
+
+    Examples
+    --------
+    >>> TransformerLoss(torch.tensor(2.0), torch.tensor(0.25)).accuracy
+    tensor(0.2500)
+    """
 
     loss: torch.Tensor
     accuracy: torch.Tensor
@@ -68,8 +74,10 @@ def corrupt_tokens(
     return torch.where(keep, tokens, random)
 
 
-def _targets(tokens: torch.Tensor, lengths: torch.Tensor, config: TransformerConfig, ends: bool) -> torch.Tensor:
-    """Give ``(B, L + 1)`` targets: the tokens, the end token or none, padding."""
+def _targets(
+    tokens: torch.Tensor, lengths: torch.Tensor, config: TransformerConfig, ends: torch.Tensor
+) -> torch.Tensor:
+    """Give ``(B, L + 1)`` targets: the tokens, the end token where a sample `ends`, padding."""
     if tokens.ndim != 2 or tuple(lengths.shape) != (len(tokens),):
         raise ShapeError(
             "Tokens and lengths do not fit each other.",
@@ -84,7 +92,7 @@ def _targets(tokens: torch.Tensor, lengths: torch.Tensor, config: TransformerCon
     if ((targets < 0) | (targets >= config.num_codes))[place < lengths].any():
         raise DataError("A token inside its length is no motion code.", expected=f"0 to {config.num_codes - 1}")
     targets = torch.where(place < lengths, targets, config.pad_token)
-    return torch.where(place == lengths, config.end_token, targets) if ends else targets
+    return torch.where((place == lengths) & ends.to(tokens.device)[:, None], config.end_token, targets)
 
 
 def _dropped(rows: torch.Tensor, share: float, generator: torch.Generator | None) -> torch.Tensor:
@@ -106,6 +114,7 @@ def transformer_loss(
     inputs: torch.Tensor | None = None,
     words: torch.Tensor | None = None,
     word_dropout: float = 0.0,
+    ends: torch.Tensor | None = None,
     generator: torch.Generator | None = None,
 ) -> TransformerLoss:
     """Cross entropy of the next token: the mean over samples of each sample's mean.
@@ -131,6 +140,9 @@ def transformer_loss(
         See `MotionTransformer.forward`. Then words say how long a motion lasts: no end token is learned.
     word_dropout : float in [0, 1]
         Share of samples whose words are zeroed: not known.
+    ends : bool tensor [shape=(B,)], optional
+        False for a sample that is cut from a longer motion: no end token is learned at its cut, and it counts
+        ``n`` tokens. By default all samples end, and with `words` none does.
     generator : torch.Generator, optional
         Source of all randomness but dropout.
 
@@ -155,10 +167,12 @@ def transformer_loss(
     for name, share in (("text_dropout", text_dropout), ("word_dropout", word_dropout)):
         if not 0 <= share <= 1:
             raise ConfigError(f"{name} must lie in [0, 1].", found=share)
-    if words is not None and len(lengths) and int(lengths.min()) < 1:
+    if ends is None:
+        ends = torch.full((len(lengths),), words is None)
+    if len(lengths) and bool((~ends & (lengths.to(ends.device) < 1)).any()):
         raise DataError("Without an end to learn, a sample needs at least one token.", found=lengths.tolist())
     config = model.config
-    targets = _targets(tokens, lengths, config, ends=words is None)
+    targets = _targets(tokens, lengths, config, ends)
     if inputs is None:
         inputs = corrupt_tokens(
             targets[:, :-1], num_codes=config.num_codes, keep_probability=keep_probability, generator=generator

@@ -141,6 +141,13 @@ class KeyValueCache:
     keys, values : tensor [shape=(blocks, batch, heads, block_size, width / heads)]
     length : int
         Positions filled.
+
+    Examples
+    --------
+    >>> model = MotionTransformer(TransformerConfig(num_codes=8, width=32, num_layers=1, num_heads=4, block_size=11))
+    >>> cache = KeyValueCache(model.eval(), batch=2)
+    >>> cache.keys.shape, cache.length
+    (torch.Size([2, 2, 4, 11, 8]), 0)
     """
 
     keys: torch.Tensor

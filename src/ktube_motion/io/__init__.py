@@ -6,7 +6,8 @@ y up, facing +z.
 
 from ._bvh import load_bvh
 from ._characters import normalize_text
-from ._corpus import Corpus, check_name
+from ._clip_names import check_name
+from ._corpus import Corpus
 from ._exporting import ExportReport, export_corpus
 from ._layouts import PoseFormat, register_pose_format
 from ._people import Person

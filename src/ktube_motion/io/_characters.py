@@ -19,6 +19,7 @@ _BLANK = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000\u2800]"
 )
 _BREAK = re.compile("\r\n?|[\u2028\u2029]")
+_ORDINARY = re.compile("[\n\t -~가-힣ㄱ-ㅎㅏ-ㅣ·…“”‘’]*")  # nothing to do; nearly every line is so
 _WIDTHS = {wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)}
 
 
@@ -30,6 +31,8 @@ def visible_text(text: str) -> str:
     >>> visible_text("\\u200e오른\\u200b손")
     '오른손'
     """
+    if _ORDINARY.fullmatch(text):
+        return text
     text = _BLANK.sub(" ", _BREAK.sub("\n", text))
     text = _JOINER.sub("", _INVISIBLE.sub("", text))
     return unicodedata.normalize("NFC", text)
@@ -62,4 +65,4 @@ def normalize_text(text: str) -> str:
     >>> normalize_text("ＭＣ：１２시！")
     'MC:12시!'
     """
-    return visible_text(text).translate(_WIDTHS)
+    return text if _ORDINARY.fullmatch(text) else visible_text(text).translate(_WIDTHS)

@@ -3,7 +3,7 @@
 HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
-import unicodedata
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,51 +16,21 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
-from ._files import read_json, read_text, save_array, write_json, write_text
+from ._clip_names import check_name, check_path
+from ._corpus_faults import UsableClips, vector_fault
+from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
 from ._hub import OnTheHub, is_sharded
+from ._recovery import recover_joints
 from ._stored_clips import CLIP_FILES
 from ._text_lines import numbered_lines, write_text_file
 from ._word_times import check_words, read_words, write_words
 
-__all__ = ["SPLITS", "Corpus", "check_name"]
+__all__ = ["SPLITS", "Corpus"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
 
 
-def check_name(name: str) -> str:
-    """Give `name` back if it is safe as a file name inside a corpus.
-
-    Raises
-    ------
-    CorpusError
-        If it is empty, hidden, longer than 200 bytes, or has a path
-        separator, ``..``, white space at its ends or a control character.
-
-    Examples
-    --------
-    >>> check_name("강연_001")
-    '강연_001'
-    >>> check_name("../secret")
-    Traceback (most recent call last):
-    ktube_motion.errors.CorpusError: ...
-    """
-    if not isinstance(name, str):
-        raise CorpusError("A clip name must be text.", found=type(name).__name__)
-    fault = None
-    if not name or name != name.strip() or name.startswith("."):
-        fault = "is empty, hidden or has white space at its ends"
-    elif any(sign in name for sign in "/\\:") or ".." in name:
-        fault = "has a path separator or '..'"
-    elif any(unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") for sign in name):
-        fault = "has a control character or a line break"
-    elif len(name.encode()) > 200:
-        fault = f"is {len(name.encode())} bytes long, 200 are allowed"
-    if fault:
-        raise CorpusError(f"The clip name {name[:80]!r} {fault}.", fix="Use a plain file name without folders.")
-    return name
-
-
-class Corpus(OnTheHub):
+class Corpus(UsableClips, OnTheHub):
     """A KTubeUM, HumanML3D or KIT-ML folder, or the same in shards.
 
     Parameters
@@ -69,10 +39,16 @@ class Corpus(OnTheHub):
         An existing corpus, with a folder ``new_joint_vecs`` of one file a
         clip, or ``data`` of shards with many clips each; `create` makes a new
         one, `export_corpus` turns one kind into the other.
+    strict : bool
+        Clips that no model can read are an error. By default they are left out by whoever asks for `usable`
+        clips, which are all trainings, evaluations and statistics, and named in one warning.
+    follow_links : bool
+        Follow symbolic links that lead out of the folder.
 
     Attributes
     ----------
     root : Path
+    strict : bool
     skeleton : Skeleton
         From ``corpus.json``, else from the size of the vectors.
     fps : float
@@ -81,6 +57,8 @@ class Corpus(OnTheHub):
         Text lines left out so far, by clip.
     malformed_words : dict of str to int
         Text lines whose word times were left out so far, by clip: damaged, or those of another text.
+    unusable : dict of str to str
+        Clips that `usable` has left out so far, and why.
 
     Raises
     ------
@@ -105,7 +83,7 @@ class Corpus(OnTheHub):
 
     _folder = "new_joint_vecs"  # that makes it a corpus
 
-    def __new__(cls, root: str | Path = "", *args: Any, **kwargs: Any) -> "Corpus":
+    def __new__(cls, root: str | Path = "", *, strict: bool = False, follow_links: bool = False) -> "Corpus":
         """Open shards where there are shards; they have the same face."""
         if cls is Corpus and is_sharded(root):
             from ._shard_corpus import ShardCorpus
@@ -113,10 +91,11 @@ class Corpus(OnTheHub):
             return super().__new__(ShardCorpus)
         return super().__new__(cls)
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, strict: bool = False, follow_links: bool = False) -> None:
+        super().__init__(strict=strict)
         self.root: Path = Path(root)
-        self.malformed: dict[str, int] = {}
-        self.malformed_words: dict[str, int] = {}
+        self._follow_links = follow_links
+        self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
         if not (self.root / self._folder).is_dir():
             have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
             raise CorpusError(
@@ -144,14 +123,13 @@ class Corpus(OnTheHub):
         Raises
         ------
         CorpusError
-            If a corpus of another skeleton or fps is there already, or the folder cannot be made.
+            If a corpus of another skeleton or fps is there already.
+        WriteError
+            If the folder cannot be made.
         """
         root = Path(root)
-        try:
-            if not is_sharded(root):
-                (root / ("data" if shards else "new_joint_vecs")).mkdir(parents=True, exist_ok=True)
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-            raise CorpusError("Cannot make a corpus here.", where=ascii(str(root)[:200]), found=error) from error
+        if not is_sharded(root):
+            make_folder(root / ("data" if shards else "new_joint_vecs"))
         if is_sharded(root) != shards:
             kind = "a corpus of one file a clip" if shards else "a corpus in shards"
             raise CorpusError("Another corpus is here.", where=root, found=kind, fix="Choose another folder.")
@@ -173,6 +151,9 @@ class Corpus(OnTheHub):
             settings = read_json(path)
             if not isinstance(settings, dict) or not {"skeleton", "fps"} <= settings.keys():
                 raise CorpusError("Damaged settings.", where=path, expected="skeleton and fps", found=settings)
+            fps = settings["fps"]
+            if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= 1000:
+                raise CorpusError("No such frame rate.", where=path, expected="fps above 0, to 1000", found=fps)
             return settings
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
@@ -180,10 +161,17 @@ class Corpus(OnTheHub):
     def _feature_size(self) -> int:
         if (self.root / "Mean.npy").exists():
             return self._load("Mean.npy").shape[-1]
-        first = next(iter(sorted((self.root / "new_joint_vecs").glob("*.npy"))), None)
-        if first is None:
-            raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
-        return self._load(first.relative_to(self.root)).shape[-1]
+        for name in self._stored():
+            return self._load(f"new_joint_vecs/{name}.npy").shape[-1]
+        raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
+
+    def _stored(self) -> Iterator[str]:
+        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, .DS_Store) is none."""
+        folder = self.root / "new_joint_vecs"
+        for path in sorted(folder.rglob("*.npy")):
+            inside = path.relative_to(folder)
+            if not any(part.startswith(".") for part in inside.parts):
+                yield inside.with_suffix("").as_posix()
 
     @cached_property
     def skeleton(self) -> Skeleton:
@@ -196,7 +184,7 @@ class Corpus(OnTheHub):
         return float(self._settings["fps"])
 
     def _load(self, relative: str | Path) -> np.ndarray:
-        path = self.root / relative
+        path = self._inside(self.root / relative)
         try:
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
@@ -204,6 +192,17 @@ class Corpus(OnTheHub):
             raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
+
+    def _inside(self, path: Path) -> Path:
+        """Give a path back unless a link on it leads out of the corpus."""
+        if not self._follow_links and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root)):
+            raise CorpusError(
+                "A link leads out of the corpus.",
+                where=path,
+                found=os.path.realpath(path),
+                fix="If that is meant, open it with Corpus(root, follow_links=True) (--follow-links).",
+            )
+        return path
 
     # -- reading -----------------------------------------------------------
 
@@ -224,9 +223,10 @@ class Corpus(OnTheHub):
     def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
         if path.exists():
-            return [check_name(line.strip()) for line in read_text(path).split("\n") if line.strip()]
+            lines = (line.strip().removesuffix(".npy") for line in read_text(self._inside(path)).split("\n"))
+            return list(dict.fromkeys(check_path(line) for line in lines if line))
         if split == "all":
-            return sorted(path.stem for path in (self.root / "new_joint_vecs").glob("*.npy"))
+            return list(self._stored())
         have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
         raise CorpusError(
             f"The corpus has no split {split!r}.",
@@ -242,7 +242,9 @@ class Corpus(OnTheHub):
 
     def features(self, name: str) -> np.ndarray:
         """Give the motion vectors of a clip, float32 ``(T-1, D)``."""
-        features = self._load(f"new_joint_vecs/{check_name(name)}.npy")
+        features = self._load(f"new_joint_vecs/{check_path(name)}.npy")
+        if features.dtype.kind not in "fiub":
+            raise CorpusError("These are no numbers.", where=self._vector_path(name), found=features.dtype)
         if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size:
             raise CorpusError(
                 "Motion vectors of the wrong size.",
@@ -252,32 +254,49 @@ class Corpus(OnTheHub):
             )
         return features.astype(np.float32, copy=False)
 
+    def _fault(self, name: str) -> str | None:
+        state = self._vector_path(name).stat()
+        stamp = (state.st_size, state.st_mtime_ns)
+        if self._known.get(name, (None, None))[0] != stamp:
+            try:
+                fault = vector_fault(self.features(name))
+            except (CorpusError, FormatError) as error:
+                fault = f"{error.problem.rstrip('.')}: {error.found}"
+            self._known[name] = (stamp, fault)
+        return self._known[name][1]
+
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
-        """Give joint positions in metres: before canonicalisation, or `recovered` from the vectors."""
-        return self._load(f"{'new_joints' if recovered else 'joints'}/{check_name(name)}.npy")
+        """Give joint positions in metres: before canonicalisation where the corpus has them, or as the vectors tell.
+
+        HumanML3D and KIT-ML folders have the vectors alone; then, and for `recovered`, those are decoded.
+        """
+        for folder in ("new_joints",) if recovered else ("joints", "new_joints"):
+            if self.has(name, folder):
+                return self._load(f"{folder}/{name}.npy")
+        return recover_joints(self.features(name), self.skeleton.num_joints)
 
     def motion(self, name: str) -> Motion:
         """Give a clip as its vectors tell it, named after what is said in it first."""
-        said = self.texts(name) if self.has(name, "texts") else []
+        said = self.texts(name, missing_ok=True)
         title = said[0].text if said else name
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
         """Say whether a clip has a file in a folder of the corpus: ``texts``, ``words``, ``joints``, ``new_joints``."""
-        return (self.root / folder / f"{check_name(name)}{CLIP_FILES[folder]}").exists()
+        return (self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}").exists()
 
-    def texts(self, name: str) -> list[Utterance]:
+    def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
 
-        Malformed lines are left out and counted in `malformed`; words that cannot be believed are left
-        out and counted in `malformed_words`.
+        A clip without a text file is an error, unless `missing_ok`. Malformed lines are left out and counted in
+        `malformed`; words that cannot be believed are left out and counted in `malformed_words`.
         """
-        lines = list(numbered_lines(self.root / "texts" / f"{check_name(name)}.txt"))
+        if missing_ok and not self.has(name, "texts"):
+            return []
+        lines = list(numbered_lines(self._inside(self.root / "texts" / f"{check_path(name)}.txt")))
         texts = [line.text if isinstance(line, Utterance) else None for line in lines]
-        words, unbelieved = read_words(self.root / "words" / f"{name}.json", texts)
-        for counts, count in ((self.malformed, texts.count(None)), (self.malformed_words, unbelieved)):
-            if count:
-                counts[name] = count
+        words, unbelieved = read_words(self._inside(self.root / "words" / f"{name}.json"), texts)
+        self._count(name, [line for line in lines if not isinstance(line, Utterance)], unbelieved)
         told = zip(lines, words, strict=True)
         return [replace(line, words=spoken) for line, spoken in told if isinstance(line, Utterance)]
 

@@ -3,13 +3,16 @@
 from array import array
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
-from ._pose_parts import CAMERA_TRANSLATIONS, find_parts, measure, plain_name, to_rotvecs, unread_parts
+from ._hand_components import look_like_components
+from ._joint_limits import HINGES, UNSURE, bending
+from ._pose_parts import CAMERA_TRANSLATIONS, Column, find_parts, measure, plain_name, to_rotvecs, unread_parts
 from ._untrusted import shape_of, to_numbers
 
 __all__ = ["Detections", "Rows", "read_number"]
@@ -17,12 +20,15 @@ __all__ = ["Detections", "Rows", "read_number"]
 NUM_JOINTS = 55
 _LARGEST = 1e5  # metres: a number beyond it is no measurement
 _LARGEST_TURN = 100.0  # radians: a rotation vector beyond it is no rotation
+_LARGEST_WHOLE = 2**53  # the last whole number that all doubles around it tell apart
 _BLOCK = 4096
 _HEARD = 40  # unread keys remembered
 
 
 def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False) -> float:
     """Read a number that may be written as text or as a fraction (30000/1001); `FormatError` if it is none."""
+    if whole and type(value) is int and -_LARGEST_WHOLE <= value <= _LARGEST_WHOLE:
+        return value
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     text = value.strip() if isinstance(value, str) else value
@@ -30,7 +36,7 @@ def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False
         number = float("nan") if isinstance(text, bool) else _ratio(text)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         number = float("nan")
-    if not np.isfinite(number) or (whole and number != int(number)):
+    if not np.isfinite(number) or (whole and (number != int(number) or abs(number) > _LARGEST_WHOLE)):
         wanted = "a whole number" if whole else "a number"
         raise FormatError(f"{name} is not {wanted}.", where=where, expected=wanted, found=repr(value)[:60])
     return int(number) if whole else number
@@ -98,6 +104,12 @@ class Detections:
         People whose parameters were null.
     unread : dict of str to None
         Keys that look like parts of a pose and were not read, in order.
+    notes : list of str
+        What was decided or left out on the way, to be told.
+    box_kind : str or None
+        ``sizes`` or ``corners`` where the layout says it.
+    components : bool or None
+        Whether hands are principal components though they have 45 numbers; None where the file does not say it.
     """
 
     def __init__(
@@ -123,20 +135,29 @@ class Detections:
         self.unread: dict[str, None]
         self.valid: list[bool] | None
         self.unread, self.valid = {}, None
+        self.notes: list[str] = []
+        self.box_kind: str | None = None
+        self.components: bool | None = None
         self._announced: set[int]
         self._plans: dict[Any, Any]
         self._columns: dict[str, Any]
         self._announced, self._plans, self._columns = set(), {}, {}
+        self._sizes: list[int] = []
         self._null_parts: set[str] = set()
-        self._blocks: Any
-        self._used: int
-        self._rows: Rows | None
-        self._blocks, self._used, self._rows = [], _BLOCK, None
+        self._blocks: list[np.ndarray] = []
+        self._fresh = array("d")  # rows behind the blocks, one after the other
+        self._rows: Rows | None = None
 
     @property
     def columns(self) -> dict[str, Any]:
         """Each part that was read, as a `Column`."""
         return dict(self._columns)
+
+    @property
+    def has_whole_hands(self) -> bool:
+        """True where hands come as matrices, to which no model adds its mean hand, or with Multi-HMR's 53 joints."""
+        hands = [column for column in self._columns.values() if len(set(column.joints) & {25, 54})]
+        return bool(hands) and all(column.kind == "rotmat" or len(column.joints) == 53 for column in hands)
 
     @property
     def has_trajectory(self) -> bool:
@@ -167,16 +188,19 @@ class Detections:
         if not row:
             self.incomplete += 1
             return
-        if self._used == _BLOCK:
-            self._blocks.append(np.zeros((_BLOCK, len(row)), np.float32))
-            self._used = 0
-        with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
-            self._blocks[-1][self._used] = row
-        self._used += 1
+        self._fresh.extend(row)
+        if len(self._fresh) >= _BLOCK * len(row):
+            self._filled()
         self._note(frame, label, box)
 
-    def _row(self, parts, params, where):
+    def _row(self, parts: Mapping[str, str], params: Mapping[str, Any], where: str) -> "array[float]":
         """Give the numbers of one person in the order of the columns, none where a part is null."""
+        try:  # the common case: flat lists of numbers, all as long as they should be
+            values = [params[parts[part]] for part in self._columns]
+            if [len(value) for value in values] == self._sizes:
+                return array("d", chain.from_iterable(values))
+        except (KeyError, TypeError, OverflowError):
+            pass  # a part is missing or null, or numbers are nested: below; a wrong kind is named there
         row = array("d")
         for column in self._columns.values():
             key = parts.get(column.part)
@@ -206,9 +230,8 @@ class Detections:
         frames = np.arange(count) if frames is None else _whole_numbers(frames, count, where)
         values = np.concatenate(arrays, 1)
         self._blocks = [*self._filled(), *(values[k : k + _BLOCK] for k in range(0, count, _BLOCK))]
-        self._used = _BLOCK
         self.frames.extend(frames.tolist())
-        self.labels.extend([label] * count)
+        self.labels.extend([label] * count if isinstance(label, str | None) else label)
         self.boxes.extend([None] * count if boxes is None or len(boxes) != count else list(boxes))
         if valid is not None:
             self.valid = [*([True] * (len(self.frames) - count) if self.valid is None else self.valid), *valid]
@@ -218,10 +241,13 @@ class Detections:
         self.labels.append(label)
         self.boxes.append(box)
 
-    def _filled(self):
-        """The blocks so far, without the unused rows of the last."""
-        if self._blocks and self._used < len(self._blocks[-1]):
-            self._blocks[-1] = self._blocks[-1][: self._used]
+    def _filled(self) -> list[np.ndarray]:
+        """Put the rows that came since into a block; give all blocks."""
+        if self._fresh:
+            with np.errstate(over="ignore"):  # 1e300 becomes infinity, and the frame invalid
+                block = np.array(self._fresh).astype(np.float32)
+            self._blocks.append(block.reshape(-1, sum(self._sizes)))
+            self._fresh = array("d")
         return self._blocks
 
     def _plan(self, params, where, *, clip=False):
@@ -263,11 +289,11 @@ class Detections:
             if rows and part not in self._null_parts:
                 raise FormatError(f"{key} is in some frames and not in others.", where=where)
             column = main_column if part == main else measure(part, key, params[key], where, count)[0]
-            self._columns[part] = column
             self._filled()
+            self._columns[part] = column
+            self._sizes.append(column.size)
             missing = np.full((1, column.size), np.nan, np.float32)
             self._blocks = [np.concatenate([block, np.repeat(missing, len(block), 0)], 1) for block in self._blocks]
-            self._used = _BLOCK
         self._null_parts = (self._null_parts | null) - self._columns.keys()
         if "root" not in self._columns and 0 not in main_column.joints:
             raise FormatError(
@@ -316,20 +342,55 @@ class Detections:
             if not column.joints:
                 found[part] = values
                 continue
-            turns = self._from_pca(column, values) if column.kind == "pca" else to_rotvecs(column, values, self.path)
+            turns = self._turns(column, values)
             kept = [place for place, joint in enumerate(column.joints) if joint >= 0]
             turns = turns if len(kept) == len(column.joints) else turns[:, kept]
             finite &= (np.abs(turns) < _LARGEST_TURN).all((1, 2))  # False for NaN too
             rotvecs[:, [column.joints[place] for place in kept]] = turns
+        self._settle_six(rotvecs, finite)
         none = np.zeros((count, 0), np.float32)
         betas, expression = found.get("betas", none), found.get("expression", none)
         for values in (found["transl"], betas, expression):
             finite &= (np.abs(values) < _LARGEST).all(1)
         return Rows(rotvecs, found["transl"], betas, expression, finite)
 
-    def _from_pca(self, column, values):
+    def _turns(self, column: Column, values: np.ndarray) -> np.ndarray:
+        """Give one part as rotation vectors ``(N, J, 3)``."""
+        whole_hand = column.kind == "rotvec" and "hand" in column.part
+        if column.kind == "pca" or (whole_hand and self._are_components(column, values)):
+            return self._from_pca(column, values)
+        return to_rotvecs(column, values, self.path)
+
+    def _are_components(self, column: Column, values: np.ndarray) -> bool:
+        """Say whether 45 numbers a hand are components: as the file says, else by the numbers, which is told."""
+        if self.components is not None:
+            return self.components
+        count = 2 if column.part == "hands" else 1
+        found = all(look_like_components(half) for half in np.split(values, count, axis=1))
+        if found:
+            told = "principal components, the first vary most"
+            self.notes.append(f"{column.key} looks like {told}: taken for them; say use_pca=false in the file if not")
+        return found
+
+    def _settle_six(self, rotvecs: np.ndarray, finite: np.ndarray) -> None:
+        """Turn 6-D numbers round, in place, where they are rows: knees and elbows then bend the other way."""
+        six = [column for column in self._columns.values() if column.kind == "rot6d"]
+        if not six:
+            return
+        keys, bent = ", ".join(column.key for column in six), bending(rotvecs[finite])
+        rows = bent < 0 and any(joint in column.joints for column in six for joint in HINGES)
+        order = "rows (PyTorch3D)" if rows else "columns"
+        why = "so knees and elbows bend as they can" if abs(bent) > UNSURE else "knees and elbows hardly tell: look"
+        self.notes.append(f"{keys} is 6-D: taken for the first two {order} of matrices; {why}")
+        for column in six if rows else ():
+            joints = [joint for joint in column.joints if joint >= 0]
+            rotvecs[:, joints] *= -1  # a matrix's rows are the columns of its inverse
+
+    def _from_pca(self, column: Column, values: np.ndarray) -> np.ndarray:
         sides = {"left hand": ["left"], "right hand": ["right"], "hands": ["left", "right"]}[column.part]
         halves = np.split(values, len(sides), axis=1)
+        if self.hands is None:
+            raise FormatError("These hands are principal components.", where=self.path, found=column.key)
         hands = [self.hands(side, half).reshape(-1, 15, 3) for side, half in zip(sides, halves, strict=True)]
         return np.concatenate(hands, 1)
 
@@ -341,11 +402,12 @@ def _is_null(value: Any) -> bool:
 def _rows(value, column, count, where):
     """Give one part of a whole clip as ``(T, size)``; betas may be one set for all frames."""
     values = to_numbers(value)
-    if values is None or values.size not in (count * column.size, column.size):
+    one = column.part == "betas" and values is not None and values.size == column.size
+    if values is None or not (one or values.size == count * column.size):
         found = "no numbers" if values is None else f"the shape {values.shape}"
         wanted = f"({count}, {column.size})"
         raise FormatError(f"{column.key} has the wrong shape.", where=where, expected=wanted, found=found)
-    if column.part in ("betas",) and values.size == column.size:
+    if one:
         values = np.broadcast_to(values.reshape(1, -1), (count, column.size))
     with np.errstate(over="ignore"):
         return values.reshape(count, column.size).astype(np.float32)
@@ -365,11 +427,6 @@ def _whole_numbers(frames, count, where):
 
 def _numbers(value, size, name, where):
     """Flatten one parameter to `size` doubles."""
-    if type(value) is list and len(value) == size:  # the common case, without NumPy's overhead
-        try:
-            return array("d", value)
-        except (TypeError, OverflowError):
-            pass  # nested, or null for NaN: below; a wrong kind is named there
     flat = to_numbers(value)
     if flat is None or flat.size != size:
         found = "no numbers" if flat is None else f"{flat.size} numbers"

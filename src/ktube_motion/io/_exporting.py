@@ -3,18 +3,20 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, CorpusError
-from ._corpus import Corpus, check_name
-from ._files import atomic_path, read_json, write_json
+from ._clip_names import check_path
+from ._corpus import Corpus
+from ._files import atomic_path, make_folder, read_json, write_json
 from ._hub import CARD, is_sharded, write_card
-from ._shards import shard_schema, write_shard
-from ._stored_clips import CLIP_FILES, read_clip_files, write_clip_files
+from ._shards import open_shard, shard_schema, write_shard
+from ._stored_clips import CLIP_FILES, StoredClip, read_clip_files, write_clip_files
+from ._writing import LOCK
 
 __all__ = ["ExportReport", "export_corpus"]
 
@@ -61,7 +63,8 @@ def export_corpus(
 ) -> ExportReport:
     """Write a corpus anew: a folder as shards, shards as a folder, or shards in another size or order.
 
-    Vectors, joints, texts, words, splits, statistics, manifest and report keep every bit, on the way and back.
+    Vectors, joints, texts, words, splits, statistics, manifest and report keep every bit, on the way and back. The
+    manifest of a corpus that was built in shards loses the checksums of those.
 
     Parameters
     ----------
@@ -110,36 +113,62 @@ def export_corpus(
     if shard_bytes < 1:
         raise ConfigError("A shard must hold something.", expected="shard_bytes above 0", found=shard_bytes)
     plan = list(_shards(corpus, shard_bytes) if shards else _parts(corpus))
-    _begin(corpus, root, plan, shards)
+    _begin(root, plan, shards)
+    source = _Source(corpus.root, corpus._follow_links)
     settings = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
-    size = corpus.skeleton.feature_size
-    jobs = [(root / "data" / name if shards else root, corpus.root, members, size, settings) for name, members in plan]
-    frames = sum(_done(jobs, _write_shard if shards else _write_part, executor, tqdm, progress))
-    _copy_beside(corpus.root, root)
+    jobs: list[tuple[Callable[..., int], tuple[Any, ...]]]
+    if shards:
+        schema = (corpus.skeleton.feature_size, settings)
+        jobs = [(_write_shard, (root / "data" / name, source, members, *schema)) for name, members in plan]
+    else:
+        jobs = [(_write_part, (root, source, members)) for _, members in plan]
+    frames = 0
+    with tqdm(total=len(jobs), desc="export", unit="file", disable=None if progress else True) as bar:
+        for count in _done(jobs, executor):
+            frames += count
+            bar.update()
+    _copy_beside(corpus, root)
     write_card(Corpus(root))
     (root / _UNFINISHED).unlink()
     clips = sum(len(members) for _, members in plan)
-    files = len(plan) if shards else sum(1 for folder in CLIP_FILES for _ in (root / folder).glob("*"))
+    files = len(plan) if shards else sum(1 for folder in CLIP_FILES for _ in _files_in(root / folder))
     return ExportReport(clips, frames, files, _left_behind(corpus))
 
 
-def _every(corpus):
+@dataclass(frozen=True)
+class _Source:
+    """A corpus, as another process opens it."""
+
+    root: Path
+    follow_links: bool
+
+    def clips(self, names: Sequence[str]) -> Iterator[StoredClip]:
+        corpus: Any = Corpus(self.root, follow_links=self.follow_links)
+        if is_sharded(self.root):
+            return (corpus.stored(name) for name in names)
+        return (read_clip_files(self.root, name, inside=corpus._inside) for name in names)
+
+
+def _every(corpus: Corpus) -> dict[str, int]:
     """Give all clips by name, of a split or of none, and how many bytes the vectors of each have."""
     if is_sharded(corpus.root):
-        bytes_of = (corpus.lengths * 4 * corpus.skeleton.feature_size).tolist()
-        return dict(sorted((corpus.name_of(row), size) for row, size in enumerate(bytes_of)))
-    vectors = sorted((path.stem, path.stat().st_size) for path in (corpus.root / "new_joint_vecs").glob("*.npy"))
-    return {check_name(name): max(size - _HEADER, 0) for name, size in vectors}
+        shards: Any = corpus
+        sizes = (shards.lengths * 4 * corpus.skeleton.feature_size).tolist()
+        return dict(sorted((shards.name_of(row), size) for row, size in enumerate(sizes)))
+    paths = ((check_path(name), corpus._vector_path(name)) for name in corpus._stored())
+    return {name: max(path.stat().st_size - _HEADER, 0) for name, path in paths}
 
 
-def _shards(corpus, shard_bytes) -> Iterator[tuple[str, list[str]]]:
+def _shards(corpus: Corpus, shard_bytes: int) -> Iterator[tuple[str, list[str]]]:
     """Deal clips out to shards, each of one split."""
-    sizes, taken = _every(corpus), set()
+    sizes = _every(corpus)
+    taken: set[str] = set()
     for split in ("train", "val", "test", "rest"):
-        listed = sizes if split == "rest" else corpus.names(split) if (corpus.root / f"{split}.txt").exists() else []
+        there = split != "rest" and (corpus.root / f"{split}.txt").exists()
+        listed = corpus.names(split) if there else sizes if split == "rest" else ()
         members = [name for name in dict.fromkeys(listed) if name not in taken]
         taken.update(members)
-        number, part, filled = 0, [], 0
+        number, part, filled = 0, list[str](), 0
         for name in members:
             part.append(name)
             filled += sizes[name]
@@ -148,13 +177,13 @@ def _shards(corpus, shard_bytes) -> Iterator[tuple[str, list[str]]]:
                 number, part, filled = number + 1, [], 0
 
 
-def _parts(corpus) -> Iterator[tuple[str, list[str]]]:
+def _parts(corpus: Corpus) -> Iterator[tuple[str, list[str]]]:
     names = list(_every(corpus))
     for first in range(0, len(names), _PART):
         yield f"part {first}", names[first : first + _PART]
 
 
-def _begin(corpus, root, plan, shards):
+def _begin(root: Path, plan: list[tuple[str, list[str]]], shards: bool) -> None:
     """Make the folder, or see that it holds an export of the same that was interrupted."""
     stamp = {"of": hashlib.sha256(json.dumps([shards, plan]).encode()).hexdigest()}
     if root.exists() and any(root.iterdir()):
@@ -164,77 +193,79 @@ def _begin(corpus, root, plan, shards):
                 "Something else is here.", where=root, expected="a new folder", fix="Choose another, or remove it."
             )
     for folder in ("data",) if shards else ("new_joint_vecs", "texts"):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+        make_folder(root / folder)
     write_json(root / _UNFINISHED, stamp)
 
 
-def _done(jobs, work, executor, tqdm, progress) -> Iterator[int]:
+def _done(jobs: Sequence[tuple[Callable[..., int], tuple[Any, ...]]], executor: Executor | None) -> Iterator[int]:
     """Do the jobs, and give the frames that each has written."""
-    with tqdm(total=len(jobs), desc="export", unit="file", disable=None if progress else True) as bar:
-        if executor is None:
-            for job in jobs:
-                yield work(*job)
-                bar.update()
-            return
-        futures = [executor.submit(work, *job) for job in jobs]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-                bar.update()
-        finally:
-            for future in futures:  # after an error, what has not begun shall not begin
-                future.cancel()
+    if executor is None:
+        for work, job in jobs:
+            yield work(*job)
+        return
+    futures = [executor.submit(work, *job) for work, job in jobs]
+    try:
+        for future in as_completed(futures):
+            yield future.result()
+    finally:
+        for future in futures:  # after an error, what has not begun shall not begin
+            future.cancel()
 
 
-def _clips(source: Path, names: Sequence[str]) -> Iterator[Any]:
-    if not is_sharded(source):
-        return (read_clip_files(source, name) for name in names)
-    corpus: Any = Corpus(source)
-    return (corpus.stored(name) for name in names)
-
-
-def _write_shard(path, source, names, size, settings) -> int:
-    from ._shards import open_shard
-
+def _write_shard(path: Path, source: _Source, names: Sequence[str], size: int, settings: dict[str, Any]) -> int:
     if path.exists():  # whole, by an export that was interrupted
         return sum(int(batch.offsets[-1]) for batch in open_shard(path)[0])
     frames = 0
     with write_shard(path, shard_schema(size, settings)) as shard:
-        for clip in _clips(source, names):
+        for clip in source.clips(names):
             shard.add(clip)
             frames += len(clip.arrays["new_joint_vecs"])
     return frames
 
 
-def _write_part(root, source, names, size, settings) -> int:
+def _write_part(root: Path, source: _Source, names: Sequence[str]) -> int:
     frames = 0
-    for clip in _clips(source, [check_name(name) for name in names]):
+    for clip in source.clips([check_path(name) for name in names]):
         if not (root / "new_joint_vecs" / f"{clip.name}.npy").exists():
             write_clip_files(root, clip)
         frames += len(clip.arrays["new_joint_vecs"])
     return frames
 
 
-def _belongs(path):
+def _belongs(path: Path) -> bool:
     return path.is_file() and path.suffix in _BESIDE and not path.name.startswith(".")
 
 
-def _copy_beside(source, root):
-    for path in filter(_belongs, source.iterdir()):
+def _copy_beside(corpus: Corpus, root: Path) -> None:
+    for path in filter(_belongs, corpus.root.iterdir()):
         with atomic_path(root / path.name) as temporary:
-            shutil.copyfile(path, temporary)
+            shutil.copyfile(corpus._inside(path), temporary)
+    manifest = root / "manifest.json"
+    told = read_json(manifest) if manifest.exists() else {}
+    files = told.get("files", {}) if isinstance(told, dict) else {}
+    # Sizes and checksums of shards are those of the shards there; those of clips' files hold here, too.
+    kept = {name: state for name, state in files.items() if not name.startswith("data/")}
+    if len(kept) < len(files):
+        write_json(manifest, {**told, "files": kept})
 
 
-def _left_behind(corpus):
+def _files_in(folder: Path) -> Iterator[Path]:
+    """Give the files of clips in a folder, and in those below it, as far as they are not hidden."""
+    for path in folder.rglob("*"):
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+            yield path
+
+
+def _left_behind(corpus: Corpus) -> dict[str, int]:
     """Count the files of a corpus that are no part of it."""
     found: dict[str, int] = {}
     sharded = is_sharded(corpus.root)
     ours = {"data", CARD} if sharded else set(CLIP_FILES)
     for path in corpus.root.iterdir():
-        if path.name not in ours and not _belongs(path) and path.name != _UNFINISHED:
+        if path.name not in {*ours, _UNFINISHED, LOCK} and not _belongs(path):
             found[path.name] = sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 1
     for folder, suffix in () if sharded else CLIP_FILES.items():
-        names = (path.stem if path.suffix == suffix else None for path in (corpus.root / folder).glob("*"))
-        alone = sum(name is None or not corpus.has(name) for name in names)
+        paths = (path.relative_to(corpus.root / folder) for path in _files_in(corpus.root / folder))
+        alone = sum(path.suffix != suffix or not corpus.has(path.with_suffix("").as_posix()) for path in paths)
         found |= {f"{folder} of clips without vectors": alone} if alone else {}
     return found

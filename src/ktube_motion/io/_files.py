@@ -5,18 +5,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import FormatError, KtubeError
+from ..errors import FormatError
+from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
 
 __all__ = [
     "atomic_folder",
     "atomic_path",
     "decode_text",
+    "make_folder",
     "read_json",
     "read_text",
     "save_array",
@@ -26,24 +28,34 @@ __all__ = [
 ]
 
 
+def make_folder(path: str | Path) -> Path:
+    """Make a folder, and those above it, if it is missing; `WriteError` where that cannot be."""
+    path = Path(path)
+    with writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
 @contextmanager
-def atomic_path(path: str | Path) -> Iterator[Path]:
+def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when all went well.
 
     Parameters
     ----------
     path : path
         The final file; its folder is made if missing.
+    durable : bool
+        Wait until it is on the disk before it takes its place: for what cannot be made again cheaply.
 
     Yields
     ------
     temporary : Path
-        Same folder, same suffix. Removed if the block raises.
+        Same folder, same suffix. Removed if the block raises; an older file is then as it was.
 
     Raises
     ------
-    KtubeError
-        If the folder cannot be made or written.
+    WriteError
+        If it cannot be written: the message says why, and how much room is left.
 
     Examples
     --------
@@ -55,34 +67,41 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     'hello'
     """
     path = Path(path)
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
-    except OSError as error:
-        raise KtubeError(
-            "Cannot write here.", where=path, found=error.strerror, fix="Choose another folder or free it."
-        ) from error
+        handle, name = tempfile.mkstemp(prefix=PREFIX_WRITING, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
-        # mkstemp makes private files; give the mode an ordinary open() would have given.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        os.replace(temporary, path)
+        with writing(path, temporary):
+            yield temporary
+        with writing(path):
+            # mkstemp makes private files; give the mode an ordinary open() would have given.
+            temporary.chmod(0o666 & ~_umask())
+            if durable:
+                sync(temporary)
+            os.replace(temporary, path)
+            if durable:
+                sync(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that has become read-only the leftover is swept later
+            temporary.unlink(missing_ok=True)
 
 
-def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 with ``\\n`` line ends, atomically."""
-    write_bytes(path, text.encode("utf-8"))
+def _umask():
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
+    """Write `text` as UTF-8 with ``\\n`` line ends, atomically; half a surrogate pair is written out."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
+
+
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = False) -> None:
     """Write `data`, atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 
@@ -121,9 +140,10 @@ def decode_text(data: bytes, *, where: str | Path) -> str:
     raise FormatError("This is not text.", where=where, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
 
 
-def write_json(path: str | Path, value: Any) -> None:
+def write_json(path: str | Path, value: Any, *, durable: bool = False) -> None:
     """Write `value` as indented JSON with Korean left readable, atomically."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+    text = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+    write_text(path, text, durable=durable)
 
 
 def read_json(path: str | Path) -> Any:
@@ -134,6 +154,12 @@ def read_json(path: str | Path) -> Any:
         raise FormatError(
             "This is not valid JSON.", where=f"{path}, line {error.lineno}", found=error.msg, fix="Was it cut off?"
         ) from error
+    except RecursionError as error:
+        raise FormatError("This JSON is nested without end.", where=path) from error
+    except ValueError as error:  # Python refuses numbers of thousands of digits, which take for ever
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError("This JSON holds an absurd number.", where=path) from error
 
 
 def save_array(path: str | Path, array: np.ndarray) -> None:
@@ -147,20 +173,24 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its place when all went well.
 
     An older folder of that name is moved aside first and removed last, so
-    that one whole folder is there at any time but an instant.
+    that one whole folder is there at any time but an instant; after a kill in it `_writing.sweep` puts it back.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
+    make_folder(path.parent)
+    with writing(path):
+        temporary = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path.parent))
     try:
-        yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            aside = Path(tempfile.mkdtemp(prefix=".replaced-", dir=path.parent))
-            os.replace(path, aside / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(aside)
-        else:
-            os.replace(temporary, path)
+        with writing(path, temporary):
+            yield temporary
+        with writing(path):
+            temporary.chmod(0o777 & ~_umask())
+            if path.exists():
+                aside = Path(tempfile.mkdtemp(prefix=PREFIX_ASIDE, dir=path.parent))
+                os.replace(path, aside / path.name)
+                os.replace(temporary, path)
+                shutil.rmtree(aside)
+            else:
+                os.replace(temporary, path)
+            sync(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -87,7 +87,9 @@ class OnTheHub:
         """
         from huggingface_hub import snapshot_download
 
-        return cls(snapshot_download(repo_id, repo_type="dataset", local_dir=folder, **options))  # type: ignore[call-arg]
+        root = snapshot_download(repo_id, repo_type="dataset", local_dir=folder, **options)
+        # The cache of the hub is links to files that lie beside what was fetched.
+        return cls(root, follow_links=folder is None)  # type: ignore[call-arg]
 
     def push_to_hub(self, repo_id: str, *, terms: str, private: bool = True, token: str | None = None) -> str:
         """Put this corpus, which is in shards, on the Hugging Face hub, with a data card.

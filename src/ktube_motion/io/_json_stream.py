@@ -1,6 +1,8 @@
 """Reading a large JSON file value by value, in bounded memory."""
 
 import json
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ __all__ = ["JsonStream"]
 
 _CHUNK = 1 << 20
 _LARGEST_VALUE = 1 << 26
-_SPACE = " \t\n\r"
+_SPACE = re.compile(r"[ \t\n\r]*")
 _NEAR_END = 16  # characters: a number, `-Infinity` or an escape cut off by the end of a chunk
 
 
@@ -25,6 +27,8 @@ class JsonStream:
     file : text file
     where : path
         What errors call it.
+    most : int, optional
+        Characters that are read at most, for text that was packed.
 
     Examples
     --------
@@ -36,22 +40,25 @@ class JsonStream:
     frames [1, [2], None]
     """
 
-    def __init__(self, file: Any, where: str | Path) -> None:
-        self._file, self._where = file, where
+    def __init__(self, file: Any, where: str | Path, *, most: float = math.inf) -> None:
+        self._file, self._where, self._most = file, where, most
         self._text, self._at, self._before, self._ended = "", 0, 0, False
         self._decode = json.JSONDecoder().raw_decode
 
     def peek(self) -> str:
         """Give the next character that is no space, or '' at the end."""
         while True:
-            text, at = self._text, self._at
-            while at < len(text) and text[at] in _SPACE:
-                at += 1
-            self._at = at
-            if at < len(text):
-                return text[at]
+            self._at = self._end_of_space()
+            if self._at < len(self._text):
+                return self._text[self._at]
             if not self._more():
                 return ""
+
+    def _end_of_space(self) -> int:
+        if self._text[self._at : self._at + 1] > " ":  # nearly always
+            return self._at
+        match = _SPACE.match(self._text, self._at)
+        return match.end() if match else self._at
 
     def value(self) -> Any:
         """Read one whole value."""
@@ -132,5 +139,9 @@ class JsonStream:
         except OSError as error:
             raise FormatError("Cannot read this file.", where=self._where, found=error.strerror) from error
         self._before += self._at
+        if self._before + len(chunk) > self._most:
+            raise FormatError(
+                "This file unpacks to too much.", where=self._where, expected=f"at most {self._most:,} characters"
+            )
         self._text, self._at, self._ended = self._text[self._at :] + chunk, 0, not chunk
         return bool(chunk)

@@ -46,8 +46,18 @@ class PoseFormat:
         The translation belongs to a virtual camera and is no path, whatever it is called.
     scale : str or None
         The key of a number that the translation is divided by.
+    boxes : str or None
+        ``sizes`` (x, y, width, height) or ``corners``; None where files differ, and all frames together decide.
+    unseen : str or None
+        The key of a list beside the people of a frame: who has no 0 there is not seen, and his pose is an old one.
     read : callable or None
         For what no row of this table can say: ``read(path)`` gives dicts, lists and arrays as the others have them.
+
+    Examples
+    --------
+    >>> known = POSE_FORMATS["aistpp"]
+    >>> known.axes, known.suffixes, known.folder
+    ('y up', (), False)
     """
 
     name: str
@@ -64,6 +74,8 @@ class PoseFormat:
     own_gaps: bool = False
     camera_trajectory: bool = False
     scale: str | None = None
+    boxes: str | None = None
+    unseen: str | None = None
     read: Callable | None = None
 
     @property
@@ -95,13 +107,14 @@ _TABLE = (
     PoseFormat("romp", "ROMP, BEV ``video_results.npz``; SMPL", "camera", marks=("smpl_thetas",),
                camera_trajectory=True),
     PoseFormat("phalp", "PHALP, 4DHumans ``demo_*.pkl``; SMPL, people by track", "camera", marks=("smpl", "tid"),
-               inside="smpl", camera_trajectory=True, longest=True),
+               inside="smpl", camera_trajectory=True, longest=True, boxes="sizes", unseen="tracked_time"),
     PoseFormat("aistpp", "AIST++ ``.pkl``; SMPL", "y up", marks=("smpl_poses", "smpl_trans"), scale="smpl_scaling"),
     PoseFormat("show", "SHOW, TalkSHOW ``.pkl``; hands are PCA and need ``body_model=``", "camera",
                marks=("body_pose_axis",)),
-    PoseFormat("pymafx", "PyMAF-X ``output.pkl``", "camera", marks=("smplx_params", "orig_cam"), inside="smplx_params",
-               camera_trajectory=True),
-    PoseFormat("multihmr", "Multi-HMR: ``rotvec`` of 53 joints", "camera", marks=("rotvec",)),
+    PoseFormat("pymafx", "PyMAF-X ``output.pkl``", "camera", True, marks=("smplx_params", "orig_cam"),
+               inside="smplx_params", camera_trajectory=True, boxes="sizes"),
+    PoseFormat("multihmr", "Multi-HMR: ``rotvec`` of 53 joints", "camera", True, marks=("rotvec",),
+               renamed={"transl_pelvis": "transl"}),
     PoseFormat("humandata", "MMHuman3D HumanData ``.npz``", marks=("__data_len__",), inside="smplx"),
     PoseFormat("smplifyx", "SMPLify-X ``.pkl``", marks=("camera_rotation", "camera_translation"),
                camera_trajectory=True),

@@ -1,8 +1,8 @@
 """Whom to keep, where there are several people: boxes, tracks, and the choice of one."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -12,8 +12,6 @@ from ..errors import ConfigError, DataError, FormatError
 from ._detections import Detections
 
 __all__ = ["Person", "choose_person", "find_people"]
-
-logger = logging.getLogger(__name__)
 
 _FORGET = 30  # frames after which somebody who left is no longer waited for
 _MOST_LISTED = 20
@@ -35,6 +33,11 @@ class Person:
         Median area of the box in the picture, in its unit; NaN where there are no boxes.
     distance : float
         Median of the translation's depth in the source's axes; NaN where there is none.
+
+    Examples
+    --------
+    >>> Person(id=0, frames=240, first=0, last=250, size=0.2, distance=2.4).frames
+    240
     """
 
     id: int | str
@@ -81,11 +84,11 @@ def _gather(detections, picture):
     usable = usable[np.argsort(frames[usable], kind="stable")]
     groups = np.split(usable, np.flatnonzero(np.diff(frames[usable])) + 1)
     several = len(groups) < len(usable)
-    corners = _corners(detections.boxes, picture, detections.path if several else None)
+    corners = _corners(detections.boxes, picture, detections.box_kind, detections.notes if several else [])
     return _People(detections.path, groups, detections.labels, frames, rows, corners)
 
 
-def _corners(boxes, picture, told_for):
+def _corners(boxes: list[Any], picture: tuple[float, float] | None, kind: str | None, notes: list[str]) -> np.ndarray:
     """Give boxes as corners: decide over all frames whether the last two numbers are a corner or a size."""
     numbers = np.full((len(boxes), 4), np.nan)
     for row, box in enumerate(boxes):
@@ -97,12 +100,13 @@ def _corners(boxes, picture, told_for):
     can_be_corners = (known[:, 2:] > known[:, :2]).all()
     far = known[:, :2] + known[:, 2:]
     can_be_sizes = picture is None or (far <= 1.1 * np.max(picture)).all()
-    if can_be_corners and told_for is not None:
-        reason = "" if can_be_sizes else ", because as x, y, width, height they would leave the picture"
-        logger.warning("%s: boxes are taken for corners x1, y1, x2, y2%s", told_for, reason)
-    elif told_for is not None:
-        logger.info("%s: boxes are taken for x, y, width, height", told_for)
-    if not can_be_corners:
+    if kind is None:
+        taken = "corners x1, y1, x2, y2" if can_be_corners else "x, y, width, height"
+        reason = "" if can_be_sizes else ", because as sizes they would leave the picture"
+        reason = reason if can_be_corners else ", because some end before they begin as corners"
+        note = f"boxes are taken for {taken}{reason}"
+        notes += [note] if note not in notes else []
+    if kind == "sizes" or (kind is None and not can_be_corners):
         numbers[:, 2:] += numbers[:, :2]
     return numbers
 

@@ -51,6 +51,12 @@ class PoseCheck:
         Hands whose fingers move.
     problems : tuple of str
         What is likely wrong; empty if nothing is.
+
+    Examples
+    --------
+    >>> check = check_poses(PoseSequence(np.zeros((30, 55, 3)), fps=30))
+    >>> check.upright, check.frames, check.missing
+    (True, 30, 0)
     """
 
     upright: bool

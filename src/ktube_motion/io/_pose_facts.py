@@ -16,6 +16,8 @@ from ._untrusted import shape_of, to_numbers, to_numpy
 
 __all__ = [
     "BOX_KEYS",
+    "COMPONENT_KEYS",
+    "FLAT_KEYS",
     "FRAME_KEYS",
     "FRAME_LISTS",
     "IMAGE_KEY",
@@ -28,6 +30,7 @@ __all__ = [
     "describe",
     "find_picture",
     "find_rate",
+    "find_switch",
     "flags_of",
     "frame_number",
     "image_table",
@@ -53,6 +56,8 @@ RATE_KEYS = (
 )  # fmt: skip
 LABEL_KEYS = ("track_id", "tracking_id", "tracklet_id", "tid")
 BOX_KEYS = ("bbox", "bboxes", "box", "bbox_xyxy", "bbox_xywh", "boxes")
+COMPONENT_KEYS = ("use_pca", "use_pca_hands", "hand_pca", "pca_hands", "use_hand_pca")
+FLAT_KEYS = ("flat_hand_mean", "flat_hand", "flat_hands", "use_flat_hand_mean")
 FRAME_LISTS = ("frame_ids", "frames", "frame", "frame_id", "frame_indices", "frame_idx", "frame_index", "img_ids")
 PEOPLE = ("people", "persons", "humans", "tracks", "subjects", "annotations", "detections", "instances")
 _NUMBER_KEY = re.compile(r"(?:(?:frame|img|image)[_ -]?)?(-?\d+)(?:\.0+)?", re.IGNORECASE)
@@ -94,6 +99,12 @@ def no_pose(value: Any, where: str | Path) -> FormatError:
             fix="Fit SMPL-X to keypoints (SMPLify-X, or kinematics.fit_poses for 3-D joints); other bodies' tools "
             "convert to SMPL-X. Then PoseSequence(rotvecs=…) takes the rotations.",
         )
+    shape: tuple[int, ...] = value.shape if isinstance(value, np.ndarray) else ()
+    if len(shape) > 2 and shape[-1] == 3:
+        return FormatError(
+            f"An array of {shape} holds places of vertices or joints, and no rotations.", where=where,
+            fix="Save the tool's parameters (global_orient, body_pose, …), or see kinematics.fit_poses for 3-D joints.",
+        )  # fmt: skip
     return FormatError(
         "This is no pose.",
         where=where,
@@ -121,19 +132,32 @@ def describe(value: Any, depth: int = 3) -> str:
 
 def find_rate(tree: Any, depth: int = 3) -> Any:
     """Find a frame rate in the dicts of a file, the topmost first; None if there is none."""
+    return _find_fact(tree, RATE_KEYS, depth)
+
+
+def find_switch(tree: Any, keys: tuple[str, ...], depth: int = 3) -> bool | None:
+    """Find what a file says yes or no to, under any of these names; None if it does not say."""
+    value = _find_fact(tree, keys, depth)
+    if isinstance(value, str):
+        return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}.get(value.lower())
+    try:
+        return None if value is None else bool(np.all(value))
+    except (TypeError, ValueError):
+        return None
+
+
+def _find_fact(tree: Any, wanted: tuple[str, ...], depth: int) -> Any:
+    """Find a value in nested dicts by its names, whichever way they are written, the topmost first."""
     if not isinstance(tree, Mapping) or depth < 0:
         return None
     names = {plain_name(key).replace("per_sec", "per_second").replace("secondond", "second"): key for key in tree}
     names |= {name.replace("_", ""): key for name, key in names.items()}
-    for name in RATE_KEYS:
+    for name in wanted:
         key = names.get(name, names.get(name.replace("_", "")))
         if key is not None and tree[key] is not None and not isinstance(tree[key], Mapping | list | tuple):
             return to_numpy(tree[key])
-    for value in islice(tree.values(), 64):
-        found = find_rate(value, depth - 1)
-        if found is not None:
-            return found
-    return None
+    return next((v for child in islice(tree.values(), 64) if (v := _find_fact(child, wanted, depth - 1)) is not None),
+                None)  # fmt: skip
 
 
 def find_picture(tree: Any, depth: int = 2) -> tuple[float, float] | None:
@@ -187,16 +211,22 @@ def means_nobody(value: Any) -> bool:
     return all(str(key).lower() in known for key in value)
 
 
+@functools.lru_cache(maxsize=4096)  # most frames of a file have the same keys
+def _among(keys: tuple[Any, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name in keys)
+
+
 def time_of(entry: Mapping[str, Any], where: str | Path) -> float | None:
-    for key, scale in TIME_KEYS.items():
-        if entry.get(key) is not None:
-            return read_number(entry[key], name=key, where=where) * scale
+    for key in _among(tuple(entry), tuple(TIME_KEYS)):
+        if entry[key] is not None:
+            return read_number(entry[key], name=key, where=where) * TIME_KEYS[key]
     return None
 
 
 def box_of(person: Mapping[str, Any]) -> tuple[float, ...] | None:
     """Four numbers of a box, None where there is none; only used to choose whom to follow."""
-    numbers = to_numbers(next((person[key] for key in BOX_KEYS if person.get(key) is not None), None))
+    names = _among(tuple(person), BOX_KEYS)
+    numbers = to_numbers(next((person[key] for key in names if person[key] is not None), None)) if names else None
     return tuple(numbers.ravel()[:4]) if numbers is not None and numbers.size in (4, 5) else None
 
 

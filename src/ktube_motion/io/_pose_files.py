@@ -1,16 +1,16 @@
 """Which layout a file or folder has: it is opened once, and looked into."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..errors import FormatError
 from ._layouts import POSE_FORMATS, PoseFormat
-from ._pose_facts import FRAME_LISTS, RATE_KEYS, describe, no_pose
+from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, FRAME_LISTS, RATE_KEYS, describe, no_pose
 from ._pose_folders import FRAME_SUFFIXES, find_frames
 from ._pose_parts import find_parts, is_pose, plain_name, unread_parts
 from ._pose_tree import holds_pose
@@ -18,22 +18,22 @@ from ._untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
 
 __all__ = ["open_source"]
 
-logger = logging.getLogger(__name__)
-
 _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results.npz", "hps_track_0.npy")
 _JSON = (".json", ".jsonl", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    "flat_hand_mean", "trajectory", "cleaned", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid", "image_size",
-    "width", "height", "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world",
-    *FRAME_LISTS, *RATE_KEYS,
+    *FLAT_KEYS, *COMPONENT_KEYS, "trajectory", "cleaned", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid",
+    "image_size", "width", "height",
+    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
 }  # fmt: skip
+_FACTS |= {fact.replace("_", "") for fact in _FACTS}
 
 
-def open_source(path: Path, format: str) -> tuple:
+def open_source(path: Path, format: str, *, unread: dict[str, None]) -> tuple[Path, PoseFormat, Any]:
     """Open what is at a path: ``(file or folder, its PoseFormat, contents or None)``.
 
-    JSON and folders are read later, value by value; their contents are None.
+    JSON and folders are read later, value by value; their contents are None. `unread` gets the names of what was
+    left in an archive though it looks like a part of a pose.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def open_source(path: Path, format: str) -> tuple:
     for custom in POSE_FORMATS.values():
         if wanted is None and custom.read is not None and suffix in custom.suffixes:
             return path, custom, custom.read(path)
-    tree = _load(path, suffix, wanted)
+    tree = _load(path, suffix, wanted, unread)
     layout = _recognise(tree, path, wanted)
     if layout.columns:
         return path, *_split_rows(tree, layout, path)
@@ -82,13 +82,13 @@ def _folder_format(path, format):
     return POSE_FORMATS["frames"]
 
 
-def _load(path, suffix, wanted):
+def _load(path: Path, suffix: str, wanted: PoseFormat | None, unread: dict[str, None]) -> Any:
     if suffix in _TORCH:
         return load_torch(path)
     if suffix in _PICKLES:
         return load_pickle(path)
     if suffix in _NUMPY:
-        return _load_archive(path)
+        return _load_archive(path, unread)
     raise FormatError(
         "This file is of no known pose format.",
         where=path,
@@ -98,13 +98,14 @@ def _load(path, suffix, wanted):
     )
 
 
-def _load_archive(path):
+def _load_archive(path: Path, unread: dict[str, None]) -> Any:
     """Read the members of an archive that poses need; pickled objects only where there are no poses outside them."""
     skipped: dict = {}
     marks = {key for one in POSE_FORMATS.values() for key in (*one.marks, *one.renamed, one.inside, one.scale) if key}
 
     def needed(name):
-        wanted = name in marks or name.lower() in _FACTS or bool(find_parts({name: ()}))
+        fact = {name.lower(), plain_name(name), plain_name(name).replace("_", "")} & _FACTS
+        wanted = name in marks or bool(fact) or bool(find_parts({name: ()}))
         if not wanted:
             skipped[name] = ()
         return wanted
@@ -120,9 +121,7 @@ def _load_archive(path):
         tree = dict(tree) | load_numpy(path, needed=lambda name: name in names or needed(name), objects=True)
         if not holds_pose(tree, _renamed()):
             return tree | skipped
-    looks = unread_parts(skipped)
-    if looks:
-        logger.warning("%s: not read, though it looks like a part of the pose: %s", path, ", ".join(looks[:8]))
+    unread |= dict.fromkeys(unread_parts(skipped))
     return tree
 
 

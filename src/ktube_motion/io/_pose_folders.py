@@ -1,6 +1,5 @@
 """Folders with one file per frame (and person), under any of the usual names."""
 
-import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,20 +13,20 @@ from ._untrusted import load_numpy, load_pickle, load_torch
 
 __all__ = ["FRAME_SUFFIXES", "find_frames", "read_folder"]
 
-logger = logging.getLogger(__name__)
-
 FRAME_SUFFIXES = (".npz", ".pkl", ".json", ".pt", ".npy", ".pickle", ".pth")
 _SUBFOLDERS = ("smplx", "smplx_params", "results", "smplx_param", "params", "json", "meshes", "poses")
 _NUMBERS = re.compile(r"\d+")
 _PERSON = re.compile(r"[_-]?(?:person(?:_?id)?|pid|p|id|track|subject)[_-]?(\d+)$", re.IGNORECASE)
 
 
-def find_frames(folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES) -> list[tuple[int, int, Path]]:
+def find_frames(
+    folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES, *, notes: list[str] | None = None
+) -> list[tuple[int, int, Path]]:
     """List the files of a clip: ``[(frame, person, path)]``, frames from 0, sorted.
 
     Looks into the usual subfolders, and into one folder per frame as SMPLify-X
     makes them. The suffix that most files have is taken. Files without any
-    number in their name are no frames; they are named in the log.
+    number in their name are no frames; `notes` gets their names.
 
     Raises
     ------
@@ -47,7 +46,8 @@ def find_frames(folder: Path, suffixes: Sequence[str] = FRAME_SUFFIXES) -> list[
             fix="Give a file, or the folder that holds the frames.",
         )
     if stray:
-        logger.warning("%s: %s: no number in the name, not read as a frame", folder, ", ".join(stray[:5]))
+        if notes is not None:
+            notes.append(f"{', '.join(stray[:5])}: no number in the name, not read as a frame")
         named = [path for path in named if path.name not in stray]
     numbers = _frame_folders(named) if named[0].parent != _home(named, folder) else _from_names(named)
     first = 0 if any(frame == 0 for frame, _ in numbers) else 1
@@ -116,14 +116,23 @@ def _from_names(files):
         last_is_person = len(set(before)) > len(set(last)) or (len(set(before)) == len(set(last)) and max(widths) <= 2)
         if last_is_person:
             return list(zip(before, last, strict=True))
-    return [(found[-1], person) for found, person in zip(numbers, people, strict=True)]
+    place = _varying(numbers)
+    return [(found[place], person) for found, person in zip(numbers, people, strict=True)]
+
+
+def _varying(numbers: list[list[int]]) -> int:
+    """Tell which of the numbers in names counts frames: the one that differs most, else the last."""
+    if len({len(found) for found in numbers}) > 1:
+        return -1
+    differ = [len(set(column)) for column in zip(*numbers, strict=True)]
+    return max(range(len(differ)), key=lambda place: (differ[place], place))
 
 
 def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRAME_SUFFIXES) -> dict[str, Any]:
     """Read a file per frame into a `FrameReader`; give what the files say beside the poses."""
     header: dict[str, Any] = {}
     previous = None
-    for frame, _, path in find_frames(folder, suffixes):
+    for frame, _, path in find_frames(folder, suffixes, notes=reader.detections.notes):
         if path.suffix.lower() == ".json" and frame != previous:
             found = read_json_frame(path, reader, frame=frame)
         else:

@@ -1,7 +1,9 @@
 """Pose estimates written as JSON, one frame at a time."""
 
 import gzip
+import math
 import zlib
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ __all__ = ["read_json_frame", "read_json_poses"]
 
 _PEOPLE = ("people", "persons", "humans", "tracks", "subjects")
 _DEPTH = 3
+_MOST_UNPACKED = 1 << 31  # characters of a packed file; ten hours of poses are less
+_MOST_LEFT = 10_000_000  # values of a list that holds no frames
 
 
 def read_json_poses(path: str | Path, reader: FrameReader) -> dict[str, Any]:
@@ -69,7 +73,7 @@ def _with_stream(path, read):
     try:
         packed = Path(path).suffix.lower() == ".gz"
         with (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig") as file:
-            stream = JsonStream(file, path)
+            stream = JsonStream(file, path, most=_MOST_UNPACKED if packed else math.inf)
             found = read(stream)
             stream.end()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
@@ -117,6 +121,8 @@ def _list(stream, reader, part=False):
     items = enumerate(stream.array())
     for _, value in items:
         values.append(value)
+        if len(values) > _MOST_LEFT:
+            raise _too_long(reader)
         if part or not _may_be_frame(value):
             continue
         if not holds_pose(value, reader.renamed):
@@ -128,10 +134,16 @@ def _list(stream, reader, part=False):
         for later, one in items:
             reader.frame(one, place=later)
         return None
-    values.extend(value for _, value in items)
+    values.extend(value for _, value in islice(items, _MOST_LEFT))
+    if len(values) > _MOST_LEFT:
+        raise _too_long(reader)
     if not part and values and all(value in (None, [], {}) for value in values) and not reader.pending:
         reader.pending = list(range(len(values)))
     return values
+
+
+def _too_long(reader: FrameReader) -> FormatError:
+    return FormatError("A list of this file is too long.", where=reader.path, expected="frames of poses")
 
 
 def _blank(values):

@@ -24,7 +24,19 @@ _WRISTS = (-1, -1)  # SMPL's two hand joints: SMPL-X has fingers instead
 # part: (the names files give it, without prefix; the joints it may hold, in SMPL-X order, -1 for one that we lack)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "whole": (
-        ("rotmat", "fullpose", "full_pose", "poses", "pose", "thetas", "theta", "pose_aa", "full_poses", "rotvec"),
+        (
+            "rotmat",
+            "fullpose",
+            "full_pose",
+            "poses",
+            "pose",
+            "thetas",
+            "theta",
+            "pose_aa",
+            "full_poses",
+            "rotvec",
+            "rotation_vector",
+        ),
         (
             tuple(range(55)),
             (0, *_BODY, *_LEFT, *_RIGHT),  # SMPL-H
@@ -49,7 +61,17 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     ),
     "hands": (("pose_hand", "hand_pose", "hands_pose", "hand_poses"), (_LEFT + _RIGHT,)),
     "transl": (
-        ("transl", "trans", "cam_trans", "translation", "root_trans", "root_transl", "cam_t", "camera_translation"),
+        (
+            "transl",
+            "trans",
+            "translation_pelvis",
+            "cam_trans",
+            "translation",
+            "root_trans",
+            "root_transl",
+            "cam_t",
+            "camera_translation",
+        ),
         (),
     ),
     "betas": (("betas", "shape", "beta", "shapes"), ()),
@@ -137,6 +159,7 @@ def unread_parts(
         str(key)
         for key, value in params.items()
         if key not in known
+        and getattr(value, "shape", None) != ()  # a single number, as flat_hand_mean
         and not isinstance(value, str | dict | bool | int | float | None)
         and _LOOKS_LIKE_A_PART.search(plain_name(key))
         and not _NEVER_A_PART.search(plain_name(key))

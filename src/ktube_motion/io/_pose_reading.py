@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +15,26 @@ from ._hand_components import hand_from_components
 from ._layouts import AXES, POSE_FORMATS, PoseFormat
 from ._people import Person, choose_person, find_people
 from ._pose_checks import check_poses, likely_axes
-from ._pose_facts import find_picture, find_rate
+from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_rate, find_switch
 from ._pose_files import open_source
 from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
+from ._pose_times import fps_of_times, settle_times
 from ._pose_tree import FrameReader, read_tree
-from ._stand_ins import find_stand_ins
+from ._stand_ins import find_missing_hands, find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
-from ._untrusted import to_numbers, to_numpy
+from ._untrusted import to_numbers
 
 __all__ = ["PoseReading", "list_people", "read_poses"]
 
 logger = logging.getLogger(__name__)
+
+_STAND_INS = {
+    "zeros": "are all zeros",
+    "partial": "are zeros in half of the body or the root",
+    "frozen": "repeat the pose before them",
+    "constant": "hold one pose that comes back again and again",
+}
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,16 @@ class PoseReading:
         Everything that may be wrong, also written to the log.
     cleaned : bool
         The file says that its poses went through `filters.clean_poses`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.io import save_poses
+    >>> path = Path(tempfile.mkdtemp()) / "talk.npz"
+    >>> save_poses(PoseSequence(np.zeros((30, 55, 3)), fps=25), path)
+    >>> reading = read_poses(path)
+    >>> reading.layout, reading.axes, reading.fps_assumed
+    ('smplx', 'y up', False)
     """
 
     poses: PoseSequence
@@ -101,7 +120,7 @@ def read_poses(
     chosen = choose_person(
         source.detections, person=person, longest=source.layout.longest, picture=source.reader.picture
     )
-    notes = _tell_losses(source.detections)
+    notes = [*_tell_losses(source.detections), *source.detections.notes]
     track, rate, assumed = _on_time_line(source, chosen, fps, notes)
     if assumed:
         notes.append(f"no frame rate in the file: {rate:g} frames per second assumed; give fps=")
@@ -169,37 +188,34 @@ class _Source:
     layout: PoseFormat
     detections: Detections
     reader: FrameReader
-    header: dict
+    header: dict[str, Any]
 
     @property
     def flat_hand_mean(self) -> bool:
-        return self._says("flat_hand_mean", self.layout.flat_hand_mean)
+        said = find_switch(self.header, FLAT_KEYS)
+        said = self.reader.flat_hands if said is None else said
+        return self.layout.flat_hand_mean or self.detections.has_whole_hands if said is None else said
 
     @property
     def has_trajectory(self) -> bool:
-        return self._says("trajectory", self.detections.has_trajectory and not self.layout.camera_trajectory)
+        said = find_switch(self.header, ("trajectory",), 0)
+        return self.detections.has_trajectory and not self.layout.camera_trajectory if said is None else said
 
     @property
     def cleaned(self) -> bool:
-        return self._says("cleaned", False)
-
-    def _says(self, key, default):
-        """Take what a file of ours says itself."""
-        said = to_numpy(self.header.get(key))
-        try:
-            return default if said is None else bool(np.all(said))
-        except (TypeError, ValueError):
-            return default
+        return bool(find_switch(self.header, ("cleaned",), 0))
 
 
 def _detect(path, format, body_model):
     """Read all detections of a file or folder."""
     if not path.exists():
         raise FormatError("There is no such file.", where=path)
-    path, layout, tree = open_source(path, format)
+    unread: dict[str, None] = {}
+    path, layout, tree = open_source(path, format, unread=unread)
     hands = partial(hand_from_components, body_model=body_model, where=path)
     detections = Detections(path, renamed=layout.renamed, hands=hands)
-    reader = FrameReader(detections, inside=layout.inside)
+    detections.unread, detections.box_kind = unread, layout.boxes
+    reader = FrameReader(detections, layout)
     if tree is None and path.is_dir():
         header = read_folder(path, reader, layout.suffixes)
     elif tree is None:
@@ -210,6 +226,8 @@ def _detect(path, format, body_model):
         reader.finish()
     if reader.picture is None:
         reader.picture = find_picture(header)
+    said = find_switch(header, COMPONENT_KEYS)
+    detections.components = reader.components if said is None else said
     return _Source(path, layout, detections, reader, header)
 
 
@@ -224,27 +242,26 @@ def _tell_losses(detections):
     broken = int((~detections.rows().finite).sum())
     if broken:
         notes.append(f"{broken} poses have NaN or absurd numbers, or no rotation matrices, and become gaps")
-    six = [column.key for column in detections.columns.values() if column.kind == "rot6d"]
-    if six:
-        notes.append(f"{', '.join(six)} is 6-D: taken for the columns of matrices, not their rows (PyTorch3D)")
     return notes
 
 
 def _on_time_line(source, chosen, fps, notes):
     """Give the chosen rows as a `Track`, the frame rate, and whether that is assumed."""
     detections, rows = source.detections, source.detections.rows()
+    if detections.times and not detections.times.keys() >= set(detections.frames):
+        raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
+    settle_times(detections, notes)
     frames = np.array(detections.frames, np.int64)[chosen]
     length, times = detections.last_frame + 1, detections.times
     found = find_rate(source.header)
     found = source.reader.rate if found is None else found
-    if times and not times.keys() >= set(detections.frames):
-        raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
     if times and found is None:
-        found = _fps_of(detections, source.path)
+        found = fps_of_times(detections)
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
         stamps = [times[frame] for frame in frames]
-        kept, frames, length = place_times(stamps, last=max(times.values()), fps=rate, where=source.path)
+        last = max(times.values())
+        kept, frames, length = place_times(stamps, last=last, fps=rate, where=source.path, notes=notes)
         chosen = chosen[kept]
     transl = rows.transl[chosen]
     if source.layout.scale:
@@ -275,35 +292,17 @@ def _scale(value, where):
     return number
 
 
-def _fps_of(detections, path):
-    """Derive the rate from time stamps, and frame numbers where there are any: the median step."""
-    frames = np.array(sorted(detections.times))
-    times = np.array([detections.times[frame] for frame in frames])
-    if len(frames) < 2:
-        return None
-    steps = np.diff(times) / np.diff(frames) if detections.numbered else np.diff(np.sort(times))
-    step = np.median(steps)
-    if not 0.001 <= step <= 5:
-        raise FormatError(
-            "The time stamps give no frame rate.",
-            where=path,
-            expected="seconds, growing from frame to frame",
-            found=f"a median step of {step:g}",
-            fix="Give fps=, or write milliseconds as timestamp_ms.",
-        )
-    return round(1 / step, 3)
-
-
 def _without_stand_ins(track, layout, notes):
     """Make stand-ins gaps; count and tell them."""
     if layout.own_gaps and track.valid is not None:
         return track, 0
     found = find_stand_ins(track.rotvecs, track.frames)
-    told = {"zeros": "are all zeros", "frozen": "repeat one pose to the last digit"}
     for kind, rows in found.items():
         if rows.any():
-            notes.append(f"{int(rows.sum())} frames {told[kind]}: stand-ins for nobody seen, they become gaps")
-    bad = found["zeros"] | found["frozen"]
+            notes.append(f"{int(rows.sum())} frames {_STAND_INS[kind]}: stand-ins for nobody seen, they become gaps")
+    bad = np.logical_or.reduce(list(found.values()))
+    for side, count in find_missing_hands(track.rotvecs[~bad]).items():
+        notes.append(f"the {side} hand is all zeros in {count} frames: was it not seen? it is at rest there")
     if not bad.any():
         if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
             notes.append("every frame has the same pose: is it a stand-in?")

@@ -9,8 +9,11 @@ import numpy as np
 
 from ..errors import FormatError
 from ._detections import Detections, read_number
+from ._layouts import PoseFormat
 from ._pose_facts import (
     BOX_KEYS,
+    COMPONENT_KEYS,
+    FLAT_KEYS,
     FRAME_KEYS,
     FRAME_LISTS,
     IMAGE_KEY,
@@ -21,6 +24,7 @@ from ._pose_facts import (
     box_of,
     find_picture,
     find_rate,
+    find_switch,
     flags_of,
     frame_number,
     image_table,
@@ -36,7 +40,7 @@ from ._pose_facts import (
     time_of,
 )
 from ._pose_parts import find_parts, is_pose, measure
-from ._untrusted import shape_of
+from ._untrusted import shape_of, to_numpy
 
 __all__ = ["FrameReader", "holds_pose", "read_tree"]
 
@@ -64,21 +68,21 @@ class FrameReader:
     Are frames numbered by themselves or by their place in the list? Both is refused.
     """
 
-    def __init__(self, detections: Detections, *, inside: str | None = None) -> None:
-        self.detections: Detections
-        self.path: str | Path
-        self.inside: str | None
-        self.detections, self.path, self.inside = detections, detections.path, inside
-        self.renamed: tuple[tuple[str, str], ...] = detections.renamed
-        self.images: Any
-        self.picture: tuple[float, float] | None
-        self.images, self.picture = False, None
+    def __init__(self, detections: Detections, layout: PoseFormat) -> None:
+        self.detections = detections
+        self.path = detections.path
+        self.inside = layout.inside
+        self.unseen = layout.unseen
+        self.renamed = detections.renamed
+        self.images = False
+        self.picture: tuple[float, float] | None = None
         self.numbered: bool | None = None
-        self.pending: list[Any] = []
-        self.rate: Any
-        self._seen: Any
-        self.rate, self._seen = None, False
-        self._flat: set = set()  # keys of dicts that are poses themselves: most frames of a file have the same
+        self.pending: list[int | None] = []
+        self.rate: Any = None
+        self.components: bool | None = None
+        self.flat_hands: bool | None = None
+        self._seen = False
+        self._flat: set[tuple[Any, ...]] = set()  # keys of dicts that are poses: most frames of a file have the same
 
     def number(self, value: Any, key: Any = "frame") -> Any:
         """Read a frame number; `FormatError` if it is none, or negative."""
@@ -112,9 +116,14 @@ class FrameReader:
         for label, params, box in people:
             self.detections.add(params, frame=number, label=label, box=box)
         if not self._seen and inner:
-            self._seen, self.rate, self.picture = True, find_rate(inner, 1), find_picture(inner)
+            self._look(inner)
 
-    def _find_number(self, inner, value, place):
+    def _look(self, frame: Mapping[str, Any]) -> None:
+        """Take from the first frame what it says of all."""
+        self._seen, self.rate, self.picture = True, find_rate(frame, 1), find_picture(frame)
+        self.components, self.flat_hands = (find_switch(frame, keys, 2) for keys in (COMPONENT_KEYS, FLAT_KEYS))
+
+    def _find_number(self, inner: Mapping[str, Any], value: Any, place: int | None) -> tuple[int | None, bool]:
         """Give (frame number, whether others may be of the same frame), or None for an empty entry of a list."""
         key, image_key, again = numbering(tuple(inner))
         if key is None and image_key is None and is_empty(value):
@@ -185,7 +194,10 @@ class FrameReader:
         if isinstance(child, list | tuple):
             labels = next((value[k] for k in LABEL_KEYS if len(shape_of(value.get(k))) == 1), None)
             boxes = next((value[k] for k in BOX_KEYS if is_table(value.get(k), len(child))), None)
+            unseen = value.get(self.unseen) if self.unseen else None
             for place, person in enumerate(child):
+                if unseen is not None and len(unseen) == len(child) and unseen[place]:
+                    continue  # a tracker's memory, not what is seen
                 name = labels[place] if labels is not None and len(labels) == len(child) else label
                 outer = None if boxes is None else {"bbox": boxes[place]}
                 yield from self.people(person, where, depth + 1, outer, None if name is None else str(name))
@@ -256,6 +268,9 @@ def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int =
         if len(items) == 1 and isinstance(items[0], Mapping) and reader._is_clip(items[0]):
             read_tree(items[0], reader, label=label, depth=depth + 1)
             return
+        if (batches := _joined(items, reader)) is not None:
+            _read_pose(batches, reader, label)
+            return
         for place, value in enumerate(items):
             reader.frame(value, place=place)
         return
@@ -289,7 +304,24 @@ def _read_child(tree, key, reader, label, depth):
     if key in PEOPLE and _is_one_frame(child, reader):
         reader.frame(tree, place=0)
         return
+    if isinstance(child, list | tuple) and (batches := _joined(child, reader)) is not None:
+        _read_pose(batches, reader, label, tree)
+        return
     read_tree(child, reader, label=label, depth=depth + 1)
+
+
+def _joined(items: Any, reader: FrameReader) -> dict[str, Any] | None:
+    """Put the batches of a clip, dicts of arrays with a frame a row, behind each other; None if they are none."""
+    first = items[0] if items else None
+    if not (isinstance(first, Mapping) and is_pose(first, reader.renamed) and reader._is_clip(first)):
+        return None
+    if not all(isinstance(item, Mapping) and item.keys() == first.keys() for item in items):
+        return None
+    parts = find_parts(first, reader.renamed)
+    try:
+        return {key: np.concatenate([np.asarray(to_numpy(item[key])) for item in items]) for key in parts.values()}
+    except ValueError as error:
+        raise FormatError("The batches of this clip do not fit.", where=reader.path, found=error) from error
 
 
 def _is_one_frame(people, reader):
@@ -320,6 +352,7 @@ def _read_pose(params, reader, label, outer=None):
         valid = next((around[k] for k in ("valid", "valid_mask") if is_list(around.get(k))), None)
         detections = reader.detections
         detections.add_clip(params, frames=frames, label=label, boxes=rows_of_boxes(boxes), valid=flags_of(valid))
-        detections.is_clip = label is None
+        detections.is_clip = label is None and len(set(detections.frames)) == len(detections.frames)
+        reader.components, reader.flat_hands = (find_switch(around, k, 2) for k in (COMPONENT_KEYS, FLAT_KEYS))
         return
     reader.frame(params if outer is None else outer, place=0)

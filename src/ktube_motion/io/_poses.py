@@ -109,47 +109,67 @@ def load_poses(
     return read_poses(path, **options).poses
 
 
-def save_poses(poses: PoseSequence, path: str | Path, *, cleaned: bool = False) -> None:
-    """Write poses as an SMPL-X ``.npz`` that AMASS and BEAT2 tools read, atomically.
+def save_poses(poses: PoseSequence, path: str | Path, *, fps: float | None = None, cleaned: bool = False) -> None:
+    """Write poses as an SMPL-X ``.npz`` that AMASS, BEAT2 and Blender tools read, atomically.
 
     Parameters
     ----------
     poses : PoseSequence
     path : path
         Ends in ``.npz``.
+    fps : float, optional
+        Another frame rate: 30 or 60 for the SMPL-X add-on of Blender, which takes no other. Rotations go over by
+        slerp, the path linearly; a frame is valid if both its neighbours were. By default that of the poses.
     cleaned : bool
         The poses went through `filters.clean_poses`: `construct.build_corpus` then does not clean them again.
 
     Raises
     ------
     ConfigError
-        If `path` ends in anything else.
+        If `path` ends in anything else, or `fps` is not a positive number.
+    KtubeError
+        If the file cannot be written.
 
     Notes
     -----
-    Keys: ``poses`` (T, 165: root, 21 body joints, jaw, eyes, left hand, right
-    hand), ``trans``, ``betas``, ``expressions``, ``mocap_frame_rate``,
-    ``gender``, ``surface_model_type``, and ours: ``valid``, ``flat_hand_mean``, ``trajectory``,
-    ``cleaned``.
-    y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it back exactly.
+    The whole form of AMASS's SMPL-X files: ``poses`` (T, 165: root, 21 body joints, jaw, eyes, left hand, right
+    hand) and the same in parts, ``root_orient``, ``pose_body``, ``pose_jaw``, ``pose_eye``, ``pose_hand``;
+    ``trans``, ``betas``, ``num_betas``, ``gender``, ``surface_model_type``, the rate as ``mocap_frame_rate`` and
+    ``mocap_framerate``, ``mocap_time_length`` in seconds; BEAT2's ``expressions``; and ours: ``valid``,
+    ``flat_hand_mean``, ``trajectory``, ``cleaned``. y up, as BEAT2 (AMASS itself is z up). `load_poses` reads it
+    back exactly.
 
     Examples
     --------
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "talk.npz"
-    >>> save_poses(PoseSequence(np.zeros((4, 55, 3)), fps=20), path)
-    >>> len(load_poses(path))
-    4
+    >>> save_poses(PoseSequence(np.zeros((4, 55, 3)), fps=20), path, fps=30)
+    >>> poses = load_poses(path)
+    >>> len(poses), poses.fps
+    (5, 30.0)
     """
     path = Path(path)
     if path.suffix.lower() != ".npz":
         raise ConfigError("Poses are saved as .npz.", expected="a name that ends in .npz", found=path.name)
-    arrays: dict[str, Any] = {
-        "poses": poses.rotvecs.reshape(len(poses), -1),
+    if fps is not None:
+        poses = _at_rate(poses, fps)
+    parts = {
+        "poses": poses.rotvecs,
+        "root_orient": poses.global_orient,
+        "pose_body": poses.body_pose,
+        "pose_jaw": poses.jaw_pose,
+        "pose_eye": poses.eye_pose,
+        "pose_hand": poses.rotvecs[:, 25:],
+    }
+    arrays: dict[str, Any] = {name: part.reshape(len(poses), -1) for name, part in parts.items()}
+    arrays |= {
         "trans": poses.transl,
         "betas": poses.betas,
+        "num_betas": np.int64(len(poses.betas)),
         "expressions": poses.expression,
         "mocap_frame_rate": np.float64(poses.fps),
+        "mocap_framerate": np.float64(poses.fps),
+        "mocap_time_length": np.float64(poses.seconds),
         "gender": np.str_("neutral"),
         "surface_model_type": np.str_("smplx"),
         "valid": poses.valid,
@@ -159,3 +179,26 @@ def save_poses(poses: PoseSequence, path: str | Path, *, cleaned: bool = False) 
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+def _at_rate(poses: PoseSequence, fps: float) -> PoseSequence:
+    """Poses at another rate; `filters.resample` does the same, but stands to the right of this room."""
+    from scipy.spatial.transform import Rotation, Slerp
+
+    if not (np.isfinite(fps) and fps > 0):
+        raise ConfigError("fps must be a positive number.", found=repr(fps))
+    if len(poses) < 2 or fps == poses.fps:
+        return poses.replace(fps=fps)
+    times = np.arange(len(poses)) / poses.fps
+    now = np.minimum(np.arange(int(np.floor(times[-1] * fps + 1e-6)) + 1) / fps, times[-1])
+    turns = [Slerp(times, Rotation.from_rotvec(joint))(now).as_rotvec() for joint in poses.rotvecs.swapaxes(0, 1)]
+    lines = [[np.interp(now, times, line) for line in part.T] for part in (poses.transl, poses.expression)]
+    place = now * poses.fps
+    before, after = np.floor(place + 1e-4).astype(int), np.ceil(place - 1e-4).astype(int)
+    return poses.replace(
+        rotvecs=np.stack(turns, 1),
+        transl=np.array(lines[0]).T,
+        expression=np.array(lines[1]).reshape(-1, len(now)).T,
+        valid=poses.valid[before] & poses.valid[after],
+        fps=fps,
+    )

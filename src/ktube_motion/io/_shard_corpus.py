@@ -11,13 +11,37 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..types import Utterance
 from ._arrays import NameIndex
-from ._corpus import Corpus, check_name
+from ._clip_names import check_name, check_path
+from ._corpus import Corpus
+from ._corpus_faults import vector_fault
 from ._files import read_text
 from ._hub import write_card
+from ._recovery import recover_joints
 from ._shards import Batch, ShardWriter, arrow, open_shard, parse_texts, shard_schema, write_shard
 from ._stored_clips import StoredClip, load_bytes
 
-__all__ = ["ShardCorpus"]
+__all__ = ["ClipNames", "ShardCorpus"]
+
+
+class ClipNames(Sequence[str]):
+    """Names of clips, looked up in the shards when asked for: a list of millions would fill memory.
+
+    Attributes
+    ----------
+    rows : int64 array [shape=(clips,)]
+        Their rows, counted through all shards.
+    """
+
+    def __init__(self, corpus: "ShardCorpus", rows: np.ndarray) -> None:
+        self.corpus, self.rows = corpus, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self.corpus.name_of(row) for row in self.rows[place].tolist()]
+        return self.corpus.name_of(int(self.rows[place]))
 
 
 class _Index:
@@ -57,7 +81,7 @@ class ShardCorpus(Corpus):
     @property
     def files(self) -> list[Path]:
         """All shards, by name."""
-        return sorted((self.root / "data").glob("[!.]*.arrow"))
+        return [self._inside(path) for path in sorted((self.root / "data").glob("[!.]*.arrow"))]
 
     @cached_property
     def _index(self) -> _Index:
@@ -80,30 +104,34 @@ class ShardCorpus(Corpus):
         return self._index.batch(self._row(name))
 
     def _row(self, name: str) -> int:
-        row = self._index.names.find(check_name(name))
+        row = self._index.names.find(check_path(name))
         if row is None:
             raise CorpusError("The corpus has no such clip.", where=self.root, found=name)
         return row
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
-        row = self._index.names.find(check_name(name))
+        row = self._index.names.find(check_path(name))
         if row is None:
             return False
         batch, place = self._index.batch(row)
         return batch.has(folder, place)
 
-    def _listed(self, split: str) -> list[str]:
-        if split == "all" and not (self.root / "all.txt").exists():
-            return sorted(self._index.names.names.to_pylist())
-        if not (self.root / f"{check_name(split)}.txt").exists():
-            return super()._listed(split)  # which says what splits there are
-        lines = read_text(self.root / f"{split}.txt").split("\n")
-        return [line.strip() for line in lines if line.strip()]
+    def _stored(self) -> Iterator[str]:
+        return iter(sorted(self._index.names.names.to_pylist()))
 
     def _looked_up(self, split: str) -> tuple[Any, np.ndarray]:
+        """Give the names that a split lists, and the row of each, -1 where there is none; no list of Python's."""
         pa = arrow()
-        listed = pa.array(self._listed(split), pa.string())
-        rows = pa.compute.index_in(listed, value_set=self._index.names.names)
+        path = self.root / f"{check_name(split)}.txt"
+        if path.exists():
+            text = pa.array([read_text(self._inside(path))], pa.large_string())
+            lines = pa.compute.utf8_trim_whitespace(pa.compute.split_pattern(text, "\n").values)
+            lines = pa.compute.replace_substring_regex(lines, r"\.npy$", "")
+            listed = lines.filter(pa.compute.not_equal(lines, "")).unique()
+        else:
+            listed = pa.array(self._listed(split), pa.large_string())  # or says what splits there are
+        known = self._index.names.names.cast(pa.large_string())
+        rows = pa.compute.index_in(listed, value_set=known)
         return listed, rows.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
 
     def rows(self, split: str = "all") -> np.ndarray:
@@ -117,11 +145,32 @@ class ShardCorpus(Corpus):
 
     def names(self, split: str = "all") -> list[str]:
         listed, rows = self._looked_up(split)
-        return listed.filter(arrow().array(rows >= 0)).to_pylist()
+        found: list[str] = listed.filter(arrow().array(rows >= 0)).to_pylist()
+        return found
 
     def missing(self, split: str = "all") -> list[str]:
         listed, rows = self._looked_up(split)
-        return listed.filter(arrow().array(rows < 0)).to_pylist()
+        found: list[str] = listed.filter(arrow().array(rows < 0)).to_pylist()
+        return found
+
+    def __len__(self) -> int:
+        return len(self.rows("all"))
+
+    def _select(self, split: str, *, spoken: bool) -> ClipNames:
+        rows = self.rows(split)
+        right = self.usable_rows(spoken=spoken)[rows]
+        wrong = [self.name_of(row) for row in rows[~right].tolist()]
+        self._leave_out(split, self.faults(wrong, spoken=spoken), len(rows))
+        return ClipNames(self, rows[right])
+
+    def usable_rows(self, *, spoken: bool = False) -> np.ndarray:
+        """Say of all clips, by row, whether a model can read them, which the shards tell without their vectors."""
+        parts = [batch.usable(spoken=spoken) for batch in self.batches]
+        return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+    def _fault(self, name: str) -> str | None:
+        batch, row = self._find(name)
+        return None if batch.usable(spoken=False)[row] else vector_fault(batch.vectors(row))
 
     def name_of(self, row: int) -> str:
         """Give the name of a row."""
@@ -151,24 +200,25 @@ class ShardCorpus(Corpus):
 
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
         batch, row = self._find(name)
-        folder = "new_joints" if recovered else "joints"
         originals = batch.originals(row)
-        if folder in originals:
-            return load_bytes(originals[folder])
-        found = batch.joints(folder, row)
-        if found is None:
-            raise CorpusError("A file of the corpus is missing.", where=self.root / folder / f"{name}.npy")
-        return found.copy()
+        for folder in ("new_joints",) if recovered else ("joints", "new_joints"):
+            if folder in originals:
+                return load_bytes(originals[folder])
+            found = batch.joints(folder, row)
+            if found is not None:
+                return found.copy()
+        return recover_joints(batch.vectors(row), self.skeleton.num_joints)
 
-    def texts(self, name: str) -> list[Utterance]:
+    def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         batch, row = self._find(name)
         texts, words = (batch.cell(column, row) for column in ("texts_file", "words_file"))
+        where = self.root / "texts" / f"{name}.txt"  # the file as it was, and as an export writes it again
         if texts is None:
-            raise FormatError("Cannot read this file.", where=self.root / "texts" / f"{name}.txt", found="no texts")
-        utterances, malformed, unbelieved = parse_texts(name, texts, words)
-        for counts, count in ((self.malformed, malformed), (self.malformed_words, unbelieved)):
-            if count:
-                counts[name] = count
+            if missing_ok:
+                return []
+            raise FormatError("Cannot read this file.", where=where, found="no texts")
+        utterances, malformed, unbelieved = parse_texts(name, texts, words, where=where)
+        self._count(name, malformed, unbelieved)
         return utterances
 
     def stored(self, name: str) -> StoredClip:
@@ -177,12 +227,12 @@ class ShardCorpus(Corpus):
         return batch.clip(row)
 
     def moments(self) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
-        """Give name, frames, mean and scatter of every clip of the splits, as `features.feature_stats` merges them.
+        """Give name, frames, mean and scatter of all usable clips, as `features.feature_stats` merges them.
 
         They are kept with the clips, so that statistics are made without reading a vector.
         """
         kept: tuple[int, Any] = (-1, None)
-        for row in self.rows("all").tolist():
+        for row in self._select("all", spoken=False).rows.tolist():
             number = int(np.searchsorted(self._index.ends, row, "right"))
             if number != kept[0]:
                 kept = number, self.batches[number].moments()

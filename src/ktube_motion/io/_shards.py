@@ -41,6 +41,7 @@ def arrow() -> Any:
     """
     try:
         import pyarrow
+        import pyarrow.compute
         import pyarrow.ipc
     except ImportError as error:
         raise MissingDependencyError("pyarrow is not installed.", fix="pip install 'ktube_motion[shards]'") from error
@@ -168,15 +169,21 @@ def _joints(arrays):
     return pa.ListArray.from_arrays(pa.array(_offsets([len(array) for array in there])), frames, mask=missing)
 
 
-def parse_texts(name: str, texts: bytes | None, words: bytes | None) -> tuple[list[Utterance], int, int]:
-    """Read what is said in a clip: the utterances, malformed lines, and lines whose words are not believed."""
-    lines = list(parse_lines(decode_text(texts or b"", where=name), where=name))
+def parse_texts(
+    name: str, texts: bytes | None, words: bytes | None, *, where: str | Path | None = None
+) -> tuple[list[Utterance], list[FormatError], int]:
+    """Read what is said in a clip: the utterances, malformed lines, and how many lines have words not to be believed.
+
+    `where` is the file that messages name; by default the clip.
+    """
+    where = name if where is None else where
+    lines = list(parse_lines(decode_text(texts or b"", where=where), where=where))
     told = [line.text if isinstance(line, Utterance) else None for line in lines]
-    times, unbelieved = parse_words(words, told, where=name)
+    times, unbelieved = parse_words(words, told, where=where)
     utterances = [
         replace(line, words=spoken) for line, spoken in zip(lines, times, strict=True) if isinstance(line, Utterance)
     ]
-    return utterances, told.count(None), unbelieved
+    return utterances, [line for line in lines if not isinstance(line, Utterance)], unbelieved
 
 
 class Batch:
@@ -206,6 +213,15 @@ class Batch:
         size = self.frames.shape[1]
         found = [_numbers(self.columns.column(name).values).reshape(-1, size) for name in ("mean", "scatter")]
         return found[0], found[1]
+
+    def usable(self, *, spoken: bool) -> np.ndarray:
+        """Say of all clips whether a model can read them, bool ``(clips,)``; with `spoken` they need a text, too."""
+        finite: np.ndarray = self.columns.column("finite").to_numpy(zero_copy_only=False)
+        found = finite & (np.diff(self.offsets) > 0)
+        if spoken:
+            texts = arrow().compute.list_value_length(self.columns.column("texts")).fill_null(0)
+            found &= texts.to_numpy(zero_copy_only=False) > 0
+        return found
 
     def cell(self, column: str, row: int) -> Any:
         """Give one value in Python's own types."""

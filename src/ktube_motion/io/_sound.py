@@ -10,7 +10,13 @@ import numpy as np
 
 from ..errors import DataError, FormatError, KtubeError, MissingDependencyError
 
-__all__ = ["SoundReader", "find_ffmpeg"]
+__all__ = ["SoundReader", "find_ffmpeg", "media_input"]
+
+# Files that hold sound and pictures themselves. A playlist (m3u8, concat, dash, sdp, …) would make ffmpeg open others.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,flv,asf,ogg,wav,w64,aiff,caf,mp3,aac,ac3,eac3,flac,amr,"
+    "gif,apng,mxf,nut,rm,au,mpegvideo,h264,hevc,m4v,mjpeg,ivf,wv,ape,tta,dv,av1,obu"
+)
 
 
 def find_ffmpeg() -> str:
@@ -23,6 +29,14 @@ def find_ffmpeg() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
         raise KtubeError("No ffmpeg program was found.", fix="Run: apt-get install ffmpeg") from error
+
+
+def media_input(path: str | Path) -> list[str]:
+    """Give the part of an ffmpeg command that reads one local file, and nothing that the file names.
+
+    Whatever its name is: a colon in it makes no protocol.
+    """
+    return ["-protocol_whitelist", "file,pipe", "-format_whitelist", _CONTAINERS, "-i", f"file:{path}"]
 
 
 class SoundReader:
@@ -66,9 +80,22 @@ class SoundReader:
     def _open(self, path: Path) -> Any:
         if not path.is_file():
             raise FormatError("There is no such sound file.", where=path)
-        # Only local files: a playlist must not send us to the network.
-        command = [find_ffmpeg(), "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{path}"]
-        command += ["-vn", "-map", "0:a:0", "-ac", "1", "-ar", str(self.sample_rate), "-f", "s16le", "-"]
+        command = [
+            find_ffmpeg(),
+            "-loglevel",
+            "error",
+            *media_input(path),
+            "-vn",
+            "-map",
+            "0:a:0",
+            "-ac",
+            "1",
+            "-ar",
+            str(self.sample_rate),
+            "-f",
+            "s16le",
+            "-",
+        ]
         with ExitStack() as stack:
             log = stack.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)

@@ -1,7 +1,7 @@
 """One clip as it is stored, in files of its own or in a row of a shard, to the last bit."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,8 +99,8 @@ def clip_moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return mean, np.square(features - mean).sum(0)
 
 
-def read_clip_files(root: Path, name: str) -> StoredClip:
-    """Read a clip of a folder.
+def read_clip_files(root: Path, name: str, *, inside: Callable[[Path], Path] = Path) -> StoredClip:
+    """Read a clip of a folder; `inside` gives a path back that may be read.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_clip_files(root: Path, name: str) -> StoredClip:
     """
     files = {}
     for folder, suffix in CLIP_FILES.items():
-        path = root / folder / f"{name}{suffix}"
+        path = inside(root / folder / f"{name}{suffix}")
         if path.exists():
             files[folder] = path.read_bytes()
         elif folder == "new_joint_vecs":
@@ -122,6 +122,8 @@ def read_clip_files(root: Path, name: str) -> StoredClip:
             continue
         try:
             array = load_bytes(files[folder])
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"numbers are expected, not {array.dtype}")
         except (ValueError, EOFError, OSError) as error:
             raise FormatError("This .npy file is damaged.", where=root / folder / f"{name}.npy", found=error) from error
         as_stored = array.astype(np.float32, order="C")

@@ -105,6 +105,14 @@ def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
 
     ``#`` in words and ``/`` in tokens are written full-width, so that other
     readers of the format, which know no escapes, split lines rightly.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> write_text_file(path, [Utterance(0, 0, "네, 맞아요.")])
+    >>> path.read_text(encoding="utf-8")
+    '네, 맞아요.##0#0\\n'
     """
     write_text(path, format_lines(utterances))
 

@@ -85,13 +85,15 @@ def choose_fps(given: float | None, found: Any, *, where: str | Path) -> float:
     return fps
 
 
-def place_times(times: np.ndarray, *, last: float, fps: float, where: str | Path) -> tuple[np.ndarray, np.ndarray, int]:
+def place_times(
+    times: np.ndarray, *, last: float, fps: float, where: str | Path, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, int]:
     """Put time stamps on a uniform grid: ``(chosen rows, their frames, length of the clip)``.
 
     Frame 0 is time 0 and the clip lasts until the stamp `last`; stamps that
     begin later than ten hours are taken for clock times and count from the
     first. Where two frames fall on one point of the grid, the nearer stays;
-    how many went is logged.
+    how many went, `notes` gets.
     """
     times = np.asarray(times, np.float64)
     order = np.argsort(times, kind="stable")
@@ -103,7 +105,7 @@ def place_times(times: np.ndarray, *, last: float, fps: float, where: str | Path
     nearest = np.lexsort((np.abs(exact - frames), frames))
     frames, first = np.unique(frames[nearest], return_index=True)
     if len(frames) < len(times):
-        logger.warning("%s: %d frames lie between others on the grid and are left out", where, len(times) - len(frames))
+        notes.append(f"{len(times) - len(frames)} frames lie between others on the grid of {fps:g} a second: left out")
     return order[nearest[first]], frames, round((last - start) * fps) + 1
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import FormatError
 
-__all__ = ["SafeUnpickler", "load_tensors", "plain"]
+__all__ = ["SAFE_NUMPY", "SafeUnpickler", "load_tensors", "plain", "runs_code"]
 
 _MOST_VALUES = 20_000_000  # a pickle of some bytes can say "twice the tuple before" forty times
 _RUNS_CODE = {"os", "posix", "nt", "subprocess", "sys", "shutil", "importlib", "runpy", "pty", "socket", "ctypes"}
@@ -224,6 +224,15 @@ for _name in ("int", "float", "str", "bool"):
 _NAMES["builtins", "bytes"] = _NAMES["__builtin__", "bytes"] = lambda: b""  # bytes(10**12) would take the memory
 
 
+# For PyTorch's own unpickler: NumPy's objects, made by us instead of by NumPy.
+SAFE_NUMPY = [(maker, f"{module}.{name}") for (module, name), maker in _NAMES.items() if module.startswith("numpy")]
+
+
+def runs_code(module: str, name: str) -> bool:
+    """Tell whether what a pickle names is there to run code, or to reach what does."""
+    return module.partition(".")[0] in _RUNS_CODE or name.rpartition(".")[2] in _CALLS
+
+
 # The unpickler written in Python, because joblib's raw arrays have to be read between two of its steps.
 class SafeUnpickler(pickle._Unpickler):
     """Read one pickle.
@@ -254,10 +263,9 @@ class SafeUnpickler(pickle._Unpickler):
         if module.partition(".")[0] == "torch" and key not in _NAMES:
             _NAMES.update(_torch_names())
         if key not in _NAMES:
-            runs = module.partition(".")[0] in _RUNS_CODE or name.rpartition(".")[2] in _CALLS
             raise FormatError(
                 "This pickle may not be opened: "
-                + ("it would run code." if runs else "it holds an object of a class."),
+                + ("it would run code." if runs_code(module, name) else "it holds an object of a class."),
                 where=self.where,
                 expected="NumPy arrays, tensors and plain containers",
                 found=f"{module}.{name}",

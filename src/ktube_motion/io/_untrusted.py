@@ -166,7 +166,7 @@ def load_torch(path: str | Path) -> Any:
     except _DAMAGED as error:
         try:
             return _read_torch_archive(path)
-        except (FormatError, *_DAMAGED) as second:
+        except (FormatError, OSError, *_DAMAGED) as second:
             raise FormatError(
                 "This is no PyTorch file of tensors.",
                 where=path,

@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..rotations import shortest_arc
 from ..skeletons import Skeleton
 
-__all__ = ["bone_offsets", "check_root", "forward_kinematics", "global_rotations", "inverse_kinematics"]
+__all__ = ["bone_offsets", "check_root", "forward_kinematics", "global_rotations", "inverse_kinematics", "pose_joints"]
 
 
 def forward_kinematics(
@@ -54,12 +54,20 @@ def forward_kinematics(
     bones = _rest_bones(offsets, skeleton).to(local)
     check_root(root, local, name="translation")
     bones = bones.expand(*local.shape[:-3], -1, -1)
+    return restore(pose_joints(local, root, skeleton=skeleton, offsets=bones)[0])
+
+
+def pose_joints(
+    local: torch.Tensor, root: torch.Tensor, *, skeleton: Skeleton, offsets: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give positions ``(..., J, 3)`` and global rotations ``(..., J, 3, 3)`` of what has been checked already."""
     turned, placed = [local[..., :1, :, :]], [root[..., None, :]]
     for joints, parents in _levels(skeleton.parents):
         above, position = turned[-1][..., parents, :, :], placed[-1][..., parents, :]
-        placed.append(position + (above @ bones[..., joints, :, None])[..., 0])
+        placed.append(position + (above @ offsets[..., joints, :, None])[..., 0])
         turned.append(above @ local[..., joints, :, :])
-    return restore(torch.cat(placed, -2)[..., _from_levels(skeleton.parents), :])
+    order = _from_levels(skeleton.parents)
+    return torch.cat(placed, -2)[..., order, :], torch.cat(turned, -3)[..., order, :, :]
 
 
 def global_rotations(rotations: Array, *, skeleton: Skeleton) -> Array:

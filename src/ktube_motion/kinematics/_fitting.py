@@ -1,5 +1,6 @@
 """Joints back to SMPL-X poses: an analytic start, then L-BFGS over all frames at once."""
 
+import logging
 import math
 
 import numpy as np
@@ -11,16 +12,22 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from ._bodies import Body, load_body
-from ._chains import forward_kinematics, inverse_kinematics
+from ._chains import inverse_kinematics
+from ._solving import Points, continuous_rotvecs, solve
 
-__all__ = ["fit_betas", "fit_poses"]
+__all__ = ["BODY_IN_SMPLX", "analytic_start", "bone_offsets_of", "fit_betas", "fit_poses"]
 
-_BODY_IN_SMPLX = [*range(22), *range(25, 55)]
+_LOGGER = logging.getLogger(__name__)
+
+BODY_IN_SMPLX = [*range(22), *range(25, 55)]
 # Hinges: upper joint, hinge, tip, and where the tip goes when the hinge bends, in the rest pose (T, facing +z).
 _HINGES = ((16, 18, 20, 1.0), (17, 19, 21, 1.0), (1, 4, 7, -1.0), (2, 5, 8, -1.0))
 _SPINE = (3, 6, 9)
-# How far the terms of the fit may stray: joints in metres, rotations in radians.
-_JOINT_SIGMA, _POSE_SIGMA, _SMOOTH_SIGMA = 0.002, 1.5, 0.25
+# What makes a body tall: the bones of the spine, and of the legs, which count half each.
+_STATURE = dict.fromkeys((3, 6, 9, 12, 15), 1.0) | dict.fromkeys((4, 5, 7, 8), 0.5)
+_HEIGHT_WEIGHT = 5.0
+_PULL = 0.03  # where the search for the pull to the average shape begins
+_FOREIGN = 0.02  # metres that a bone may miss before it is told
 
 
 def fit_poses(
@@ -75,17 +82,20 @@ def fit_poses(
     positions, skeleton = _observed(motion)
     body = load_body() if body is None else body
     betas = fit_betas(positions, body=body) if betas is None else np.asarray(betas, np.float32)
-    joints = list(range(22)) if skeleton is SMPL_22 else _BODY_IN_SMPLX
+    joints = list(range(22)) if skeleton is SMPL_22 else BODY_IN_SMPLX
     rest = torch.from_numpy(np.asarray(body.rest_joints(betas), np.float32)[joints])
-    offsets = _offsets(rest, skeleton)
+    offsets = bone_offsets_of(rest, skeleton)
     target = torch.from_numpy(positions)
     mean = torch.eye(3).repeat(len(joints), 1, 1)
     if skeleton is SMPLH_52:
         mean[22:] = roma.rotvec_to_rotmat(torch.from_numpy(np.asarray(body.hand_mean, np.float32)))
-    rotations = _analytic_start(target, offsets, skeleton, mean, fps=motion.fps)
-    rotations, root = _refine(rotations, target, offsets, skeleton, mean, fps=motion.fps, iterations=iterations)
+    rotations = analytic_start(target, offsets, skeleton, mean, fps=motion.fps)
+    points = Points(torch.arange(len(joints)), None, target)
+    rotations, root = solve(
+        rotations, target[:, 0].clone(), [points], offsets, skeleton, mean, fps=motion.fps, iterations=iterations
+    )
     rotvecs = np.zeros((len(positions), 55, 3), np.float32)
-    rotvecs[:, joints] = _continuous_rotvecs(rotations)
+    rotvecs[:, joints] = continuous_rotvecs(rotations)
     return PoseSequence(
         rotvecs=rotvecs,
         transl=(root - rest[0]).numpy(),
@@ -96,20 +106,28 @@ def fit_poses(
     )
 
 
-def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> np.ndarray:
-    """Find the body shape whose bones are as long as those of a motion.
+def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = None) -> np.ndarray:
+    """Find the body shape whose bones are as long as those of a motion, if there is a plausible one.
 
     Parameters
     ----------
     positions : array [shape=(T, 22 or 52, 3)]
         Metres.
     body : Body
-    strength : float
-        Pull to the average shape: metres of bone length worth one unit of beta.
+    strength : float, optional
+        Pull to the average shape: metres of bone length worth one unit of beta. By default as much as bones of
+        any shape miss: none for a body of this kind, a strong one for foreign proportions.
 
     Returns
     -------
     betas : float32 array [shape=(10,)]
+        What bones no plausible shape has, the log tells. Legs and spine together, and so the height, are kept
+        before any single bone.
+
+    Notes
+    -----
+    The most probable shape where betas are normal (as SMPL's are by construction) and bones are off by a normal
+    error, whose size is found with the shape.
 
     Examples
     --------
@@ -121,25 +139,49 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float = 1e-3) -> n
     """
     from scipy.optimize import lsq_linear
 
-    joints = list(range(22)) if positions.shape[1] == 22 else _BODY_IN_SMPLX
-    parents = SMPL_22.parents if positions.shape[1] == 22 else SMPLH_52.parents
-    # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
-    pairs = [(joint, parent) for joint, parent in enumerate(parents) if parent >= 0]
-    pairs += [(a, b) for a, up in enumerate(parents) for b in range(a) if up >= 0 and parents[b] == up]
-    first, second = np.array(pairs).T
+    joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
+    first, second, stature = _measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)
     seen = np.median(np.linalg.norm(positions[:, first] - positions[:, second], axis=-1), 0)
     mean = np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float64)[joints]
     change = np.stack([body.rest_joints(unit) for unit in np.eye(10, dtype=np.float32)], -1)[joints] - mean[..., None]
     start, slope = mean[first] - mean[second], change[first] - change[second]
-    betas = np.zeros(10)
-    for _ in range(8):
+    betas, pull = np.zeros(10), _PULL if strength is None else strength
+    for _ in range(20):
         bones = start + slope @ betas
         lengths = np.linalg.norm(bones, axis=-1)
+        missed = seen - lengths
         gradient = np.einsum("bi,bik->bk", bones / lengths[:, None], slope)
-        jacobian = np.concatenate([gradient, strength * np.eye(10)])
-        wanted = np.concatenate([seen - lengths + gradient @ betas, np.zeros(10)])
-        betas = lsq_linear(jacobian, wanted, bounds=(-5, 5)).x  # no body is further from the average than that
+        wanted = missed + gradient @ betas
+        jacobian = np.concatenate([gradient, stature[None] @ gradient, pull * np.eye(10)])
+        rows = np.concatenate([wanted, stature[None] @ wanted, np.zeros(10)])
+        betas = lsq_linear(jacobian, rows, bounds=(-5, 5)).x  # no body is further from the average than that
+        if strength is None:
+            pull = max(1e-3, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
+    _tell_misfit(missed, first, second)
     return betas.astype(np.float32)
+
+
+def _measured_pairs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joints whose distance tells a shape, and how much each distance counts for the height."""
+    parents = skeleton.parents
+    bones = [(joint, parent) for joint, parent in enumerate(parents) if parent >= 0]
+    # Siblings keep their distance too: hips, shoulders and knuckles are set in one bone.
+    siblings = [(a, b) for a, up in enumerate(parents) for b in range(a) if up >= 0 and parents[b] == up]
+    first, second = np.array(bones + siblings).T
+    stature = [_STATURE.get(joint, 0.0) for joint, _ in bones] + [0.0] * len(siblings)
+    return first, second, _HEIGHT_WEIGHT * np.array(stature)
+
+
+def _tell_misfit(missed: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+    worst = int(np.abs(missed).argmax())
+    if abs(missed[worst]) > _FOREIGN:
+        _LOGGER.warning(
+            "No plausible body has these bones: they miss by %.0f mm on average, %s to %s by %.0f mm.",
+            1000 * np.abs(missed).mean(),
+            SMPLH_52.joint_names[second[worst]],
+            SMPLH_52.joint_names[first[worst]],
+            1000 * abs(missed[worst]),
+        )
 
 
 def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:
@@ -157,18 +199,18 @@ def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:
         raise ShapeError("The motion has no frames.", where=motion.name or None, expected="1 or more", found=0)
     check_finite(motion.positions, name="positions", where=motion.name or None)
     if motion.skeleton is SMPLX_55:
-        return motion.positions[:, _BODY_IN_SMPLX], SMPLH_52  # jaw and eyes ride on the head
+        return motion.positions[:, BODY_IN_SMPLX], SMPLH_52  # jaw and eyes ride on the head
     return motion.positions.copy(), motion.skeleton
 
 
-def _offsets(rest: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
+def bone_offsets_of(rest: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     return rest - rest[[max(parent, 0) for parent in skeleton.parents]]
 
 
 # ---- the analytic start ----
 
 
-def _analytic_start(
+def analytic_start(
     target: torch.Tensor, offsets: torch.Tensor, skeleton: Skeleton, mean: torch.Tensor, *, fps: float
 ) -> torch.Tensor:
     """Local rotations ``(T, J, 3, 3)`` from bone directions, with twists put where joints can turn."""
@@ -252,63 +294,3 @@ def _blur(values: torch.Tensor, fps: float) -> torch.Tensor:
 def _smooth_angle(angle: torch.Tensor, fps: float) -> torch.Tensor:
     circle = _blur(torch.stack([angle.cos(), angle.sin()], -1), fps)
     return torch.atan2(circle[:, 1], circle[:, 0])
-
-
-# ---- the fit ----
-
-
-def _refine(
-    rotations: torch.Tensor,
-    target: torch.Tensor,
-    offsets: torch.Tensor,
-    skeleton: Skeleton,
-    mean: torch.Tensor,
-    *,
-    fps: float,
-    iterations: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until joints fit, rotations stay small and smooth."""
-    root = target[:, 0].clone()
-    if iterations <= 0:
-        return rotations, root
-    step = torch.zeros(*rotations.shape[:2], 3, requires_grad=True)
-    shift = torch.zeros_like(root, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [step, shift], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
-    )
-    # Frames closer in time are more alike: the penalty is on acceleration per (1/20 s)^2.
-    smooth = (fps / 20) ** 2 / _SMOOTH_SIGMA
-
-    def turned() -> torch.Tensor:
-        return rotations @ roma.rotvec_to_rotmat(0.1 * step)
-
-    def loss() -> torch.Tensor:
-        optimizer.zero_grad()
-        local = turned()
-        joints = forward_kinematics(local, root + 0.01 * shift, skeleton=skeleton, offsets=offsets)
-        total = ((joints - target) / _JOINT_SIGMA).square().sum()
-        total = total + ((local[:, 1:] - mean[1:]) / _POSE_SIGMA).square().sum()
-        if len(local) > 2:
-            total = total + (smooth * (local[2:] - 2 * local[1:-1] + local[:-2])).square().sum()
-        total = total / len(local)
-        total.backward()
-        return total
-
-    optimizer.step(loss)
-    with torch.no_grad():
-        return roma.special_procrustes(turned()), root + 0.01 * shift
-
-
-def _continuous_rotvecs(rotations: torch.Tensor) -> np.ndarray:
-    """Axis-angle ``(T, J, 3)``; a rotation that swings to and fro across a half turn keeps its axis."""
-    near = roma.rotmat_to_rotvec(rotations).numpy()
-    angle = np.linalg.norm(near, axis=-1, keepdims=True)
-    far = near * (1 - 2 * np.pi / np.maximum(angle, 1e-9))
-    # Beyond three quarters of a turn the short way is taken again: a full turn has no axis at all.
-    usable = angle[..., 0] > np.pi / 2
-    chosen = near.copy()
-    for frame in range(1, len(near)):
-        last = chosen[frame - 1]
-        closer = np.linalg.norm(far[frame] - last, axis=-1) < np.linalg.norm(near[frame] - last, axis=-1)
-        chosen[frame] = np.where((closer & usable[frame])[:, None], far[frame], near[frame])
-    return chosen

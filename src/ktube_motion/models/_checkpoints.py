@@ -5,37 +5,39 @@ kind of model it belongs to, so that a folder of another kind is refused
 before any weight is read. Those of others are files that ``torch.save`` wrote.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any, TypeVar
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from ..errors import CheckpointError, ConfigError
 from ..io._files import atomic_path, read_json, write_json
 from ..types import FeatureStats
+from ._fingerprints import hash_weights
+from ._torch_files import check_weights
 
-__all__ = ["load_state", "read_checkpoint", "read_stats", "read_torch_file", "write_checkpoint"]
+__all__ = ["load_state", "read_checkpoint", "read_stats", "verify_checkpoint", "write_checkpoint"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Config = TypeVar("Config", bound="DataclassInstance")
 
+_CHECKSUM = "checksum"
 CONFIG, WEIGHTS = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE
 
 
 def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mapping[str, torch.Tensor]) -> None:
-    """Write ``model.safetensors``, then ``config.json`` with its `kind`; each file atomically.
+    """Write ``model.safetensors`` with a checksum, then ``config.json`` with its `kind`; each file atomically.
 
     Parameters
     ----------
@@ -45,11 +47,26 @@ def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mappi
     config : dataclass
         Of numbers, strings, ``None`` and tuples of them.
     state : dict of str to tensor
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> folder = tempfile.mkdtemp()
+    >>> write_checkpoint(folder, kind="mine", config=TokenizerConfig(), state={"weight": torch.zeros(2)})
+    >>> config, state = read_checkpoint(folder, kind="mine", config_type=TokenizerConfig)
+    >>> config.num_codes, state["weight"].shape
+    (512, torch.Size([2]))
     """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    with atomic_path(Path(folder) / WEIGHTS) as temporary:
-        save_file(state, temporary, metadata={"format": "pt"})
-    write_json(Path(folder) / CONFIG, {"kind": kind, **asdict(config)})
+    entries = {"kind": kind, **asdict(config)}
+    with atomic_path(Path(folder) / WEIGHTS, durable=True) as temporary:
+        save_file(state, temporary, metadata={"format": "pt", _CHECKSUM: _checksum(entries, state)})
+    write_json(Path(folder) / CONFIG, entries, durable=True)
+
+
+def _checksum(entries: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> str:
+    return hash_weights(state, start=json.dumps(entries, sort_keys=True))
 
 
 def read_checkpoint(
@@ -77,12 +94,18 @@ def read_checkpoint(
     Raises
     ------
     CheckpointError
-        If a file is missing or damaged, the model is of another kind, or the
-        config has fields this version does not know or values that cannot be.
+        If a file is missing or damaged (one changed byte is found), the model is of another kind, its weights
+        are NaN or absurd, or the config has fields this version does not know or values that cannot be.
+
+    Examples
+    --------
+    >>> read_checkpoint(Path("nowhere"), kind="motion_tokenizer", config_type=dict)
+    Traceback (most recent call last):
+    ktube_motion.errors.CheckpointError: nowhere: There is no such folder...
     """
     path = _find(source, CONFIG, hub)
     entries = read_json(path)
-    found = entries.pop("kind", None) if isinstance(entries, dict) else None
+    found = entries.get("kind") if isinstance(entries, dict) else None
     if found != kind:
         raise CheckpointError(
             "This checkpoint holds another kind of model.",
@@ -91,7 +114,7 @@ def read_checkpoint(
             found=found or "a config without a kind",
             fix="Load it with the class that saved it.",
         )
-    unknown = sorted(set(entries) - {field.name for field in fields(config_type)})
+    unknown = sorted(set(entries) - {field.name for field in fields(config_type)} - {"kind"})
     if unknown:
         raise CheckpointError(
             "The config has unknown fields.",
@@ -100,14 +123,41 @@ def read_checkpoint(
             fix="Was it written by a newer version of ktube_motion?",
         )
     try:
-        config = config_type(**entries)
-    except ConfigError as error:
+        config = config_type(**{name: value for name, value in entries.items() if name != "kind"})
+    except (ConfigError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"The config cannot work: {error}", where=path) from error
     weights = _find(source, WEIGHTS, hub)
+    return config, _checked_weights(weights, entries)
+
+
+def verify_checkpoint(folder: str | Path) -> None:
+    """Raise `CheckpointError` if a checkpoint folder of any kind is not as it was saved."""
+    _checked_weights(_find(folder, WEIGHTS, {}), read_json(_find(folder, CONFIG, {})))
+
+
+def _checked_weights(weights: Path, entries: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    state, expected = _read_weights(weights)
+    if expected is not None and _checksum(entries, state) != expected:
+        raise CheckpointError(
+            "This checkpoint is damaged: weights and config are not those that were saved together.",
+            where=Path(weights).parent,
+            fix="Copy it again, or load and save it anew where it is whole.",
+        )
+    check_weights(state, where=weights)
+    return state
+
+
+def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
+    """Give the weights and their checksum; files of before there was one have none."""
     try:
-        return config, load_file(weights)
-    except SafetensorError as error:
-        raise CheckpointError("The weights are damaged.", where=weights, found=error) from error
+        with safe_open(path, framework="pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            about = {"format": "pt", **(file.metadata() or {})}
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError("The weights are damaged.", where=path, found=error) from error
+    if about["format"] != "pt" or about.keys() - {"format", _CHECKSUM}:
+        raise CheckpointError("The weights are damaged, or another program's.", where=path, found=", ".join(about))
+    return state, about.get(_CHECKSUM)
 
 
 def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
@@ -171,47 +221,6 @@ def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, wh
         module.load_state_dict(state)
 
 
-def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
-    """Read a file of weights that ``torch.save`` wrote; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : path
-    parts : sequence of str
-        The state dicts it must hold.
-
-    Returns
-    -------
-    states : list of dict of str to tensor
-        One for each of `parts`, on the CPU.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing or damaged, or holds anything else.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise CheckpointError("Cannot read this file.", where=path, found=error.strerror or error) from error
-    except (UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError("This is no checkpoint of weights alone.", where=path, found=reason) from error
-    states: list[Any] = [content.get(part) for part in parts] if isinstance(content, dict) else [None]
-    if not all(isinstance(state, dict) and _are_tensors(state.values()) for state in states):
-        raise CheckpointError(
-            "This is another kind of checkpoint.",
-            where=path,
-            expected=f"{{{', '.join(f'{part!r}: weights' for part in parts)}}}",
-            found=", ".join(map(str, list(content)[:8])) if isinstance(content, dict) else type(content).__name__,
-        )
-    return states
-
-
-def _are_tensors(values: Iterable[object]) -> bool:
-    return all(isinstance(value, torch.Tensor) for value in values)
-
-
 def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | None) -> FeatureStats | None:
     """Give statistics from two arrays or ``.npy`` files; ``None`` when both are ``None``.
 
@@ -221,6 +230,11 @@ def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | No
         If only one of them is given.
     CheckpointError
         If a file cannot be read.
+
+    Examples
+    --------
+    >>> read_stats(np.zeros(2), np.ones(2)).std
+    array([1., 1.], dtype=float32)
     """
     if (mean is None) != (std is None):
         raise ConfigError("mean and std belong together.", found="only one of them")

@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..types import FeatureStats
 from ._cards import model_card
 from ._checkpoints import load_state, read_checkpoint, write_checkpoint
+from ._sizes import check_size
 
 __all__ = ["HubModel", "StandardizedModel"]
 
@@ -98,7 +99,9 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
         hub |= {"force_download": force_download, "local_files_only": local_files_only}
         source = pretrained_model_name_or_path
         config, state = read_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
-        model = cls(config, **cls._saved_parts(source) | parts)
+        parts = cls._saved_parts(source) | parts
+        check_size(lambda: cls(config, **parts), config, state, where=source)
+        model = cls(config, **parts)
         model._receive(state)
         load_state(model, state, where=source)
         return model.to(map_location).eval()
@@ -113,7 +116,15 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
 
 
 class StandardizedModel(nn.Module):
-    """A model with the mean and the deviation of the features it reads, as buffers."""
+    """A model with the mean and the deviation of the features it reads, as buffers.
+
+    Examples
+    --------
+    >>> model = StandardizedModel()
+    >>> model.hold_stats(FeatureStats(mean=[1.0, 2.0], std=[0.5, 1.0]), 2)
+    >>> model.stats.mean
+    array([1., 2.], dtype=float32)
+    """
 
     mean: torch.Tensor
     std: torch.Tensor

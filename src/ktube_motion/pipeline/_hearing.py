@@ -12,13 +12,16 @@ from ..errors import DataError
 from ..text import WordEncoder, estimate_words, shift_words, speaking_seconds, timed_words, word_track
 from ..types import Cue, Word
 
-__all__ = ["hear", "spoken_words", "words_of_talk"]
+__all__ = ["LEAD_IN", "hear", "spoken_words", "words_of_talk"]
 
+LEAD_IN = 0.6  # seconds before the first word of what has no past: a gesture begins before its word
 _REACH = 4.0  # seconds after its end for which a word is still told of in the rows
 _SENTENCE_END = (".", "?", "!", "…", "。", "？", "！")
 
 
-def spoken_words(text: str | Cue, seconds: float | None = None) -> tuple[tuple[Word, ...], float]:
+def spoken_words(
+    text: str | Cue, seconds: float | None = None, *, lead_in: float = 0.0
+) -> tuple[tuple[Word, ...], float]:
     """Give the words of a text, from second 0 on, and how long it is.
 
     Parameters
@@ -26,7 +29,9 @@ def spoken_words(text: str | Cue, seconds: float | None = None) -> tuple[tuple[W
     text : str or Cue
         The words of a cue keep their times, counted from its start; those of a text are estimated.
     seconds : float, optional
-        Length; by default a cue's own, or what it takes to say the text.
+        Length; by default a cue's own, or what it takes to say the text after the `lead_in`.
+    lead_in : float
+        Seconds before the first word of a text; of a given length, as much as it leaves.
 
     Examples
     --------
@@ -38,8 +43,9 @@ def spoken_words(text: str | Cue, seconds: float | None = None) -> tuple[tuple[W
         seconds = text.seconds if seconds is None else seconds
         return shift_words(timed_words(text), -text.start, seconds), seconds
     text = text.text if isinstance(text, Cue) else text
-    seconds = speaking_seconds(text) if seconds is None else seconds
-    return estimate_words(text, 0.0, seconds), seconds
+    said = speaking_seconds(text)
+    seconds = lead_in + said if seconds is None else seconds
+    return estimate_words(text, min(lead_in, max(seconds - said, 0.0)), seconds), seconds
 
 
 def words_of_talk(spoken: Iterable[Cue]) -> list[Word]:

@@ -1,5 +1,6 @@
 """The three parts of a pipeline: whether they belong together, and the folder that keeps them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..io._files import read_json, write_json
 from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 from ._sharing import find_pipeline
+from ._speakers import packaged
 
 __all__ = ["check_parts", "load_parts", "save_parts"]
 
@@ -56,32 +58,41 @@ def load_parts(
     text_encoder: TextEncoder | None = None,
     map_location: str | torch.device = "cpu",
     **hub: Any,
-) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder]:
-    """Give tokenizer, transformer and text encoder of what `save_parts` wrote: a folder, or one on the hub."""
-    folder = find_pipeline(folder, **hub)
+) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder, dict[str, Any]]:
+    """Give the parts, and the usual sampling, of what `save_parts` wrote: a folder, one of the package, or a hub's."""
+    folder = find_pipeline(packaged(folder), **hub)
     path = folder / "pipeline.json"
     if not path.is_file():
         raise CheckpointError("This is no pipeline folder.", where=folder, expected="a file pipeline.json")
     written = read_json(path)
     if not isinstance(written, dict) or written.get("kind") != _KIND:
         raise CheckpointError("This is another kind of folder.", where=path, expected=f"kind {_KIND}")
-    identity = written.get("text_encoder", "")
+    identity, sampling = written.get("text_encoder", ""), written.get("sampling", {})
+    if not isinstance(sampling, dict):
+        raise CheckpointError("This says nothing about sampling.", where=path, expected="an object", found=sampling)
     if text_encoder is None:
         text_encoder = load_text_encoder(Path(folder) / "text_encoder", device=str(map_location))
     if text_encoder.identity != identity:
         raise CheckpointError(
             "This is another text encoder.", where=path, expected=identity, found=text_encoder.identity
         )
-    tokenizer = MotionTokenizer.from_pretrained(Path(folder) / "tokenizer", map_location=map_location)
-    transformer = MotionTransformer.from_pretrained(Path(folder) / "transformer", map_location=map_location)
-    return tokenizer, transformer, text_encoder
+    tokenizer = MotionTokenizer.from_pretrained(folder / "tokenizer", map_location=map_location)
+    transformer = MotionTransformer.from_pretrained(folder / "transformer", map_location=map_location)
+    if torch.device(map_location).type == "cpu":
+        transformer.float()  # half precision saves space; a CPU computes in it many times slower
+    return tokenizer, transformer, text_encoder, sampling
 
 
 def save_parts(
-    folder: str | Path, tokenizer: MotionTokenizer, transformer: MotionTransformer, text_encoder: TextEncoder
+    folder: str | Path,
+    tokenizer: MotionTokenizer,
+    transformer: MotionTransformer,
+    text_encoder: TextEncoder,
+    sampling: Mapping[str, Any],
 ) -> None:
     """Write tokenizer, transformer, and what the text encoder is loaded from (an aligned one whole) to a folder."""
     tokenizer.save_pretrained(Path(folder) / "tokenizer")
     transformer.save_pretrained(Path(folder) / "transformer")
     save_text_encoder(text_encoder, Path(folder) / "text_encoder")
-    write_json(Path(folder) / "pipeline.json", {"kind": _KIND, "text_encoder": text_encoder.identity})
+    about = {"kind": _KIND, "text_encoder": text_encoder.identity, "sampling": dict(sampling)}
+    write_json(Path(folder) / "pipeline.json", about)

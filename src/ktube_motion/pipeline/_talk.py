@@ -42,7 +42,11 @@ def number_of_frames(seconds: float, fps: float) -> int:
 
 
 def read_talk(
-    talk: str | Path | Iterable[Cue], seconds: float | None = None, syllables_per_second: float = SYLLABLES_PER_SECOND
+    talk: str | Path | Iterable[Cue],
+    seconds: float | None = None,
+    syllables_per_second: float = SYLLABLES_PER_SECOND,
+    *,
+    lead_in: float = 0.0,
 ) -> tuple[str, list[Utterance], float]:
     """Give name, utterances and length in seconds of a paragraph, a transcript file or cues.
 
@@ -52,6 +56,8 @@ def read_talk(
     seconds : float, optional
         Length of the whole. Stretches or squeezes a paragraph; ends a transcript.
     syllables_per_second : float
+    lead_in : float
+        Seconds before the first word of a paragraph; of a given length, as much as it leaves.
 
     Returns
     -------
@@ -72,7 +78,7 @@ def read_talk(
     3.9
     """
     if isinstance(talk, str) and not _is_file_name(talk):
-        return _read_paragraph(talk, seconds, syllables_per_second)
+        return _read_paragraph(talk, seconds, syllables_per_second, lead_in)
     if isinstance(talk, (str, Path)):
         from ..io._transcripts import load_transcript
 
@@ -114,12 +120,14 @@ def _is_file_name(talk: str) -> bool:
     return talk.lower().endswith(suffixes)
 
 
-def _read_paragraph(talk: str, seconds: float | None, syllables_per_second: float) -> Any:
+def _read_paragraph(talk: str, seconds: float | None, syllables_per_second: float, lead_in: float) -> Any:
     (text,) = clean_texts([talk])
+    said = max(1.0, speaking_seconds(text, syllables_per_second=syllables_per_second))
     if seconds is None:
-        seconds = max(1.0, speaking_seconds(text, syllables_per_second=syllables_per_second))
+        seconds = lead_in + said
     number_of_frames(seconds, 1.0)
-    return text[:60], utterances([Cue(0.0, float(seconds), text)]), seconds
+    start = min(lead_in, max(seconds - said, 0.0))
+    return text[:60], utterances([Cue(start, float(seconds), text)]), seconds
 
 
 def _check_times(cues: Sequence[Cue], name: str) -> None:

@@ -1,7 +1,7 @@
 """From Korean text to motion in one object: text encoder, transformer, tokenizer."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from ..errors import ConfigError
 from ..gpt._sampling import generate, stream
 from ..gpt._transformer import MotionTransformer
+from ..kinematics import finish as finish_clip
 from ..skeletons import Skeleton
 from ..text import TextEncoder, WordEncoder, clean_texts
 from ..text import word_encoder as make_word_encoder
@@ -19,7 +20,7 @@ from ..text._timing import SYLLABLES_PER_SECOND
 from ..types import Cue, Motion, Word
 from ..vq import MotionTokenizer
 from ._decoding import decode_rows, decode_stream
-from ._hearing import hear, spoken_words, words_of_talk
+from ._hearing import LEAD_IN, hear, spoken_words, words_of_talk
 from ._in_betweening import write_between
 from ._joining import Before, Neighbour, check_neighbour, end_of, prefixes, start_of
 from ._parts import check_parts, load_parts, save_parts
@@ -44,6 +45,9 @@ class UtteranceToMotion(SharedPipeline):
     word_encoder : WordEncoder, optional
         The same, for a transformer that hears words in time; by default what `text.word_encoder` makes of
         the text encoder.
+    sampling : mapping, optional
+        What `generate`, `speak`, `stream` and `in_between` sample with unless they are told otherwise, as
+        ``{"top_p": 0.9}``. It is saved with the pipeline.
 
     Attributes
     ----------
@@ -91,11 +95,13 @@ class UtteranceToMotion(SharedPipeline):
         text_encoder: TextEncoder,
         *,
         word_encoder: WordEncoder | None = None,
+        sampling: Mapping[str, Any] | None = None,
     ) -> None:
+        self.sampling: dict[str, Any] = dict(sampling or {})
         self.tokenizer, self.transformer, self.text_encoder = tokenizer, transformer, text_encoder
         self.hears_words = transformer.config.word_dim > 0
         if word_encoder is None and self.hears_words:
-            word_encoder = make_word_encoder(text_encoder)
+            word_encoder = make_word_encoder(text_encoder, identity=transformer.config.word_encoder)
         self.word_encoder = word_encoder if self.hears_words else None
         check_parts(tokenizer, transformer, text_encoder, self.word_encoder)
         self.fps = tokenizer.config.fps
@@ -121,7 +127,8 @@ class UtteranceToMotion(SharedPipeline):
         Parameters
         ----------
         folder : path or str
-            As `save_pretrained` writes it; or, where there is no such folder, a hub id as ``"user/model"``.
+            As `save_pretrained` writes it; ``"sample-speaker"``, which comes with the library; or, where there is no
+            such folder, a hub id as ``"user/model"``.
         text_encoder : TextEncoder, optional
             Needed where the folder does not bring it back: its files are not here, or it has no recipe.
         map_location : str or torch.device
@@ -137,11 +144,12 @@ class UtteranceToMotion(SharedPipeline):
         CheckpointError
             If a part is missing, or the parts do not belong together.
         """
-        return cls(*load_parts(folder, text_encoder, map_location, **hub))
+        tokenizer, transformer, encoder, sampling = load_parts(folder, text_encoder, map_location, **hub)
+        return cls(tokenizer, transformer, encoder, sampling=sampling)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write tokenizer, transformer and the text encoder's recipe (an aligned one whole) to a folder."""
-        save_parts(folder, self.tokenizer, self.transformer, self.text_encoder)
+        save_parts(folder, self.tokenizer, self.transformer, self.text_encoder, self.sampling)
 
     def generate(
         self,
@@ -150,6 +158,7 @@ class UtteranceToMotion(SharedPipeline):
         seconds: float | Sequence[float] | None = None,
         prefix: Motion | torch.Tensor | Sequence[torch.Tensor] | None = None,
         context: int = _CONTEXT,
+        finish: bool = False,
         **sampling: Any,
     ) -> list[Motion]:
         """Make a motion for each text.
@@ -160,13 +169,17 @@ class UtteranceToMotion(SharedPipeline):
             The words of a cue say when each is spoken; those of a text are estimated.
         seconds : float or sequence of float, optional
             Exact length, to the nearest frame; by default that of a cue. A text lasts as long as it takes to say
-            it where the transformer hears words; where it does not, the model ends by itself.
+            it where the transformer hears words, and 0.6 s before where it has no past, in which the gesture of its
+            first word is prepared; where it hears none, the model ends by itself.
         prefix : Motion, or tokens as for `ktube_motion.gpt.generate`, optional
             What came before. The result goes on from there without a jump:
             from a motion's last frame, wherever that is, with its bones; or in
             the coordinates that the tokens decode to.
         context : int
             How many tokens of a motion the transformer reads on; of tokens it reads all it can.
+        finish : bool
+            Give bones one length and let feet stay where they stand, with `kinematics.finish`. What is written is
+            the same; a seam with `prefix` is then no longer exact.
         **sampling
             temperature, top_k, top_p, guidance_scale, max_tokens, min_tokens,
             generator, seeds, batch_size: see `ktube_motion.gpt.generate`.
@@ -184,12 +197,14 @@ class UtteranceToMotion(SharedPipeline):
             If options cannot work, or a length is beyond `MAX_SECONDS`.
         """
         names = _names(texts)
-        frames = self._frames_for(texts, seconds, sampling.get("num_tokens"))
+        lead_in = LEAD_IN if prefix is None else 0.0
+        frames = self._frames_for(texts, seconds, sampling.get("num_tokens"), lead_in)
         self._check_context(context)
         before = None if prefix is None else prefixes(prefix, len(names), self.tokenizer, context)
         read = None if before is None else [row.read for row in before]
         tokens = self._write(texts, names, frames, read, sampling)
-        return self._decode(tokens, frames, names, before)
+        motions = self._decode(tokens, frames, names, before)
+        return [_finished(motion) for motion in motions] if finish else motions
 
     def write(
         self, texts: Sequence[str | Cue], *, seconds: float | Sequence[float] | None = None, **sampling: Any
@@ -205,8 +220,8 @@ class UtteranceToMotion(SharedPipeline):
         -------
         tokens : list of int64 tensor [shape=(L_i,)]
         """
-        names = _names(texts)
-        return self._write(texts, names, self._frames_for(texts, seconds, sampling.get("num_tokens")), None, sampling)
+        names, num_tokens = _names(texts), sampling.get("num_tokens")
+        return self._write(texts, names, self._frames_for(texts, seconds, num_tokens, LEAD_IN), None, sampling)
 
     def _write(
         self,
@@ -221,12 +236,12 @@ class UtteranceToMotion(SharedPipeline):
         if self.hears_words:
             tracks = []
             for row, (text, count) in enumerate(zip(texts, frames or [], strict=True)):
-                words, seconds = spoken_words(text, count / self.fps)
+                words, seconds = spoken_words(text, count / self.fps, lead_in=LEAD_IN if read is None else 0.0)
                 tracks.append(self._track(words, seconds, 0 if read is None else len(read[row])))
             sampling = sampling | {"words": tracks}
         different = {name: row for row, name in enumerate(dict.fromkeys(names))}
         vectors = self.text_encoder.encode(list(different))[[different[name] for name in names]]
-        return generate(self.transformer, vectors, prefix=read, **sampling)
+        return generate(self.transformer, vectors, prefix=read, **self.sampling | sampling)
 
     def speak(
         self,
@@ -235,6 +250,7 @@ class UtteranceToMotion(SharedPipeline):
         seconds: float | None = None,
         syllables_per_second: float = SYLLABLES_PER_SECOND,
         context: int = _CONTEXT,
+        finish: bool = False,
         generator: torch.Generator | None = None,
         **sampling: Any,
     ) -> Motion:
@@ -248,12 +264,15 @@ class UtteranceToMotion(SharedPipeline):
             Cues are joined into utterances, `Utterance` objects stay as they are.
         seconds : float, optional
             Length of the whole; by default the transcript's end, or for a
-            paragraph what it takes to say it.
+            paragraph what it takes to say it, and where the transformer hears words 0.6 s before, in which the
+            first gesture is prepared.
         syllables_per_second : float
             Speed of a paragraph; pauses come on top.
         context : int
             How many tokens of the utterance before are read on, where the transformer hears no words. One that
             does goes on through the talk, and utterances have no borders.
+        finish : bool
+            Give bones one length and let feet stay where they stand, with `kinematics.finish`.
         generator : torch.Generator, optional
         **sampling
             temperature, top_k, top_p, guidance_scale: see `ktube_motion.gpt.generate`.
@@ -284,24 +303,27 @@ class UtteranceToMotion(SharedPipeline):
         with the talk.
         """
         self._check_context(context)
-        name, spoken, seconds = read_talk(talk, seconds, syllables_per_second)
+        lead_in = LEAD_IN if self.hears_words else 0.0
+        name, spoken, seconds = read_talk(talk, seconds, syllables_per_second, lead_in=lead_in)
         frames = number_of_frames(seconds, self.fps)
         if self.hears_words:
             rows = self._hear(words_of_talk(spoken), frames / self.fps)
-            heard = stream(self.transformer, None, words=rows, generator=generator, **sampling)
-            return self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
+            heard = stream(self.transformer, None, words=rows, generator=generator, **self.sampling | sampling)
+            motion = self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
+            return _finished(motion) if finish else motion
         spans = token_spans(spoken, self._tokens_for(frames), self.fps / self.tokenizer.frames_per_token)
         unheard = sum(start == stop for start, stop in spans)
         if unheard:
             warnings.warn(f"{unheard} of {len(spans)} utterances are too short for a token.", stacklevel=2)
-        tokens = torch.zeros(0, dtype=torch.int64)
+        tokens, sampling = torch.zeros(0, dtype=torch.int64), self.sampling | sampling
         for vector, (start, stop) in zip(self._vectors(spoken), spans, strict=True):
             before = tokens[max(0, len(tokens) - context) :]
             written = generate(
                 self.transformer, vector[None], num_tokens=stop - start, prefix=before, generator=generator, **sampling
             )
             tokens = torch.cat((tokens, written[0]))
-        return self._decode([tokens], [frames], [name], None)[0]
+        motion = self._decode([tokens], [frames], [name], None)[0]
+        return _finished(motion) if finish else motion
 
     def stream(
         self,
@@ -358,13 +380,13 @@ class UtteranceToMotion(SharedPipeline):
             (name,) = clean_texts([_text_of(text)])
             vector = self.text_encoder.encode([name])[0]
             if self.hears_words:
-                words, seconds = spoken_words(text, seconds)
+                words, seconds = spoken_words(text, seconds, lead_in=LEAD_IN if read is None else 0.0)
         elif not self.hears_words:
             raise ConfigError("This model hears no words.", fix="Pass a text, or a model trained with a word encoder.")
         if self.hears_words:
             unknown = torch.zeros(0 if read is None else len(read), self.transformer.config.word_dim)
             sampling["words"] = chain(unknown, self._hear(words, seconds))
-        tokens = stream(self.transformer, vector, prefix=read, **sampling)
+        tokens = stream(self.transformer, vector, prefix=read, **self.sampling | sampling)
         pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
         return self._cut(pieces, frames, name)
 
@@ -448,7 +470,7 @@ class UtteranceToMotion(SharedPipeline):
             num_tokens=num_tokens,
             prefix=first.read,
             generator=generator,
-            **sampling,
+            **self.sampling | sampling,
         )
         return self._motion(
             write_between(self.tokenizer, self.skeleton, first, last, torch.stack(tokens), frames, steer=steer), name
@@ -468,7 +490,7 @@ class UtteranceToMotion(SharedPipeline):
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
     def _frames_for(
-        self, texts: Sequence[str | Cue], seconds: float | Sequence[float] | None, num_tokens: Any
+        self, texts: Sequence[str | Cue], seconds: float | Sequence[float] | None, num_tokens: Any, lead_in: float
     ) -> list[int] | None:
         """Give the length of each text, or None where the model shall end by itself."""
         count = len(texts)
@@ -488,7 +510,7 @@ class UtteranceToMotion(SharedPipeline):
             raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")
         if not self.hears_words and not any(timed):
             return None
-        return [number_of_frames(spoken_words(text)[1], self.fps) for text in texts]
+        return [number_of_frames(spoken_words(text, lead_in=lead_in)[1], self.fps) for text in texts]
 
     def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
         if self.word_encoder is None:
@@ -526,6 +548,10 @@ class UtteranceToMotion(SharedPipeline):
                 joints = old.continued(joints[start - 2 :]) if isinstance(old, Neighbour) else joints[start:]
             motions.append(self._motion(joints if frames is None else joints[: frames[row]], names[row]))
         return motions
+
+
+def _finished(motion: Motion) -> Motion:
+    return finish_clip(motion)[0] if len(motion) else motion
 
 
 def _text_of(text: str | Cue) -> str:

@@ -83,6 +83,7 @@ def save_bvh(
     *,
     unit: str = "cm",
     bone_names: str = "smplx",
+    finish: bool = True,
     body: Body | None = None,
 ) -> Path:
     """Write a motion as BVH.
@@ -90,14 +91,16 @@ def save_bvh(
     Parameters
     ----------
     motion : Motion or PoseSequence
-        Motions without rotations are turned into rotations first; see
-        `rigs.make_rig`. A joint that comes near gimbal lock is written in
+        Motions without rotations are turned into rotations first. A joint that comes near gimbal lock is written in
         another order of angles.
     path : path
         Ends in .bvh.
     unit : {"cm", "m", "mm"}
         Length unit of the file; BVH itself does not say.
-    bone_names : {"smplx", "vrm", "mixamo"}
+    bone_names : {"smplx", "humanoid", "vrm", "mixamo", "mixamo:"}
+        ``"mixamo"`` has no colon, with which three.js would play nothing; ``"mixamo:"`` is Mixamo's own spelling.
+    finish : bool
+        Finish joints without rotations (`kinematics.finish`), and set poses that stand elsewhere on the ground.
     body : Body, optional
         For poses; by default the embedded body.
 
@@ -127,7 +130,7 @@ def save_bvh(
         raise ConfigError("A BVH file ends in .bvh.", where=path, expected=".bvh", found=path.suffix or "no suffix")
     if unit not in _UNITS:
         raise ConfigError("Unknown length unit.", expected="cm, m or mm", found=repr(unit))
-    rig = make_rig(motion, body=body, style=bone_names)
+    rig = make_rig(motion, body=body, style=bone_names, finish=finish)
     angles, orders = _angles(rig.rotations)
     offsets = rig.offsets * _UNITS[unit]
     lines = ["HIERARCHY"]

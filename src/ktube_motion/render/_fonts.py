@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -27,18 +27,11 @@ __all__ = [
 
 _INK, _PLATE = (tuple(round(255 * part) for part in rgb(colour)) for colour in (INK, PLATE))
 
+_SAID, _NOW, _TO_COME = (255, 255, 255), (255, 181, 156), (154, 163, 181)  # words of a subtitle
+
 # Fonts that systems ship for Korean; the first one found wins.
 _KNOWN = "pretendard notosanscjk notosanskr nanumgothic nanumbarungothic malgun applesdgothic unbatang".split()
 _PROBE = "가나다라힣한국어 ABCxyz 0123?!.,"
-
-
-class Named(Protocol):
-    """What has a name to be shown."""
-
-    @property
-    def name(self) -> str:
-        """Empty for none."""
-        ...
 
 
 def need(module: str, extra: str = "render") -> Any:
@@ -223,6 +216,7 @@ def draw_text(
     font_size: int,
     color: tuple[int, ...] = _INK,
     plate: tuple[int, ...] | None = None,
+    word_colors: Sequence[tuple[int, ...]] | None = None,
     max_lines: int = 4,
     font: str | Path | None = None,
 ) -> np.ndarray:
@@ -240,6 +234,8 @@ def draw_text(
         RGB, 0 to 255.
     plate : tuple of int, optional
         RGBA of a rounded plate behind the text.
+    word_colors : sequence of tuple of int, optional
+        RGB of each word, instead of `color`.
     max_lines : int
     font : path, optional
         Default `find_korean_font`.
@@ -275,15 +271,25 @@ def draw_text(
         half = max(face.getlength(line) for line in lines) / 2 + margin * 0.9
         box = (width / 2 - half, 0, width / 2 + half, height - 1)
         draw.rounded_rectangle(box, radius=margin, fill=plate)
+    paints = iter(word_colors or ())
     for k, line in enumerate(lines):
-        place = (width / 2, margin / 2 + (k + 0.5) * step)
-        draw.text(place, line, font=face, fill=(*color, 255), anchor="mm")
+        x, y = (width - face.getlength(line)) / 2, margin / 2 + (k + 0.5) * step
+        for piece in [line] if word_colors is None else line.split():
+            draw.text((x, y), piece, font=face, fill=(*next(paints, color), 255), anchor="lm")
+            x += face.getlength(f"{piece} ")
     return np.asarray(picture)
 
 
-def draw_subtitle(text: str, width: int, writing: int) -> np.ndarray:
-    """Draw white words on a dark plate; `writing` is the font size of the titles."""
-    return draw_text(text, width, font_size=round(writing * 1.2), color=(255, 255, 255), plate=(*_PLATE, 205))
+def draw_subtitle(text: str, width: int, writing: int, *, begun: int | None = None) -> np.ndarray:
+    """Draw white words on a dark plate; `writing` is the font size of the titles.
+
+    Of a text of which `begun` words have begun, the last of these is warm, and those to come are dim.
+    """
+    lit = None
+    if begun is not None:
+        lit = [_SAID] * (begun - 1) + [_NOW] * (begun > 0) + [_TO_COME] * (len(text.split()) - begun)
+    size = round(writing * 1.2)
+    return draw_text(text, width, font_size=size, color=_SAID, plate=(*_PLATE, 205), word_colors=lit)
 
 
 def paste(pixels: np.ndarray, picture: np.ndarray, top: int) -> None:
@@ -298,10 +304,10 @@ def paste(pixels: np.ndarray, picture: np.ndarray, top: int) -> None:
     under[:] = (under * (255 - share) + picture[..., :3] * share) // 255
 
 
-def titles_for(titles: str | Sequence[str] | None, clips: Sequence[Named]) -> list[str]:
+def titles_for(titles: str | Sequence[str] | None, clips: Sequence[object]) -> list[str]:
     """Give one title for each motion: those given, else the motions' names."""
     if titles is None:
-        return [clip.name for clip in clips]
+        return [getattr(clip, "name", "") for clip in clips]
     titles = [titles] if isinstance(titles, str) else list(titles)
     if len(titles) != len(clips):
         raise ConfigError("There must be one title for each motion.", expected=len(clips), found=len(titles))

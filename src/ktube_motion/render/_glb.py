@@ -1,57 +1,22 @@
 """Writing glTF 2.0 binary: a skinned body with its animation, for engines and viewers."""
 
-import json
-import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import roma
-import torch
 
 from ..errors import ConfigError
-from ..io._files import atomic_path
 from ..kinematics import Body, load_body
-from ..rotations import continuous_quat
+from ..kinematics._ground import rest_on_ground
+from ..skeletons import SMPLX_55
 from ..types import Motion, PoseSequence
-from ._rigs import Rig, as_poses, make_rig
+from ._gltf import FLOAT, SHORT, TRIANGLES, UNSIGNED_BYTE, UNSIGNED_INT, VERTICES, Container
+from ._rigs import as_poses
+from ._rigs import bone_names as joint_labels
+from ._tracks import add_animation, clip_name, joint_quats, root_path
 
-__all__ = ["save_glb"]
-
-_FLOAT, _BYTE, _SHORT, _INT = 5126, 5121, 5123, 5125
-_VERTICES, _TRIANGLES = 34962, 34963
-_SHAPES = {1: "SCALAR", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-
-
-class _Buffer:
-    """Collects arrays and describes them as glTF buffer views and accessors."""
-
-    def __init__(self) -> None:
-        self.chunks: list[bytes] = []
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-        self.size = 0
-
-    def add(self, array: np.ndarray, kind: int, *, target: int | None = None, limits: bool = False) -> int:
-        """Append an array ``(N, columns)``; give the number of its accessor."""
-        data = np.ascontiguousarray(array).tobytes()
-        view = {"buffer": 0, "byteOffset": self.size, "byteLength": len(data)}
-        if target is not None:
-            view["target"] = target
-        self.views.append(view)
-        accessor = {
-            "bufferView": len(self.views) - 1,
-            "componentType": kind,
-            "count": len(array),
-            "type": _SHAPES[array.shape[1]],
-        }
-        if limits:
-            accessor |= {"min": array.min(0).tolist(), "max": array.max(0).tolist()}
-        self.accessors.append(accessor)
-        padding = -len(data) % 4
-        self.chunks.append(data + bytes(padding))
-        self.size += len(data) + padding
-        return len(self.accessors) - 1
+__all__ = ["NormalSum", "bone_nodes", "save_glb", "strongest_joints"]
 
 
 def save_glb(
@@ -60,6 +25,7 @@ def save_glb(
     *,
     body: Body | None = None,
     bone_names: str = "smplx",
+    finish: bool = True,
 ) -> Path:
     """Write a motion as a skinned, animated body.
 
@@ -71,8 +37,10 @@ def save_glb(
         Ends in .glb.
     body : Body, optional
         By default the embedded body. Pose correctives of SMPL-X are not part of glTF skinning.
-    bone_names : {"smplx", "vrm", "mixamo"}
-        Engines map VRM and Mixamo humanoids by themselves.
+    bone_names : {"smplx", "humanoid", "vrm", "mixamo", "mixamo:"}
+        ``"humanoid"`` is what Godot's and Unity's humanoids map by themselves; see `save_vrma` for VRM avatars.
+    finish : bool
+        Finish joints without rotations (`kinematics.finish`), and set poses that stand elsewhere on the ground.
 
     Returns
     -------
@@ -90,7 +58,7 @@ def save_glb(
     Notes
     -----
     Each vertex keeps its four strongest joints. The mesh stands in the rest
-    pose; the animation starts at 0 s.
+    pose on the ground; the animation starts at 0 s and bears the name of the clip.
 
     Examples
     --------
@@ -102,22 +70,24 @@ def save_glb(
     path = Path(path)
     if path.suffix.lower() != ".glb":
         raise ConfigError("A glTF binary ends in .glb.", where=path, expected=".glb", found=path.suffix or "no suffix")
+    names = joint_labels(SMPLX_55.joint_names, bone_names)
     body = load_body() if body is None else body
-    poses = as_poses(motion, body=body)
-    rig = make_rig(poses, body=body, style=bone_names)
-    buffer = _Buffer()
+    poses = as_poses(motion, body=body, finish=finish)
+    rise = np.array([0, rest_on_ground(poses, body), 0], np.float32)
+    rest = np.asarray(body.rest_joints(poses.betas), np.float32) + rise
+    container = Container()
+    quats = joint_quats(poses, body)
+    tracks = [(0, "translation", root_path(poses, body)), *((j, "rotation", quats[j]) for j in range(len(quats)))]
     document = {
-        "asset": {"version": "2.0", "generator": "ktube_motion"},
         "scene": 0,
-        "scenes": [{"nodes": [0, len(rig.names)]}],
-        "nodes": _nodes(rig, body.rest_joints(poses.betas)[0]),
-        "meshes": [{"name": "body", "primitives": [_primitive(buffer, body, poses.betas)]}],
+        "scenes": [{"nodes": [0, len(names)]}],
+        "nodes": [*bone_nodes(names, rest), {"name": "body", "mesh": 0, "skin": 0}],
+        "meshes": [{"name": "body", "primitives": [_primitive(container, body, poses.betas, rise)]}],
         "materials": [_MATERIAL],
-        "skins": [_skin(buffer, body.rest_joints(poses.betas))],
-        "animations": [_animation(buffer, rig, getattr(motion, "name", "") or poses.source or "motion")],
+        "skins": [_skin(container, rest)],
+        "animations": [add_animation(container, tracks, frames=len(poses), fps=poses.fps, name=clip_name(motion))],
     }
-    document |= {"accessors": buffer.accessors, "bufferViews": buffer.views, "buffers": [{"byteLength": buffer.size}]}
-    _write(path, document, b"".join(buffer.chunks))
+    container.write(path, document)
     return path
 
 
@@ -128,29 +98,31 @@ _MATERIAL = {
 }
 
 
-def _nodes(rig: Rig, root: np.ndarray) -> list[dict[str, Any]]:
+def bone_nodes(names: Sequence[str], rest: np.ndarray) -> list[dict[str, Any]]:
+    """Nodes of the joints of SMPL-X that stand at `rest` ``(55, 3)``."""
     nodes = []
-    for joint, name in enumerate(rig.names):
-        node = {"name": name, "translation": (root if joint == 0 else rig.offsets[joint]).tolist()}
-        children = [child for child, parent in enumerate(rig.parents) if parent == joint]
+    for joint, (name, parent) in enumerate(zip(names, SMPLX_55.parents, strict=True)):
+        place = rest[joint] - (rest[parent] if parent >= 0 else 0)
+        node = {"name": name, "translation": place.tolist()}
+        children = [child for child, above in enumerate(SMPLX_55.parents) if above == joint]
         nodes.append(node | ({"children": children} if children else {}))
-    return [*nodes, {"name": "body", "mesh": 0, "skin": 0}]
+    return nodes
 
 
-def _primitive(buffer: _Buffer, body: Body, betas: np.ndarray) -> dict[str, Any]:
-    vertices = np.asarray(body.rest_vertices(betas), np.float32)
-    joints, weights = _strongest(body.weights)
+def _primitive(container: Container, body: Body, betas: np.ndarray, rise: np.ndarray) -> dict[str, Any]:
+    vertices = np.asarray(body.rest_vertices(betas), np.float32) + rise
+    joints, weights = strongest_joints(body.weights)
     small = len(vertices) <= 65535
     faces = np.asarray(body.faces).reshape(-1, 1)
     return {
         "attributes": {
-            "POSITION": buffer.add(vertices, _FLOAT, target=_VERTICES, limits=True),
-            "NORMAL": buffer.add(NormalSum(body.faces)(vertices), _FLOAT, target=_VERTICES),
-            "JOINTS_0": buffer.add(joints, _BYTE, target=_VERTICES),
-            "WEIGHTS_0": buffer.add(weights, _FLOAT, target=_VERTICES),
+            "POSITION": container.add(vertices, FLOAT, target=VERTICES, limits=True),
+            "NORMAL": container.add(NormalSum(body.faces)(vertices), FLOAT, target=VERTICES),
+            "JOINTS_0": container.add(joints, UNSIGNED_BYTE, target=VERTICES),
+            "WEIGHTS_0": container.add(weights, FLOAT, target=VERTICES),
         },
-        "indices": buffer.add(
-            faces.astype(np.uint16 if small else np.uint32), _SHORT if small else _INT, target=_TRIANGLES
+        "indices": container.add(
+            faces.astype(np.uint16 if small else np.uint32), SHORT if small else UNSIGNED_INT, target=TRIANGLES
         ),
         "material": 0,
     }
@@ -187,7 +159,7 @@ class NormalSum:
         return normals.astype(np.float32)
 
 
-def _strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def strongest_joints(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give the four strongest joints of each vertex and their weights, which sum to one."""
     joints = np.argsort(-weights, axis=1)[:, :4]
     values = np.take_along_axis(weights.astype(np.float64), joints, 1)
@@ -196,36 +168,8 @@ def _strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return joints.astype(np.uint8), values
 
 
-def _skin(buffer: _Buffer, rest: np.ndarray) -> dict[str, Any]:
+def _skin(container: Container, rest: np.ndarray) -> dict[str, Any]:
     inverse = np.tile(np.eye(4, dtype=np.float32), (len(rest), 1, 1))
     inverse[:, 3, :3] = -rest  # glTF stores columns first
-    matrices = buffer.add(inverse.reshape(-1, 16), _FLOAT)
+    matrices = container.add(inverse.reshape(-1, 16), FLOAT)
     return {"name": "skeleton", "joints": list(range(len(rest))), "skeleton": 0, "inverseBindMatrices": matrices}
-
-
-def _animation(buffer: _Buffer, rig: Rig, name: str) -> dict[str, Any]:
-    times = (np.arange(len(rig.rotations), dtype=np.float64) / rig.fps).astype(np.float32)[:, None]
-    clock = buffer.add(times, _FLOAT, limits=True)
-    quats = continuous_quat(roma.rotmat_to_unitquat(torch.from_numpy(rig.rotations.astype(np.float64)))).numpy()
-    quats = quats / np.linalg.norm(quats, axis=-1, keepdims=True)
-    tracks = [(0, "translation", rig.translation)]
-    tracks += [
-        (joint, "rotation", quats[:, joint].astype(np.float32))
-        for joint in range(len(rig.names))
-        if np.abs(rig.rotations[:, joint] - np.eye(3)).max() > 1e-6  # joints that never turn need no track
-    ]
-    samplers = [{"input": clock, "output": buffer.add(values, _FLOAT)} for _, _, values in tracks]
-    channels = [
-        {"sampler": number, "target": {"node": joint, "path": kind}} for number, (joint, kind, _) in enumerate(tracks)
-    ]
-    return {"name": name, "samplers": samplers, "channels": channels}
-
-
-def _write(path: Path, document: dict[str, Any], data: bytes) -> None:
-    text = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % 4)
-    total = 12 + 8 + len(text) + 8 + len(data)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        file.write(struct.pack("<4sII", b"glTF", 2, total))
-        file.write(struct.pack("<I4s", len(text), b"JSON") + text)
-        file.write(struct.pack("<I4s", len(data), b"BIN\0") + data)

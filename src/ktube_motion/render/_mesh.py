@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ShapeError
 from ..filters import resample
 from ..kinematics import Body, load_body
 from ..types import Motion, PoseSequence
-from ._fonts import draw_subtitle, draw_text, paste, titles_for
+from ._figure import Figure, bone_matrices, make_figure, rest_points
+from ._fonts import draw_text, paste, titles_for
 from ._raster import Renderer, make_renderer
 from ._rigs import as_poses
-from ._scene import Camera, Clips, Subtitles, as_cues, cue_at, follow_path, frame_camera, on_floor, reach
+from ._scene import Camera, Clips, Subtitles, as_cues, follow_path, frame_camera, on_floor, reach
+from ._subtitles import SubtitleTrack
 from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_mesh_video"]
@@ -23,21 +24,14 @@ __all__ = ["save_mesh_video"]
 class _Actor:
     """One clip on its way through the video."""
 
-    poses: PoseSequence
+    figure: Figure
     joints: np.ndarray
+    moves: np.ndarray
+    points: Iterator[np.ndarray] | None
     targets: np.ndarray
     floor: float
     title: np.ndarray
-    vertices: Iterator[np.ndarray]
-    last: np.ndarray | None = None
-
-    def step(self) -> np.ndarray:
-        """Give the vertices of the next frame; the last ones again when the clip is over."""
-        now = next(self.vertices, self.last)
-        if now is None:
-            raise ShapeError("The clip has no frames.", expected="1 or more", found=0)
-        self.last = now
-        return now
+    drawn: np.ndarray | None = None  # the last picture, which one who has finished keeps
 
 
 def save_mesh_video(
@@ -98,25 +92,25 @@ def save_mesh_video(
     clips = [motions] if isinstance(motions, Motion | PoseSequence) else list(motions)
     body = load_body() if body is None else body
     poses = [as_poses(clip, body=body) for clip in clips]
-    fps = check_fps(fps, poses)
+    fps = check_fps(fps, poses, path)
     writing = max(size[1] // 32, 12)
-    names = titles_for(titles, [_Named(getattr(clip, "name", "")) for clip in clips])
+    names = titles_for(titles, clips)
     headings = [draw_text(name, size[0], font_size=writing) for name in names]
     actors = [_actor(clip, body, fps, heading) for clip, heading in zip(poses, headings, strict=True)]
     width = size[0] * len(actors)
-    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
+    words = SubtitleTrack(cues, width, writing)
     top = max(len(heading) for heading in headings) + writing // 2
-    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    bottom = words.height + writing // 2
     camera = _one_camera(actors, size, top, bottom, azimuth)
     source = None if source_video is None else read_and_hold(source_video, fps=fps, height=size[1])
     beside = 0 if source is None else next(source)
-    frames = max(len(actor.poses) for actor in actors)
-    painter = make_renderer(renderer, body.faces, size=size)
+    frames = max(len(actor.moves) for actor in actors)
+    painter = make_renderer(renderer, size=size)
     try:
         with open_video(path, fps=fps, size=(width + beside, size[1]), audio=audio) as write:
             for frame in progress_bar(frames, progress):
                 picture = np.concatenate([_draw(painter, actor, camera, frame) for actor in actors], 1)
-                foot = feet.get(cue_at(cues, frame / fps))
+                foot = words.at(frame / fps)
                 if foot is not None:
                     paste(picture, foot, size[1] - len(foot) - writing // 2)
                 write(picture if source is None else np.concatenate([next(source), picture], 1))
@@ -125,18 +119,20 @@ def save_mesh_video(
     return path
 
 
-@dataclass(frozen=True)
-class _Named:
-    name: str
-
-
 def _actor(poses: PoseSequence, body: Body, fps: float, title: np.ndarray) -> _Actor:
     if poses.fps != fps and len(poses) > 1:
         poses = resample(poses, fps=fps)
     joints = body.joints(poses)
-    vertices = (frame for chunk in body.iter_vertices(poses) for frame in chunk)
     floor = float(joints[..., 1].min()) - 0.02  # soles are a little below the toe joints
-    return _Actor(poses, joints, follow_path(joints, fps=fps), floor, title, vertices)
+    return _Actor(
+        make_figure(body, poses.betas),
+        joints,
+        bone_matrices(body, poses),
+        rest_points(body, poses),
+        follow_path(joints, fps=fps),
+        floor,
+        title,
+    )
 
 
 def _one_camera(actors: Sequence[_Actor], size: tuple[int, int], top: float, bottom: float, azimuth: float) -> Camera:
@@ -151,7 +147,9 @@ def _one_camera(actors: Sequence[_Actor], size: tuple[int, int], top: float, bot
 
 
 def _draw(painter: Renderer, actor: _Actor, camera: Camera, frame: int) -> np.ndarray:
-    target = actor.targets[min(frame, len(actor.targets) - 1)]
-    picture = np.array(painter.draw(actor.step(), camera, target, actor.floor))
-    paste(picture, actor.title, len(picture) // 64)
-    return picture
+    if actor.drawn is None or frame < len(actor.moves):
+        points = None if actor.points is None else next(actor.points)
+        target = actor.targets[frame]
+        actor.drawn = np.array(painter.draw(actor.figure, actor.moves[frame], camera, target, actor.floor, points))
+        paste(actor.drawn, actor.title, len(actor.drawn) // 64)
+    return actor.drawn

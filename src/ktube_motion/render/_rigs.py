@@ -1,19 +1,23 @@
 """A motion as animators need it: a rest pose, local rotations, a root path, bone names engines know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..errors import ConfigError, ShapeError
-from ..kinematics import Body, fit_poses, forward_kinematics, global_rotations, inverse_kinematics, load_body
-from ..kinematics._fitting import fit_betas
-from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
+from ..errors import ConfigError
+from ..kinematics import Body, fit_betas, fit_poses, forward_kinematics, load_body
+from ..kinematics import finish as finish_clip
+from ..kinematics._ground import on_ground
+from ..kinematics._rigid import bones_of, implied_offsets, rigid_fit
+from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Motion, PoseSequence
 from ._scene import as_motion, check_clip
 
-__all__ = ["Rig", "as_poses", "bone_names", "make_rig"]
+__all__ = ["STYLES", "Rig", "as_poses", "bone_names", "make_rig"]
+
+STYLES = ("smplx", "humanoid", "vrm", "mixamo", "mixamo:")
 
 _MIXAMO = (
     "Hips LeftUpLeg RightUpLeg Spine LeftLeg RightLeg Spine1 LeftFoot RightFoot Spine2 LeftToeBase RightToeBase Neck "
@@ -60,7 +64,9 @@ def bone_names(joint_names: Iterable[str], style: str = "smplx") -> tuple[str, .
     ----------
     joint_names : sequence of str
         Names of `SMPLX_55`; others stay as they are.
-    style : {"smplx", "vrm", "mixamo"}
+    style : {"smplx", "humanoid", "vrm", "mixamo", "mixamo:"}
+        ``"humanoid"``: Godot's and Unity's. ``"vrm"``: the same, beginning small. ``"mixamo"``: without the colon,
+        which three.js and Unreal cannot have in a name; ``"mixamo:"`` with it, as Mixamo's own files.
 
     Returns
     -------
@@ -76,20 +82,22 @@ def bone_names(joint_names: Iterable[str], style: str = "smplx") -> tuple[str, .
     >>> bone_names(["left_elbow", "right_pinky3"], "vrm")
     ('leftLowerArm', 'rightLittleDistal')
     >>> bone_names(["left_elbow", "right_pinky3"], "mixamo")
-    ('mixamorig:LeftForeArm', 'mixamorig:RightHandPinky3')
+    ('mixamorigLeftForeArm', 'mixamorigRightHandPinky3')
     """
-    if style == "smplx":
-        return tuple(joint_names)
-    if style not in ("vrm", "mixamo"):
-        raise ConfigError("Unknown bone names.", expected="smplx, vrm or mixamo", found=repr(style))
-    if style == "vrm":
+    if style not in STYLES:
+        raise ConfigError("Unknown bone names.", expected=", ".join(STYLES), found=repr(style))
+    table: dict[str, str] = {}
+    if style in ("vrm", "humanoid"):
         table = dict(zip(SMPLX_55.joint_names, _VRM, strict=False))
         table |= {name: _vrm_finger(name) for name in SMPLX_55.joint_names[25:]}
-    else:
-        table = {name: f"mixamorig:{bone}" for name, bone in zip(SMPLX_55.joint_names, _MIXAMO, strict=False)}
+    if style == "humanoid":
+        table = {name: bone[0].upper() + bone[1:] for name, bone in table.items()}
+    if style.startswith("mixamo"):
+        prefix = "mixamorig:" if style.endswith(":") else "mixamorig"
+        table = {name: prefix + bone for name, bone in zip(SMPLX_55.joint_names, _MIXAMO, strict=False)}
         for name in SMPLX_55.joint_names[25:]:
             side, finger = name.split("_")
-            table[name] = f"mixamorig:{side.capitalize()}Hand{finger.capitalize()}"
+            table[name] = f"{prefix}{side.capitalize()}Hand{finger.capitalize()}"
     return tuple(table.get(name, name) for name in joint_names)
 
 
@@ -100,13 +108,15 @@ def _vrm_finger(name: str) -> str:
     return f"{side}{kind.capitalize()}{(_VRM_THUMB if kind == 'thumb' else _VRM_SEGMENTS)[number]}"
 
 
-def as_poses(clip: Motion | PoseSequence, *, body: Body) -> PoseSequence:
+def as_poses(clip: Motion | PoseSequence, *, body: Body, finish: bool = True) -> PoseSequence:
     """Give any clip as SMPL-X poses: as it is, from its rotations where they belong to this body, else fitted.
 
     Parameters
     ----------
     clip : Motion or PoseSequence
     body : Body
+    finish : bool
+        Fitted poses are finished, others stand on the ground (`kinematics.finish`).
 
     Returns
     -------
@@ -125,19 +135,26 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body) -> PoseSequence:
     """
     check_clip(clip)
     if isinstance(clip, PoseSequence):
-        return clip
-    if clip.positions is None:
-        clip = as_motion(clip)
+        return on_ground(clip, body) if finish and clip.valid.all() else clip
+    poses = _poses_of_rotations(clip, body)
+    if poses is not None:
+        return on_ground(poses, body) if finish else poses
+    poses = fit_poses(as_motion(clip) if clip.positions is None else clip, body=body)
+    return finish_clip(poses, body=body)[0] if finish else poses
+
+
+def _poses_of_rotations(clip: Motion, body: Body) -> PoseSequence | None:
+    """The rotations of a motion as poses, if with them this body has its joints where the motion has them."""
     if clip.rotations is None or clip.skeleton not in (SMPL_22, SMPLH_52):
-        return fit_poses(clip, body=body)
-    positions = clip.require("positions")
+        return None
+    positions = clip.positions if clip.positions is not None else as_motion(clip).require("positions")
     betas = fit_betas(positions, body=body)
     joints = [SMPLX_55.index(name) for name in clip.skeleton.joint_names]
     rest = np.asarray(body.rest_joints(betas), np.float32)
-    offsets = rest[joints] - rest[joints][[max(parent, 0) for parent in clip.skeleton.parents]]
+    offsets = bones_of(rest[joints], clip.skeleton)
     placed = forward_kinematics(clip.rotations, positions[:, 0], skeleton=clip.skeleton, offsets=offsets)
     if np.abs(placed - positions).mean() > 0.002:
-        return fit_poses(clip, body=body, betas=betas)
+        return None
     import roma
 
     rotvecs = np.zeros((len(clip), 55, 3), np.float32)
@@ -149,7 +166,9 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body) -> PoseSequence:
     )
 
 
-def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: str = "smplx") -> Rig:
+def make_rig(
+    clip: Motion | PoseSequence, *, body: Body | None = None, style: str = "smplx", finish: bool = True
+) -> Rig:
     """Give rest pose and local rotations of any clip.
 
     Poses take the body's rest pose (T, flat hands). A motion with positions
@@ -163,8 +182,10 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
     clip : Motion or PoseSequence
     body : Body, optional
         For poses; by default the embedded body.
-    style : {"smplx", "vrm", "mixamo"}
-        Bone names.
+    style : str
+        Bone names, see `bone_names`.
+    finish : bool
+        Joints without rotations are finished, poses stand on the ground (`kinematics.finish`).
 
     Returns
     -------
@@ -185,10 +206,13 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
     rotations: np.ndarray | None
     if isinstance(clip, PoseSequence):
         body = load_body() if body is None else body
+        clip = on_ground(clip, body) if finish and clip.valid.all() else clip
         rest = np.asarray(body.rest_joints(clip.betas), np.float32)
         names, parents, rotations = SMPLX_55.joint_names, SMPLX_55.parents, body.rotations(clip)
-        offsets, translation = _bones(rest, parents), rest[0] + body.root_path(clip)
+        offsets, translation = bones_of(rest, SMPLX_55), rest[0] + body.root_path(clip)
     else:
+        if finish and clip.rotations is None:
+            clip, _ = finish_clip(clip)
         skeleton = clip.skeleton
         names, parents, rotations = skeleton.joint_names, skeleton.parents, clip.rotations
         metres = skeleton.metres_per_unit
@@ -200,9 +224,9 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
             positions = clip.positions * metres
             translation = positions[:, 0]
             if rotations is None:
-                rotations, offsets = _rigid_fit(positions, skeleton)
+                rotations, offsets = rigid_fit(positions, skeleton=skeleton)
             else:
-                offsets = _implied_offsets(positions, rotations, skeleton)
+                offsets = implied_offsets(positions, rotations, skeleton=skeleton)
     offsets = np.array(offsets, np.float32)
     offsets[0] = 0
     return Rig(
@@ -213,27 +237,3 @@ def make_rig(clip: Motion | PoseSequence, *, body: Body | None = None, style: st
         np.asarray(translation, np.float32),
         clip.fps,
     )
-
-
-def _bones(points: np.ndarray, parents: Sequence[int]) -> np.ndarray:
-    return points - points[..., [max(parent, 0) for parent in parents], :]
-
-
-def _implied_offsets(positions: np.ndarray, rotations: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Bones in the frames of their parents, averaged over time: the rest pose that rotations speak of."""
-    turned = global_rotations(np.asarray(rotations), skeleton=skeleton)[:, [max(p, 0) for p in skeleton.parents]]
-    return np.einsum("tjba,tjb->tja", turned, _bones(positions, skeleton.parents)).mean(0)
-
-
-def _rigid_fit(positions: np.ndarray, skeleton: Skeleton, rounds: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Rotations and rest bones of a motion that has only positions."""
-    offsets = skeleton.offsets if skeleton is not SMPL_22 else SMPLX_55.offsets[:22]
-    lengths = np.linalg.norm(_bones(positions, skeleton.parents), axis=-1).mean(0)
-    for _ in range(rounds):
-        rotations = inverse_kinematics(positions, skeleton=skeleton, offsets=offsets.astype(positions.dtype))
-        offsets = _implied_offsets(positions, rotations, skeleton)
-        # Averaging directions that wobble shortens bones; give them back their length.
-        offsets = offsets * (lengths / np.maximum(np.linalg.norm(offsets, axis=-1), 1e-9))[:, None]
-    if not np.isfinite(rotations).all():
-        raise ShapeError("No rotations fit these joints.", expected="bones with a length", found="joints in one place")
-    return inverse_kinematics(positions, skeleton=skeleton, offsets=offsets.astype(positions.dtype)), offsets

@@ -26,7 +26,7 @@ __all__ = [
     "as_cues",
     "as_motion",
     "check_clip",
-    "cue_at",
+    "current_cue",
     "follow_path",
     "frame_camera",
     "head_of",
@@ -35,6 +35,7 @@ __all__ = [
     "reach",
     "resample_positions",
     "side_of",
+    "walks",
 ]
 
 
@@ -170,6 +171,17 @@ def follow_path(positions: np.ndarray, *, fps: float) -> np.ndarray:
     path = gaussian_filter1d(root.astype(np.float64), 0.5 * fps, axis=0, mode="nearest")
     path[:, 1] = middle[1]
     return path
+
+
+def walks(positions: np.ndarray) -> bool:
+    """Tell whether the root of ``(T, J, 3)`` goes anywhere: then its path is worth a line on the ground.
+
+    Examples
+    --------
+    >>> walks(np.zeros((5, 22, 3)))
+    False
+    """
+    return bool(np.ptp(positions[:, 0, (0, 2)], axis=0).max() > 0.6)
 
 
 def as_motion(item: Motion | PoseSequence) -> Motion:
@@ -317,14 +329,14 @@ def head_of(names: Sequence[str]) -> int | None:
     return found[0] if found else None
 
 
-def cue_at(cues: Sequence[Cue], time: float) -> str:
-    """Give the text shown at `time` seconds; empty between cues.
+def current_cue(cues: Sequence[Cue], time: float) -> Cue | None:
+    """Give what is shown at `time` seconds; None between cues.
 
     Examples
     --------
-    >>> cue_at([Cue(0.0, 1.0, "하나"), Cue(1.0, 2.0, "둘")], 1.0)
+    >>> current_cue([Cue(0.0, 1.0, "하나"), Cue(1.0, 2.0, "둘")], 1.0).text
     '둘'
     """
     whole = lambda cue: cue.start == 0 and cue.end == 0  # noqa: E731
-    shown = [cue.text for cue in cues if cue.start <= time < cue.end] or [cue.text for cue in cues if whole(cue)]
-    return shown[0] if shown else ""
+    shown = [cue for cue in cues if cue.start <= time < cue.end] or [cue for cue in cues if whole(cue)]
+    return shown[0] if shown else None

@@ -10,30 +10,31 @@ import numpy as np
 from .. import palette
 from ..palette import rgb
 from ..types import FILLED_LATER, Motion
-from ._fonts import draw_subtitle, draw_text, need, paste, titles_for
+from ._fonts import draw_text, need, paste, titles_for
 from ._scene import (
     Camera,
     Clips,
     Subtitles,
     as_clips,
     as_cues,
-    cue_at,
     follow_path,
     frame_camera,
-    head_of,
-    is_fine,
     on_floor,
     reach,
     resample_positions,
-    side_of,
+    walks,
 )
+from ._sticks import Sticks, head_frames, make_sticks, strokes_of
+from ._subtitles import SubtitleTrack
 from ._video import check_fps, check_size, check_target, open_video, progress_bar, read_and_hold
 
 __all__ = ["save_skeleton_video"]
 
 _PAPER, _GRID, _MIDDLE = rgb(palette.PAPER), rgb(palette.GRID), rgb(palette.MIDDLE)
 _SHADOW, _TRAIL = (*_MIDDLE, 0.16), (*rgb(palette.TRAIL), 0.75)
-_SIDES = {"left": rgb(palette.LEFT), "right": rgb(palette.RIGHT)}
+_SIDES = {"left": rgb(palette.LEFT), "right": rgb(palette.RIGHT), "middle": _MIDDLE}
+_COLOURS = _SIDES | {f"finger {side}": colour for side, colour in _SIDES.items()}
+_COLOURS |= {"head": _MIDDLE, "eye": _PAPER, "nose": tuple(0.55 * np.array(_MIDDLE) + 0.45 * np.array(_PAPER))}
 
 
 @dataclass(frozen=True)
@@ -43,28 +44,23 @@ class _Panel:
     positions: np.ndarray
     targets: np.ndarray
     floor: float
-    bones: np.ndarray
-    colors: np.ndarray
-    widths: np.ndarray
-    head: int | None
+    sticks: Sticks
+    faces: np.ndarray | None
+    walks: bool
     title: np.ndarray
     camera: Camera = FILLED_LATER
 
 
 def _panel(clip: Motion, title: np.ndarray, fps: float, frames: int) -> _Panel:
     positions = resample_positions(clip.require("positions"), source_fps=clip.fps, fps=fps, frames=frames)
-    names, parents = clip.skeleton.joint_names, clip.skeleton.parents
-    bones = np.array([(parent, joint) for joint, parent in enumerate(parents) if parent >= 0])
-    ends = [names[joint] for _, joint in bones]
-    fine = np.array([is_fine(name) for name in ends])
+    faces = head_frames(clip)
     return _Panel(
         positions=positions.astype(np.float64),
         targets=follow_path(positions, fps=fps),
         floor=float(positions[..., 1].min()),
-        bones=bones,
-        colors=np.array([_SIDES.get(side_of(name), _MIDDLE) for name in ends]),
-        widths=np.where(fine, 0.011, 0.038),
-        head=head_of(names),
+        sticks=make_sticks(clip.skeleton),
+        faces=None if faces is None else resample_positions(faces, source_fps=clip.fps, fps=fps, frames=frames),
+        walks=walks(positions),
         title=title,
     )
 
@@ -82,9 +78,15 @@ class _Painter:
         self.grids: dict[int, tuple[Any, np.ndarray]] = {}
 
     def line(
-        self, points: np.ndarray, width: float, color: tuple[float, ...], *, starts: np.ndarray | None = None
+        self,
+        points: np.ndarray,
+        width: float,
+        color: tuple[float, ...],
+        *,
+        starts: np.ndarray | None = None,
+        filled: bool = False,
     ) -> None:
-        """Draw a line through pixels ``(N, 2)``; `starts` marks where new strokes begin."""
+        """Draw a line through pixels ``(N, 2)``; `starts` marks where strokes begin, `filled` fills it."""
         pen = self.renderer.new_gc()
         pen.set_linewidth(width)
         pen.set_foreground(color, isRGBA=len(color) == 4)
@@ -96,7 +98,8 @@ class _Painter:
         if starts is not None:
             codes = np.where(starts, self.path.MOVETO, self.path.LINETO).astype(np.uint8)
         upright = np.stack([points[:, 0], self.size[1] - points[:, 1]], -1)
-        self.renderer.draw_path(pen, self.path(upright, codes), self.identity)
+        path = self.path(np.append(upright, upright[:1], 0), closed=True) if filled else self.path(upright, codes)
+        self.renderer.draw_path(pen, path, self.identity, color if filled else None)
         pen.restore()
 
     def segments(self, pairs: np.ndarray, width: float, color: tuple[float, ...]) -> None:
@@ -130,29 +133,18 @@ class _Painter:
         scale = panel.camera.focal / panel.camera.distance
         ground = on_floor(joints, panel.floor)
         shade, _ = panel.camera.project(ground, target)
-        thick = panel.widths > 0.02
-        self.segments(shade[panel.bones[thick]], 0.07 * scale, _SHADOW)
-        if trail and frame > 0:
+        bones = [bone[:2] for bone in panel.sticks.limbs]
+        self.segments(shade[bones], 0.07 * scale, _SHADOW)
+        if trail and panel.walks and frame > 0:
             path = on_floor(panel.positions[: frame + 1, 0], panel.floor)
             self.line(panel.camera.project(path, target)[0], 0.014 * scale, _TRAIL)
-        self._body(panel, joints, target)
-
-    def _body(self, panel: _Panel, joints: np.ndarray, target: np.ndarray) -> None:
-        pixels, depth = panel.camera.project(joints, target)
-        near = panel.camera.focal / depth
-        items = []
-        for (parent, joint), color, width in zip(panel.bones, panel.colors, panel.widths, strict=True):
-            thickness = max(width * (near[parent] + near[joint]) / 2, 1.5)
-            items.append((depth[parent] + depth[joint], pixels[[parent, joint]], thickness, tuple(color)))
-        if panel.head is not None:
-            head, neck = joints[panel.head], joints[panel.bones[panel.head - 1][0]]
-            up = (head - neck) / max(np.linalg.norm(head - neck), 1e-6)
-            dot, far = panel.camera.project(head + 0.05 * up, target)
-            items.append((2 * far, np.stack([dot, dot + 0.01]), 0.17 * panel.camera.focal / far, _MIDDLE))
+        face = None if panel.faces is None else panel.faces[frame]
         # Far limbs first; a light rim under each makes the nearer one stand out where they cross.
-        for _, line, thickness, color in sorted(items, key=lambda item: -item[0]):
-            self.line(line, thickness + max(2.0, 0.25 * thickness), _PAPER)
-            self.line(line, thickness, color)
+        for stroke in strokes_of(panel.sticks, joints, face, panel.camera, target):
+            width = max(stroke.width, 1.5)
+            if stroke.role != "eye":
+                self.line(stroke.points, width + min(max(1.5, 0.25 * width), 5.0), _PAPER, filled=stroke.filled)
+            self.line(stroke.points, width, _COLOURS[stroke.role], filled=stroke.filled)
 
 
 def save_skeleton_video(
@@ -190,7 +182,7 @@ def save_skeleton_video(
     size : tuple of int
         Width and height of each motion's panel, pixels.
     trail : bool
-        Draw the path of the root on the ground.
+        Draw the path of the root on the ground, of one who walks.
     azimuth : float
         Turn the camera around the motion to the body's left, radians.
     audio : path, optional
@@ -225,14 +217,14 @@ def save_skeleton_video(
     path, size = check_target(path, audio=audio), check_size(size)
     clips, cues = as_clips(motions), as_cues(subtitles)
     names = titles_for(titles, clips)
-    fps = check_fps(fps, clips)
+    fps = check_fps(fps, clips, path)
     frames = max(max(round(clip.seconds * fps), 1) for clip in clips)
     writing = max(size[1] // 32, 12)
     headings = [draw_text(name, size[0], font_size=writing) for name in names]
     top = max(len(heading) for heading in headings) + writing // 2
     width = size[0] * len(clips)
-    feet = {cue.text: draw_subtitle(cue.text, width, writing) for cue in cues}
-    bottom = max((len(foot) for foot in feet.values()), default=0) + writing // 2
+    words = SubtitleTrack(cues, width, writing)
+    bottom = words.height + writing // 2
     panels = [_panel(clip, heading, fps, frames) for clip, heading in zip(clips, headings, strict=True)]
     panels = _place_cameras(panels, size, top, bottom, azimuth)
     painter = _Painter(size)
@@ -245,7 +237,7 @@ def save_skeleton_video(
                 painter.draw(panel, frame, trail=trail)
                 pictures.append(painter.pixels if len(panels) == 1 else painter.pixels.copy())
             picture = pictures[0] if len(pictures) == 1 else np.concatenate(pictures, 1)
-            foot = feet.get(cue_at(cues, frame / fps))
+            foot = words.at(frame / fps)
             if foot is not None:
                 paste(picture, foot, size[1] - len(foot) - writing // 2)
             if source is not None:

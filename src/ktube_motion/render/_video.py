@@ -1,6 +1,9 @@
 """Frames into files (mp4, gif, a folder of PNG) and frames out of a source video, through ffmpeg."""
 
 import contextlib
+import errno
+import math
+import os
 import shutil
 import subprocess
 import tempfile
@@ -13,12 +16,22 @@ from typing import IO, Any, cast
 import numpy as np
 
 from ..errors import ConfigError, FormatError, KtubeError
-from ..io._files import atomic_path
-from ..io._sound import find_ffmpeg
+from ..io._files import atomic_path, make_folder
+from ..io._sound import find_ffmpeg, media_input
+from ..io._writing import PREFIX_WRITING, writing
 from ..types import Motion, PoseSequence
 from ._fonts import need
 
-__all__ = ["check_fps", "check_size", "check_target", "open_video", "progress_bar", "read_and_hold", "read_video"]
+__all__ = [
+    "check_fps",
+    "check_size",
+    "check_target",
+    "gif_fps",
+    "open_video",
+    "progress_bar",
+    "read_and_hold",
+    "read_video",
+]
 
 Write = Callable[[np.ndarray], None]
 _VIDEO = (".mp4", ".mov", ".mkv")
@@ -119,11 +132,9 @@ def _open_folder(path: Path) -> Iterator[Write]:
     image = need("PIL.Image")
     if path.exists() and not path.is_dir():
         raise KtubeError("A file is in the way.", where=path, fix="Choose another name or add a suffix, as .mp4.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        working = Path(tempfile.mkdtemp(prefix=".writing-", dir=path.parent))
-    except OSError as error:
-        raise KtubeError("Cannot write here.", where=path, found=error.strerror) from error
+    make_folder(path.parent)
+    with writing(path):
+        working = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path.parent))
     count = 0
 
     def write(frame: np.ndarray) -> None:
@@ -132,12 +143,14 @@ def _open_folder(path: Path) -> Iterator[Write]:
         count += 1
 
     try:
-        yield write
-        path.mkdir(exist_ok=True)
-        for old in path.glob("frame_*.png"):
-            old.unlink()
-        for new in sorted(working.iterdir()):
-            new.replace(path / new.name)
+        with writing(path, working):
+            yield write
+        with writing(path):
+            path.mkdir(exist_ok=True)
+            for old in path.glob("frame_*.png"):
+                old.unlink()
+            for new in sorted(working.iterdir()):
+                new.replace(path / new.name)
     finally:
         shutil.rmtree(working, ignore_errors=True)
 
@@ -148,11 +161,28 @@ def _command(target: Path, suffix: str, fps: float, size: tuple[int, int], audio
     command = [find_ffmpeg(), "-y", "-loglevel", "error", *raw]
     if suffix == ".gif":
         palette = "split[a][b];[a]palettegen=max_colors=128:stats_mode=diff[p];[b][p]paletteuse=dither=none"
-        return [*command, "-vf", palette, str(target)]
+        return [*command, "-vf", f"fps={gif_fps(fps):.6f},{palette}", f"file:{target}"]
     if audio is not None:
-        command += ["-i", str(audio), "-map", "0:v", "-map", "1:a", "-af", "apad", "-c:a", "aac", "-shortest"]
-    command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
-    return [*command, "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(target)]
+        command += [*media_input(audio), "-map", "0:v", "-map", "1:a", "-af", "apad", "-c:a", "aac", "-shortest"]
+    # Converted by the same table that the file names, or a player shows other colours than were drawn.
+    convert = "pad=ceil(iw/2)*2:ceil(ih/2)*2,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p"
+    command += ["-vf", convert, "-c:v", "libx264", "-preset", "veryfast", "-crf", "20"]
+    for tag in ("-colorspace", "-color_primaries", "-color_trc"):
+        command += [tag, "bt709"]
+    return [*command, "-color_range", "tv", "-movflags", "+faststart", f"file:{target}"]
+
+
+def gif_fps(fps: float) -> float:
+    """Give the highest rate a GIF can hold that is not above `fps`: its frames last whole hundredths of a second.
+
+    Players take a delay of one hundredth for a mistake and show it for ten, so 50 is the end.
+
+    Examples
+    --------
+    >>> [gif_fps(fps) for fps in (10, 20, 25, 30, 60, 1000)]
+    [10.0, 20.0, 25.0, 25.0, 50.0, 50.0]
+    """
+    return 100 / max(math.ceil(100 / fps - 1e-6), 2)
 
 
 class _Pipe:
@@ -215,7 +245,11 @@ def _open_ffmpeg(
             yield pipe.write
             pipe.finish()
         except BrokenPipeError as error:
-            raise KtubeError("ffmpeg failed.", where=path, found=pipe.words()) from error
+            words = pipe.words()
+            for number in (errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.EDQUOT):
+                if os.strerror(number) in words:
+                    raise OSError(number, os.strerror(number)) from error  # told by `writing`, as of any file
+            raise KtubeError("ffmpeg failed.", where=path, found=words) from error
         finally:
             pipe.stop()
 
@@ -252,7 +286,7 @@ def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndar
     ffmpeg = find_ffmpeg()
     filters = f"fps={fps:.6f},scale=-2:{height}"
     # A stream of PPM pictures says its own width, so the file need not be asked first.
-    command = [ffmpeg, "-loglevel", "error", "-i", str(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
+    command = [ffmpeg, "-loglevel", "error", *media_input(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
         try:
             count = 0
@@ -293,12 +327,12 @@ def check_size(size: Sequence[int]) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def check_fps(fps: float | None, clips: Sequence[Motion | PoseSequence]) -> float:
-    """Give the frame rate asked for, or the highest of the clips."""
+def check_fps(fps: float | None, clips: Sequence[Motion | PoseSequence], path: Path) -> float:
+    """Give the frame rate asked for, or the highest of the clips; for a GIF the next one that it can hold."""
     fps = max(clip.fps for clip in clips) if fps is None else fps
     if not (isinstance(fps, int | float | np.integer | np.floating) and np.isfinite(fps) and 0 < fps <= 1000):
         raise ConfigError("The fps of a picture file is not usable.", expected="a number from 0 to 1000", found=fps)
-    return float(fps)
+    return gif_fps(fps) if path.suffix.lower() == ".gif" else float(fps)
 
 
 def progress_bar(frames: int, show: bool | None) -> Any:

@@ -40,6 +40,12 @@ class Label:
         and when it lets go of the last one.
     hand : {"left", "right", "both", "none"}
         Which arms take part; ``"none"`` where only the head does.
+
+    Examples
+    --------
+    >>> speaker = make_speaker(num_utterances=1, seed=2)
+    >>> all(label.onset <= label.stroke <= label.release for label in speaker.labels)
+    True
     """
 
     concept: str
@@ -71,6 +77,12 @@ class Speaker:
         What each cue says and which concepts its words belong to.
     labels : list of Label
         Every gesture in time, in the order of their words.
+
+    Examples
+    --------
+    >>> speaker = make_speaker(num_utterances=2, seed=3)
+    >>> len(speaker.cues), len(speaker.poses) == len(speaker.truth)
+    (2, True)
     """
 
     name: str

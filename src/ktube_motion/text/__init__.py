@@ -5,7 +5,7 @@ is conditioned on, and `load_text_encoder` gets any of them; `TextAugmentation` 
 `WordVectorizer` and `tag_korean` give the word and part-of-speech vectors the
 evaluators read; `utterances` makes sentence-like stretches of subtitle cues;
 `timed_words`, `estimate_words` and `speaking_seconds` say when words are said,
-`align_words` finds it out from the sound.
+`align_words` finds it out from the sound; `visemes` shapes the mouth that says them.
 All but `utterances` is imported when first used.
 """
 
@@ -51,6 +51,8 @@ if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__`
     from ._tracks import word_track as word_track
     from ._utterances import CaptionEntry as CaptionEntry
     from ._utterances import caption_entries as caption_entries
+    from ._visemes import VISEMES as VISEMES
+    from ._visemes import visemes as visemes
     from ._words import POS_CLASSES as POS_CLASSES
     from ._words import WordVectorizer as WordVectorizer
 
@@ -69,6 +71,7 @@ _HOME = {
     "SequenceTextEncoder": "sequences",
     "TextAugmentation": "augmentation",
     "TextEncoder": "encoders",
+    "VISEMES": "visemes",
     "WindowWordEncoder": "tracks",
     "WordEncoder": "tracks",
     "WordVectorizer": "words",
@@ -90,6 +93,7 @@ _HOME = {
     "text_encoder_kinds": "loading",
     "timed_words": "timing",
     "vectors_per_text": "encoders",
+    "visemes": "visemes",
     "word_encoder": "tracks",
     "word_track": "tracks",
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from itertools import zip_longest
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,7 @@ from ._reading import read_aloud
 from ._speech import KoreanVoice
 from ._timing import estimate_words, join_words, shift_words, timed_words
 
-__all__ = ["Aligner", "Alignment", "align_words"]
+__all__ = ["Aligner", "Alignment", "align_words", "find_aligner"]
 
 #: A real aligner that a user has: samples float32 ``(N,)``, their rate in hertz and the text that is said in them go
 #: in, words with seconds from the first sample come out; none where it cannot tell.
@@ -45,12 +46,47 @@ class Alignment:
         ``no_sound`` at that time, or because the aligner's words were ``refused``.
     seconds : float
         How much sound was found.
+
+    Examples
+    --------
+    >>> found = Alignment([Cue(0, 1, "네")], [0.8], {"aligned": 1}, 1.0)
+    >>> found.counts["aligned"], found.confidences
+    (1, [0.8])
     """
 
     cues: list[Cue]
     confidences: list[float]
     counts: dict[str, int]
     seconds: float = field(default=0.0)
+
+
+def find_aligner(name: str) -> Aligner:
+    """Import a real aligner by its name.
+
+    Parameters
+    ----------
+    name : str
+        ``"package.module:function"``.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported, or is none.
+
+    Examples
+    --------
+    >>> find_aligner("aligners")
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: There is no such aligner. Expected: package.module:function. Found: aligners.
+    """
+    module, _, function = name.partition(":")
+    try:
+        found = getattr(import_module(module), function) if function else None
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError("There is no such aligner.", where=name, found=error) from error
+    if not callable(found):
+        raise ConfigError("There is no such aligner.", expected="package.module:function", found=name)
+    return found
 
 
 def align_words(

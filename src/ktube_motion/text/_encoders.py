@@ -35,6 +35,11 @@ class TextEncoder(Protocol):
     identity : str
         Names model and pooling. Checkpoints store it: vectors of another
         encoder fit whenever the sizes do, and give nonsense.
+
+    Examples
+    --------
+    >>> isinstance(EmbeddedTextEncoder(), TextEncoder)
+    True
     """
 
     dim: int

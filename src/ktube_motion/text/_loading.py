@@ -57,7 +57,13 @@ def register_text_encoder(kind: str, load: Callable[..., TextEncoder]) -> None:
 
 
 def text_encoder_kinds() -> list[str]:
-    """Give the kinds that `load_text_encoder` knows."""
+    """Give the kinds that `load_text_encoder` knows.
+
+    Examples
+    --------
+    >>> "ke-t5" in text_encoder_kinds()
+    True
+    """
     return sorted(_KINDS)
 
 
@@ -65,6 +71,14 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path) -> None:
     """Write how an encoder is loaded again, and what it learned, if it did; not the weights it was given.
 
     An encoder without a recipe leaves its identity, so that its place is kept for the right one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> save_text_encoder(EmbeddedTextEncoder(), folder)
+    >>> load_text_encoder(folder).identity
+    'usem3'
     """
     encoder = getattr(encoder, "unwrapped", encoder)  # what keeps vectors is not what makes them
     recipe = getattr(encoder, "recipe", None)

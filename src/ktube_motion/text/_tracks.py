@@ -28,6 +28,13 @@ class WordEncoder(Protocol):
         Size of the vectors.
     identity : str
         Names model and way of reading; checkpoints store it, as that of a `TextEncoder`.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> words = word_encoder(EmbeddedTextEncoder())
+    >>> words.encode_words(["왼쪽을", "보세요."]).shape == (2, words.dim)
+    True
     """
 
     dim: int
@@ -93,6 +100,21 @@ class WindowWordEncoder:
         vectors = self._read([*words, *forms, *_windows(words, self.before)])
         return torch.cat(vectors.chunk(3), -1)
 
+    def vary(self, vectors: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
+        """Give the vectors of words of which a share is said in its dictionary form, for training.
+
+        Examples
+        --------
+        >>> from ktube_motion.text import EmbeddedTextEncoder
+        >>> encoder = WindowWordEncoder(EmbeddedTextEncoder())
+        >>> said, form = encoder.encode_words(["보세요."]), encoder.encode_words(["보다"])
+        >>> torch.equal(encoder.vary(said, 1.0, np.random.default_rng(0)), form)
+        True
+        """
+        form = vectors[:, self.encoder.dim : 2 * self.encoder.dim].repeat(1, 3)
+        plainly = torch.from_numpy(rng.random(len(vectors)) < share)[:, None]
+        return torch.where(plainly, form, vectors)
+
 
 class ContextWordEncoder:
     """Word vectors from an encoder built on transformers: the states of the word after the words that led to it.
@@ -125,8 +147,15 @@ class ContextWordEncoder:
         return self._read(_windows(words, self.before)) if words else torch.zeros(0, self.dim)
 
 
-def word_encoder(encoder: TextEncoder) -> WordEncoder:
+def word_encoder(encoder: TextEncoder, *, identity: str = "") -> WordEncoder:
     """Give the word encoder that gets most out of a text encoder: its states, or windows where it has none.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+    identity : str
+        That of the word encoder which a model was trained with: so many words before are read, where it is of this
+        kind.
 
     Examples
     --------
@@ -136,7 +165,9 @@ def word_encoder(encoder: TextEncoder) -> WordEncoder:
     """
     while hasattr(encoder, "encoder"):  # a cache, or one that reads the same in parts
         encoder = encoder.encoder
-    return ContextWordEncoder(encoder) if hasattr(encoder, "encode_last_words") else WindowWordEncoder(encoder)
+    kind = ContextWordEncoder if hasattr(encoder, "encode_last_words") else WindowWordEncoder
+    before = identity.rpartition("/")[2]
+    return kind(encoder, before=int(before)) if before.isdecimal() else kind(encoder)
 
 
 def _windows(words: Sequence[str], before: int) -> list[str]:

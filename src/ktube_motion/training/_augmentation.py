@@ -142,14 +142,14 @@ class AugmentedSampler:
         features[mirrored] = mirror_features(features[mirrored], skeleton=self.skeleton)
         return features, None if mask.all() else mask
 
-    def _heading(self, clips, offsets):
+    def _heading(self, clips: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """Give the heading in which each window starts, ``(B,)``: what the turns before it add up to."""
         table = self.plain.table
         starts = table.starts[clips].tolist()
         before = [table.frames[a : a + b, 0].sum() for a, b in zip(starts, offsets.tolist(), strict=True)]
         return -2 * torch.stack(before)
 
-    def _plan(self, step):
+    def _plan(self, step: int) -> _Plan:
         settings, size = self.settings, self.plain.batch_size
         rng = step_rng(self.plain.seed, step, stream=5)
         changed = rng.random(size) < settings.share
@@ -169,7 +169,9 @@ class AugmentedSampler:
         return _Plan(*(torch.from_numpy(v.astype(np.float32) if v.dtype == np.float64 else v) for v in plan))
 
 
-def _change(features, other, heading, plan, window, skeleton):
+def _change(
+    features: torch.Tensor, other: torch.Tensor, heading: torch.Tensor, plan: _Plan, window: int, skeleton: Skeleton
+) -> torch.Tensor:
     """Change windows; `features` and those parts are taken from are longer than they will be."""
     groups = feature_groups(skeleton)
     features, other = (_at_speed(motion, plan.speed, window + 1, skeleton) for motion in (features, other))
@@ -181,7 +183,7 @@ def _change(features, other, heading, plan, window, skeleton):
     return recode_features(features, skeleton=skeleton, heading=heading)
 
 
-def _at_speed(features, speed, frames, skeleton):
+def _at_speed(features: torch.Tensor, speed: torch.Tensor, frames: int, skeleton: Skeleton) -> torch.Tensor:
     """Read windows ``(B, T, D)`` `speed` ``(B,)`` times as fast, by linear interpolation."""
     times = torch.arange(frames, device=features.device) * speed[:, None]
     first = times.long()
@@ -193,13 +195,13 @@ def _at_speed(features, speed, frames, skeleton):
     return read
 
 
-def _joints(features, skeleton):
+def _joints(features: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Give the joints in the frame of the heading, the root above the origin."""
     others = features[..., feature_groups(skeleton)["positions"]].unflatten(-1, (-1, 3))
     return torch.cat([F.pad(features[..., 3:4], (1, 1))[..., None, :], others], -2)
 
 
-def _exchange(joints, other, parts, skeleton):
+def _exchange(joints: torch.Tensor, other: torch.Tensor, parts: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Take upper body, left arm, right arm or both arms of `other`, where `parts` ``(B,)`` is 0, 1, 2 or 3."""
     joints = joints.clone()
     for number, limbs in enumerate(_limbs(skeleton)):
@@ -210,10 +212,10 @@ def _exchange(joints, other, parts, skeleton):
     return joints
 
 
-def _turn(joints, knots, skeleton):
+def _turn(joints: torch.Tensor, knots: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Turn the trunk about the root, and each arm about its shoulder, by rotations through `knots` ``(B, 3, K, 3)``."""
     ((_, upper),), joints = _limbs(skeleton)[0], joints.clone()
-    turned = [(0, upper), *((shoulder, _below(skeleton, shoulder)[1:]) for shoulder in skeleton.shoulders)]
+    turned = [(0, upper), *((shoulder, _below(skeleton, shoulder)[1:]) for shoulder in _pair(skeleton.shoulders))]
     for number, (centre, limb) in enumerate(turned):
         turn = roma.rotvec_to_rotmat(_smooth(knots[:, number], joints.shape[1]))
         pivot = joints[:, :, centre, None]
@@ -221,23 +223,29 @@ def _turn(joints, knots, skeleton):
     return joints
 
 
-def _smooth(knots, frames):
+def _smooth(knots: torch.Tensor, frames: int) -> torch.Tensor:
     """Draw a cubic curve ``(B, frames, C)`` through ``(B, K, C)``."""
     curve = F.interpolate(knots.mT[:, :, None], size=(1, frames), mode="bicubic", align_corners=True)
     return curve[:, :, 0].mT
 
 
 @lru_cache(maxsize=8)
-def _limbs(skeleton):
+def _limbs(skeleton: Skeleton) -> tuple[list[tuple[int, list[int]]], ...]:
     """Pairs of the joint a limb hangs on and its joints: upper body, left arm, right arm, both arms."""
-    legs = [joint for hip in skeleton.hips for joint in _below(skeleton, hip)]
+    legs = [joint for hip in _pair(skeleton.hips) for joint in _below(skeleton, hip)]
     upper = [joint for joint in range(1, skeleton.num_joints) if joint not in legs]
-    chains = [next(chain for chain in skeleton.chains if shoulder in chain) for shoulder in skeleton.shoulders]
+    chains = [next(chain for chain in skeleton.chains if joint in chain) for joint in _pair(skeleton.shoulders)]
     left, right = ((chain[0], _below(skeleton, chain[1])) for chain in chains)
     return [(0, upper)], [left], [right], [left, right]
 
 
-def _below(skeleton, joint):
+def _pair(joints: tuple[int, int] | None) -> tuple[int, int]:
+    if joints is None:
+        raise ConfigError("This skeleton has no arms or legs to turn.", expected="shoulders and hips")
+    return joints
+
+
+def _below(skeleton: Skeleton, joint: int) -> list[int]:
     """Give `joint` and all joints that hang on it."""
     found = [joint]
     for child, parent in enumerate(skeleton.parents):

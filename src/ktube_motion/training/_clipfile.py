@@ -7,15 +7,16 @@ what is used, once for all processes.
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 
 from ..errors import CorpusError, DataError, KtubeError
 from ..io import Corpus
-from ..io._files import atomic_path, read_json, write_json
+from ..io._files import atomic_path, make_folder, read_json, write_json
 from ..io._hub import is_sharded
+from ..io._writing import writing
 from ._maps import mapped_tensor, rows_of
 
 __all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
@@ -79,33 +80,32 @@ def map_clips(
     ------
     DataError
         If a clip holds NaN or infinity.
-    KtubeError
+    WriteError
         If the file cannot be written.
     """
     from filelock import FileLock
 
     file = Path(file)
     stamp = hashlib.sha256(repr((shortest, _sources(corpus, names))).encode()).hexdigest()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # The system lets go of this lock when its holder dies, however it dies.
-        with FileLock(file.with_name(f".{file.name}.lock")):
+    make_folder(file.parent)
+    # The system lets go of this lock when its holder dies, however it dies.
+    with writing(file), FileLock(file.with_name(f".{file.name}.lock")):
+        found = _open(file, stamp)
+        if found is None:
+            _write(file, corpus, names, shortest, stamp)
             found = _open(file, stamp)
-            if found is None:
-                _write(file, corpus, names, shortest, stamp)
-                found = _open(file, stamp)
-    except OSError as error:
-        room = f"room for {size_of_clips(corpus, names) / 1e9:.1f} GB"
-        raise KtubeError("Cannot write the clips.", where=file, expected=room, found=error) from error
     if found is None:
         raise KtubeError("The file changed while it was being written.", where=file, fix="Choose another folder.")
     return found
 
 
-def _sources(corpus, names):
+def _sources(corpus: Corpus, names: Iterable[str]) -> list[tuple[str, int, int]]:
     """Give what tells a clip from a rebuilt one: its name, size and time of change."""
+    names = list(names)
     if is_sharded(corpus.root):
-        return [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in corpus.files] + list(names)
+        shards: Any = corpus
+        files = [(path.name, path.stat()) for path in shards.files]
+        return [(name, state.st_size, state.st_mtime_ns) for name, state in files] + [(name, 0, 0) for name in names]
     try:
         states = [(corpus.root / "new_joint_vecs" / f"{name}.npy").stat() for name in names]
     except FileNotFoundError as error:
@@ -113,7 +113,7 @@ def _sources(corpus, names):
     return [(name, state.st_size, state.st_mtime_ns) for name, state in zip(names, states, strict=True)]
 
 
-def _write(file, corpus, names, shortest, stamp):
+def _write(file: Path, corpus: Corpus, names: Iterable[str], shortest: int, stamp: str) -> None:
     """Write clip by clip, so that memory never holds the set; the index comes last."""
     lengths, rows, size = [], 0, corpus.skeleton.feature_size
     with atomic_path(file) as temporary, temporary.open("wb") as target:
@@ -129,17 +129,17 @@ def _write(file, corpus, names, shortest, stamp):
     write_json(file.with_suffix(".json"), {"stamp": stamp, "lengths": lengths, "file": _state(file)})
 
 
-def _write_header(target, shape):
+def _write_header(target: IO[bytes], shape: tuple[int, int]) -> None:
     # NumPy leaves room in it for a first axis of any length, so that it can be written over.
     np.lib.format.write_array_header_1_0(target, {"descr": "<f4", "fortran_order": False, "shape": shape})
 
 
-def _state(file):
+def _state(file: Path) -> list[int]:
     state = file.stat()
     return [state.st_size, state.st_mtime_ns]
 
 
-def _open(file, stamp):
+def _open(file: Path, stamp: str) -> tuple[torch.Tensor, list[int]] | None:
     """Map the file; give None if it is not there, of other clips, or not as it was written."""
     try:
         index = read_json(file.with_suffix(".json"))

@@ -96,6 +96,13 @@ def collate_clips(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     batch : dict
         ``features`` float32 tensor ``(B, T, D)``, ``mask`` bool tensor ``(B, T)``, ``texts`` and ``names``, lists of
         str. Pass it as ``collate_fn`` to a ``torch.utils.data.DataLoader``; `CorpusDataset` shows it.
+
+    Examples
+    --------
+    >>> clips = [{"features": torch.zeros(n, 263), "text": "네", "name": f"{n}"} for n in (20, 30)]
+    >>> batch = collate_clips(clips)
+    >>> batch["features"].shape, batch["mask"].sum(1).tolist()
+    (torch.Size([2, 30, 263]), [20, 30])
     """
     features = [sample["features"] for sample in samples]
     lengths = torch.tensor([len(clip) for clip in features])

@@ -8,7 +8,7 @@ unbroken one would have seen, on one process or on many.
 import math
 import os
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -24,7 +24,14 @@ from ._clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
 from ._device import free_memory, training_device
 from ._maps import map_shards
 
-__all__ = ["ClipTable", "WindowSampler", "indices_of_step", "step_rng"]
+__all__ = ["ClipTable", "WindowSampler", "count_clips", "indices_of_step", "step_rng"]
+
+
+def count_clips(corpus: Corpus, names: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Count the clips of each split, and those that were left out, for the summary of a training."""
+    return {f"{split}_clips": len(members) for split, members in names.items()} | {
+        "unusable_clips": len(corpus.unusable)
+    }
 
 
 def step_rng(seed: int, step: int, stream: int = 0) -> np.random.Generator:
@@ -47,7 +54,7 @@ class _Lender:
     def __init__(self) -> None:
         self.idle: list[Any] = []
 
-    def lend(self, *shape):
+    def lend(self, *shape: int) -> torch.Tensor:
         """Give an uninitialised float32 tensor."""
         size = math.prod(shape)
         try:
@@ -61,7 +68,7 @@ class _Lender:
         weakref.finalize(lent, self._take_back, memory).atexit = False
         return torch.from_numpy(lent)
 
-    def _take_back(self, memory):
+    def _take_back(self, memory: np.ndarray) -> None:
         if len(self.idle) < 4:
             self.idle.append(memory)
 
@@ -189,7 +196,7 @@ class ClipTable:
 
     @classmethod
     def for_training(
-        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
+        cls, corpus: Corpus, names: Sequence[str], *, file: str | Path | None = None, shortest: int = 0
     ) -> "ClipTable":
         """Read the named clips to where training reads them fastest and they fit.
 
@@ -199,7 +206,7 @@ class ClipTable:
         Parameters
         ----------
         corpus : Corpus
-        names : list of str, or str
+        names : sequence of str, or str
             Clips, or a split.
         file : path, optional
             See `from_corpus`; without it, and without shards, memory has to do.
@@ -211,7 +218,7 @@ class ClipTable:
         CorpusError, DataError
             See `from_corpus`.
         """
-        names, device = names if isinstance(names, str) else list(names), training_device()
+        device = training_device()
         # In memory, every process of this machine would hold the set.
         size = size_of_clips(corpus, names) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         fits = 4 * size <= free_memory(torch.device("cpu"))
@@ -228,7 +235,7 @@ class ClipTable:
         return np.cumsum(self.lengths.numpy())
 
     @classmethod
-    def _laid(cls, frames, lengths, names, shortest):
+    def _laid(cls, frames: torch.Tensor, lengths: Sequence[int], names: Iterable[str], shortest: int) -> "ClipTable":
         if not len(frames):
             raise CorpusError("There is nothing to train on.", expected="at least one clip", found="none")
         laid = torch.tensor([laid_length(length, shortest) for length in lengths])
@@ -261,7 +268,7 @@ class ClipTable:
         first, places, rows, mask = self._find(clips, offsets, length)
         return self._take(first, places, rows, length), None if mask.all() else mask
 
-    def _find(self, clips, offsets, length):
+    def _find(self, clips: torch.Tensor, offsets: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
         """Tell where stretches lie: in which rows they start, which frames must be other rows instead, the mask."""
         left, inside = self.lengths[clips] - offsets, torch.arange(length)
         first = self.starts[clips] + offsets * self.pitch
@@ -274,7 +281,7 @@ class ClipTable:
         rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
         return first.masked_fill(beyond, self.safe), places, rows, mask
 
-    def _take(self, first, places, rows, length):
+    def _take(self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, length: int) -> torch.Tensor:
         (total, size), device = self.frames.shape, self.frames.device
         new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
         frames = new(len(first), length * size)
@@ -309,7 +316,7 @@ class WindowSampler:
     window: int
     batch_size: int
     seed: int = 0
-    _found: dict = field(default_factory=dict, repr=False, compare=False)
+    _found: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def positions(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the clips and offsets, each ``(B,)``, of one step."""
@@ -321,7 +328,7 @@ class WindowSampler:
         clips, offsets = self.positions(step)
         return (self.table.lengths[clips] - offsets).clamp(max=self.window)
 
-    def _draw(self, steps):
+    def _draw(self, steps: range) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
         lengths, ends = self.table.lengths.numpy(), self.table.counted
         frames, places = np.empty((len(steps), self.batch_size), np.int64), np.empty((len(steps), self.batch_size))
@@ -343,7 +350,7 @@ class WindowSampler:
         first, places, rows, mask = self._found[step, *key]
         return self.table._take(first, places, rows, self.window), mask
 
-    def _find(self, steps, part):
+    def _find(self, steps: range, part: slice) -> Iterator[tuple[int, tuple[Any, ...]]]:
         clips, offsets = (values[:, part] for values in self._draw(steps))
         first, places, rows, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
         frames = clips.shape[1] * self.window
@@ -359,7 +366,7 @@ class WindowSampler:
 
 
 @lru_cache(maxsize=4)
-def _permutation(count, seed, epoch):
+def _permutation(count: int, seed: int, epoch: int) -> np.ndarray:
     return step_rng(seed, epoch, stream=1).permutation(count)
 
 
@@ -402,7 +409,7 @@ def indices_of_step(
     return ordered[step_rng(seed, pool, stream=4).permutation(_POOL)[place]]
 
 
-def _shuffled(count, places, seed):
+def _shuffled(count: int, places: np.ndarray, seed: int) -> np.ndarray:
     """Give what lies at these places of the endless row of shuffled epochs."""
     epochs = places // count
     return np.concatenate(

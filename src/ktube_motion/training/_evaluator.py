@@ -1,6 +1,7 @@
 """Training the evaluator that tells whether a motion goes with a text."""
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, CorpusError
 from ..evaluators import EvaluatorConfig, MotionEvaluator, contrastive_loss, margin_loss
 from ..io import Corpus
+from ..io._corpus_faults import clips_for_training
 from ..metrics import matching_score, r_precision
 from ..models import load_state
 from ..text import TextAugmentation, TextEncoder, vectors_per_text
-from ._datasets import ClipTable, indices_of_step, step_rng
+from ._datasets import ClipTable, count_clips, indices_of_step, step_rng
 from ._loop import LoopConfig, check_start, fit
 from ._utterances import KnownTexts, TextVariants, UtteranceSet
 
@@ -50,6 +52,11 @@ class EvaluatorTraining(LoopConfig):
     References
     ----------
     .. [1] X. Zhai et al., LiT: Zero-shot transfer with locked-image text tuning, CVPR 2022.
+
+    Examples
+    --------
+    >>> EvaluatorTraining(steps=600, lock_motion=True).steps
+    600
     """
 
     steps: int = 10_000
@@ -78,37 +85,58 @@ class EvaluatorTraining(LoopConfig):
 
 
 class _EvaluatorTask:
-    best = {"top1": "max", "top3": "max"}  # noqa: RUF012
+    best: Mapping[str, str] = {"top1": "max", "top3": "max"}
 
-    def __init__(self, config, corpus, encoder, augmentation, start, progress, folder):
+    def __init__(
+        self,
+        config: EvaluatorTraining,
+        corpus: Corpus,
+        encoder: TextEncoder,
+        augmentation: TextAugmentation | None,
+        start: MotionEvaluator | None,
+        progress: bool,
+        folder: Path,
+    ) -> None:
         self.config = config
-        self.model = MotionEvaluator(config.evaluator, corpus.stats, text_encoder=encoder)
+        found = clips_for_training(corpus, spoken=True, stats=True)
+        self.model: MotionEvaluator = MotionEvaluator(config.evaluator, corpus.stats, text_encoder=encoder)
         if start is not None:
             load_state(self.model, start.state_dict(), where="the evaluator to start from")
-        self.table, self.sets, self.places = {}, {}, {}
-        for split in ("train", "val"):
-            names = corpus.names(split)
+        self.table: dict[str, ClipTable] = {}
+        self.sets: dict[str, UtteranceSet] = {}
+        self.places: dict[str, torch.Tensor] = {}
+        for split, names in found.items():
             self.table[split] = ClipTable.for_training(corpus, names, file=folder / f"clips_{split}.npy")
             lengths = dict(zip(names, self.table[split].lengths.tolist(), strict=True))
             self.sets[split] = UtteranceSet.from_corpus(corpus, lengths, rate=corpus.fps, shortest=SHORTEST)
             row = {name: k for k, name in enumerate(names)}
             self.places[split] = torch.tensor([row[name] for name in self.sets[split].clips])
-        self.held_out = "val"
+        self.counts: dict[str, int] = count_clips(corpus, found) | {
+            f"{split}_{name}": count for split, samples in self.sets.items() for name, count in samples.counts.items()
+        }
+        if len(self.sets["train"]) < 2:
+            raise CorpusError(
+                "train has one utterance, and an evaluator learns what tells utterances apart.",
+                where=corpus.root,
+                expected="two utterances at least",
+                fix="Add clips to train.",
+            )
+        self.held_out: str = "val"
         if len(self.sets["val"]) < 2:
             warnings.warn("val has one utterance, which cannot be ranked: measured on train.", stacklevel=4)
             self.held_out = "train"
         said = [text for samples in self.sets.values() for text in samples.every_text()]
-        self.variants = TextVariants(
+        self.variants: TextVariants = TextVariants(
             augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
         )
-        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
-        self.motion = None
+        self.known: KnownTexts = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
+        self.motion: torch.Tensor | None = None
         if config.lock_motion:
             self.model.motion_side().requires_grad_(False)
             self.motion = self.model.embed_motion(self._clips("train"))
             self._check_locked(self.motion[:: max(1, len(self.motion) // 512)])
 
-    def _check_locked(self, motion):
+    def _check_locked(self, motion: torch.Tensor) -> None:
         """Warn when the locked motion side leaves few strangers to learn from."""
         unit = torch.nn.functional.normalize(motion, dim=-1)
         alike = float((unit @ unit.T > self.config.similarity).float().mean())
@@ -118,7 +146,7 @@ class _EvaluatorTask:
                 stacklevel=5,
             )
 
-    def _clips(self, split):
+    def _clips(self, split: str) -> list[torch.Tensor]:
         """Give the features of every sample."""
         samples, table, places = self.sets[split], self.table[split], self.places[split]
         return [
@@ -126,7 +154,7 @@ class _EvaluatorTask:
             for k, (start, stop) in enumerate(zip(samples.starts, samples.stops, strict=True))
         ]
 
-    def batch(self, step, part):
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
         samples = self.sets["train"]
         chosen = indices_of_step(len(samples), self.config.batch_size, seed=self.config.seed, step=step)
         rng = step_rng(self.config.seed, step, stream=2)
@@ -134,9 +162,9 @@ class _EvaluatorTask:
         worded = self.variants.draw(texts, rng)
         return self._collate("train", chosen[part], texts[part], worded[part])
 
-    def _collate(self, split, chosen, texts, worded):
+    def _collate(self, split: str, chosen: np.ndarray, texts: Sequence[str], worded: Sequence[str]) -> dict[str, Any]:
         samples = self.sets[split]
-        batch = {
+        batch: dict[str, Any] = {
             "text": self.known.encode(worded),
             "texts": texts,
             "names": [samples.clips[k] for k in chosen],
@@ -150,14 +178,18 @@ class _EvaluatorTask:
         own = self.known.encode(texts)
         return batch | {"features": features, "lengths": lengths, "alike": own if own.ndim == 2 else own[:, 0]}
 
-    def loss(self, model, batch):
+    def loss(self, model: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         pairs = model(batch.get("features"), batch.get("lengths"), batch["text"], motion=batch.get("motion"))
-        alike = {"texts": batch["texts"], "text_vectors": batch["alike"], "threshold": self.config.similarity}
+        alike: dict[str, Any] = {
+            "texts": batch["texts"],
+            "text_vectors": batch["alike"],
+            "threshold": self.config.similarity,
+        }
         if self.config.loss == "margin":
             return {"loss": margin_loss(pairs.motion, pairs.text, margin=self.config.margin, **alike)}
         return {"loss": contrastive_loss(pairs.motion, pairs.text, temperature=self.model.temperature, **alike)}
 
-    def evaluate(self, model):
+    def evaluate(self, model: Any) -> dict[str, float]:
         samples = self.sets[self.held_out]
         motion = model.embed_motion(self._clips(self.held_out))
         text = model.embed_text(self.known.encode([choices[0] for choices in samples.texts]))
@@ -210,6 +242,25 @@ def train_evaluator(
         Before the first step, if the options or the corpus cannot work.
     CheckpointError
         If `start` is of another size.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.features import feature_stats
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in "abcd":
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a", "b"], "val": ["c", "d"]})
+    >>> corpus.write_stats(feature_stats(clip["features"] for clip in corpus))
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> config = EvaluatorTraining(steps=1, batch_size=2, tracker=None)
+    >>> evaluator = train_evaluator(
+    ...     config, corpus, tempfile.mkdtemp(), text_encoder=EmbeddedTextEncoder(), progress=False
+    ... )
+    >>> evaluator.embed_text(["안녕하세요"]).shape[0]
+    1
     """
     if config.lock_motion and start is None:
         raise ConfigError("There is no motion side to lock.", fix="Pass start=, an evaluator that knows motion.")

@@ -26,12 +26,17 @@ def check_output(output: Path, config: Any, resume: bool) -> None:
     check_experiment(output / "config.json", plain(config), resume=resume, free=_FREE, defaults=defaults)
 
 
-def kept_log(path: Path, step: int) -> list[str]:
-    """Give the log lines up to `step`; what an interrupted run logged beyond its checkpoint comes again."""
+def kept_log(path: Path, step: int, evaluated: int) -> list[str]:
+    """Give the log lines up to `step`, measurements up to `evaluated`: what went beyond a checkpoint comes again."""
     if not path.exists():
         return []
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [line for line in lines if json.loads(line)["step"] <= step]
+    found = [(line, json.loads(line)) for line in lines]
+    return [line for line, values in found if values["step"] <= (evaluated if _is_measured(values) else step)]
+
+
+def _is_measured(values: dict[str, Any]) -> bool:
+    return any(name.startswith("val/") for name in values)
 
 
 def same_files(source: Path, folder: Path) -> bool:

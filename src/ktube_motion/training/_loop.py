@@ -9,25 +9,29 @@ states and no sampler position.
 import json
 import logging
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import nn
 
 from ..errors import CheckpointError, ConfigError, DataError
-from ..io._files import atomic_folder, atomic_path, write_json, write_text
+from ..io._files import atomic_folder, write_json, write_text
+from ..io._writing import only_one
+from ..models._torch_files import load_checked, save_checked
 from ._device import capabilities, compile_obstacle, tf32_matmul, training_device
 from ._folder import check_output, kept_log, plain, same_files
+from ._interrupt import Interrupt
 from ._options import LoopConfig, learning_rate
 from ._shares import Shares, told_of_lost_processes
 
 __all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
+
+if TYPE_CHECKING:
+    from torch.optim.swa_utils import AveragedModel
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,9 +44,15 @@ class Task(Protocol):
     model : nn.Module
     best : mapping of str to "min" or "max"
         Metrics of `evaluate` whose best model is kept in ``best_METRIC/``.
+
+    Notes
+    -----
+    What it left out of its data it may tell as ``counts``, a dict of str to int; the summary repeats it.
     """
 
-    model: nn.Module
+    @property
+    def model(self) -> nn.Module:
+        """What is trained."""
 
     @property
     def best(self) -> Mapping[str, str]:
@@ -76,7 +86,7 @@ def fit(
     output : path
         Gets ``config.json``, ``log.jsonl``, the tracker's files,
         ``checkpoint.pt`` (everything needed to resume), ``last/`` and
-        ``best_METRIC/`` (models for ``from_pretrained``), ``summary.json``.
+        ``best_METRIC/`` (models for ``from_pretrained``), ``summary.json``. One process at a time may.
     resume : bool
         Go on from ``checkpoint.pt``; the config must be the same but for `steps`.
     progress : bool
@@ -87,28 +97,35 @@ def fit(
     Returns
     -------
     summary : dict of str to float
-        The last evaluation, the best values, and the seconds spent.
+        The last evaluation, the best values and what was left out (``data/…``), as in ``summary.json``; and
+        the seconds spent by this call.
 
     Raises
     ------
     ConfigError
-        If `output` holds another or an unfinished experiment, or the device
+        If `output` holds another or an unfinished experiment, another process trains there, or the device
         cannot compile.
+    CheckpointError
+        If ``checkpoint.pt`` is damaged.
     DataError
         If the loss is not finite; the message names the clips of the batch.
     KtubeError
         If another process of this training has ended.
+    WriteError
+        If the disk is full; the last checkpoint is unharmed.
 
     Notes
     -----
-    Ctrl-C finishes the step, saves, and stops with KeyboardInterrupt.
+    A checkpoint is written before every evaluation, and what is measured is in the next one, or is measured
+    again: a job killed at any moment and resumed leaves the same files as one that was not. Ctrl-C finishes the
+    step, saves, and stops with KeyboardInterrupt; an evaluation it stops at once.
     """
     check_start(config, output, resume=resume)
-    loop = _Loop(task, config, Path(output), resume=resume, progress=progress, on_best=on_best)
-    with (
-        told_of_lost_processes(loop.accelerator.num_processes, Path(output)),
-        tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"),
-    ):
+    loop = _Loop(task, config, Path(output), progress=progress, on_best=on_best)
+    alone = only_one(output, "a training") if loop.accelerator.is_main_process else nullcontext()
+    lost = told_of_lost_processes(loop.accelerator.num_processes, Path(output))
+    with lost, alone, tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
+        loop.start(resume=resume)
         return loop.run()
 
 
@@ -130,7 +147,15 @@ def check_start(config: LoopConfig, output: str | Path, *, resume: bool) -> None
 class _Loop:
     """The state of one call of `fit`."""
 
-    def __init__(self, task, config, output, *, resume, progress, on_best):
+    def __init__(
+        self,
+        task: Task,
+        config: LoopConfig,
+        output: Path,
+        *,
+        progress: bool,
+        on_best: Callable[[tuple[str, ...], nn.Module], None] | None,
+    ) -> None:
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
 
@@ -168,52 +193,75 @@ class _Loop:
         if self.shares is None:
             self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         # Beside the model, not in its place: what is saved, evaluated and given back stays the plain one.
-        self.forward = torch.compile(self.model) if config.compile else self.model
-        self.average = None
+        self.forward: Any = torch.compile(self.model) if config.compile else self.model
+        self.average: AveragedModel | None = None
         if config.weight_average is not None:
-            from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+            from torch.optim import swa_utils
 
-            average = get_ema_multi_avg_fn(config.weight_average)
-            self.average = AveragedModel(self._bare(), multi_avg_fn=average, use_buffers=True)
-        self.step, self.best_values = 0, {}
+            average = swa_utils.get_ema_multi_avg_fn(config.weight_average)
+            self.average = swa_utils.AveragedModel(self._bare(), multi_avg_fn=average, use_buffers=True)
+        self.step, self.best_values = 0, dict[str, float]()
+        # What was measured last, and after which step.
+        self.evaluation, self.evaluated = dict[str, float](), 0
+        self.saved = 0
+        self.log_lines: list[str] = []
+
+    def start(self, *, resume: bool) -> None:
+        """Take up what was saved, and write down what is trained."""
         if resume:
             self._load()
-        self.log_lines = kept_log(output / "log.jsonl", self.step)
+        self.log_lines = kept_log(self.output / "log.jsonl", self.step, self.evaluated)
+        if self.accelerator.is_main_process:
+            self._start_output()
 
-    def run(self):
+    def run(self) -> dict[str, float]:
+        """Train from the step that was reached to the last."""
         from tqdm import tqdm
 
-        accelerator, config = self.accelerator, self.config
-        if accelerator.is_main_process:
-            self._start_output()
         bar = tqdm(
-            total=config.steps,
+            total=self.config.steps,
             initial=self.step,
             desc=self.output.name,
             unit="step",
-            disable=not (self.progress and accelerator.is_main_process) or None,
+            disable=not (self.progress and self.accelerator.is_main_process) or None,
         )
-        began, evaluation = time.perf_counter(), {}
-        with bar, _Interrupt() as interrupt:
-            while self.step < config.steps:
-                values = self._train_step()
-                self.step += 1
-                bar.update()
-                if self.step % config.log_every == 0 or self.step == config.steps:
-                    values = self._over_processes(values)
-                    bar.set_postfix({"loss": f"{values['loss']:.4g}"})
-                    self._log(values)
-                if self.step % config.evaluate_every == 0 or self.step == config.steps:
-                    evaluation = self._evaluate()
-                if self.step % config.save_every == 0 or self.step == config.steps or interrupt.asked:
-                    self._save()
-                if interrupt.asked:
-                    raise KeyboardInterrupt(f"Stopped and saved at step {self.step}; go on with resume=True.")
-        return self._finish(evaluation, time.perf_counter() - began)
+        began = time.perf_counter()
+        with bar, Interrupt() as interrupt:
+            try:
+                if self.step and self._due(self.config.evaluate_every) and self.evaluated < self.step:
+                    with interrupt.at_once():
+                        self._evaluate()  # killed between the checkpoint and this
+                while self.step < self.config.steps:
+                    self._advance(bar, interrupt)
+                self._save()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f"Stopped and saved at step {self.saved}; go on with resume=True.") from None
+        return self._finish(time.perf_counter() - began)
+
+    def _due(self, every: int) -> bool:
+        return self.step % every == 0 or self.step == self.config.steps
+
+    def _advance(self, bar: Any, interrupt: Interrupt) -> None:
+        """Take a step, and do what is due after it."""
+        values = self._train_step()
+        self.step += 1
+        bar.update()
+        if self._due(self.config.log_every):
+            values = self._over_processes(values)
+            bar.set_postfix({"loss": f"{values['loss']:.4g}"})
+            self._log(values)
+        evaluate = self._due(self.config.evaluate_every)
+        if evaluate or self._due(self.config.save_every) or interrupt.asked:
+            self._save()
+        if interrupt.asked:
+            raise KeyboardInterrupt
+        if evaluate:
+            with interrupt.at_once():
+                self._evaluate()
 
     # -- one step ------------------------------------------------------------
 
-    def _train_step(self):
+    def _train_step(self) -> dict[str, float]:
         config, accelerator = self.config, self.accelerator
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(config, self.step)
@@ -228,7 +276,7 @@ class _Loop:
             last = piece == config.accumulation - 1
             # The gradients of all processes are summed once, with the last piece.
             if self.shares is not None:
-                self.model.set_requires_gradient_sync(last)
+                self.shares.sum_gradients(last)
             alone = nullcontext() if last or self.shares is not None else accelerator.no_sync(self.model)
             with alone, accelerator.autocast():
                 values = self.task.loss(self.forward, batch)
@@ -243,38 +291,36 @@ class _Loop:
                     fix="Look at those clips, or lower the learning rate; the last checkpoint is unharmed.",
                 )
         if config.clip_norm is not None:
-            totals["gradient_norm"] = self._clip(config.clip_norm)
+            if self.shares is not None:
+                totals["gradient_norm"] = self.shares.clip(config.clip_norm)
+            else:
+                norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+                totals["gradient_norm"] = float(norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self._bare())
         return totals
 
-    def _clip(self, most):
-        parameters = self.model.parameters()
-        if self.shares is None:
-            return float(self.accelerator.clip_grad_norm_(parameters, most))
-        return float(nn.utils.clip_grad_norm_(parameters, most).full_tensor())
-
     # -- measuring and keeping -------------------------------------------------
 
-    def _bare(self):
+    def _bare(self) -> Any:
         return self.accelerator.unwrap_model(self.model)
 
-    def _kept_model(self):
+    def _kept_model(self) -> Any:
         """Give the model that is measured and kept; all processes call this, as each may hold a share of it."""
         if self.shares is not None:
             return self.shares.whole().to(self.accelerator.device)
         return self.average.module if self.average is not None else self._bare()
 
-    def _over_processes(self, values):
+    def _over_processes(self, values: dict[str, float]) -> dict[str, float]:
         """Average what each process measured on its part of the batch."""
         if self.accelerator.num_processes == 1:
             return values
         numbers = torch.tensor(list(values.values()), device=self.accelerator.device)
         return dict(zip(values, self.accelerator.reduce(numbers, "mean").tolist(), strict=True))
 
-    def _log(self, values):
+    def _log(self, values: dict[str, float]) -> None:
         values = {**values, "learning_rate": learning_rate(self.config, self.step - 1)}
         if self.config.tracker is not None:
             self.accelerator.log(values, step=self.step)
@@ -283,7 +329,7 @@ class _Loop:
             self.log_lines.append(json.dumps({"step": self.step, **values}))
             write_text(self.output / "log.jsonl", "\n".join(self.log_lines) + "\n")
 
-    def _evaluate(self):
+    def _evaluate(self) -> None:
         values: dict[str, float] = {}
         model = self._kept_model()
         if self.accelerator.is_main_process:
@@ -295,9 +341,9 @@ class _Loop:
         self.accelerator.wait_for_everyone()
         if values:
             self._log({f"val/{name}": value for name, value in values.items()})
-        return values
+        self.evaluation, self.evaluated = values, self.step
 
-    def _keep_best(self, values, model):
+    def _keep_best(self, values: dict[str, float], model: Any) -> None:
         better = []
         for name, direction in self.task.best.items():
             value, best = values.get(name), self.best_values.get(name)
@@ -326,17 +372,19 @@ class _Loop:
                 "optimizer": optimizer,
                 "average": None if self.average is None else self.average.state_dict(),
                 "best": self.best_values,
+                "evaluation": self.evaluation,
+                "evaluated": self.evaluated,
             }
-            with atomic_path(self.output / "checkpoint.pt") as temporary:
-                torch.save(state, temporary)
+            save_checked(self.output / "checkpoint.pt", state)
+        self.saved = self.step
         self.accelerator.wait_for_everyone()
 
     def _load(self) -> None:
         path = self.output / "checkpoint.pt"
         if not path.exists():
             return  # stopped before the first checkpoint: start again, which gives the same result
+        state = load_checked(path)
         try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
             if self.shares is None:
                 self._bare().load_state_dict(state["model"])
                 self.optimizer.load_state_dict(state["optimizer"])
@@ -345,48 +393,34 @@ class _Loop:
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.step, self.best_values = state["step"], state["best"]
-        except (KeyError, RuntimeError, EOFError, ValueError) as error:
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise CheckpointError("This checkpoint does not fit.", where=path, found=error) from error
+        self.saved = self.step
+        # One of before these were kept is measured again where that is due.
+        self.evaluation, self.evaluated = state.get("evaluation", {}), state.get("evaluated", 0)
 
     def _start_output(self) -> None:
         write_json(self.output / "config.json", plain(self.config))
         if self.config.tracker is not None:
             self.accelerator.init_trackers("tensorboard" if self.config.tracker == "tensorboard" else self.output.name)
 
-    def _finish(self, evaluation, seconds):
-        summary = {**evaluation, **{f"best_{k}": v for k, v in self.best_values.items()}, "seconds": round(seconds, 1)}
+    def _finish(self, seconds: float) -> dict[str, float]:
+        counts = {f"data/{name}": count for name, count in getattr(self.task, "counts", {}).items()}
+        summary = {**self.evaluation, **{f"best_{k}": v for k, v in self.best_values.items()}, **counts}
         model = self._kept_model()
         if self.shares is not None:
-            self.task.model = model  # whole again, for whoever asked for the training
+            setattr(self.task, "model", model)  # noqa: B010 (read only for others): whole again, for who asked
         if self.accelerator.is_main_process:
             with atomic_folder(self.output / "last") as folder:
                 model.save_pretrained(folder)
+            # No seconds: however often it was stopped, a training leaves the same summary.
             write_json(self.output / "summary.json", summary)
+            _LOGGER.info("done in %.1f s", seconds)
         if self.config.tracker is not None:
             self.accelerator.end_training()
         self.accelerator.wait_for_everyone()
-        return summary
+        return {**summary, "seconds": round(seconds, 1)}
 
 
-class _Interrupt:
-    """While inside, the first Ctrl-C only asks; the second one stops at once."""
-
-    asked = False
-
-    def __enter__(self):
-        self.main = threading.current_thread() is threading.main_thread()
-        if self.main:
-            self.before = signal.signal(signal.SIGINT, self._ask)
-        return self
-
-    def _ask(self, *_):
-        self.asked = True
-        signal.signal(signal.SIGINT, self.before)
-
-    def __exit__(self, *_):
-        if self.main:
-            signal.signal(signal.SIGINT, self.before)
-
-
-def _to_device(batch, device):
+def _to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
     return {k: v.to(device, non_blocking=True) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}

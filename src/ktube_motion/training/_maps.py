@@ -1,7 +1,7 @@
 """Clips of shards, where they lie in memory that the system maps from the files."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import torch
 
 from ..errors import CorpusError, DataError
 from ..io import Corpus
+from ..io._shard_corpus import ClipNames
 
 if TYPE_CHECKING:
     from ..io._shard_corpus import ShardCorpus
@@ -16,24 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["map_shards", "mapped_tensor", "rows_of"]
 
 
-class _Names(Sequence[str]):
-    """Names of clips, looked up in the shards when asked for."""
-
-    def __init__(self, corpus: "ShardCorpus", rows: np.ndarray) -> None:
-        self.corpus, self.rows = corpus, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self.corpus.name_of(row) for row in self.rows[place]]
-        return self.corpus.name_of(self.rows[place])
-
-
 def rows_of(corpus: "ShardCorpus", names: Iterable[str]) -> np.ndarray:
     """Give the rows of a split, or of named clips; `CorpusError` where there is no such clip."""
-    return corpus.rows(names) if isinstance(names, str) else corpus.find_rows(list(names))
+    if isinstance(names, str):
+        return corpus.rows(names)
+    return names.rows if isinstance(names, ClipNames) else corpus.find_rows(list(names))
 
 
 def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
@@ -63,7 +51,7 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
         "starts": first,
         "lengths": torch.from_numpy(lengths),
         "ends": first + torch.from_numpy(lengths * size),
-        "names": _Names(shards, rows),
+        "names": ClipNames(shards, rows),
         "pitch": size,
         "reaches": torch.from_numpy(reaches[rows]),
         "safe": begins[longest] - base,
@@ -72,7 +60,7 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _places(corpus, base):
+def _places(corpus: "ShardCorpus", base: int) -> tuple[np.ndarray, np.ndarray]:
     """Give for every row the number that its clip begins with, and the one behind its batch, counted from `base`."""
     starts, reaches = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for batch in corpus.batches:
@@ -82,7 +70,7 @@ def _places(corpus, base):
     return np.concatenate(starts), np.concatenate(reaches)
 
 
-def _check_finite(corpus, rows):
+def _check_finite(corpus: "ShardCorpus", rows: np.ndarray) -> None:
     """Raise `DataError` if a clip has NaN or infinity, which the shards tell without their vectors."""
     found = [batch.columns.column("finite").to_numpy(zero_copy_only=False) for batch in corpus.batches]
     bad = rows[~np.concatenate(found)[rows]]

@@ -48,6 +48,12 @@ class LoopConfig:
         Steps between lines in the log, evaluations, checkpoints.
     tracker : str or None
         Any tracker Accelerate knows.
+
+    Examples
+    --------
+    >>> config = LoopConfig(steps=1000, batch_size=32, warmup=50, milestones=(800,), decay=0.2)
+    >>> round(learning_rate(config, 900) / learning_rate(config, 700), 6)
+    0.2
     """
 
     steps: int = 100_000

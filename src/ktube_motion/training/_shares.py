@@ -4,12 +4,15 @@ import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
 from ..errors import KtubeError
+
+if TYPE_CHECKING:
+    from torch.distributed.checkpoint.state_dict import StateDictOptions
 
 __all__ = ["Shares", "told_of_lost_processes"]
 
@@ -45,11 +48,23 @@ class Shares:
         from torch.distributed.checkpoint.state_dict import get_model_state_dict, get_optimizer_state_dict
 
         options = _whole()
-        named = get_optimizer_state_dict(self.model, optimizer, options=options)
+        named: dict[str, Any] = dict(get_optimizer_state_dict(self.model, optimizer, options=options))
         places = {name: place for place, (name, _) in enumerate(self.model.named_parameters())}
         groups = [{**group, "params": [places[name] for name in group["params"]]} for group in named["param_groups"]]
         state = {places[name]: value for name, value in named["state"].items()}
         return get_model_state_dict(self.model, options=options), {"state": state, "param_groups": groups}
+
+    def sum_gradients(self, wanted: bool) -> None:
+        """Say whether the next backward pass sums the gradients of all processes."""
+        self._sharded().set_requires_gradient_sync(wanted)
+
+    def clip(self, most: float) -> float:
+        """Clip the gradients, and give the norm that all of them together had; all processes call this."""
+        norm: Any = nn.utils.clip_grad_norm_(self.model.parameters(), most)
+        return float(norm.full_tensor())
+
+    def _sharded(self) -> Any:
+        return self.model  # what `fully_shard` has given more methods
 
     def load(self, optimizer: torch.optim.Optimizer, model: dict[str, Any], state: dict[str, Any]) -> None:
         """Take the states of a plain model and its optimizer; all processes call this."""
@@ -57,7 +72,7 @@ class Shares:
 
         names = [name for name, _ in self.model.named_parameters()]
         groups = [{**group, "params": [names[place] for place in group["params"]]} for group in state["param_groups"]]
-        named = {"state": {names[place]: value for place, value in state["state"].items()}, "param_groups": groups}
+        named: Any = {"state": {names[place]: value for place, value in state["state"].items()}, "param_groups": groups}
         set_model_state_dict(self.model, model, options=_whole())
         set_optimizer_state_dict(self.model, optimizer, named, options=_whole())
 
@@ -69,7 +84,7 @@ class Shares:
         return self.plain
 
 
-def _whole():
+def _whole() -> "StateDictOptions":
     from torch.distributed.checkpoint.state_dict import StateDictOptions
 
     return StateDictOptions(full_state_dict=True)

@@ -1,5 +1,6 @@
 """The training task of a transformer that hears words in time."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,10 @@ import torch
 
 from ..gpt import MotionTransformer, transformer_loss
 from ..io import Corpus
+from ..io._corpus_faults import clips_for_training
 from ..text import TextEncoder, WordEncoder
 from ..vq import MotionTokenizer
+from ._datasets import count_clips
 from ._speech import SpeechSet
 from ._utterances import KnownTexts, tokenize_corpus
 
@@ -18,7 +21,7 @@ __all__ = ["SpeakingTask"]
 class SpeakingTask:
     """Windows of talks, from any token on: what came before and what comes next is heard, whatever its sentence."""
 
-    best = {"loss": "min"}  # noqa: RUF012
+    best: Mapping[str, str] = {"loss": "min"}
 
     def __init__(
         self,
@@ -32,8 +35,9 @@ class SpeakingTask:
     ) -> None:
         self.config = config
         self.model: MotionTransformer = MotionTransformer(config.transformer)
-        names = {split: corpus.names(split) for split in ("train", "val")}
-        every = list(dict.fromkeys(names["train"] + names["val"]))
+        names = clips_for_training(corpus, spoken=True, stats=False)
+        self.counts: dict[str, int] = count_clips(corpus, names)
+        every = list(dict.fromkeys([*names["train"], *names["val"]]))
         tokens = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
         rate = corpus.fps / tokenizer.frames_per_token
         self.sets: dict[str, SpeechSet] = {
@@ -50,10 +54,12 @@ class SpeakingTask:
         windows, rng = self.sets["train"].draw(config.batch_size, seed=config.seed, step=step)
         # Each window has its own numbers, so that a part of a batch is the same on any number of processes.
         seeds = rng.integers(2**62, size=config.batch_size)[part]
-        options = {"estimated": config.estimated_words, "jitter": config.word_jitter}
+        options = {
+            "estimated": config.estimated_words, "jitter": config.word_jitter, "exchanged": config.exchanged_words
+        }  # fmt: skip
         return self._with_text(self.sets["train"].batch(windows[part], seeds, **options), windows[part])
 
-    def _with_text(self, batch, windows):
+    def _with_text(self, batch: dict[str, Any], windows: Sequence[tuple[str, int]]) -> dict[str, Any]:
         texts = batch.pop("texts")
         vectors = torch.zeros(len(texts), *self.config.transformer.text_shape)
         some = [row for row, text in enumerate(texts) if text is not None]

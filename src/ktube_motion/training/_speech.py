@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -9,13 +10,19 @@ import numpy as np
 import torch
 
 from ..errors import CorpusError
+from ..features import features_to_joints
 from ..io import Corpus
+from ..metrics.functional import gesture_strokes
 from ..text import WordEncoder, estimate_words, timed_words, word_track
 from ..text._utterances import spoken_versions
 from ..types import Utterance, Word
 from ._datasets import step_rng
 
 __all__ = ["SpeechSet"]
+
+_BEFORE, _AFTER, _LONGEST = 0.25, 0.3, 0.6  # seconds: where the stroke of a word's gesture may lie, from start to end
+_NOD = 0.03  # metres
+_FORMS = 0.3  # of the words are read in their dictionary form, where others are exchanged
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class _Reading:
     given: tuple[Word, ...]
     estimated: tuple[Word, ...]
     vectors: torch.Tensor
+    plain: np.ndarray  # which words have no stroke near them
 
 
 class SpeechSet:
@@ -58,12 +66,15 @@ class SpeechSet:
         self.config: Any
         self.rate: float
         self.config, self.rate = config, tokens_per_second
+        self._vary: Any = getattr(encoder, "vary", None)
         self.tokens: dict[str, torch.Tensor]
         self.readings: dict[Any, Any]
         self.tokens, self.readings = {}, {}
         for name, row in tokens.items():
+            strokes = _strokes(corpus, name)
             found = [
-                self._reading(spoken, encoder) for spoken in spoken_versions(corpus.texts(name), len(row) / self.rate)
+                self._reading(spoken, encoder, strokes)
+                for spoken in spoken_versions(corpus.texts(name), len(row) / self.rate)
             ]
             found = [reading for reading in found if reading.given]
             if found and len(row):
@@ -72,6 +83,8 @@ class SpeechSet:
             raise CorpusError("No clip has words.", where=corpus.root, expected="clips with texts", found=len(tokens))
         self.names: list[str] = list(self.tokens)
         self._ends = np.cumsum([len(row) for row in self.tokens.values()])
+        every = [reading for found in self.readings.values() for reading in found]
+        self._plain: torch.Tensor = torch.cat([reading.vectors[reading.plain] for reading in every])
 
     def every_text(self) -> list[str]:
         """Give each different sentence once."""
@@ -92,7 +105,13 @@ class SpeechSet:
         return [(name, start) for name, row in self.tokens.items() for start in range(0, len(row), step)]
 
     def batch(
-        self, windows: Sequence[tuple[str, int]], seeds: Any = None, *, estimated: float = 0.0, jitter: float = 0.0
+        self,
+        windows: Sequence[tuple[str, int]],
+        seeds: Any = None,
+        *,
+        estimated: float = 0.0,
+        jitter: float = 0.0,
+        exchanged: float = 0.0,
     ) -> dict[str, Any]:
         """Give tokens, lengths, words and sentences of windows.
 
@@ -106,6 +125,9 @@ class SpeechSet:
             Share of windows that read estimated times, as if none were given.
         jitter : float
             Deviation in seconds that is added to the times of words.
+        exchanged : float in [0, 1]
+            Share of the words without a stroke near them that are exchanged for others of the corpus that have
+            none; such windows have no sentence.
 
         Returns
         -------
@@ -121,18 +143,33 @@ class SpeechSet:
             readings, rng = self.readings[name], None if seeds is None else np.random.default_rng(seeds[place])
             reading = readings[0 if rng is None else rng.integers(len(readings))]
             spoken = reading.given if rng is None or rng.random() >= estimated else reading.estimated
-            words.append(self._track(name, start, int(lengths.max()), _jittered(spoken, rng, jitter), reading.vectors))
-            texts.append(self._sentence(reading, start, min(most, len(self.tokens[name]) - start)))
+            other = None if rng is None or not exchanged or not len(self._plain) else rng
+            vectors = reading.vectors if other is None else self._exchanged(reading, exchanged, other)
+            words.append(self._track(name, start, int(lengths.max()), _jittered(spoken, rng, jitter), vectors))
+            texts.append(
+                None
+                if other and rng is not None
+                else self._sentence(reading, start, min(most, len(self.tokens[name]) - start))
+            )
         tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return {"tokens": tokens, "lengths": lengths, "words": torch.stack(words), "texts": texts}
 
-    def _reading(self, spoken, encoder):
+    def _exchanged(self, reading: _Reading, share: float, rng: np.random.Generator) -> torch.Tensor:
+        """Give the vectors of other sentences around the same gestures: a gesture is its word's, not its sentence's."""
+        places = np.flatnonzero(reading.plain & (rng.random(len(reading.plain)) < share))
+        vectors = reading.vectors.clone() if self._vary is None else self._vary(reading.vectors, _FORMS, rng)
+        vectors[places] = self._plain[rng.integers(len(self._plain), size=len(places))]
+        return vectors
+
+    def _reading(self, spoken: Sequence[Utterance], encoder: WordEncoder, strokes: np.ndarray) -> _Reading:
         given = [timed_words(utterance) for utterance in spoken]
         estimated = [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
         vectors = [encoder.encode_words([word.text for word in words]) for words in given]
-        return _Reading(tuple(spoken), *(tuple(chain(*words)) for words in (given, estimated)), torch.cat(vectors))
+        told = tuple(chain(*given))
+        plain = np.array([not _near(word, strokes) for word in told], bool)
+        return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain)
 
-    def _track(self, name, start, count, words, vectors):
+    def _track(self, name: str, start: int, count: int, words: Sequence[Word], vectors: torch.Tensor) -> torch.Tensor:
         """Give the rows that a window hears; beyond the ends of the clip nothing is known."""
         first = start - self.config.word_past
         total = self.config.hears + count
@@ -147,7 +184,7 @@ class SpeechSet:
         track[(place < 0) | (place >= len(self.tokens[name]))] = 0
         return track
 
-    def _sentence(self, reading, start, count):
+    def _sentence(self, reading: _Reading, start: int, count: int) -> str | None:
         """Give the sentence that fills three quarters of a window, if there is one."""
         for utterance in reading.utterances:
             shared = min(utterance.end * self.rate, start + count) - max(utterance.start * self.rate, start)
@@ -156,7 +193,21 @@ class SpeechSet:
         return None
 
 
-def _jittered(words, rng, jitter):
+def _strokes(corpus: Corpus, name: str) -> np.ndarray:
+    """Give when hands or head of a clip make a stroke, in seconds."""
+    joints = features_to_joints(np.asarray(corpus.features(name)), skeleton=corpus.skeleton)
+    if len(joints) < 4:
+        return np.zeros(0)
+    find = partial(gesture_strokes, joints, fps=corpus.fps, skeleton=corpus.skeleton)
+    return np.concatenate((find(), find(joint="head", least=_NOD)))
+
+
+def _near(word: Word, strokes: np.ndarray) -> bool:
+    last = word.start + min(word.end - word.start, _LONGEST) + _AFTER
+    return bool(((strokes >= word.start - _BEFORE) & (strokes <= last)).any())
+
+
+def _jittered(words: Sequence[Word], rng: np.random.Generator | None, jitter: float) -> Sequence[Word]:
     """Shift each word a little, its start and end alike."""
     if rng is None or not jitter:
         return words

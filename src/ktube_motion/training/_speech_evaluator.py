@@ -1,5 +1,6 @@
 """Training the evaluator that tells whether a motion is in time with what is said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..evaluators import SpeechEvaluator, SpeechEvaluatorConfig, timed_contrasti
 from ..io import Corpus
 from ..text import WordEncoder
 from ..text._utterances import spoken_versions
+from ..types import Utterance
 from ._datasets import ClipTable, step_rng
 from ._loop import LoopConfig, check_start, fit
 
@@ -38,6 +40,11 @@ class SpeechEvaluatorTraining(LoopConfig):
     ------
     ConfigError
         If a value cannot work.
+
+    Examples
+    --------
+    >>> SpeechEvaluatorTraining(steps=400, evaluate_every=100).evaluate_every
+    100
     """
 
     steps: int = 2000
@@ -68,26 +75,32 @@ class SpeechEvaluatorTraining(LoopConfig):
 
 
 class _SpeechEvaluatorTask:
-    best = {"preferred": "max"}  # noqa: RUF012
+    best: Mapping[str, str] = {"preferred": "max"}
 
-    def __init__(self, config, corpus, encoder, folder):
+    def __init__(self, config: SpeechEvaluatorTraining, corpus: Corpus, encoder: WordEncoder, folder: Path) -> None:
         self.config, self.corpus = config, corpus
-        self.model = SpeechEvaluator(config.evaluator, corpus.stats, word_encoder=encoder)
+        self.model: SpeechEvaluator = SpeechEvaluator(config.evaluator, corpus.stats, word_encoder=encoder)
         rate, self.per_step = config.evaluator.steps_per_second, config.evaluator.frames_per_step
-        self.size = round(config.window * rate)
+        self.size: int = round(config.window * rate)
         steps = range(max(round(config.min_shift * rate), 1), round(config.max_shift * rate) + 1)
-        self.shifts = [sign * step for step in steps for sign in (-1, 1)]
-        self.spoken = {split: _spoken(corpus, split) for split in ("train", "val")}
-        self.names = list(self.spoken["train"])
+        self.shifts: list[int] = [sign * step for step in steps for sign in (-1, 1)]
+        self.spoken: dict[str, dict[str, list[Utterance]]] = {
+            split: _spoken(corpus, split) for split in ("train", "val")
+        }
+        self.names: list[str] = list(self.spoken["train"])
         # What a mirrored talk says is said by its twin at the same moment.
-        self.talks = [name[1:] if name.startswith("M") and name[1:] in self.names else name for name in self.names]
-        self.read = [self.model.read(said) for said in self.spoken["train"].values()]
-        self.times = [np.array([(word.start, word.end) for word in words]) * rate for words, _ in self.read]
-        self.table = ClipTable.for_training(corpus, self.names, file=folder / "clips_train.npy")
-        self.steps = self.table.lengths.numpy() // self.per_step
-        self.places = np.cumsum(np.maximum(self.steps - self.size, 0) + 1)
+        self.talks: list[str] = [
+            name[1:] if name.startswith("M") and name[1:] in self.names else name for name in self.names
+        ]
+        self.read: list[Any] = [self.model.read(said) for said in self.spoken["train"].values()]
+        self.times: list[np.ndarray] = [
+            np.array([(word.start, word.end) for word in words]) * rate for words, _ in self.read
+        ]
+        self.table: ClipTable = ClipTable.for_training(corpus, self.names, file=folder / "clips_train.npy")
+        self.steps: np.ndarray = self.table.lengths.numpy() // self.per_step
+        self.places: np.ndarray = np.cumsum(np.maximum(self.steps - self.size, 0) + 1)
 
-    def batch(self, step, part):
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
         config = self.config
         draws = step_rng(config.seed, step, stream=2).integers(self.places[-1], size=config.batch_size)[part]
         clips = np.searchsorted(self.places, draws, side="right")
@@ -103,36 +116,36 @@ class _SpeechEvaluatorTask:
             "names": [self.talks[clip] for clip in clips],
         }
 
-    def _track(self, clip, start):
+    def _track(self, clip: int, start: int) -> torch.Tensor:
         """Give what is said in a window; words that lie farther away are not told of in its rows."""
         (words, vectors), (begins, ends) = self.read[clip], self.times[clip].T
         near = np.flatnonzero((ends > start - 2 * self.size) & (begins < start + self.size))
         return self.model.track([words[k] for k in near], vectors[near], self.size, start=int(start))
 
-    def loss(self, model, batch):
+    def loss(self, model: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         found = model(batch["features"], batch["tracks"])
         loss = timed_contrastive_loss(
             found.motion.float(), found.words.float(), batch["mask"], shifts=self.shifts, clips=batch["names"]
         )
         return {"loss": loss}
 
-    def evaluate(self, model):
+    def evaluate(self, model: Any) -> dict[str, float]:
         spoken = self.spoken["val"]
         motions = [self.corpus.features(name) for name in spoken]
         return _preferred(speech_preferences(model, motions, list(spoken.values())))
 
 
-def _preferred(found):
+def _preferred(found: Mapping[str, Any]) -> dict[str, float]:
     """Average the preferences over clips; ``preferred`` is the mean of them all."""
     means = {name: float(np.mean(values)) for name, values in found.items() if len(values)}
     return {**means, "preferred": float(np.mean(list(means.values())))}
 
 
-def _spoken(corpus, split):
+def _spoken(corpus: Corpus, split: str) -> dict[str, list[Utterance]]:
     """Give what is said in each clip of a split in which something is said, and which is long enough."""
     least = SpeechConfig(split=split).least_seconds if split == "val" else _LEAST
     found = {}
-    for name in corpus.names(split):
+    for name in corpus.usable(split, spoken=True):
         seconds = len(corpus.features(name)) / corpus.fps
         versions = spoken_versions(corpus.texts(name), seconds)
         if versions and seconds >= least:

@@ -1,7 +1,7 @@
 """Training a motion tokenizer."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,17 @@ import torch
 
 from ..errors import ConfigError, CorpusError
 from ..evaluation import EvaluationConfig
-from ..evaluation._samples import collect_samples
+from ..evaluation._samples import Samples, collect_samples
 from ..evaluators import Evaluator
 from ..features import features_to_joints
 from ..io import Corpus
+from ..io._corpus_faults import clips_for_training
 from ..metrics import FewSamplesWarning, diversity, frechet_distance, matching_score, mpjpe, r_precision
 from ..models import load_state
 from ..skeletons import Skeleton
 from ..vq import MotionTokenizer, TokenizerConfig, codebook_use, tokenizer_loss
 from ._augmentation import AugmentedSampler, MotionAugmentation
-from ._datasets import ClipTable, WindowSampler
+from ._datasets import ClipTable, WindowSampler, count_clips
 from ._loop import LoopConfig, check_start, fit
 from ._options import VALIDATION
 
@@ -79,32 +80,43 @@ class TokenizerTraining(LoopConfig):
 
 
 class _TokenizerTask:
-    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "mpjpe_mm": "min"}  # noqa: RUF012
+    best: Mapping[str, str] = {
+        "fid": "min",
+        "diversity_gap": "min",
+        "top1": "max",
+        "matching": "min",
+        "mpjpe_mm": "min",
+    }
 
-    def __init__(self, config, corpus, evaluator, file=None):
+    def __init__(
+        self, config: TokenizerTraining, corpus: Corpus, evaluator: Evaluator | None, file: Path | None = None
+    ) -> None:
         self.config = config
-        self.skeleton = Skeleton.named(config.tokenizer.skeleton)
-        self.table = ClipTable.for_training(corpus, "train", file=file, shortest=config.window)
-        self.sampler = WindowSampler(self.table, config.window, config.batch_size, config.seed)
+        self.skeleton: Skeleton = Skeleton.named(config.tokenizer.skeleton)
+        names = clips_for_training(corpus, spoken=False, stats=True)
+        self.counts: dict[str, int] = count_clips(corpus, names)
+        self.table: ClipTable = ClipTable.for_training(corpus, names["train"], file=file, shortest=config.window)
+        self.sampler: Any = WindowSampler(self.table, config.window, config.batch_size, config.seed)
         if config.augmentation is not None:
             self.sampler = AugmentedSampler(self.sampler, config.augmentation, self.skeleton)
-        self.model = MotionTokenizer(config.tokenizer, corpus.stats)
-        self.held_out = _held_out(corpus)
-        self.judge = None if evaluator is None else _Judge(evaluator, collect_samples(corpus, config.evaluation))
+        self.model: MotionTokenizer = MotionTokenizer(config.tokenizer, corpus.stats)
+        self.held_out: list[np.ndarray] = [corpus.features(name) for name in names["val"]]
+        samples = None if evaluator is None else collect_samples(corpus, config.evaluation)
+        self.judge: _Judge | None = None if evaluator is None or samples is None else _Judge(evaluator, samples)
 
-    def batch(self, step, part):
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
         clips, _ = self.sampler.positions(step)
         features, mask = self.sampler.windows(step, part)
         names = [self.table.names[clip] for clip in clips[part].tolist()]
         return {"features": features, "mask": mask, "names": names, "shares": self._shares(step, part)}
 
-    def _shares(self, step, part):
+    def _shares(self, step: int, part: slice) -> Any:
         """Give what a part has of the valid frames and tokens of its batch, 1 being its fair share."""
         frames = self.sampler.frames(step)
         counts = torch.stack((frames, -(-frames // self.config.tokenizer.frames_per_token)))
         return (counts[:, part].sum(1) * (len(frames) / len(frames[part])) / counts.sum(1)).tolist()
 
-    def loss(self, model, batch):
+    def loss(self, model: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         output = model(batch["features"], batch["mask"])
         loss = tokenizer_loss(
             output,
@@ -122,7 +134,7 @@ class _TokenizerTask:
         parts["total"] = parts["total"] + (tokens - frames) * self.config.commitment_weight * loss.commitment
         return {"loss": parts.pop("total"), **parts, "perplexity": output.perplexity}
 
-    def evaluate(self, model):
+    def evaluate(self, model: Any) -> dict[str, float]:
         figures = measure_tokenizer(model, self.held_out)
         return figures if self.judge is None else figures | self.judge(model)
 
@@ -130,22 +142,22 @@ class _TokenizerTask:
 class _Judge:
     """What an evaluator says of a tokenizer: the same held-out motions and texts each time."""
 
-    def __init__(self, evaluator, samples):
+    def __init__(self, evaluator: Evaluator, samples: Samples) -> None:
         self.evaluator, self.samples = evaluator, samples
-        self.real = evaluator.embed_motion(samples.features)
-        self.text = evaluator.embed_text([samples.texts[choices[0]] for choices in samples.choices])
+        self.real: torch.Tensor = evaluator.embed_motion(samples.features)
+        self.text: torch.Tensor = evaluator.embed_text([samples.texts[choices[0]] for choices in samples.choices])
         # Clips of one kind lie side by side in a corpus; a pool of 32 must not be of one kind only.
-        self.order = np.random.default_rng(0).permutation(len(samples))
-        self.spread = diversity(self.real, rng=np.random.default_rng(0))
+        self.order: np.ndarray = np.random.default_rng(0).permutation(len(samples))
+        self.spread: float = float(diversity(self.real, rng=np.random.default_rng(0)))
 
-    def __call__(self, tokenizer):
+    def __call__(self, tokenizer: MotionTokenizer) -> dict[str, float]:
         made = self.evaluator.embed_motion([_rebuild(tokenizer, clip)[0] for clip in self.samples.features])
         top = r_precision(self.text[self.order], made[self.order], batch_size=32)
-        spread = diversity(made, rng=np.random.default_rng(0))
+        spread = float(diversity(made, rng=np.random.default_rng(0)))
         with warnings.catch_warnings():
             # The distances of one training all have the same number of clips, so they can be compared.
             warnings.simplefilter("ignore", FewSamplesWarning)
-            fid = frechet_distance(self.real, made)
+            fid = float(frechet_distance(self.real, made))
         figures = {"fid": fid, "diversity": spread, "diversity_gap": abs(spread - self.spread)}
         return figures | {
             "top1": float(top[0]),
@@ -154,16 +166,7 @@ class _Judge:
         }
 
 
-def _held_out(corpus):
-    names = corpus.names("val") if (corpus.root / "val.txt").exists() else []
-    if not names:
-        raise CorpusError(
-            "The corpus has no validation clips.", where=corpus.root, expected="names in val.txt", found="none"
-        )
-    return [corpus.features(name) for name in names]
-
-
-def _rebuild(tokenizer, clip, refine=0):
+def _rebuild(tokenizer: MotionTokenizer, clip: np.ndarray, refine: int = 0) -> tuple[np.ndarray, torch.Tensor]:
     """Give a clip as the tokenizer gives it back, and its tokens."""
     device = next(tokenizer.parameters()).device
     codes = tokenizer.encode(torch.from_numpy(np.array(clip)).to(device), refine=refine)
@@ -191,6 +194,12 @@ def measure_tokenizer(tokenizer: MotionTokenizer, clips: Iterable[np.ndarray], *
     ------
     CorpusError
         If all clips are too short.
+
+    Examples
+    --------
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
+    >>> sorted(measure_tokenizer(tokenizer, [np.random.default_rng(0).normal(size=(40, 263)).astype(np.float32)]))
+    ['codebook_use', 'mpjpe_mm', 'root_mpjpe_mm']
     """
     skeleton = Skeleton.named(tokenizer.config.skeleton)
     clips = [clip for clip in clips if len(clip) >= tokenizer.frames_per_token]
@@ -273,9 +282,9 @@ def train_tokenizer(
     return task.model.eval()
 
 
-def _fitted(config, corpus):
+def _fitted(config: TokenizerConfig, corpus: Corpus) -> TokenizerConfig:
     """Give the config the skeleton, feature size and fps of the corpus: they are never the caller's to choose."""
-    from_corpus = {
+    from_corpus: dict[str, Any] = {
         "skeleton": corpus.skeleton.name,
         "feature_size": corpus.skeleton.feature_size,
         "fps": corpus.fps,

@@ -1,5 +1,6 @@
 """Training the transformer that writes motion tokens from text."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from ..evaluation._samples import collect_samples
 from ..evaluators import Evaluator
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..io import Corpus
+from ..io._corpus_faults import clips_for_training
 from ..io._hub import is_sharded
 from ..models import load_state
 from ..text import NUM_TIMES, TextAugmentation, TextEncoder, WordEncoder, vectors_per_text
 from ..vq import MotionTokenizer
-from ._datasets import indices_of_step, step_rng
+from ._datasets import count_clips, indices_of_step, step_rng
 from ._loop import LoopConfig, check_start, fit
 from ._options import VALIDATION
 from ._speaking import SpeakingTask
@@ -54,12 +56,20 @@ class TransformerTraining(LoopConfig):
         Share of windows in which the times of words are estimated from their utterance's, as if none were given.
     word_jitter : float
         Deviation in seconds added to the times of words.
+    exchanged_words : float
+        Share of the words on which no stroke falls that are exchanged for others of that kind in the corpus: so a
+        gesture is learned with its word, and not with the sentences in which a small corpus has it.
     text_variants : int
         Paraphrases that an augmentation makes of each text.
     augmentation : str
         Its identity, filled in by `train_transformer`.
     evaluation : EvaluationConfig
         What the evaluator measures.
+
+    Examples
+    --------
+    >>> TransformerTraining(steps=1500, text_dropout=0.1, transformer=TransformerConfig(width=192)).transformer.width
+    192
     """
 
     batch_size: int = 128
@@ -73,36 +83,57 @@ class TransformerTraining(LoopConfig):
     word_dropout: float = 0.1
     estimated_words: float = 0.25
     word_jitter: float = 0.03
+    exchanged_words: float = 0.0
     text_variants: int = 32
     augmentation: str = ""
     evaluation: EvaluationConfig = VALIDATION
 
 
 class _TransformerTask:
-    best = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "loss": "min"}  # noqa: RUF012
+    best: Mapping[str, str] = {"fid": "min", "diversity_gap": "min", "top1": "max", "matching": "min", "loss": "min"}
 
-    def __init__(self, config, corpus, tokenizer, encoder, augmentation, evaluator, cache, progress):
+    def __init__(
+        self,
+        config: TransformerTraining,
+        corpus: Corpus,
+        tokenizer: MotionTokenizer,
+        encoder: TextEncoder,
+        augmentation: TextAugmentation | None,
+        evaluator: Evaluator | None,
+        cache: str | Path | None,
+        progress: bool,
+    ) -> None:
         self.config, self.corpus, self.tokenizer, self.encoder = config, corpus, tokenizer, encoder
         self.evaluator = evaluator
+        names = clips_for_training(corpus, spoken=True, stats=False)
         if evaluator is not None:  # before the first step, rather than at the first evaluation
-            collect_samples(corpus, config.evaluation)
-        self.model = MotionTransformer(config.transformer)
-        names = {split: corpus.names(split) for split in ("train", "val")}
-        every = list(dict.fromkeys(names["train"] + names["val"]))
-        self.tokens = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
+            evaluator.embed_text(collect_samples(corpus, config.evaluation).texts)
+        self.model: MotionTransformer = MotionTransformer(config.transformer)
+        every = list(dict.fromkeys([*names["train"], *names["val"]]))
+        self.tokens: Mapping[str, np.ndarray] = tokenize_corpus(
+            corpus, tokenizer, every, folder=cache, progress=progress
+        )
         rate = corpus.fps / tokenizer.frames_per_token
-        self.sets = {
-            split: UtteranceSet.from_corpus(corpus, {n: len(self.tokens[n]) for n in members}, rate=rate)
+        # No motion longer than the block is cut off: it comes in windows, and ends where it ends.
+        self.sets: dict[str, UtteranceSet] = {
+            split: UtteranceSet.from_corpus(corpus, {n: len(self.tokens[n]) for n in members}, rate=rate).windows(
+                config.transformer.max_tokens
+            )
             for split, members in names.items()
         }
+        self.counts: dict[str, int] = count_clips(corpus, names) | {
+            f"{split}_{name}": count for split, samples in self.sets.items() for name, count in samples.counts.items()
+        }
         said = [text for samples in self.sets.values() for text in samples.every_text()]
-        self.variants = TextVariants(
+        self.variants: TextVariants = TextVariants(
             augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
         )
         folder = cache if is_sharded(corpus.root) else None
-        self.known = KnownTexts(encoder, said + self.variants.every_text(), progress=progress, folder=folder)
+        self.known: KnownTexts = KnownTexts(
+            encoder, said + self.variants.every_text(), progress=progress, folder=folder
+        )
 
-    def batch(self, step, part):
+    def batch(self, step: int, part: slice) -> dict[str, Any]:
         samples = self.sets["train"]
         chosen = indices_of_step(
             len(samples),
@@ -114,35 +145,44 @@ class _TransformerTask:
         rng = step_rng(self.config.seed, step, stream=2)
         texts = self.variants.draw(samples.draw_texts(chosen, rng), rng)
         rows = [self._cut(samples, k, rng) for k in chosen]
-        return self._collate(rows[part], texts[part], [samples.clips[k] for k in chosen[part]])
+        return self._collate(samples, chosen[part], rows[part], texts[part])
 
-    def _cut(self, samples, k, rng):
+    def _cut(self, samples: UtteranceSet, k: int, rng: np.random.Generator) -> Any:
         """Give the tokens of a sample, one time in three without the first or the last, as T2M-GPT does."""
         row = self.tokens[samples.clips[k]][samples.starts[k] : samples.stops[k]]
         dropped, head = rng.integers(3) == 0, rng.integers(2) == 0
         if dropped and len(row) > 1:
             row = row[1:] if head else row[:-1]
-        return row[: self.config.transformer.max_tokens]
+        return row
 
-    def _collate(self, rows, texts, names):
+    def _collate(
+        self, samples: UtteranceSet, chosen: Sequence[int] | np.ndarray, rows: Sequence[Any], texts: Sequence[str]
+    ) -> dict[str, Any]:
         tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.int64)
         for k, row in enumerate(rows):
             tokens[k, : len(row)] = torch.from_numpy(np.asarray(row))
         lengths = torch.tensor([len(row) for row in rows])
-        return {"tokens": tokens, "lengths": lengths, "text": self.known.encode(texts), "names": names}
+        return {
+            "tokens": tokens,
+            "lengths": lengths,
+            "ends": torch.from_numpy(samples.ends[chosen]),
+            "text": self.known.encode(texts),
+            "names": [samples.clips[k] for k in chosen],
+        }
 
-    def loss(self, model, batch):
+    def loss(self, model: Any, batch: dict[str, Any]) -> dict[str, torch.Tensor]:
         result = transformer_loss(
             model,
             batch["tokens"],
             batch["lengths"],
             batch["text"],
+            ends=batch["ends"],
             keep_probability=self.config.keep_probability,
             text_dropout=self.config.text_dropout,
         )
         return {"loss": result.loss, "accuracy": result.accuracy}
 
-    def evaluate(self, model):
+    def evaluate(self, model: Any) -> dict[str, float]:
         figures = self._held_out_loss(model)
         if self.evaluator is not None:
             report = evaluate_generation(
@@ -156,19 +196,19 @@ class _TransformerTask:
             figures["diversity_gap"] = abs(figures["diversity"] - report["real", "diversity"].mean)
         return figures
 
-    def _held_out_loss(self, model):
+    def _held_out_loss(self, model: Any) -> dict[str, float]:
         samples, total = self.sets["val"], {"loss": 0.0, "accuracy": 0.0}
         device = next(model.parameters()).device
         for first in range(0, len(samples), self.config.batch_size):
-            chosen = range(first, min(first + self.config.batch_size, len(samples)))
-            limit = self.config.transformer.max_tokens
-            rows = [self.tokens[samples.clips[k]][samples.starts[k] : samples.stops[k]][:limit] for k in chosen]
-            batch = self._collate(rows, [samples.texts[k][0] for k in chosen], [])
+            chosen = np.arange(first, min(first + self.config.batch_size, len(samples)))
+            rows = [self.tokens[samples.clips[k]][samples.starts[k] : samples.stops[k]] for k in chosen]
+            batch = self._collate(samples, chosen, rows, [samples.texts[k][0] for k in chosen])
             result = transformer_loss(
                 model,
                 batch["tokens"].to(device),
                 batch["lengths"].to(device),
                 batch["text"].to(device),
+                ends=batch["ends"],
                 keep_probability=1.0,
             )
             for name, value in zip(total, result, strict=True):
@@ -193,6 +233,8 @@ def train_transformer(
     **hooks: Any,
 ) -> MotionTransformer:
     """Train a transformer on the train split of a corpus.
+
+    A motion longer than the block comes in windows, of which only the last one ends; ``summary.json`` counts them.
 
     Parameters
     ----------
@@ -230,6 +272,26 @@ def train_transformer(
         If the tokenizer does not fit the corpus or is residual, or `start` does not fit.
     CorpusError, ConfigError, DataError
         Before the first step, if the options or the corpus cannot work.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": ["b"]})
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
+    >>> small = TransformerConfig(width=32, num_layers=1, num_heads=4, block_size=21)
+    >>> config = TransformerTraining(steps=1, batch_size=2, transformer=small, tracker=None)
+    >>> transformer = train_transformer(
+    ...     config, corpus, tempfile.mkdtemp(), tokenizer=tokenizer, text_encoder=EmbeddedTextEncoder(), progress=False
+    ... )
+    >>> transformer.config.num_codes, transformer.config.text_encoder
+    (8, 'usem3')
     """
     if tokenizer.config.quantizer == "residual":
         raise CheckpointError(

@@ -1,8 +1,9 @@
 """Utterances with their stretch of motion: the samples of transformer and evaluator."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -11,9 +12,10 @@ import torch
 from ..errors import CheckpointError, CorpusError
 from ..io import Corpus
 from ..io._arrays import ArrayTable
-from ..io._files import atomic_path
+from ..io._corpus_faults import RIGHT_LINE
+from ..io._files import atomic_path, make_folder
 from ..io._hub import is_sharded
-from ..text import TextAugmentation, TextEncoder, caption_entries, vectors_per_text
+from ..text import CaptionEntry, TextAugmentation, TextEncoder, caption_entries, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
@@ -34,7 +36,9 @@ class UtteranceSet:
     texts : tuple of tuple of str
         What may be said with it; one is drawn each time.
     counts : dict of str to int
-        What was left out, by reason.
+        What was left out, by reason; and what was cut into windows.
+    ends : bool array [shape=(N,)]
+        False where the stretch is a window that what is told goes on behind.
     """
 
     clips: tuple[str, ...]
@@ -42,6 +46,11 @@ class UtteranceSet:
     stops: np.ndarray
     texts: tuple[tuple[str, ...], ...]
     counts: dict[str, int] = field(default_factory=dict)
+    ends: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+
+    def __post_init__(self) -> None:
+        if len(self.ends) != len(self.clips):
+            object.__setattr__(self, "ends", np.ones(len(self.clips), bool))
 
     @classmethod
     def from_corpus(
@@ -64,7 +73,9 @@ class UtteranceSet:
         CorpusError
             If no sample is left.
         """
-        clips, entries, counts = [], [], {"malformed_lines": 0}
+        clips: list[str] = []
+        entries: list[CaptionEntry] = []
+        counts = {"malformed_lines": 0}
         for name, length in lengths.items():
             found, left_out = caption_entries(
                 corpus.texts(name), length, fps=rate, min_frames=shortest, max_frames=None
@@ -75,7 +86,12 @@ class UtteranceSet:
                 counts[reason] = counts.get(reason, 0) + count
             counts["malformed_lines"] += corpus.malformed.get(name, 0)
         if not entries:
-            raise CorpusError("No utterance can be used.", where=corpus.root, expected="clips with texts", found=counts)
+            raise CorpusError(
+                "No utterance can be used.",
+                where=corpus.root,
+                expected=f"clips with texts, a line as {RIGHT_LINE}",
+                found=", ".join(f"{name} {count}" for name, count in counts.items()),
+            )
         return cls(
             tuple(clips),
             np.array([entry.start for entry in entries]),
@@ -86,6 +102,35 @@ class UtteranceSet:
 
     def __len__(self) -> int:
         return len(self.clips)
+
+    def windows(self, most: int) -> "UtteranceSet":
+        """Cut what is longer than `most` into windows that together hold all of it; shorter samples stay as they are.
+
+        The last window of a sample ends where the sample does, and is as long as the others. ``counts`` tells of
+        ``cut_samples`` and their ``windows``.
+
+        Examples
+        --------
+        >>> whole = UtteranceSet(("a",), np.array([10]), np.array([35]), (("손",),))
+        >>> cut = whole.windows(10)
+        >>> list(zip(cut.starts.tolist(), cut.stops.tolist(), cut.ends.tolist()))
+        [(10, 20, False), (20, 30, False), (25, 35, True)]
+        """
+        sizes = self.stops - self.starts
+        numbers = np.maximum(-(-sizes // most), 1)
+        rows = np.repeat(np.arange(len(self)), numbers)
+        places = np.concatenate([np.arange(number) for number in numbers])
+        last = places == numbers[rows] - 1
+        starts = self.starts[rows] + np.where(last, np.maximum(sizes[rows] - most, 0), places * most)
+        counts = {"cut_samples": int((numbers > 1).sum()), "windows": int(numbers[numbers > 1].sum())}
+        return UtteranceSet(
+            tuple(self.clips[row] for row in rows),
+            starts,
+            np.minimum(starts + most, self.stops[rows]),
+            tuple(self.texts[row] for row in rows),
+            self.counts | counts,
+            last,
+        )
 
     def draw_texts(self, samples: np.ndarray, rng: np.random.Generator) -> list[str]:
         """Give one text for each sample, drawn where there are several."""
@@ -108,6 +153,13 @@ def encode_texts(encoder: TextEncoder, texts: Iterable[str], *, progress: bool =
     Returns
     -------
     vectors : dict of str to float32 tensor [shape=(dim,) or (length, dim)]
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> vectors = encode_texts(EmbeddedTextEncoder(), ["네.", "네.", "아니요."], progress=False)
+    >>> sorted(vectors), vectors["네."].shape
+    (['네.', '아니요.'], torch.Size([512]))
     """
     from tqdm import tqdm
 
@@ -173,10 +225,10 @@ class KnownTexts:
             row[: len(vectors)] = vectors
         return rows
 
-    def _read(self, texts, progress):
+    def _read(self, texts: Iterable[str], progress: bool) -> None:
         self.vectors.update(self._encoded(texts, progress))
 
-    def _encoded(self, texts, progress):
+    def _encoded(self, texts: Iterable[str], progress: bool) -> dict[str, torch.Tensor]:
         found = encode_texts(self.encoder, texts, progress=progress)
         # The empty rows of a short text would be most of what is kept.
         return {
@@ -256,6 +308,20 @@ def tokenize_corpus(
     ------
     CheckpointError
         If the tokenizer is of another size than the corpus.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from ktube_motion.types import Utterance
+    >>> corpus = Corpus.create(tempfile.mkdtemp())
+    >>> for name in ("a", "b"):
+    ...     motion = np.random.default_rng(ord(name)).normal(size=(40, 263))
+    ...     corpus.add_clip(name, features=motion, texts=[Utterance(0, 0, "안녕하세요")])
+    >>> corpus.write_splits({"train": ["a"], "val": ["b"]})
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+    >>> {name: len(found) for name, found in tokenize_corpus(corpus, tokenizer, ["a"], progress=False).items()}
+    {'a': 10}
     """
     from tqdm import tqdm
 
@@ -279,14 +345,22 @@ def tokenize_corpus(
     return {name: cached[name] for name in names}
 
 
-def _tokens(corpus, tokenizer, name):
+def _tokens(corpus: Corpus, tokenizer: MotionTokenizer, name: str) -> np.ndarray:
     features = torch.from_numpy(np.array(corpus.features(name))).to(next(tokenizer.parameters()).device)
     # A clip shorter than a token stands still to its end, as the tokenizer fills up all clips.
     still = features[-1:].expand(max(tokenizer.frames_per_token - len(features), 0), -1)
-    return tokenizer.encode(torch.cat((features, still))).cpu().numpy()
+    found: np.ndarray = tokenizer.encode(torch.cat((features, still))).cpu().numpy()
+    return found
 
 
-def _fill(table, names, make, *, progress, unit="clip"):
+def _fill(
+    table: ArrayTable,
+    names: Iterable[str],
+    make: Callable[[Sequence[str]], Mapping[str, Any]],
+    *,
+    progress: bool,
+    unit: str = "clip",
+) -> None:
     """Make what a table of arrays lacks, file by file, so that memory holds no more and a killed job goes on.
 
     Of several processes that want it at the same time one makes it, the others wait.
@@ -294,32 +368,34 @@ def _fill(table, names, make, *, progress, unit="clip"):
     from filelock import FileLock
     from tqdm import tqdm
 
-    table.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(table.folder)
     hidden = None if progress else True
     with FileLock(table.folder / ".lock"):
         table.refresh()
         missing = [name for name in dict.fromkeys(names) if name not in table]
-        bar = tqdm(total=len(missing), desc=table.folder.name, unit=unit, disable=hidden)
-        for first in range(0, len(missing), _FILE):
-            part = missing[first : first + _FILE]
-            table.add({name: np.asarray(array) for name, array in make(part).items()})
-            bar.update(len(part))
-        bar.close()
+        with tqdm(total=len(missing), desc=table.folder.name, unit=unit, disable=hidden) as bar:
+            for first in range(0, len(missing), _FILE):
+                part = missing[first : first + _FILE]
+                table.add({name: np.asarray(array) for name, array in make(part).items()})
+                bar.update(len(part))
 
 
-def _read_tokens(path, fingerprint):
-    """Give the cached tokens, or none where another tokenizer made them."""
-    from safetensors import safe_open
+def _read_tokens(path: Path | None, fingerprint: str) -> dict[str, Any]:
+    """Give the cached tokens, or none where another tokenizer made them, or the file is damaged."""
+    from safetensors import SafetensorError, safe_open
 
     if path is None or not path.exists():
         return {}
-    with safe_open(path, framework="np") as file:
-        if (file.metadata() or {}).get("tokenizer") != fingerprint:
-            return {}
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(path, framework="np") as file:
+            if (file.metadata() or {}).get("tokenizer") != fingerprint:
+                return {}
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError):
+        return {}  # made anew, as it is only a cache
 
 
-def _write_tokens(path, fingerprint, tokens):
+def _write_tokens(path: Path, fingerprint: str, tokens: Mapping[str, np.ndarray]) -> None:
     from safetensors.numpy import save_file
 
     with atomic_path(path) as temporary:

@@ -158,6 +158,13 @@ class Encoder(nn.Module):
     References
     ----------
     .. [1] J. Zhang et al., T2M-GPT, CVPR 2023.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> encoder = Encoder(TokenizerConfig(width=32, code_dim=16))
+    >>> encoder(torch.zeros(2, 40, 263)).shape
+    torch.Size([2, 10, 16])
     """
 
     def __init__(self, config: "TokenizerConfig") -> None:
@@ -211,6 +218,13 @@ class Decoder(nn.Module):
     ----------
     reach : int
         Tokens on each side that a token's frames can depend on.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> decoder = Decoder(TokenizerConfig(width=32, code_dim=16))
+    >>> decoder(torch.zeros(2, 10, 16)).shape
+    torch.Size([2, 40, 263])
     """
 
     def __init__(self, config: "TokenizerConfig") -> None:

@@ -31,6 +31,13 @@ class QuantizerOutput:
         Commitment loss (and what else the quantizer trains by).
     perplexity : scalar tensor
         How many codes the batch uses, weighted by how evenly it does; mean over the codebooks.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import TokenizerConfig, make_quantizer
+    >>> found = make_quantizer(TokenizerConfig(num_codes=8, code_dim=4, width=8))(torch.randn(2, 5, 4))
+    >>> found.quantized.shape, found.tokens.shape, found.loss.shape
+    (torch.Size([2, 5, 4]), torch.Size([2, 5]), torch.Size([]))
     """
 
     quantized: torch.Tensor
@@ -91,6 +98,14 @@ class Quantizer(nn.Module):
         Size of each codebook, and of a vector.
     num_quantizers : int
         Codebooks: tokens of more than one are ``(..., Q)``.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import TokenizerConfig, make_quantizer
+    >>> quantizer = make_quantizer(TokenizerConfig(num_codes=8, code_dim=4, width=8)).eval()
+    >>> tokens = quantizer.encode(torch.randn(2, 5, 4))
+    >>> tokens.shape, quantizer.decode(tokens).shape
+    (torch.Size([2, 5]), torch.Size([2, 5, 4]))
     """
 
     #: Names of buffers that only training needs: they change no token and no vector.

@@ -115,7 +115,8 @@ def load_t2m_gpt_tokenizer(
     Parameters
     ----------
     path : path
-        ``net_last.pth`` or the like: ``{'net': state_dict}``. Nothing in it is executed.
+        ``net_last.pth`` or the like: ``{'net': state_dict}``, or as `models.read_torch_file` finds it. Nothing
+        in it is executed.
     mean, std : path or array [shape=(D,)], optional
         The statistics it was trained with (Mean.npy, Std.npy). Without them
         the tokenizer takes and gives normalised features.
@@ -143,12 +144,21 @@ def load_t2m_gpt_tokenizer(
     -----
     Such files hold no EMA counts: each code starts with a count of 8 (T2M-GPT's
     average) and the sum that belongs to it, so training on changes no code at once.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> tokenizer = MotionTokenizer(TokenizerConfig.t2m_gpt(width=32, code_dim=16, num_codes=8))
+    >>> path = Path(tempfile.mkdtemp()) / "net_last.pth"
+    >>> torch.save({"net": to_t2m_gpt_state_dict(tokenizer)}, path)
+    >>> load_t2m_gpt_tokenizer(path).config.num_codes
+    8
     """
     unknown = sorted(set(hints) - {field.name for field in fields(TokenizerConfig)})
     if unknown:
         raise ConfigError("Unknown hints.", expected="fields of TokenizerConfig", found=", ".join(unknown))
-    (net,) = read_torch_file(path, parts=["net"])
-    state = {name.removeprefix("module."): value for name, value in net.items()}  # the prefix is DataParallel's
+    (state,) = read_torch_file(path, parts=["net"])
     config = _infer(state, path, dataname, hints)
     tokenizer = MotionTokenizer(config, read_stats(mean, std))
     theirs = {new: old for old, new in _prefixes(config).items()}
@@ -161,7 +171,7 @@ def load_t2m_gpt_tokenizer(
     kept["quantizer.initialised"] = torch.tensor(True)
     if "quantizer.ema_sum" in extra:
         kept["quantizer.ema_count"] = torch.full((config.num_codes,), ASSUMED_COUNT)
-        kept["quantizer.ema_sum"] = renamed["quantizer.codebook"] * ASSUMED_COUNT
+        kept["quantizer.ema_sum"] = renamed["quantizer.codebook"].float() * ASSUMED_COUNT
     load_state(tokenizer, renamed | kept, where=path)
     return tokenizer.eval()
 

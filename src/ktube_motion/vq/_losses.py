@@ -36,6 +36,14 @@ class TokenizerLoss:
         Root-relative joint positions, metres; 0 unless weighted.
     trajectory : scalar tensor
         Root position in metres plus heading in radians; 0 unless weighted.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+    >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))
+    >>> loss = tokenizer_loss(tokenizer(torch.randn(2, 16, 263)), velocity_weight=0.0, commitment_weight=0.0)
+    >>> bool(loss.total == loss.reconstruction)
+    True
     """
 
     total: torch.Tensor

@@ -80,7 +80,8 @@ class FiniteScalarQuantizer(_LibraryQuantizer):
     def __init__(self, num_codes: int, code_dim: int, *, levels: Sequence[int] | None = None) -> None:
         super().__init__(num_codes, code_dim)
         levels = _levels(num_codes) if levels is None else levels
-        self.fsq: Any = _library("fsq").FSQ(list(levels))
+        with torch.device("cpu"):  # it computes its codes, which on the meta device it could not
+            self.fsq: Any = _library("fsq").FSQ(list(levels))
         self.narrow: nn.Linear
         self.widen: nn.Linear
         self.narrow, self.widen = nn.Linear(code_dim, len(levels)), nn.Linear(len(levels), code_dim)

@@ -75,6 +75,12 @@ def make_quantizer(config: "TokenizerConfig") -> Quantizer:
     ------
     MissingDependencyError
         If it comes from a package that is not installed.
+
+    Examples
+    --------
+    >>> from ktube_motion.vq import TokenizerConfig
+    >>> make_quantizer(TokenizerConfig(quantizer="ema_reset", num_codes=8)).num_codes
+    8
     """
     quantizer = QUANTIZERS[config.quantizer]
     shared = {"decay": config.mu, "beta": config.beta, "num_quantizers": config.num_quantizers}

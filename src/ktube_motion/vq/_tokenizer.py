@@ -35,6 +35,12 @@ class TokenizerOutput:
         -1 where masked.
     commitment_loss, perplexity : scalar tensors
         From the quantizer.
+
+    Examples
+    --------
+    >>> output = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8))(torch.zeros(2, 16, 263))
+    >>> output.reconstruction.shape, output.tokens.shape
+    (torch.Size([2, 16, 263]), torch.Size([2, 4]))
     """
 
     reconstruction: torch.Tensor

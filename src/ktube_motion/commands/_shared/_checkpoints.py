@@ -17,6 +17,7 @@ from ...gpt import MotionTransformer, load_t2m_gpt_transformer
 from ...gpt import to_t2m_gpt_state_dict as transformer_state
 from ...io import Corpus
 from ...io._files import atomic_path, read_json
+from ...models._torch_files import save_checked
 from ...vq import MotionTokenizer, load_t2m_gpt_tokenizer
 from ...vq import to_t2m_gpt_state_dict as tokenizer_state
 from ._encoders import DEVICE
@@ -67,8 +68,7 @@ class Checkpoints:
             if path.name == "net_last.pth":
                 self.experiment.say(f"No .pth files: {error} Use the folders best_*/ and last/.")
             return False
-        with atomic_path(path) as temporary:
-            torch.save(content, temporary)
+        save_checked(path, content)
         return True
 
 

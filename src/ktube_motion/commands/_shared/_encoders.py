@@ -13,6 +13,7 @@ from ...evaluation import EvaluationConfig
 from ...evaluation._samples import collect_samples
 from ...evaluators import AlignedTextEncoder, MotionEvaluator, T2MEvaluator, load_t2m_evaluator
 from ...io import Corpus
+from ...io._corpus_faults import clips_for_training
 from ...io._files import atomic_folder, read_json
 from ...text import SequenceTextEncoder, TextEncoder, WordVectorizer, load_text_encoder
 from ...training import EvaluatorTraining, train_evaluator
@@ -66,10 +67,16 @@ def load_evaluator(
 
 
 def evaluator_to_choose(
-    experiment: Experiment, corpus: Corpus, protocol: EvaluationConfig
+    experiment: Experiment, corpus: Corpus, protocol: EvaluationConfig, *, spoken: bool, stats: bool
 ) -> MotionEvaluator | T2MEvaluator | None:
-    """Give the evaluator that picks the best checkpoints, or none where val is too small for one."""
+    """Give the evaluator that picks the best checkpoints, or none where the corpus is too small for one.
+
+    The splits are looked at first: what is wrong with them is told before an evaluator is trained for minutes.
+    """
+    names = clips_for_training(corpus, spoken=spoken, stats=stats)
     try:
+        if len(names["train"]) < 2:
+            raise DataError("train has one clip, and an evaluator learns what tells clips apart.", where=corpus.root)
         collect_samples(corpus, protocol)
     except DataError as error:
         experiment.say(f"No evaluator picks the best checkpoints: {error}")

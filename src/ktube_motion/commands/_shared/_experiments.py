@@ -4,12 +4,15 @@ import logging
 from argparse import Namespace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ...errors import ConfigError
 from ._console import say, table
 from ._options import flag_of
 from ._places import command_line
+
+if TYPE_CHECKING:
+    from ...io import Corpus
 
 __all__ = ["TOKENIZER_FLAGS", "TRANSFORMER_FLAGS", "Experiment"]
 
@@ -24,8 +27,19 @@ TRANSFORMER_FLAGS = {
     "num_layers": "num_layers", "n_head_gpt": "num_heads", "ff_rate": "ff_rate", "drop_out_rate": "dropout",
 }  # fmt: skip
 
-_FREE = {"resume", "strict", "total_iter", "print_iter", "save_iter", "given", "unused", "idle", "words", "command"}
+_FREE = {"resume", "strict", "follow_links", "total_iter", "print_iter", "save_iter"}  # they change no result
+_FREE |= {"given", "unused", "idle", "words", "command"}
 _LOG = logging.getLogger("ktube_motion")
+
+
+class _LogFile(logging.FileHandler):
+    """A log that stops the job when the disk is full, instead of printing a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        from ...io._writing import writing
+
+        with writing(self.baseFilename):
+            raise
 
 
 class Experiment:
@@ -76,6 +90,11 @@ class Experiment:
         else:
             _LOG.info(text)
 
+    def say_left_out(self, corpus: "Corpus") -> None:
+        """Tell which clips and text lines of a corpus were left out."""
+        for line in corpus.left_out():
+            self.say(line)
+
     def settle(self, flag: str, used: object, because: object) -> None:
         """Note that a checkpoint says otherwise than a flag of the command line."""
         said = getattr(self.options, flag, None)
@@ -99,7 +118,7 @@ class Experiment:
             self.say(f"These flags are overruled:\n{rows}")
         write_json(self.folder / "options.json", self.settings)
         _LOG.setLevel(logging.INFO)
-        self.handler = logging.FileHandler(self.folder / "run.log", encoding="utf-8")
+        self.handler = _LogFile(self.folder / "run.log", encoding="utf-8")
         self.handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         _LOG.addHandler(self.handler)
         for line in (command_line(self.options.command, *self.options.words), *self.lines):

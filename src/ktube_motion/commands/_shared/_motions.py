@@ -9,38 +9,31 @@ import numpy as np
 
 from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
-from ...io import Corpus, load_bvh, load_poses, save_poses
+from ...io import load_bvh, load_poses, save_poses
+from ...io._files import make_folder, save_array
 from ...io._untrusted import load_numpy
 from ...kinematics import Body, load_body
-from ...render import save_bvh, save_glb, save_html, save_skeleton_video
+from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ...render._rigs import as_poses
+from ...render._scene import as_motion
 from ...skeletons import KIT_21, SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ...types import Cue, Motion, PoseSequence
 
-__all__ = ["WRITERS", "check_suffix", "read_clip", "read_joints", "read_motion", "write_motion"]
+__all__ = ["WRITERS", "check_suffix", "read_joints", "read_motion", "write_motion"]
 
 Words = str | Sequence[Cue] | None
 
 _SKELETONS = {skeleton.num_joints: skeleton for skeleton in (SMPL_22, KIT_21, SMPLH_52, SMPLX_55)}
 
 
-def read_motion(path: Path, *, fps: float | None = None) -> Motion | PoseSequence:
-    """Read joints or motion vectors from .npy, BVH, or poses of any estimator."""
+def read_motion(path: Path, *, fps: float | None = None, axes: str | None = None) -> Motion | PoseSequence:
+    """Read joints or motion vectors from .npy, BVH, or poses of any estimator; `axes` are those of poses."""
     if path.suffix.lower() == ".npy":
         return read_joints(path, fps=20.0 if fps is None else fps)
     if path.suffix.lower() == ".bvh":
         motion = load_bvh(path)
         return motion if fps is None else motion.replace(fps=fps)
-    return load_poses(path, fps=fps)
-
-
-def read_clip(corpus: Corpus, name: str) -> Motion:
-    """Give a clip of a corpus, from its vectors where it has no joints; named after what is said in it first."""
-    if corpus.has(name, "new_joints"):
-        return corpus.motion(name)
-    said = corpus.texts(name)
-    joints = features_to_joints(corpus.features(name), skeleton=corpus.skeleton)
-    return Motion(skeleton=corpus.skeleton, positions=joints, fps=corpus.fps, name=said[0].text if said else name)
+    return load_poses(path, fps=fps, axes=axes)
 
 
 def read_joints(path: Path, *, fps: float, name: str | None = None) -> Motion:
@@ -70,7 +63,7 @@ def write_motion(motion: Motion | PoseSequence, path: Path, options: Namespace, 
         If no format has this suffix.
     """
     write = WRITERS[check_suffix(path)]
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     write(motion, path, options, words)
 
 
@@ -101,8 +94,29 @@ def _glb(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_glb(motion, path, bone_names=options.bone_names, body=_body(options))
 
 
+def _usd(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_usd(motion, path, bone_names=options.bone_names, body=_body(options))
+
+
+def _vrma(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_vrma(motion, path, expressions=_mouth(motion, words), body=_body(options))
+
+
+def _mouth(motion: Motion, words: Any) -> dict[str, np.ndarray] | None:
+    """The mouth that says the words, where they have times."""
+    from ...text import timed_words, visemes
+
+    cues = [cue for cue in words or () if isinstance(cue, Cue) and cue.end > cue.start]
+    said = [word for cue in cues for word in timed_words(cue)]
+    return visemes(said, np.arange(len(motion)) / motion.fps) if said else None
+
+
 def _poses(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
     save_poses(as_poses(motion, body=load_body(options.body)), path)
+
+
+def _joints(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
+    save_array(path, as_motion(motion).require("positions"))
 
 
 def _body(options: Namespace) -> Body | None:
@@ -110,5 +124,6 @@ def _body(options: Namespace) -> Body | None:
 
 
 WRITERS: dict[str, Callable[..., None]] = {
-    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".npz": _poses,
+    ".mp4": _video, ".gif": _video, ".html": _page, ".bvh": _bvh, ".glb": _glb, ".vrma": _vrma, ".usd": _usd,
+    ".npz": _poses, ".npy": _joints,
 }  # fmt: skip

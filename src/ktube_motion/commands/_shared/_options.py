@@ -12,9 +12,22 @@ from pathlib import Path
 from typing import Any, NoReturn, Self
 
 from ...errors import ConfigError
+from ._language import told, told_page
 
-__all__ = ["OURS", "TRANSFORMER", "VQ", "DataName", "Parser", "UsageError", "add_flags", "flag_of", "nearest"]
+__all__ = [
+    "OURS",
+    "TRANSFORMER",
+    "VQ",
+    "DataName",
+    "Parser",
+    "UsageError",
+    "add_axes",
+    "add_flags",
+    "flag_of",
+    "nearest",
+]
 
+AXES = ("camera", "y up", "z up")  # as io has them, which help does not import
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
 
@@ -90,7 +103,9 @@ TRANSFORMER = SHARED | {
 
 OURS = {
     "resume": (False, bool, "go on exactly where this experiment stopped"),
-    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error"),
+    "strict": (False, bool, "a flag that contradicts a checkpoint or the text encoder is an error, and so is a clip "
+               "that models cannot read"),
+    "follow-links": (False, bool, "follow symbolic links that lead out of the corpus"),
     "evaluator": (None, str, "evaluator that measures; by default the one in checkpoints/DATANAME, for ktube "
                   "trained first when there is none"),
     "evaluator-iter": (None, int, "steps of that first training; by default as many as suit the corpus"),
@@ -113,7 +128,8 @@ OURS = {
     "trajectory-weight": (0.0, float, "weight of our loss on the summed path and heading; 0.5 in our own training"),
     "repeats": (20, int, "evaluations the figures are averaged over"),
     "multimodality-texts": (100, int, "texts that are spoken 30 times each"),
-    "bone-names": ("smplx", ("smplx", "vrm", "mixamo"), "names of bones in .bvh and .glb; engines map vrm and mixamo"),
+    "bone-names": ("smplx", ("smplx", "humanoid", "vrm", "mixamo", "mixamo:"), "names of bones in .bvh and .glb: "
+                   "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
     "overwrite": (False, bool, "make again what is there already"),
@@ -150,8 +166,8 @@ class _Page(argparse.RawDescriptionHelpFormatter):
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         shown = " ".join(map(str, action.default)) if isinstance(action.default, (list, tuple)) else action.default
-        told = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
-        return f"{action.help}; default {str(shown).replace('%', '%%')}" if told else action.help
+        default = action.option_strings and not (shown is None or shown is False or shown == argparse.SUPPRESS)
+        return f"{action.help}; {told('default')} {str(shown).replace('%', '%%')}" if default else action.help
 
 
 class Parser(argparse.ArgumentParser):
@@ -160,6 +176,15 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **settings: Any) -> None:
         super().__init__(formatter_class=_Page, allow_abbrev=False, **settings)
         self.set_defaults(idle=frozenset())
+
+    def format_help(self) -> str:
+        """Give the help page, in the language of the reader."""
+        self.description = told_page(self.description or "")
+        for group in self._action_groups:
+            group.title = group.title and told(group.title)
+        for action in self._actions:
+            action.help = told((action.help or "").replace("%%", "%")).replace("%", "%%")
+        return super().format_help()
 
     def parse_args(self, words: Sequence[str], namespace: None = None) -> argparse.Namespace:  # type: ignore[override]
         """Read the words of a command line.
@@ -199,6 +224,13 @@ def nearest(word: str, known: Sequence[str]) -> str:
 def flag_of(name: str) -> str:
     """Give the flag that sets an option: ``--batch-size`` for ``batch_size``."""
     return "--" + name.replace("_", "-")
+
+
+def add_axes(parser: argparse._ActionsContainer) -> None:
+    """Add the flag that every command has which reads poses."""
+    parser.add_argument(
+        "--axes", choices=AXES, help="of the pose files, where they have others than their format: camera is y down"
+    )
 
 
 def add_flags(

@@ -40,15 +40,15 @@ EVALUATORS = {
 }
 
 
-def open_corpus(dataname: str) -> "Corpus":
-    """Open the corpus of a data set."""
+def open_corpus(dataname: str, options: Namespace) -> "Corpus":
+    """Open the corpus of a data set, as strictly as was asked for."""
     from ...io import Corpus
 
     root = Path(CORPORA[dataname]).resolve()
     if not root.is_dir():
         said = getattr(dataname, "typed", dataname)
         raise ConfigError(f"The corpus of --dataname {said} is not here.", where=root, fix=_CORPUS_MAKERS[dataname])
-    return Corpus(root)
+    return Corpus(root, strict=options.strict, follow_links=options.follow_links)
 
 
 def protocol_of(options: Namespace, dataname: str, **changes: Any) -> "EvaluationConfig":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from ...errors import DataError, KtubeError
+from ...errors import DataError, KtubeError, WriteError
 from ._console import say
 from ._places import command_line
 
@@ -46,6 +46,8 @@ def convert(
         try:
             make(item)
             made += 1
+        except WriteError:
+            raise  # the disk is full: every other item would fail alike
         except KtubeError as error:
             failed[getattr(item, "name", str(item))] = str(error)
     say(f"{made} made, {kept} existed already (--overwrite makes them again), {len(failed)} skipped")

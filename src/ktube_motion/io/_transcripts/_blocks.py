@@ -1,24 +1,30 @@
 """SRT, VTT, SBV and their relatives: lines of text under, or behind, a time line."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ...types import Cue, Word
+from .._characters import normalize_text
 from ._page import Page, check_times, clock_seconds, looks_like
 
 __all__ = ["detect_bracketed", "detect_sbv", "detect_srt", "detect_vtt", "read_bracketed", "read_sbv", "read_srt",
            "read_vtt", "timed_words"]  # fmt: skip
 
-_CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
-_ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
+_CLOCK = r"(-?)(?:([0-9]{1,4})\s*:\s*)?([0-9]{1,3})\s*:\s*([0-9]{1,2})(?:[.,;](?:\s?)([0-9]{1,9})|:([0-9]{3}))?"
+_ARROW = r"[ \t]*(?:[-–—=]{1,3}[ \t]?>|[-–—]{1,3}&gt;|[-–—]{1,2}[ \t][-–—]?>|→)[ \t]*"
 _TIMING = re.compile(rf"[ \t]*{_CLOCK}{_ARROW}{_CLOCK}(?=[ \t]|$)(.*)$")
 _COMMA = re.compile(rf"[ \t]*{_CLOCK}[ \t]*[,;][ \t]*{_CLOCK}()[ \t]*$")
 _BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$")
 # What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
-_BROKEN = re.compile(r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$")
+_BROKEN = re.compile(
+    r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$"
+    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$"
+)
+_WIDE = re.compile("[：，．；＞]")
 _CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")
 _SETTINGS = re.compile(r"(?:[A-Za-z][A-Za-z0-9]*:[^\s]+(?:\s+|$))+$")
+_BEGIN = (" ", "\t", "[", "-", *"0123456789")  # how a line begins that may hold a time
 _NUMBER = re.compile(r"[ \t]*[0-9]+[ \t]*$")
 _OTHER_TAG = re.compile(r"<(?![0-9:.,]+>)[^<>]*>")
 _STAMP = re.compile(r"<(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{2})(?:[.,]([0-9]{1,9}))?>")
@@ -47,23 +53,29 @@ def _blocks(page: Page, syntax: _Syntax):
     or name above the next time line. A bare number alone (a file cut off) holds no words.
     """
     lines = page.text.split("\n")
+    if _WIDE.search(page.text):
+        lines = [normalize_text(line) if "-->" in line or _WIDE.search(line[:8]) else line for line in lines]
     blocks: list[tuple[float, float, list[str]]] = []
     lost: list[str] = []  # where the text of a skipped cue goes
     texts, outside, comment = lost, True, False
+    timings = [syntax.timing.match(line) if line[:1] in _BEGIN else None for line in lines]
     for number, line in enumerate(lines, 1):
-        following = lines[number] if number < len(lines) else ""
-        bare = bool(_NUMBER.match(line))
-        if match := syntax.timing.match(line):
+        if match := timings[number - 1]:
             texts = _open(page, number, line, match, blocks, lost)
             outside = comment = False
-        elif not (line if syntax.spaces_are_text else line.strip()):
+            continue
+        following = timings[number] if number < len(lines) else None
+        bare = line[:1] in _BEGIN and bool(_NUMBER.match(line))
+        if comment and (line if syntax.spaces_are_text else line.strip()):
+            continue
+        if not (line if syntax.spaces_are_text else line.strip()):
             outside, comment = True, False
-        elif comment or (outside and line.startswith(syntax.comments)):
+        elif outside and line.startswith(syntax.comments):
             comment = True
         elif _means_a_time(line, lines, number, outside):
             page.skip(number, f"This is no time line, which is a line like {syntax.example}.", line)
             texts, outside = lost, False
-        elif syntax.timing.match(following) and (outside or bare):
+        elif following and (outside or bare):
             continue  # the number or name of the next cue
         elif bare and outside:
             continue  # a number whose time line makes no sense, or is not there
@@ -145,30 +157,44 @@ def detect_bracketed(page: Page) -> bool:
 
 def _stamped_words(lines, start, end):
     """Read the word times of YouTube's captions: ``안녕<00:00:01.200><c> 여러분</c>``."""
-    pieces = []
+    pieces: list[tuple[float, str]] = []
     for line in lines:
-        if _STAMP.search(line):  # the other lines are repeats, or have no times
+        if "<" in line and _STAMP.search(line):  # the other lines are repeats, or have no times
             parts = _STAMP.split(_OTHER_TAG.sub("", line))
             pieces.append((start if not pieces else pieces[-1][0], parts[0]))
-            pieces += [(clock_seconds(*parts[i : i + 4]), parts[i + 4]) for i in range(1, len(parts), 5)]
+            pieces += [
+                (_clock(hours, minutes, seconds, fraction), text)
+                for hours, minutes, seconds, fraction, text in zip(*(parts[i::5] for i in range(1, 6)), strict=True)
+            ]
     return timed_words(pieces, end)
 
 
-def timed_words(pieces: Any, end: float) -> tuple[Word, ...]:
+def _clock(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:
+    """Add up the times of words, of which an hour has ten thousand."""
+    return int(hours or 0) * 3600 + int(minutes) * 60 + float(f"{seconds}.{fraction or 0}")
+
+
+def timed_words(pieces: Sequence[tuple[float, str]], end: float) -> tuple[Word, ...]:
     """Cut timed pieces of text at white space; a word ends where the next one starts."""
-    words: list[list] = []
+    starts: list[float] = []
+    spelled: list[str] = []
     apart = True
     for i, (start, piece) in enumerate(pieces):
-        stop = pieces[i + 1][0] if i + 1 < len(pieces) else end
         texts = piece.split()
-        spoken, seen = sum(map(len, texts)), 0
-        for number, text in enumerate(texts):
-            if apart or number or piece[0].isspace():
-                words.append([start + (stop - start) * seen / spoken, text])
-            else:
-                words[-1][1] += text  # the piece goes on with a word
-            seen += len(text)
-            apart = False
-        apart = apart or piece[-1:].isspace()
-    ends = [*(word[0] for word in words[1:]), end][: len(words)]
-    return tuple(Word(start, stop, text) for (start, text), stop in zip(words, ends, strict=True))
+        if not texts:
+            apart = apart or bool(piece)
+            continue
+        if apart or piece[0].isspace():
+            starts.append(start)
+            spelled.append(texts[0])
+        else:
+            spelled[-1] += texts[0]  # the piece goes on with a word
+        if len(texts) > 1:
+            stop = pieces[i + 1][0] if i + 1 < len(pieces) else end
+            spoken, seen = sum(map(len, texts)), len(texts[0])
+            for text in texts[1:]:
+                starts.append(start + (stop - start) * seen / spoken)
+                spelled.append(text)
+                seen += len(text)
+        apart = piece[-1].isspace()
+    return tuple(map(Word, starts, [*starts[1:], end], spelled))

@@ -5,8 +5,8 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import groupby, pairwise
+from functools import cached_property, lru_cache
+from itertools import accumulate, groupby, pairwise
 
 from ...errors import DataError
 from ...types import Cue
@@ -15,7 +15,8 @@ from ._highlights import join_highlights
 from ._inventions import without_inventions
 from ._languages import split_languages
 from ._sounds import without_sounds
-from ._speakers import MARK_END, MARK_START, NAMELESS, find_labels, known_labels
+from ._speaker_lines import with_heads
+from ._speakers import MARK_END, MARK_START, NAMELESS, Labels, find_labels, known_labels
 
 __all__ = ["clean_cues", "clean_text"]
 
@@ -71,7 +72,7 @@ def clean_text(text: str) -> str:
     '값이 a<b 이고 남자(여자)하고 (노래하는 법을 알려 드릴게요)'
     """
     for _ in range(8):  # what an entity, a bracket or a line break hid may need cleaning in its turn
-        lines = _spoken_lines(_voiced_lines(_plain_lines(text), known_labels()))
+        lines = _spoken_lines(_voiced_lines(_plain_lines(text), known_labels(), {"notes": 0}))
         before, text = text, " ".join(filter(None, lines))
         if text == before:
             break
@@ -80,7 +81,8 @@ def clean_text(text: str) -> str:
 
 def _plain_lines(text):
     """Give the lines of a subtitle without tags, entities and sounds; labels still stand in them."""
-    if not _MARKUP.search(text := _STAMPS.sub("", text)):
+    text = _STAMPS.sub("", text) if "<" in text else text
+    if not _MARKUP.search(text):
         return [" ".join(line.split()) for line in normalize_text(text).split("\n") if line.strip()]
     for _ in range(8):
         before = text
@@ -92,17 +94,20 @@ def _plain_lines(text):
     return [" ".join(without_sounds(line).split()) for line in text.split("\n") if line.strip()]
 
 
-def _voiced_lines(lines, labels):
-    """Give (speaker, text) pieces of each line, without labels and notes in brackets."""
+def _voiced_lines(lines: list[str], labels: Labels, counts: dict[str, int]) -> list[list[tuple[str | None, str]]]:
+    """Give (speaker, text) pieces of each line, without labels and notes in brackets, which are counted."""
     return [
-        [(voice, _without_notes(piece)) for voice, piece in pieces] for pieces in (labels.read(lines) if lines else [])
+        [(voice, _without_notes(piece, counts)) for voice, piece in pieces]
+        for pieces in (labels.read(lines) if lines else [])
     ]
 
 
-def _without_notes(text):
+def _without_notes(text: str, counts: dict[str, int]) -> str:
     if "[" in text or "【" in text:
         text = _INDEX.sub(lambda match: match[0].translate(_SPLIT_SAFE), text)
-        text = _SQUARE.sub(" ", text).replace("\ue002", "[").replace("\ue003", "]")
+        text, found = _SQUARE.subn(" ", text)
+        counts["notes"] += found
+        text = text.replace("\ue002", "[").replace("\ue003", "]")
     return " ".join(text.split())
 
 
@@ -120,6 +125,11 @@ class _Shown:
     cue: Cue
     lines: list[str]
     voices: list[str | None]
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of all lines."""
+        return " ".join(self.lines).split()
 
 
 def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list[Cue], dict[str, int]]:
@@ -144,8 +154,9 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
         ``joined`` (to a cue that starts with it), ``highlighted`` (shown once a word, joined to a sentence),
         ``other_language`` (no Korean, beside Korean), ``credits`` and ``invented`` (a recogniser's stock
         phrases over silence), ``looped`` (the same again and again), ``other_speakers`` (see `speaker`);
-        ``split`` were added where two voices shared one. Also ``repeated_words`` and ``labels`` removed,
-        ``other_lines`` (lines in another language) and ``overlaps`` cut.
+        ``split`` were added where two voices shared one. Also ``repeated_words``, ``labels`` and ``notes`` (in
+        square brackets, no sounds: ``[중요]``) removed, ``other_lines`` (in another language, kept as ``cue.other``)
+        and ``overlaps`` cut.
 
     Raises
     ------
@@ -179,6 +190,7 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     ordered, counts["highlighted"] = join_highlights(ordered)
     kept, others, counts["other_lines"] = split_languages([(cue, _plain_lines(cue.text)) for cue in ordered])
     counts["other_language"] = len(others)
+    kept = [(cue, lines) for (cue, _), lines in zip(kept, with_heads(lines for _, lines in kept), strict=True)]
     labels = find_labels(line for _, lines in kept for line in lines)
     shown = [piece for cue, lines in kept if (piece := _shown(cue, lines, labels, counts)) is not None]
     counts["labels"] = labels.removed
@@ -194,13 +206,13 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
 #: What `clean_cues` counts.
 COUNTS = (
     *"cues no_speech no_length repeated joined highlighted other_language credits invented looped".split(),
-    *"other_speakers split repeated_words labels other_lines overlaps".split(),
+    *"other_speakers split repeated_words labels notes other_lines overlaps".split(),
 )
 
 
 def _shown(cue, lines, labels, counts):
     """Give a cue that says something and lasts, with its voices; else count why not."""
-    rows = _voiced_lines(lines, labels)
+    rows = _voiced_lines(lines, labels, counts)
     spoken = _spoken_lines(rows)
     if not spoken:
         counts["no_speech"] += 1
@@ -232,18 +244,22 @@ def _by_voice(shown, counts):
     if len(runs) == 1:
         return [_Part(cue, voices[0])]
     counts["split"] += len(runs) - 1
-    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
-    total, place, time, parts = len("".join(words)), 0, cue.start, []
-    for run in runs:
-        place += sum(len(word) for _, word in run)
-        end = cue.start + cue.seconds * place / total
-        if letters:
-            end = letters[place].start if place < total else cue.end
+    time, parts = cue.start, []
+    for run, end in zip(runs, _ends_of(cue, [sum(len(word) for _, word in run) for run in runs]), strict=True):
         timed = tuple(word for word in cue.words if time <= (word.start + word.end) / 2 < max(end, word.end))
-        end = max(end, time)
-        parts.append(_Part(Cue(time, end, " ".join(word for _, word in run), timed, speaker=cue.speaker), run[0][0]))
+        text, other = " ".join(word for _, word in run), "" if parts else cue.other
+        parts.append(_Part(Cue(time, end, text, timed, speaker=cue.speaker, other=other), run[0][0]))
         time = end
     return parts
+
+
+def _ends_of(cue: Cue, sizes: list[int]) -> list[float]:
+    """Give where parts of so many letters end: where the next one's first word begins, or by the share of letters."""
+    letters = [word for word in cue.words for letter in word.text if not letter.isspace()]
+    places = list(accumulate(sizes))
+    shares = [*(cue.start + cue.seconds * place / places[-1] for place in places[:-1]), cue.end]
+    ends = [*(letters[place].start for place in places[:-1]), cue.end] if letters else shares
+    return ends if all(before < end for before, end in pairwise([cue.start, *ends])) else shares
 
 
 @dataclass(frozen=True)
@@ -259,6 +275,7 @@ def _carried(parts, labels):
     named = [part.label for part in parts if part.label is not None and (labels.changes or part.label not in NAMELESS)]
     twice = sum(before == after for before, after in pairwise(named))
     turns = len(set(named)) > 1 and twice <= 0.2 * len(named)
+    turns = turns or (len(named) == 1 and bool(parts) and parts[0].label == named[0])  # named once, at the beginning
     cues, last = [], ""
     for part in parts:
         speaker = part.label if part.label is not None else part.cue.speaker or (last if turns else "")
@@ -275,60 +292,62 @@ def _check_times(cue):
     return cue
 
 
-def _without_repeats(shown, counts):
+@dataclass(frozen=True)
+class _Pair:
+    """Two cues that follow each other without a pause, and how many last lines of one are the first of the other."""
+
+    before: _Shown
+    now: _Shown
+    lines: int
+
+    @property
+    def rolls(self) -> bool:
+        return 0 < self.lines < len(self.now.lines)
+
+    @cached_property
+    def grows(self) -> bool:
+        old, new = self.before.words, self.now.words
+        return len(old) < len(new) and new[: len(old)] == old
+
+
+def _without_repeats(shown: list[_Shown], counts: dict[str, int]) -> list[_Shown]:
     """Drop the words of each cue that the cue before it already showed."""
-    rolling, growing = _mostly(shown, _rolls), _mostly(shown, _grows)
-    kept, before = [], None
-    for piece in shown:
-        words = " ".join(piece.lines).split()
-        repeated = _repeated_words(before, piece, rolling, growing) if before else 0
-        before = piece
+    pairs = [None, *map(_touching, shown, shown[1:])]
+    differing = [pair for pair in pairs if pair is not None and pair.lines < len(pair.now.lines)]
+    rolling, growing = _mostly([p.rolls for p in differing]), _mostly([p.grows for p in differing])
+    kept = []
+    for piece, pair in zip(shown, pairs, strict=False):
+        repeated = 0 if pair is None else _repeated_words(pair, rolling, growing)
         counts["repeated_words"] += repeated
-        if repeated == len(words):
+        if repeated == len(piece.words):
             counts["repeated"] += 1
         else:
-            text = " ".join(words[repeated:])
+            text = " ".join(piece.words[repeated:])
             kept.append(_Shown(replace(piece.cue, text=text), piece.lines, piece.voices[repeated:]))
     return kept
 
 
-def _repeated_words(before, now, rolling, growing):
-    """Count the words at the start of `now` that are `before` shown again."""
-    gap = now.cue.start - before.cue.end
-    if gap > TOUCHING:
-        return 0
-    together = gap < -OVERLAPPING
-    lines = _repeated_lines(before, now)
+def _touching(before: _Shown, now: _Shown) -> _Pair | None:
+    """Make a pair of two cues, None where there is a pause between them."""
+    if now.cue.start - before.cue.end > TOUCHING:
+        return None
+    old, new = before.lines, now.lines
+    most = min(len(old), len(new))
+    return _Pair(before, now, next((n for n in range(most, 0, -1) if old[-n:] == new[:n] and any(new[:n])), 0))
+
+
+def _repeated_words(pair: _Pair, rolling: bool, growing: bool) -> int:
+    """Count the words at the start of the later cue that are the earlier one shown again."""
+    now, lines = pair.now, pair.lines
+    together = now.cue.start - pair.before.cue.end < -OVERLAPPING
     if lines and (lines < len(now.lines) or rolling or growing or together or now.cue.seconds <= FILLER):
         return len(" ".join(now.lines[:lines]).split())
-    if (together or growing) and _grows(before, now):
-        return len(" ".join(before.lines).split())
-    return 0
+    return len(pair.before.words) if (together or growing) and pair.grows else 0
 
 
-def _repeated_lines(before, now):
-    """Count how many last lines of `before` are the first lines of `now`."""
-    most = min(len(before.lines), len(now.lines))
-    return next((n for n in range(most, 0, -1) if before.lines[-n:] == now.lines[:n] and any(now.lines[:n])), 0)
-
-
-def _rolls(before, now):
-    return 0 < _repeated_lines(before, now) < len(now.lines)
-
-
-def _grows(before, now):
-    old, new = " ".join(before.lines).split(), " ".join(now.lines).split()
-    return len(old) < len(new) and new[: len(old)] == old
-
-
-def _mostly(shown, test):
-    """Is `test` true of at least two, and half, of the neighbours that touch and differ?"""
-    pairs = [
-        test(before, now)
-        for before, now in pairwise(shown)
-        if now.cue.start - before.cue.end <= TOUCHING and _repeated_lines(before, now) < len(now.lines)
-    ]
-    return sum(pairs) >= max(2, len(pairs) / 2)
+def _mostly(found: list[bool]) -> bool:
+    """Is this true of at least two, and half?"""
+    return sum(found) >= max(2, len(found) / 2)
 
 
 def _separate(cues, counts):
@@ -341,8 +360,8 @@ def _separate(cues, counts):
             if cue.start - last.start < TOUCHING and cue.speaker == last.speaker:
                 counts["joined"] += 1
                 words = last.words + cue.words if last.words and cue.words else ()
-                text = f"{last.text} {cue.text}"
-                apart[-1] = replace(last, end=max(last.end, cue.end), text=text, words=words)
+                text, other = f"{last.text} {cue.text}", f"{last.other} {cue.other}".strip()
+                apart[-1] = replace(last, end=max(last.end, cue.end), text=text, words=words, other=other)
                 continue
             if cue.start - last.start < TOUCHING:  # two voices at once: one behind the other, by their letters
                 share = len(last.text) / (len(last.text) + len(cue.text))
@@ -358,8 +377,15 @@ def _clean_word(text):
     return clean_text(text) if _MARKUP.search(text) else " ".join(normalize_text(text).split())
 
 
+def _are_in_order(cue: Cue) -> bool:
+    times = [cue.start, *[time for word in cue.words for time in (word.start, word.end)], cue.end]
+    return times == sorted(times)
+
+
 def _matching_words(cue):
     """Give the timed words that spell the cue's text, or none if they spell something else."""
+    if " ".join([word.text for word in cue.words]) == cue.text and _are_in_order(cue):
+        return cue.words  # as YouTube's come
     found, cursor, time = [], 0, cue.start
     for word in cue.words:
         spoken = _clean_word(word.text)

@@ -10,6 +10,9 @@ __all__ = ["DAMAGE", "decode"]
 DAMAGE = "\ufffd"  # stands where bytes could not be read
 _HANGUL = re.compile("[가-힣\u1100-\u11ff]")
 _KANA = re.compile("[ぁ-ヿ]")
+# The commonest syllables: two fifths and more of any Korean text, and next to none of what is decoded wrongly.
+_COMMON = frozenset("이다는을의에고하지가한로도를기은사어나그리해대서시자인들일있아라게정안보만수니요네여으제면습까조전")
+_SHIFTS = b"\x1b$)C"  # ISO-2022-KR announces itself
 _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe\x00\x00": "utf-32",
@@ -50,6 +53,8 @@ def decode(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     encoding = next((name for bom, name in _BOMS.items() if data.startswith(bom)), None) or _wide(data)
     if encoding not in (None, "utf-8-sig"):
         return _lenient(data, encoding, path)
+    if _SHIFTS in data[:4096]:
+        return _lenient(data, "iso2022_kr", path)
     try:
         return data.decode("utf-8-sig"), "utf-8", []
     except UnicodeDecodeError:
@@ -74,13 +79,25 @@ def _without_mark(data, path):
     # Korean in CP949 read as UTF-8 gives no Hangul at all; damaged UTF-8 keeps most of its own.
     if len(_HANGUL.findall(text)) >= broken:
         return _lenient(data, "utf-8", path)
-    for encoding, letters in (("cp949", _HANGUL), ("shift_jis", _KANA)):
-        text = data.decode(encoding, "replace")
-        foreign = sum(letter > "\x7f" for letter in text)
-        if len(letters.findall(text)) > max(foreign / 3, 2 * text.count(DAMAGE)):
-            return _lenient(data, encoding, path)
+    found = {encoding: _likeness(data.decode(encoding, "replace"), encoding) for encoding in _GUESSES}
+    best = max(found, key=found.__getitem__)
+    if found[best] > 0:
+        return _lenient(data, best, path)
     fix = "Convert it to UTF-8, for example in an editor's “Save as”."
     raise FormatError("This is not text in a known encoding.", where=path, expected="UTF-8, UTF-16 or CP949", fix=fix)
+
+
+_GUESSES = ("cp949", "johab", "shift_jis")
+
+
+def _likeness(text: str, encoding: str) -> float:
+    """Say how much a text looks like its language: 0 for what does not, a little for the right letters only."""
+    foreign = sum(letter > "\x7f" for letter in text)
+    letters = (_KANA if encoding == "shift_jis" else _HANGUL).findall(text)
+    if len(letters) <= max(foreign / 3, 2 * text.count(DAMAGE)):
+        return 0.0
+    common = len(letters) if encoding == "shift_jis" else sum(letter in _COMMON for letter in letters)
+    return (common + 0.01 * len(letters) * (encoding == "cp949")) / foreign
 
 
 def _lenient(data, encoding, path):

@@ -31,6 +31,12 @@ class _Lit:
         return "".join(self.plain.split())
 
 
+def _has_light(text: str) -> bool:
+    """Is there a mark, and one only?"""
+    first = _MARKED.search(text) if "<" in text or "{" in text else None
+    return first is not None and _MARKED.search(text, first.end()) is None
+
+
 def _look(cue):
     text = cue.text.replace("\\N", "\n")
     plain = _TAG.sub("", text)
@@ -63,6 +69,8 @@ def join_highlights(cues: Sequence[Cue]) -> tuple[list[Cue], int]:
     >>> [(word.start, word.text) for word in cues[0].words], joined
     ([(0, '손을'), (1, '들어요')], 1)
     """
+    if sum(_has_light(cue.text) for cue in cues) < 2:
+        return list(cues), 0
     looks, result = [_look(cue) for cue in cues], []
     i = 0
     while i < len(looks):

@@ -19,16 +19,17 @@ __all__ = ["detect_json", "detect_json3", "read_json3", "read_json_layout"]
 # Whisper (openai, faster, cpp, timestamped, X), Hugging Face, OpenAI, Vosk, CLOVA Speech, Premiere, Deepgram,
 # AssemblyAI, youtube-transcript-api, AI-Hub and the corpora of the National Institute of Korean Language.
 FIELDS = {
-    "start": "start startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from "
+    "start": "start start_at startAt startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from "
     "timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset "
-    "offsetMilliseconds offset st ts 시작 시작시간",
-    "end": "end endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to "
+    "offsetMilliseconds offset Offset offsetInTicks st ts 시작 시작시간",
+    "end": "end end_at endAt endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to "
     "timestamp.end time.1 time.end interval.1 to end_sec endSec endOffset et end_ts 끝 종료 종료시간",
-    "duration": "duration dur dDurationMs durationMs durationMilliseconds duration_ms 길이",
+    "duration": "duration dur dDurationMs durationMs durationMilliseconds duration_ms Duration durationInTicks 길이",
     "text": "textEdited text punctuated_word form sentence transcript word content transcription utterance caption "
-    "subtitle script line value utf8 stt orgtext standard_form norm msg display nbest.0.display "
+    "subtitle script line value utf8 stt orgtext standard_form norm msg display nbest.0.display nBest.0.display DisplayText NBest.0.Display Word "
     "alternatives.0.transcript alternatives.0.content 발화 내용 텍스트 자막 대사",
-    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words nbest.0.words result 어절",
+    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words nbest.0.words nBest.0.words NBest.0.Words "
+    "result 어절",
     "speaker": "speaker.name speaker.label speaker speaker_id speakerId speakerName speaker_label speakerLabel "
     "speaker_name speakerTag spk who role diarization.label 화자 발화자",
 }
@@ -88,12 +89,12 @@ def read_json_layout(page: Page) -> list[Cue]:
             fix="Name the fields so, or save it as .srt.",
         )
     name, records = found
-    rows = [_row(record, f"{name}[{i}]", page) for i, record in enumerate(records)]
-    known = [row for row in rows if row is not None]
+    rows = [row for i, record in enumerate(records) if (row := _row(record, f"{name}[{i}]", page)) is not None]
+    known = [row for row in rows if math.isfinite(row[2])]
     scale = _scale(page, records, known)
     names = _speaker_names(data)
-    if _WORDS.search(name) or _are_words(known) or _call_words(known):
-        cues = _from_words(page, known, scale)
+    if (_WORDS.search(name) and _are_single(known)) or _are_words(known) or _call_words(known):
+        cues = _from_words(page, rows, scale)
     else:
         cues = [cue for row in known if (cue := _cue(page, row, scale, names)) is not None]
         cues = _with_loose_words(data, cues, scale)
@@ -153,10 +154,18 @@ def _get(record, field):
                 value = value[int(step)]
             else:
                 value = None
+        if isinstance(value, dict) and value.keys() and value.keys() <= {"seconds", "nanos"}:
+            value = _period(value)
         fits = isinstance(value, (int, float, str)) if field in ("start", "end", "duration") else value is not None
         if fits and not isinstance(value, bool) and not (field == "text" and (not isinstance(value, str) or not value)):
             return ".".join(path), value
     return "", None
+
+
+def _period(value: dict[str, Any]) -> str | None:
+    """Give ``{"seconds": "1", "nanos": 500000000}`` as text that says its unit."""
+    seconds, nanos = (read_time(value.get(name, 0)) for name in ("seconds", "nanos"))
+    return None if seconds is None or nanos is None else f"{seconds + nanos * 1e-9:.6f}s"
 
 
 def _row(record, where, page):
@@ -168,6 +177,8 @@ def _row(record, where, page):
     if start is None:
         words = _word_rows(record)
         start = next((row[0] for row in words if row[0] is not None), None)
+    if start is None and _is_sign(text := _get(record, "text")[1]):
+        return where, record, math.nan, math.nan, text  # Amazon's full stops have no time
     if start is None or math.isnan(start):
         page.skip(where, "There is no start time.", _get(record, "start")[1])
         return None
@@ -177,12 +188,24 @@ def _row(record, where, page):
     return where, record, start, end, text if isinstance(text, str) else ""
 
 
+def _is_sign(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= 3 and not any(map(str.isalnum, text))
+
+
+def _are_single(rows) -> bool:
+    """Are most of these texts one word?"""
+    texts = [text.split() for *_, text in rows if text.strip()]
+    return not texts or sum(len(words) == 1 for words in texts) >= 0.7 * len(texts)
+
+
 def _scale(page, records, rows):
     """Say how many seconds the unit of the times is: told by a field's name or form, else found by plausibility."""
     for record in records:
         name, value = _get(record, "start") if isinstance(record, dict) else ("", None)
         if name and _MILLISECONDS.search(name):
             return 1e-3
+        if name and name.endswith("InTicks"):
+            return 1e-7
         if name and says_seconds(value):
             return 1.0
     texts = [
@@ -261,6 +284,9 @@ def _gapless(rows):
 def _from_words(page, rows, scale):
     words, speakers = [], []
     for where, record, start, end, text in rows:
+        if math.isnan(start):
+            words[-1:] = [replace(word, text=word.text + text) for word in words[-1:]]
+            continue
         end = start if math.isnan(end) else end
         if text.strip() and check_times(page, where, start * scale, end * scale):
             words.append(Word(start * scale, end * scale, _MASKED.sub("○○", text)))

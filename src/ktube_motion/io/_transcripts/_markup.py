@@ -92,7 +92,7 @@ def _sami_cues(page, rows):
     cues = []
     rows = sorted(rows, key=lambda row: row[1])
     for i, (line, start, words) in enumerate(rows):
-        spoken = re.sub(r"\s+", " ", re.sub(r"<!--.*?-->", "", words, flags=re.DOTALL))
+        spoken = re.sub(r"\s+", " ", re.sub(r"<!--.*?-->|<[A-Za-z/][^<>]*$", "", words, flags=re.DOTALL))
         if not html.unescape(re.sub("<[^>]*>", "", spoken)).strip():
             continue  # where the text before it ends
         later = next((row[1] for row in rows[i + 1 :] if row[1] > start), math.nan)
@@ -133,7 +133,7 @@ def read_ass(page: Page) -> list[Cue]:
             if "text" not in cells or start is None or end is None:
                 page.skip(number, "This is no line of dialogue.", rest.strip())
             elif check_times(page, number, start, end):
-                text = re.sub(r"\{[^{}\\]*\}", "", _DRAWING.sub("", cells["text"]))
+                text = re.sub(r"\{[^{}\\]*\}", "", _DRAWING.sub("", cells["text"])).replace("\\h", " ")
                 name = cells.get("name", cells.get("actor", "")).strip()
                 cues.append(Cue(start, end, text, _karaoke_words(text, start, end), speaker=name))
     return cues
@@ -186,8 +186,11 @@ def _ttml_rate(page, names):
 
 
 def _positive(text):
-    number = read_time(text) if isinstance(text, str) else None
-    return number if number and number > 0 else None
+    try:
+        number = float(text) if isinstance(text, str) else 0.0
+    except ValueError:
+        return None
+    return number if 0 < number < math.inf else None
 
 
 def _ttml_time(text, units):

@@ -74,6 +74,12 @@ class TranscriptFormat:
         Takes a `Page`; says whether its content is of this format.
     suffixes : tuple of str
         Suffixes of its files, without the dot; they decide where no content does.
+
+    Examples
+    --------
+    >>> from ktube_motion.io import TRANSCRIPT_FORMATS
+    >>> TRANSCRIPT_FORMATS["srt"].suffixes
+    ('srt',)
     """
 
     read: Callable[[Page], list[Cue]]

@@ -26,6 +26,7 @@ _VERB = (
 _SOUND = re.compile(rf"\s*(?:(?:\S+\s+){{0,3}}?\S*?(?:{_NOUN}){_AFTER}|{_VERB}|[~♪♫♬*#\s]+)\s*", re.IGNORECASE)
 _ROUND = re.compile(r"\(([^()]{0,24})\)")
 _SQUARE = re.compile(r"\[([^\[\]]{0,40})\]")
+_BRACKETS = re.compile(r"[<{【〈《「『〔]\s*([^<>{}【】〈〉《》「」『』〔〕]{1,24})\s*[>}】〉》」』〕]")
 _STARRED = re.compile(r"([*~])([^*~\n]{1,20})\1|#\s?([^\s#]{1,8})(?=\s|$)")
 _VOICES = re.compile(r"\s*(?:남자|여자|남성|여성|화자|남|여)\s*[0-9A-Z]?\s*")
 
@@ -58,6 +59,7 @@ def is_sound(text: str) -> bool:
 def without_sounds(line: str) -> str:
     """Take sounds in brackets, between stars or behind a hash from a line; other brackets stay."""
     line = _ROUND.sub(_unless_said, _SQUARE.sub(lambda m: " " if is_sound(m[1]) else m[0], line))
+    line = _BRACKETS.sub(lambda m: " " if is_sound(m[1]) else m[0], line)
     line = _STARRED.sub(lambda m: " " if is_sound(m[2] or m[3]) else m[0], line)
     return re.sub("[♪♫♬]", " ", line)
 

@@ -55,16 +55,21 @@ _SURNAMES = (
 _NAME = re.compile(
     rf"[{_SURNAMES}][가-힣]{{2}}(?:\s?(?:씨|님|선생님|교수|대표|기자|감독|코치|작가|박사|팀장|과장|부장|대리|의원))?"
 )
-_OPEN, _CLOSE = r"[\[(【〈《<]", r"[\])】〉》>]"
-_BRACKETED = re.compile(rf"{_OPEN}\s*([^\[\]()【】〈〉《》<>]{{1,24}}?)\s*{_CLOSE}\s*:?")
+_OPEN, _CLOSE = r"[\[(【〈《<「『〔〖{]", r"[\])】〉》>」』〕〗}]"
+_BRACKETED = re.compile(rf"{_OPEN}\s*([^\[\]()【】〈〉《》<>「」『』〔〕〖〗{{}}]{{1,24}}?)\s*{_CLOSE}\s*:?")
+# A name before another sign: 남) …, 민수> …, 민수 | …, 민수 - …; a point only behind Q and A.
+_SIGN = r"\s*(?:\)|>(?!>)|\||\s[-–—](?=\s))"
+_SIGNED = re.compile(rf"(?:([^\W_][\w]{{0,9}}(?: \w{{1,5}})?){_SIGN}|([QA])\s*\.(?=\s))(?=\s*\S)")
+_ENUMERATED = re.compile(r"[가나다라마바사아자차카타파하]|[A-Za-z]|[0-9]+|[ivx]+")
 _COLON = re.compile(
     r""
-    r"([^\s:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001][^:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001]{0,23}?)\s*:(?!//)"
+    r"([^\s:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001][^:\[\](){}【】〈〉《》<>.,!?…\"'“”‘’\ue000\ue001]{0,23}?(?:\s?\([^()]{1,10}\))?)\s*:(?!//)"
 )
 # A known label further on in a line: in round brackets, or before a colon behind the end of a sentence.
 _KNOWN_INSIDE = re.compile(
     rf"(?<=[\s.?!…])\(({_KNOWN.pattern})\)(?=\s)|[.?!…]\s({_KNOWN.pattern})\s*:\s", re.IGNORECASE
 )
+_MAY_MARK = re.compile(rf"[{MARK_START}>:]|{_OPEN}")
 _LEAD = re.compile(r"\s*(?:[-–—•·]\s*|>{2,}\s*)*")
 _DASH = re.compile(r"\s*[-–—](?:\s+|(?=[가-힣\[(【〈<]))")
 _LATER_DASH = re.compile(r"(?<=[.?!…~])\s+[-–—](?:\s+|(?=[가-힣]))")
@@ -78,7 +83,7 @@ def _key(label):
 def _may_be(label):
     """Can this be a name at all?"""
     words = label.split()
-    plain = 0 < len(words) <= 3 and len(label) <= 20 and any(map(str.isalpha, label))
+    plain = 0 < len(words) <= 3 and len(label) <= 20 and (any(map(str.isalpha, label)) or label[0] == "#")
     phrase = len(words) > 1 and re.search(r"(?:[은는을를에의로]|하고|해서|다|요)$", label)
     return plain and not phrase and _key(label) not in _NO_SPEAKER and not is_sound(label)
 
@@ -91,23 +96,31 @@ class Labels:
     ----------
     names : dict of str to str
         Each label, as it is compared, to its name, as it was first written.
+    signed : set of str
+        Those that stand before another sign than a colon (``남)``, ``민수>``), as they are compared.
     removed, changes : int
         Labels taken from the lines read so far; marks of another voice (``>>``) among them.
     """
 
     names: dict[str, str] = field(default_factory=dict)
+    signed: set[str] = field(default_factory=set)
     removed: int = 0
     changes: int = 0
 
     def __post_init__(self) -> None:
         spellings = sorted(self.names, key=len, reverse=True)
         # Spaces within a label may come and go.
-        names = "|".join(r"[\s_-]*".join(map(re.escape, key)) for key in spellings) or r"(?!)"
+        names, signed = (
+            "|".join(r"[\s_-]*".join(map(re.escape, key)) for key in spellings if wanted is None or key in wanted)
+            or r"(?!)"
+            for wanted in (None, self.signed)
+        )
         self._mark = re.compile(
             rf"{MARK_START}(?P<tag>[^{MARK_END}]*){MARK_END}:?"
             r"|(?P<change>>{2,})"
             rf"|(?:^|(?<=[\s.?!…>\-–—{MARK_END}])){_OPEN}\s*(?P<bracket>{names})\s*{_CLOSE}\s*:?"
-            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))(?P<colon>{names})\s*:(?!//)",
+            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))(?P<colon>{names})\s*:(?!//)"
+            rf"|^(?P<signed>{signed})(?:{_SIGN}|\s*\.(?=\s))",
             re.IGNORECASE,
         )
 
@@ -131,8 +144,11 @@ class Labels:
             result.append(row)
         return result
 
-    def _split(self, text, voice):
-        pieces, place = [], 0
+    def _split(self, text: str, voice: str | None) -> list[tuple[str | None, str]]:
+        if not self.signed and not _MAY_MARK.search(text):  # nearly all lines
+            return [(voice, text)]
+        pieces: list[tuple[str | None, str]] = []
+        place = 0
         for match in self._mark.finditer(text):
             if not pieces or text[place : match.start()].strip():
                 pieces.append((voice, text[place : match.start()]))
@@ -151,7 +167,7 @@ class Labels:
             return NAMELESS[self.changes % 2]
         if match["tag"] is not None:
             return " ".join(match["tag"].split()) or None
-        return self.names[_key(match["bracket"] or match["colon"])]
+        return self.names[_key(match["bracket"] or match["colon"] or match["signed"])]
 
 
 def is_known_label(text: str) -> bool:
@@ -197,18 +213,23 @@ def find_labels(lines: Iterable[str]) -> Labels:
     A label stands in brackets or before a colon. It is a speaker if it is known to be one (화자 1, MC, SPEAKER_00),
     or if two different lines begin with it and it is neither a sound nor a word that introduces
     something (주의:, 예:). A name with a Korean surname in brackets counts once where there are other labels.
+    A name before another sign (``남)``, ``민수>``, ``Q.``) counts if two of them recur, or it is known to be one.
     """
     seen: dict[str, set[str]] = defaultdict(set)
     spelled: dict[str, str] = {}
     spoken: dict[str, int] = defaultdict(int)
     names: dict[str, str] = {}
     single: dict[str, str] = {}
+    signed: dict[str, tuple[str, set[str]]] = {}
     for line in lines:
         for inner in _KNOWN_INSIDE.findall(line) if "(" in line or ":" in line else ():
             label = " ".join(max(inner, key=len).split())
             names.setdefault(_key(label), label)
         start = len(line) - len(_LEAD.sub("", line, count=1)) if _LEAD.match(line) else 0
         match = _BRACKETED.match(line, start) or _COLON.match(line, start)
+        if match is None and (match := _SIGNED.match(line)) is not None:
+            _note_signed(match, line, signed)
+            continue
         if match is None or not _may_be(label := " ".join(match[1].split())):
             continue
         rest, colon = line[match.end() :].strip(), match.re is _COLON
@@ -227,7 +248,17 @@ def find_labels(lines: Iterable[str]) -> Labels:
             names.setdefault(key, spelled[key])
     if names:
         names = {**single, **names}
-    return Labels(names)
+    often = {key: label for key, (label, rows) in signed.items() if len(rows) > 1 and len(signed) > 1}
+    often = often if len(often) > 1 or all(map(_KNOWN.fullmatch, often.values())) else {}
+    return Labels({**often, **names}, set(often))
+
+
+def _note_signed(match: re.Match[str], line: str, signed: dict[str, tuple[str, set[str]]]) -> None:
+    """Remember a name before a sign and its line; no numbers and letters that count."""
+    label = " ".join((match[1] or match[2]).split())
+    known = match[2] is not None or label in ("남", "여")
+    if known or (_may_be(label) and not _ENUMERATED.fullmatch(label)):
+        signed.setdefault(_key(label), (label, set()))[1].add(line)
 
 
 def main_speaker(cues: Iterable[Cue], *, wanted: str = "") -> str:

@@ -21,6 +21,10 @@ _RANGE = re.compile(
     rf"[ \t]*[\[(]?{_CLOCK}[\])]?[ \t]*(?:-->|->|[-–—~]|to)[ \t]*[\[(]?{_CLOCK}[\])]?[ \t]*[:：]?[ \t]*(.*)$"
 )
 _START = re.compile(rf"[ \t]*[\[(]?{_CLOCK}[\])]?(?:[ \t]*[-–—:：])?(?:[ \t]+(.*)|[ \t]*)$")
+_SPOKEN_TIME = re.compile(
+    r"(?=\d)(?:\d+\s?시간\s?)?(?:\d+\s?분\s?)?(?:\d+\s?초)?(?:\n|$)"
+    r"|(?=\d)(?:\d+ hours?,? ?)?(?:\d+ minutes?,? ?)?(?:\d+ seconds?)?(?:\n|$)"
+)
 _NAMED = re.compile(rf"[ \t]*(\S.{{0,30}}?)[ \t]+[\[(]?{_CLOCK}[\])]?[ \t]*$")
 
 
@@ -58,7 +62,8 @@ def read_stamped(page: Page) -> list[Cue]:
             cues.append(Cue(start, end[0] if end else math.nan, "\n".join(texts), speaker=name))
     if any(math.isnan(cue.end) for cue in cues):
         page.note("No ends are written: a cue ends where the next begins, at most 1 s + 0.4 s a letter later.")
-    return with_ends([cue for cue in _first_lines_as_speakers(cues) if cue.text.strip()])
+    cues = _first_lines_as_speakers(_without_spoken_times(cues))
+    return with_ends([cue for cue in cues if cue.text.strip()])
 
 
 def _head(line, *, named):
@@ -77,6 +82,14 @@ def _frame_rate(page, frames):
     if page.fps is None:
         page.note(f"The times count frames; {rate:g} a second are assumed (say fps= if it is another rate).")
     return rate
+
+
+def _without_spoken_times(cues: list[Cue]) -> list[Cue]:
+    """Take out the time in words that YouTube's pages have below the clock (1분 5초), where most cues begin so."""
+    told = [bool(_SPOKEN_TIME.match(cue.text)) for cue in cues]
+    if sum(told) < max(2, 0.5 * len(cues)):
+        return cues
+    return [replace(cue, text=_SPOKEN_TIME.sub("", cue.text, count=1)) for cue in cues]
 
 
 def _first_lines_as_speakers(cues):

@@ -14,8 +14,17 @@ __all__ = ["fill_word_times", "guess_unit", "join_words", "read_time", "with_end
 _SECONDS_PER_LETTER = 0.4  # slow speech; a cue without an end lasts no longer
 _ENDS = (".", "?", "!")
 _PAUSE = 0.5  # seconds; words further apart are no one cue
-_CLOCK = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,3}):)?([0-9]{1,7})(?:[.,]([0-9]{1,9}))?\s*(s|sec|ms|초)?$")
-_UNITS = (("seconds", 1.0), ("milliseconds", 1e-3), ("microseconds", 1e-6), ("ticks of 100 ns", 1e-7))
+_CLOCK = re.compile(r"(?:(?:([0-9]{1,4}):)?([0-9]{1,3}):)?([0-9]{1,17})(?:[.,]([0-9]{1,9}))?\s*(s|sec|ms|초)?$")
+_PERIOD = re.compile(r"PT(?:([0-9]{1,4})H)?(?:([0-9]{1,6})M)?(?:([0-9]{1,8})(?:\.([0-9]{1,9}))?S)?$")
+# Each unit, and how many letters a second there are at least if it is the right one.
+_UNITS = (
+    ("seconds", 1.0, 0.033),
+    ("milliseconds", 1e-3, 0.033),
+    ("microseconds", 1e-6, 0.5),
+    ("ticks of 100 ns", 1e-7, 0.5),
+    ("nanoseconds", 1e-9, 0.0),
+)
+_SLOW = 0.3  # letters a second; slower speech is told
 
 
 def read_time(value: object) -> float | None:
@@ -24,14 +33,15 @@ def read_time(value: object) -> float | None:
         return float(value) if abs(value) < 1e18 else None
     match = _CLOCK.match(value.strip()) if isinstance(value, str) else None
     if match is None:
-        return None
+        period = _PERIOD.match(value.strip()) if isinstance(value, str) and value.strip() != "PT" else None
+        return clock_seconds(period[1], period[2], period[3] or "0", period[4]) if period else None
     *clock, unit = match.groups()
     return clock_seconds(*clock) * (1e-3 if unit == "ms" else 1.0)
 
 
 def says_seconds(value: object) -> bool:
     """Does this time tell its unit itself, as ``1.2s`` and ``00:00:01`` do?"""
-    return isinstance(value, str) and bool(re.search(r"[:s초]", value))
+    return isinstance(value, str) and bool(re.search(r"[:s초S]", value))
 
 
 def guess_unit(page: Page, rows: Sequence[tuple[float, float, str]]) -> float:
@@ -59,8 +69,10 @@ def guess_unit(page: Page, rows: Sequence[tuple[float, float, str]]) -> float:
     if not speeds:
         return 1.0
     whole = all(float(time).is_integer() for start, end, _ in rows for time in (start, end) if math.isfinite(time))
-    speed, least = median(speeds), 0.033 if whole else 0.003
-    name, unit = next((pair for pair in _UNITS if speed / pair[1] >= least), _UNITS[-1])
+    speed = median(speeds)
+    name, unit, _ = next(u for u in _UNITS if speed / u[1] >= (u[2] if whole or u[1] < 1 else 0.003))
+    if speed / unit < _SLOW:
+        page.note(f"People would say {speed / unit:.2f} letters a second: are the times frames, or of another unit?")
     if unit != 1.0:
         page.note(f"The times are in {name}: as seconds they would be {speed:.4f} letters a second.")
     return unit

@@ -22,7 +22,17 @@ __all__ = [
 
 
 class FewSamplesWarning(UserWarning):
-    """Fewer samples than dimensions: a Fréchet distance is then biased upwards."""
+    """Fewer samples than dimensions: a Fréchet distance is then biased upwards.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore", FewSamplesWarning)
+    ...     distance = frechet_distance(np.eye(4, 8), np.eye(4, 8))
+    >>> round(float(distance), 6) + 0.0
+    0.0
+    """
 
 
 def check_rows(array: ArrayLike, *, name: str, ndim: int = 2, minimum: int = 1) -> torch.Tensor:

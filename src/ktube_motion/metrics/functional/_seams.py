@@ -22,6 +22,11 @@ class SeamReport:
         Median and 95th percentile over frames and joints, metres per second.
     jerk_at_seams, jerk_inside : tuple of float
         The same of the third derivative, metres per second cubed.
+
+    Examples
+    --------
+    >>> SeamReport((0.1, 0.3), (0.1, 0.2), (5.0, 9.0), (4.0, 8.0)).jerk_at_seams
+    (5.0, 9.0)
     """
 
     speed_at_seams: tuple[float, float]

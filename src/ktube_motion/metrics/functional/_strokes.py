@@ -25,6 +25,7 @@ def gesture_strokes(
     *,
     fps: float,
     skeleton: Skeleton = SMPL_22,
+    joint: str = "wrist",
     least: float = 0.12,
     gap: float = 0.3,
     smooth: float = 0.05,
@@ -37,7 +38,9 @@ def gesture_strokes(
         One clip, ``T >= 4``; the longer, the surer where hands rest.
     fps : float
     skeleton : Skeleton
-        Its wrists are watched, seen from the hips.
+        Its joints are watched from the hips.
+    joint : str
+        Joints whose names end so are watched. A nod is found with ``joint="head", least=0.03``.
     least : float > 0
         Metres: a shorter movement is no stroke, nor is one that ends so near to where the hand rests.
     gap : float
@@ -55,7 +58,7 @@ def gesture_strokes(
     ShapeError, DataError
         If the positions are not one clip of the skeleton, or not finite.
     ConfigError
-        If `least` is not positive.
+        If `least` is not positive, or no joint has that name.
 
     Notes
     -----
@@ -74,26 +77,28 @@ def gesture_strokes(
     """
     if not least > 0:
         raise ConfigError("least must be positive.", found=least)
+    if not any(name.endswith(joint) for name in skeleton.joint_names):
+        raise ConfigError("The skeleton has no such joint.", expected=", ".join(skeleton.joint_names), found=joint)
     tensor, restore = to_torch(positions, name="positions")
     clip = _positions(positions, "positions", 4).cpu().numpy()
     if clip.ndim != 3 or clip.shape[1] != skeleton.num_joints:
         raise ShapeError(
             "Strokes are found clip by clip.", expected=f"(T, {skeleton.num_joints}, 3)", found=tuple(clip.shape)
         )
-    hands = _seen_from_hips(clip, skeleton)
+    hands = _seen_from_hips(clip, skeleton, joint)
     arrivals = np.sort(np.concatenate([_arrivals(hands[:, k], fps, least, smooth) for k in range(hands.shape[1])]))
     times = arrivals[np.diff(arrivals, prepend=-np.inf) > gap]
     return restore(torch.from_numpy(times).to(tensor.device))
 
 
-def _seen_from_hips(clip: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Give the paths of the wrists ``(T, 2, 3)`` in metres, from the root and turned with the hips."""
+def _seen_from_hips(clip: np.ndarray, skeleton: Skeleton, joint: str) -> np.ndarray:
+    """Give the paths of the joints named so ``(T, K, 3)`` in metres, from the root and turned with the hips."""
     left, right = skeleton.pair("hips")
     across = (clip[:, left] - clip[:, right])[:, None, [0, 2]]
     across = across / np.maximum(np.linalg.norm(across, axis=-1, keepdims=True), 1e-9)
     cosine, sine = rearrange(across, "t hand xz -> xz t hand")
-    wrists = [j for j, name in enumerate(skeleton.joint_names) if name.endswith("wrist")]
-    x, y, z = rearrange((clip[:, wrists] - clip[:, :1]) * skeleton.metres_per_unit, "t hand xyz -> xyz t hand")
+    watched = [j for j, name in enumerate(skeleton.joint_names) if name.endswith(joint)]
+    x, y, z = rearrange((clip[:, watched] - clip[:, :1]) * skeleton.metres_per_unit, "t hand xyz -> xyz t hand")
     return np.stack((cosine * x + sine * z, y, cosine * z - sine * x), -1)
 
 

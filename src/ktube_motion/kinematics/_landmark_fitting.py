@@ -1,0 +1,247 @@
+"""Landmarks to SMPL-X poses: all frames of a clip at once, one body shape, what is not seen at rest."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import roma
+import torch
+
+from ..errors import DataError
+from ..skeletons import SMPLH_52
+from ..types import PoseSequence
+from ._bodies import Body, load_body
+from ._fitting import BODY_IN_SMPLX, analytic_start, bone_offsets_of
+from ._landmarks import LANDMARKS, Landmarks
+from ._limits import joint_limits
+from ._solving import Points, Strengths, continuous_rotvecs, solve
+
+__all__ = ["fit_landmarks"]
+
+_GROUPS = ("body", "left", "right")
+_SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
+# The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
+_POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+_CHUNK, _OVERLAP = 900, 30
+_LEAST_WEIGHT = 0.1
+# Bones that both a skeleton of landmarks and ours have, for the body's shape.
+_BONES = (
+    ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"), ("right_shoulder", "right_elbow"),
+    ("right_elbow", "right_wrist"), ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
+    ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
+    ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
+)  # fmt: skip
+
+
+def fit_landmarks(
+    clips: Landmarks | Sequence[Landmarks],
+    *,
+    body: Body | None = None,
+    betas: np.ndarray | None = None,
+    iterations: int = 40,
+) -> list[PoseSequence] | PoseSequence:
+    """Find SMPL-X poses whose landmarks are those that were seen.
+
+    Parameters
+    ----------
+    clips : Landmarks or a list of them
+        Shots of one person: they share one body shape, and nothing else.
+    body : Body, optional
+        By default the embedded body.
+    betas : array [shape=(B,)], optional
+        The body shape if it is known; by default fitted to the distances of
+        the landmarks that are seen.
+    iterations : int
+        L-BFGS steps.
+
+    Returns
+    -------
+    poses : PoseSequence or a list of them
+        As many frames as the landmarks. A frame in which nothing is seen is
+        not ``valid``. Joints below which nothing is seen rest. The place in
+        space is unknown (``trajectory`` is False).
+
+    Raises
+    ------
+    DataError
+        If no frame shows anything.
+
+    Notes
+    -----
+    Minimised over all frames together: the distances of landmarks, weighted
+    and robust, of body and hands each about its own middle; joints beyond
+    what joints can do; a weak pull to the rest pose; acceleration.
+
+    Examples
+    --------
+    >>> from ktube_motion.kinematics import pose_to_joints
+    >>> bent = np.zeros((4, 55, 3)); bent[:, 18, 1] = -1.0
+    >>> joints = pose_to_joints(PoseSequence(rotvecs=bent, fps=20))
+    >>> arms = [16, 17, 18, 19, 20, 21, 1, 2]
+    >>> names = [joints.skeleton.joint_names[joint] for joint in arms]
+    >>> poses = fit_landmarks(Landmarks(tuple(names), joints.positions[:, arms], fps=20))
+    >>> found = pose_to_joints(poses).positions
+    >>> apart = (found[:, 20] - found[:, 16]) - (joints.positions[:, 20] - joints.positions[:, 16])
+    >>> bool(np.linalg.norm(apart, axis=-1).max() < 0.03)
+    True
+    """
+    shots = [clips] if isinstance(clips, Landmarks) else list(clips)
+    body = load_body() if body is None else body
+    if not any((shot.require_weights() > _LEAST_WEIGHT).any() for shot in shots):
+        raise DataError("No landmark is seen in any frame.", where=shots[0].name if shots else None)
+    betas = _fit_shape(shots, body) if betas is None else np.asarray(betas, np.float32)
+    poses = [_fit_shot(shot, body, betas, iterations) for shot in shots]
+    return poses[0] if isinstance(clips, Landmarks) else poses
+
+
+def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
+    """Find the body whose bones are as long as those seen; one that is not seen says nothing."""
+    from scipy.optimize import lsq_linear
+
+    names = SMPLH_52.joint_names
+    rest = np.stack([body.rest_joints(unit) for unit in np.eye(11, 10, k=-1, dtype=np.float32)])[:, BODY_IN_SMPLX]
+    rows, wanted = [np.eye(10)], [np.zeros(10)]
+    for pair in _BONES:
+        lengths = np.concatenate([_lengths(shot, pair) for shot in shots])
+        if len(lengths) < 3:
+            continue
+        first, second = (names.index(name) for name in pair)
+        ours = np.linalg.norm(rest[:, first] - rest[:, second], axis=-1)
+        # In units of 2 cm, about what landmarks and joints differ by anyway.
+        rows.append((ours[1:] - ours[0])[None] / 0.02)
+        wanted.append(np.array([(np.median(lengths) - ours[0]) / 0.02]))
+    found = lsq_linear(np.concatenate(rows), np.concatenate(wanted), bounds=(-3, 3))
+    return found.x.astype(np.float32)
+
+
+def _lengths(shot: Landmarks, pair: tuple[str, str]) -> np.ndarray:
+    if not set(pair) <= set(shot.names):
+        return np.zeros(0)
+    both = shot.select(pair)
+    seen = (both.require_weights() > 0.5).all(1)
+    return np.linalg.norm(both.points[seen, 0] - both.points[seen, 1], axis=-1)
+
+
+def _fit_shot(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -> PoseSequence:
+    seen = (shot.require_weights() > _LEAST_WEIGHT).sum(1) >= 3
+    rotvecs = np.zeros((len(shot), 55, 3), np.float32)
+    transl = np.zeros((len(shot), 3), np.float32)
+    for start, stop in _stretches(seen):
+        for first, last, keep in _chunks(start, stop):
+            turned, moved = _fit_chunk(shot[first:last], body, betas, iterations)
+            rotvecs[keep], transl[keep] = (part[keep.start - first : keep.stop - first] for part in (turned, moved))
+    return PoseSequence(
+        rotvecs=rotvecs, transl=transl, fps=shot.fps, betas=betas, flat_hand_mean=True, valid=seen, source=shot.name,
+        trajectory=False,
+    )  # fmt: skip
+
+
+def _stretches(seen: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.astype(int), [0]])))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _chunks(start: int, stop: int) -> list[tuple[int, int, slice]]:
+    """Cut a long stretch into overlapping pieces, and say which frames to keep of each: memory stays flat."""
+    cuts = [*range(start, max(stop - _CHUNK // 2, start + 1), _CHUNK), stop]
+    return [(max(a - _OVERLAP, start), min(b + _OVERLAP, stop), slice(a, b)) for a, b in pairwise(cuts)]
+
+
+def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+    rest = torch.from_numpy(np.asarray(body.rest_joints(betas), np.float32)[BODY_IN_SMPLX])
+    offsets = bone_offsets_of(rest, SMPLH_52)
+    hand_mean = torch.from_numpy(np.asarray(body.hand_mean, np.float32))
+    mean = torch.eye(3).repeat(52, 1, 1)
+    mean[22:] = roma.rotvec_to_rotmat(hand_mean)
+    target, known = _guess_joints(shot, rest)
+    start = analytic_start(target, offsets, SMPLH_52, mean, fps=shot.fps)
+    # What nothing seen hangs on starts at rest and stays there.
+    start = torch.where(_informed(known)[..., None, None], start, mean)
+    terms = [term for group in _GROUPS if (term := _term(shot, group)) is not None]
+    rotations, root = solve(
+        start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
+        strengths=_strengths(), limits=joint_limits(hand_mean),
+    )  # fmt: skip
+    rotvecs = np.zeros((len(shot), 55, 3), np.float32)
+    rotvecs[:, BODY_IN_SMPLX] = continuous_rotvecs(rotations)
+    return rotvecs, (root - rest[0]).numpy()
+
+
+def _strengths() -> Strengths:
+    pose = torch.full((52,), _POSE_SIGMA)
+    pose[list(_TRUNK)] = _TRUNK_SIGMA
+    return Strengths(pose=pose, smooth=0.1, limit=0.1)
+
+
+def _term(shot: Landmarks, group: str) -> Points | None:
+    chosen = [k for k, name in enumerate(shot.names) if LANDMARKS[name].group == group]
+    if not chosen:
+        return None
+    sites = [LANDMARKS[shot.names[k]] for k in chosen]
+    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
+    targets = torch.from_numpy(np.where(weights[..., None] > 0, shot.points[:, chosen], 0).astype(np.float32))
+    return Points(
+        torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), targets, weights,
+        floating=True, robust=True, sigma=_SIGMA[group],
+    )  # fmt: skip
+
+
+def _guess_joints(shot: Landmarks, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Put every joint somewhere, ``(T, 52, 3)``: those that are landmarks where they were seen, the others where the
+    trunk carries them. Also say which were seen, ``(T, 52)``."""
+    points, weights = torch.from_numpy(shot.points.copy()), torch.from_numpy(shot.require_weights().copy())
+    positions = torch.zeros(len(shot), 52, 3)
+    known = torch.zeros(len(shot), 52, dtype=torch.bool)
+    for place, name in enumerate(shot.names):
+        site = LANDMARKS[name]
+        if site.group == "body" and not any(site.offset):
+            seen = weights[:, place] > _LEAST_WEIGHT
+            positions[seen, site.joint], known[:, site.joint] = points[seen, place], known[:, site.joint] | seen
+    _place_hands(shot, positions, known, rest)
+    _complete(positions, known, rest)
+    return positions, known
+
+
+def _place_hands(shot: Landmarks, positions: torch.Tensor, known: torch.Tensor, rest: torch.Tensor) -> None:
+    """Hang the hands' own points on the wrists, as large as our hands."""
+    for side, wrist in (("left", 20), ("right", 21)):
+        names = [name for name in shot.names if LANDMARKS[name].group == side]
+        if f"{side}_hand_wrist" not in names:
+            continue
+        hand = shot.select(names)
+        points = torch.from_numpy(np.nan_to_num(hand.points))
+        points = points - points[:, [names.index(f"{side}_hand_wrist")]]
+        seen = torch.from_numpy((hand.require_weights() > _LEAST_WEIGHT).all(1)) & known[:, wrist]
+        for place, name in enumerate(names):
+            site = LANDMARKS[name]
+            if site.joint != wrist and not any(site.offset):
+                positions[seen, site.joint] = positions[seen, wrist] + points[seen, place]
+                known[seen, site.joint] = True
+
+
+def _complete(positions: torch.Tensor, known: torch.Tensor, rest: torch.Tensor) -> None:
+    """Place unseen joints as a stiff body would carry them: the trunk's by shoulders and hips, others by what they hang
+    on."""
+    trunk = [1, 2, 16, 17]
+    seen = known[:, trunk].float()
+    share = (seen / seen.sum(1, keepdim=True).clamp_min(1))[..., None]
+    ours = rest[trunk].expand(len(positions), -1, -1)
+    theirs = positions[:, trunk]
+    from_ours, from_theirs = (ours * share).sum(1), (theirs * share).sum(1)
+    spread = ((theirs - from_theirs[:, None]) * seen[..., None]).transpose(-1, -2) @ (ours - from_ours[:, None])
+    turn = roma.special_procrustes(spread + 1e-4 * torch.eye(3))
+    carried = from_theirs[:, None] + ((rest - from_ours[:, None]) @ turn.transpose(-1, -2))
+    for joint, parent in enumerate(SMPLH_52.parents):
+        hung = carried[:, joint]
+        if parent >= 0 and joint not in (3, 6, 9, 12, 13, 14):
+            hung = positions[:, parent] + ((rest[joint] - rest[parent]) @ turn.transpose(-1, -2))
+        positions[:, joint] = torch.where(known[:, joint, None], positions[:, joint], hung)
+
+
+def _informed(known: torch.Tensor) -> torch.Tensor:
+    """Say of which joints ``(T, 52)`` something below them was seen: only these turn at the start."""
+    told = torch.zeros_like(known)
+    for joint in range(51, 0, -1):
+        parent = SMPLH_52.parents[joint]
+        told[:, parent] |= known[:, joint] | told[:, joint]
+    return told

@@ -1,0 +1,228 @@
+"""A video file becomes landmarks and poses: shot by shot, what is finished is kept."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError, FormatError
+from ..io._files import atomic_path
+from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
+from ..types import PoseSequence
+from ._engines import Engine, load_engine
+from ._frames import choose_rate, probe_video, read_frames
+from ._people import look_for_speaker
+from ._shots import Shot, find_shots
+from ._tracking import Follower, SeenFrame
+
+__all__ = ["VideoLandmarks", "estimate_landmarks", "estimate_poses", "fit_video"]
+
+NAMES = BODY_LANDMARKS + tuple(f"{side}_hand_{name}" for side in ("left", "right") for name in HAND_LANDMARKS)
+_LOOKS = 5  # at a shot, to choose the speaker
+_PIECE_SECONDS = 60.0  # of a long shot: what a killed build loses at most
+
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True, eq=False)
+class VideoLandmarks:
+    """What was seen in a video.
+
+    Attributes
+    ----------
+    shots : list of Shot
+    landmarks : list of Landmarks
+        Of each shot; weights are 0 where the speaker is not seen.
+    fps : float
+    estimator : dict
+        Engine, versions, models with their checksums.
+    warnings : list of str
+    """
+
+    shots: list[Shot]
+    landmarks: list[Landmarks]
+    fps: float
+    estimator: dict[str, object] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def estimate_landmarks(
+    path: str | Path,
+    *,
+    engine: str | Engine = "litert",
+    models: str | Path | None = None,
+    fps: float | None = None,
+    hands: bool = True,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> VideoLandmarks:
+    """Find the speaker's landmarks in a video file.
+
+    Parameters
+    ----------
+    path : path
+        Anything ffmpeg reads.
+    engine : str or Engine
+        See `load_engine`.
+    models : path, optional
+        Where the networks are, see `find_models`.
+    fps : float, optional
+        How often to look; by default the video's own rate, at most 30.
+    hands : bool
+        Whether to look at the fingers.
+    cache : path, optional
+        A folder of this video and these options alone: what is finished, at
+        most a minute at a time, is kept there and not done again.
+    progress : callable, optional
+        Called with the numbers of frames that are finished and that there are.
+
+    Returns
+    -------
+    seen : VideoLandmarks
+
+    Raises
+    ------
+    FormatError
+        If the file cannot be read.
+    DataError
+        If it is a still picture, or has too few frames a second.
+    MissingDependencyError
+        If engine, networks or ffmpeg are not installed.
+    """
+    info = probe_video(path)
+    rate = choose_rate(info, fps, path)
+    eyes = load_engine(engine, models) if isinstance(engine, str) else engine
+    shots = _shots_of(path, rate, cache)
+    if shots[-1].last < 2:
+        raise DataError("This is a still picture.", where=path, expected="2 frames or more", found=shots[-1].last)
+    found = []
+    for shot in shots:
+        pieces = []
+        for piece in _look(path, eyes, shot, rate, hands, None if cache is None else Path(cache)):
+            pieces.append(piece)
+            if progress is not None:
+                progress(shot.first + sum(len(points) for points, *_ in pieces), shots[-1].last)
+        points, weights, pixels = (np.concatenate(part) for part in zip(*pieces, strict=True))
+        found.append(Landmarks(NAMES, points, weights, pixels, fps=rate, name=Path(path).stem))
+    warnings = []
+    seconds = shots[-1].last / rate
+    if info.seconds - seconds > max(1.0, 0.01 * info.seconds):
+        warnings.append(f"the pictures end at {seconds:.1f} s, the header says {info.seconds:.1f} s")
+    return VideoLandmarks(shots, found, rate, eyes.describe(), warnings)
+
+
+def _shots_of(path: str | Path, fps: float, cache: str | Path | None) -> list[Shot]:
+    kept = None if cache is None else Path(cache) / "shots.json"
+    if kept is not None and kept.is_file():
+        return [Shot(*pair) for pair in json.loads(kept.read_text(encoding="utf-8"))]
+    shots = find_shots(path, fps=fps)
+    if kept is not None:
+        with atomic_path(kept) as temporary:
+            temporary.write_text(json.dumps([[shot.first, shot.last] for shot in shots]), encoding="utf-8")
+    return shots
+
+
+_Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _look(
+    path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool, cache: Path | None
+) -> Iterator[_Arrays]:
+    """Give points, weights and pixels of a shot, piece by piece."""
+    follower: Follower | None = None
+    length = max(round(_PIECE_SECONDS * fps), 1)
+    for first in range(shot.first, shot.last, length):
+        count = min(length, shot.last - first)
+        kept = None if cache is None else cache / f"{first:08d}.npz"
+        if kept is not None and kept.is_file():
+            with np.load(kept, allow_pickle=False) as arrays:
+                yield arrays["points"], arrays["weights"], arrays["pixels"]
+            continue
+        if follower is None:  # at the start of a shot, or where a build that was stopped goes on
+            follower = _choose(path, engine, Shot(first, shot.last), fps, hands)
+        pictures = read_frames(path, fps=fps, first=first, count=count)
+        found = _as_arrays([follower.step(picture) for picture in pictures] if follower else [], count, path)
+        if kept is not None:
+            with atomic_path(kept) as temporary, temporary.open("wb") as file:
+                np.savez_compressed(file, points=found[0], weights=found[1], pixels=found[2])
+        yield found
+
+
+def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool) -> Follower | None:
+    chosen = np.unique(np.linspace(shot.first, shot.last - 1, _LOOKS).astype(int)).tolist()
+    looks = (next(read_frames(path, fps=fps, first=frame, count=1), None) for frame in chosen)
+    place = look_for_speaker(engine, (picture for picture in looks if picture is not None))
+    return None if place is None else Follower(engine, place, fps=fps, hands=hands)
+
+
+def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arrays:
+    points = np.zeros((frames, len(NAMES), 3), np.float32)
+    weights = np.zeros((frames, len(NAMES)), np.float32)
+    pixels = np.zeros((frames, len(NAMES), 2), np.float32)
+    if len(seen) > frames:
+        raise FormatError("ffmpeg gave more pictures than asked for.", where=path, expected=frames, found=len(seen))
+    for frame, found in enumerate(seen):
+        if found.body is None:
+            continue
+        confidence = found.body.visibility * found.body.confidence
+        points[frame, :33], pixels[frame, :33], weights[frame, :33] = found.body.world, found.body.pixels, confidence
+        for part, hand in ((slice(33, 54), found.left), (slice(54, 75), found.right)):
+            if hand is not None:
+                points[frame, part], pixels[frame, part] = hand.world, hand.pixels
+                weights[frame, part] = hand.confidence
+        height, width = found.size
+        pixels[frame] = (pixels[frame] - (width / 2, height / 2)) / height
+    points *= (1, -1, -1)  # the camera's y is down and its z away; a person who faces it faces +z
+    return points, weights, pixels
+
+
+def estimate_poses(
+    path: str | Path,
+    *,
+    engine: str | Engine = "litert",
+    models: str | Path | None = None,
+    fps: float | None = None,
+    hands: bool = True,
+    body: Body | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> PoseSequence:
+    """Estimate the speaker's poses from a video file.
+
+    Parameters
+    ----------
+    path, engine, models, fps, hands, cache, progress
+        See `estimate_landmarks`.
+    body : Body, optional
+        By default the embedded body.
+
+    Returns
+    -------
+    poses : PoseSequence
+        Frame 0 is the beginning of the video. ``valid`` is False where the
+        speaker is not seen. `io.save_poses` writes them as any estimator's.
+
+    Raises
+    ------
+    FormatError, DataError, MissingDependencyError
+        As `estimate_landmarks`; also where nobody is seen in the whole video.
+    """
+    seen = estimate_landmarks(path, engine=engine, models=models, fps=fps, hands=hands, cache=cache, progress=progress)
+    return fit_video(seen, body=body, where=path)[0]
+
+
+def fit_video(
+    seen: VideoLandmarks, *, body: Body | None = None, where: str | Path | None = None
+) -> tuple[PoseSequence, int]:
+    """Fit one body to all shots of a video; also say in how many frames it had been seen from the wrong side."""
+    if not any((shot.require_weights() > 0).any() for shot in seen.landmarks):
+        raise DataError("Nobody is seen in this video.", where=where, found=f"{len(seen.shots)} shots")
+    mended = [mend_swaps(shot) for shot in seen.landmarks]
+    fitted = fit_landmarks([shot for shot, _ in mended], body=body)
+    assert not isinstance(fitted, PoseSequence)
+    together = {
+        name: np.concatenate([getattr(shot, name) for shot in fitted]) for name in ("rotvecs", "transl", "valid")
+    }
+    return fitted[0].replace(**together, expression=None), int(sum(frames.sum() for _, frames in mended))

@@ -1,0 +1,99 @@
+"""Who speaks: of the people in a shot the one who is largest, closest to the middle and there all the time."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ._engines import Engine, SeenBody
+from ._regions import Region, letterbox
+
+__all__ = ["choose_speaker", "colour_distance", "find_people", "look_for_speaker", "torso_colour"]
+
+_SAME_PLACE = 0.35  # of the region's size: how far somebody moves between two looks
+_SHOULDERS_AND_HIPS = [11, 12, 24, 23]
+
+
+def find_people(engine: Engine, picture: np.ndarray) -> list[tuple[float, Region]]:
+    """Find people in a picture; where the whole shows none, in parts of it.
+
+    The detector was trained on people whose size is that of the picture. It misses those who fill it from the waist
+    up or stand in a group, and finds them in a crop.
+    """
+    whole = letterbox(picture)
+    found = engine.detect(picture, whole)
+    if found:
+        return found
+    height, width = picture.shape[:2]
+    parts = [whole.grown(1.6)]
+    for size in (min(width, height), 0.6 * max(width, height)):
+        for x in np.linspace(size / 2, width - size / 2, 1 if width <= size else 3):
+            for y in np.linspace(size / 2, height - size / 2, 1 if height <= size else 2):
+                parts.append(Region(float(x), float(y), float(size)))
+    people: list[tuple[float, Region]] = []
+    for part in parts:
+        for score, region in engine.detect(picture, part):
+            if all(region.distance(other) > 0.25 for _, other in people):
+                people.append((score, region))
+    return sorted(people, key=lambda person: -person[0])
+
+
+@dataclass
+class Candidate:
+    """One person in several looks at a shot."""
+
+    regions: list[Region] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+    def weight(self, width: int, height: int, looks: int) -> float:
+        """How much this is the speaker: size times nearness to the middle times presence."""
+        sizes = np.array([region.size for region in self.regions]) / max(width, height)
+        away = np.array([abs(region.x - width / 2) / width for region in self.regions])
+        return float((sizes * np.exp(-2.0 * away) * np.array(self.scores)).sum() / looks)
+
+
+def choose_speaker(looks: Sequence[list[tuple[float, Region]]], *, width: int, height: int) -> Candidate | None:
+    """Follow people from look to look and choose one; None where nobody is ever seen."""
+    people: list[Candidate] = []
+    for found in looks:
+        free = list(people)
+        for score, region in found:
+            near = min(free, key=lambda person: person.regions[-1].distance(region), default=None)
+            if near is None or near.regions[-1].distance(region) > _SAME_PLACE:
+                near = Candidate()
+                people.append(near)
+            else:
+                free.remove(near)
+            near.regions.append(region)
+            near.scores.append(score)
+    return max(people, key=lambda person: person.weight(width, height, len(looks)), default=None)
+
+
+def look_for_speaker(engine: Engine, pictures: Iterable[np.ndarray]) -> Region | None:
+    """Choose the speaker of a shot from some of its pictures; None where nobody is."""
+    looks, width, height = [], 1, 1
+    for picture in pictures:
+        height, width = picture.shape[:2]
+        looks.append(find_people(engine, picture))
+    chosen = choose_speaker(looks, width=width, height=height)
+    return None if chosen is None else chosen.regions[0]
+
+
+def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
+    """Mean colour of what the person wears, and how it spreads, ``(6,)``; None where it is out of the picture."""
+    height, width = picture.shape[:2]
+    corners = body.pixels[_SHOULDERS_AND_HIPS]
+    grid = np.stack(np.meshgrid(np.linspace(0.15, 0.85, 6), np.linspace(0.1, 0.6, 6)), -1).reshape(-1, 2)
+    across, down = grid[:, :1], grid[:, 1:]
+    top, bottom = corners[0] * (1 - across) + corners[1] * across, corners[3] * (1 - across) + corners[2] * across
+    places = np.floor(top * (1 - down) + bottom * down).astype(int)
+    inside = ((places >= 0) & (places < (width, height))).all(1)
+    if inside.sum() < 6:
+        return None
+    colours = picture[places[inside, 1], places[inside, 0]].astype(np.float32)
+    return np.concatenate([np.median(colours, 0), colours.std(0) * 0.5])
+
+
+def colour_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Distance of two torso colours, 0 to about 255."""
+    return float(np.abs(first - second).max())

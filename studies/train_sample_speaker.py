@@ -1,0 +1,249 @@
+"""Train the speaker that comes with the library, on the project's own made-up speakers, and measure it.
+
+    python studies/train_sample_speaker.py --sentences ChatbotData.csv --install
+
+Makes talks of 96 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
+hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
+that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
+gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
+was. --install writes the pipeline, its card and its figures into the package. About three hours on one processor.
+"""
+
+import argparse
+import csv
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from compare_tokenizers import write_table
+from measure_timing import COLUMNS, STRANGERS, WAYS, Judge, about_root, make_talks, speak
+
+from ktube_motion.errors import KtubeError
+from ktube_motion.gpt import MotionTransformer, TransformerConfig
+from ktube_motion.io._files import write_text
+from ktube_motion.metrics import gesture_strokes
+from ktube_motion.pipeline import UtteranceToMotion
+from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
+from ktube_motion.samples import CONCEPTS, sentences
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
+from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+
+HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
+SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
+#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
+#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
+STAGES = (
+    {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
+     "text_dropout": 0.5},
+    {"steps": 1500, "before": 1, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1200, 1440), "decay": 0.6,
+     "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
+    {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
+     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
+)  # fmt: skip
+SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
+NEAR = 0.5  # seconds between a word and the stroke of its gesture
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("output/sample_speaker"))
+    parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
+    parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
+    parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
+    parser.add_argument("--tokenizer-steps", type=int, default=6000)
+    parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
+    parser.add_argument("--install", action="store_true", help=f"write the pipeline to {HOME.name} in the package")
+    return parser.parse_args()
+
+
+def train(options, corpus, encoder):
+    """Train tokenizer and transformer; each goes on where it was stopped."""
+    folder, steps = options.output / "tokenizer", options.tokenizer_steps
+    often = {"save_every": 500, "warmup": 50, "mixed_precision": "no"}
+    if not (folder / "last").exists():
+        train_tokenizer(
+            TokenizerTraining(
+                batch_size=16, learning_rate=1e-3, steps=steps, milestones=(int(0.8 * steps),), decay=0.2,
+                evaluate_every=steps, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1), **often,
+            ),
+            corpus, folder, resume=True,
+        )  # fmt: skip
+    tokenizer, transformer = MotionTokenizer.from_pretrained(folder / "last"), None
+    for number, stage in enumerate(STAGES, 1):
+        folder = options.output / f"transformer_{number}"
+        how = {name: value for name, value in stage.items() if name != "before"}
+        how["steps"] = max(int(options.share * stage["steps"]), 1)
+        if not (folder / "last").exists():
+            train_transformer(
+                TransformerTraining(
+                    batch_size=32, evaluate_every=how["steps"],
+                    transformer=TransformerConfig(
+                        width=192, num_layers=2, num_heads=6, block_size=65, word_past=10, word_ahead=12
+                    ),
+                    **often, **how,
+                ),
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True, start=transformer,
+                word_encoder=WindowWordEncoder(encoder, before=stage["before"]), cache=options.output / "tokens",
+            )  # fmt: skip
+        transformer = MotionTransformer.from_pretrained(folder / "last")
+    return tokenizer, transformer
+
+
+def make_pipeline(tokenizer, transformer, encoder):
+    """Join the parts that are shipped: rounded to half precision, which a CPU then reads in single precision.
+
+    The transformer learned to do without the sentence as a whole; so it is made deaf to it.
+    """
+    tokenizer = tokenizer.half().float()
+    with torch.no_grad():
+        transformer.text.weight.zero_()
+    transformer = transformer.half().float()
+    transformer.config = replace(transformer.config, tokenizer=tokenizer.fingerprint)
+    return UtteranceToMotion(tokenizer, transformer, encoder, sampling=SAMPLING)
+
+
+def measure_talks(options, pipeline, judge, rows):
+    """Measure on talks whose seeds and people nothing was chosen by."""
+    for wordings, split, seed in (("known", "train", 2900), ("new", "new", 2950)):
+        numbers = range(options.measured)
+        people = [3 * STRANGERS + number for number in numbers]
+        talks, marks = make_talks(
+            options.output, f"held_{wordings}", [seed + number for number in numbers], people, split, mirror=False,
+            split_sizes=(0.0, 0.0, 1.0),
+        )  # fmt: skip
+        names = list(marks)
+        real = {name: talks.features(name) for name in names}
+        rows.append([f"{wordings} wordings, real", *tell(judge.measure(talks, marks, real))])
+        with torch.no_grad():
+            coded = {name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(real[name])).numpy() for name in names}
+        rows.append([f"{wordings} wordings, real in tokens", *tell(judge.measure(talks, marks, coded))])
+        for times, read in WAYS.items():
+            made = speak(talks, names, pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder, read,
+                         **pipeline.sampling)  # fmt: skip
+            found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+            rows.append([f"{wordings} wordings, {times}", *tell(found)])
+
+
+def tell(figures):
+    return [f"{value:.3g}" for value in figures]
+
+
+class TextClassifier:
+    """Which gesture a word is for, by the likest word of the wordings for training; none where that carries none."""
+
+    def __init__(self, words):
+        self.words, vectors, self.concepts = words, [], []
+        for sentence in sentences(split="train"):
+            place = 0
+            texts = sentence.text.split(" ")
+            vectors.append(self._encode(texts))
+            for text in texts:
+                carried = [c for c, first, last in sentence.marks if first < place + len(text) and last > place]
+                self.concepts.append(carried[0] if carried else None)
+                place += len(text) + 1
+        self.vectors = torch.cat(vectors)
+
+    def _encode(self, texts):
+        # The word and its dictionary form, without the word before it.
+        vectors = self.words.encode_words(texts)[:, : 2 * self.words.dim // 3]
+        return torch.nn.functional.normalize(vectors, dim=-1)
+
+    def __call__(self, texts):
+        """Give for each word a concept, or None."""
+        best = (self._encode(texts) @ self.vectors.T).max(1)
+        pairs = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+        return [self.concepts[index] if value >= SURE else None for value, index in pairs]
+
+
+def measure_everyday(options, pipeline, judge, rows):
+    """Say everyday sentences: how often it gestures, and how often that is what the words are for."""
+    with open(options.sentences, encoding="utf-8", newline="") as file:
+        every = list(dict.fromkeys(row["Q"] for row in csv.DictReader(file)))
+    texts = every[:: max(len(every) // options.count, 1)][: options.count]
+    classify, fps = TextClassifier(pipeline.word_encoder), pipeline.fps
+    tokens = pipeline.write(texts, seeds=range(len(texts)))
+    counts = dict.fromkeys(("due", "met", "gestures", "fitting", "silent", "stray"), 0)
+    for text, row in zip(texts, tokens, strict=True):
+        with torch.no_grad():
+            joints = about_root(pipeline.tokenizer.decode(row).numpy())
+        words = spoken_words(text, lead_in=LEAD_IN)[0]
+        due = [(w.start, c) for w, c in zip(words, classify([w.text for w in words]), strict=True) if c]
+        strokes = gesture_strokes(joints, fps=fps)
+        seen = [(stroke, judge.recognise(joints, stroke, fps)) for stroke in strokes]
+        counts["due"] += bool(due)
+        counts["silent"] += not due
+        counts["stray"] += not due and bool(seen)
+        counts["met"] += any(concept == wanted for _, concept in seen for _, wanted in due)
+        counts["gestures"] += bool(seen)
+        counts["fitting"] += any(
+            concept == wanted and abs(stroke - start) < NEAR + 0.3 for stroke, concept in seen for start, wanted in due
+        )
+
+    def share(part, whole):
+        return f"{100 * counts[part] / max(whole, 1):.3g}"
+
+    rows += [
+        ["sentences", len(texts)],
+        ["sentences with a word that is like one that carries a gesture %", share("due", len(texts))],
+        ["of these, sentences with that gesture %", share("met", counts["due"])],
+        ["of these, sentences with that gesture on its word %", share("fitting", counts["due"])],
+        ["sentences with any gesture of the hands %", share("gestures", len(texts))],
+        ["of the other sentences, with a gesture of the hands %", share("stray", counts["silent"])],
+    ]
+
+
+def main():
+    options, began = read_arguments(), time.perf_counter()
+    corpus, labels = make_talks(
+        options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
+    )
+    encoder = EmbeddedTextEncoder()
+    pipeline = make_pipeline(*train(options, corpus, encoder), encoder)
+    judge, talks, everyday = Judge(corpus, labels), [["talks", *COLUMNS]], [["figure", "value"]]
+    measure_talks(options, pipeline, judge, talks)
+    if options.sentences:
+        measure_everyday(options, pipeline, judge, everyday)
+    for name, rows in (("talks", talks), ("everyday", everyday)):
+        write_table(options.output / f"{name}.csv", rows)
+        for row in rows:
+            print(*row, sep="  ")
+    if options.install:
+        install(pipeline, talks, everyday, options.talks)
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+def install(pipeline, talks, everyday, people):
+    """Write the pipeline in half precision, with its card, into the package."""
+    pipeline.save_pretrained(HOME)
+    for name in ("tokenizer", "transformer"):
+        getattr(pipeline, name).half().save_pretrained(HOME / name)
+        (HOME / name / "README.md").unlink(missing_ok=True)  # the card of the whole stands above
+    for name, rows in (("talks", talks), ("everyday", everyday)):
+        write_table(HOME / f"{name}.csv", rows)
+    write_text(HOME / "README.md", card(talks, everyday, people))
+
+
+def card(talks, everyday, people):
+    """Give the model card, its figures those of the tables."""
+    lines = ["| talks of strangers | " + " | ".join(talks[0][1:]) + " |", "| --- " * len(talks[0]) + "|"]
+    lines += ["| " + " | ".join(row) + " |" for row in talks[1:]]
+    lines += [
+        "",
+        "| everyday sentences | |",
+        "| --- | --- |",
+        *(f"| {name} | {value} |" for name, value in everyday[1:]),
+    ]
+    template = (Path(__file__).parent / "sample_speaker.md").read_text(encoding="utf-8")
+    known = ", ".join(f"{name} ({CONCEPTS[name]})" for name in sorted(CONCEPTS))
+    return template.format(concepts=known, count=len(CONCEPTS), people=people, figures="\n".join(lines))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")

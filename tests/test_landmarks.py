@@ -1,0 +1,159 @@
+"""Landmarks to SMPL-X poses: any points, hands on their own, unseen parts at rest, sides mended."""
+
+import numpy as np
+import pytest
+
+from ktube_motion import PoseSequence
+from ktube_motion.errors import ConfigError, DataError, ShapeError
+from ktube_motion.kinematics import (
+    BODY_LANDMARKS,
+    HAND_LANDMARKS,
+    Landmarks,
+    fit_landmarks,
+    load_body,
+    mend_swaps,
+    pose_to_joints,
+)
+from ktube_motion.kinematics._landmarks import LANDMARKS
+from ktube_motion.samples import make_speaker
+from ktube_motion.skeletons import SMPLH_52
+
+UPPER = [12, 13, 14, 15, 16, 17, 18, 19, 20, 21]
+HANDS = tuple(f"{side}_hand_{name}" for side in ("left", "right") for name in HAND_LANDMARKS)
+
+
+@pytest.fixture(scope="module")
+def speaker():
+    return make_speaker(seed=5, num_utterances=1).truth[30:110]
+
+
+def seen_on(poses, names, *, noise=0.0, seed=0):
+    """Give the landmarks of poses exactly, each group about an origin of its own."""
+    from ktube_motion.kinematics import global_rotations
+
+    motion = pose_to_joints(poses, skeleton=SMPLH_52)
+    turned = global_rotations(motion.rotations, skeleton=SMPLH_52)
+    rng = np.random.default_rng(seed)
+    points = np.zeros((len(poses), len(names), 3))
+    origins = {group: rng.normal(size=(len(poses), 3)) for group in ("body", "left", "right")}
+    for place, name in enumerate(names):
+        site = LANDMARKS[name]
+        there = motion.positions[:, site.joint] + turned[:, site.joint] @ np.array(site.offset)
+        points[:, place] = there + origins[site.group]
+    return Landmarks(tuple(names), points + rng.normal(0, noise, points.shape), fps=poses.fps)
+
+
+def error(found, truth, joints, root=0):
+    """Mean distance in metres, about a root joint."""
+    first, second = (pose_to_joints(poses, skeleton=SMPLH_52).positions for poses in (found, truth))
+    apart = (first - first[:, [root]]) - (second - second[:, [root]])
+    return float(np.linalg.norm(apart[:, joints], axis=-1).mean())
+
+
+def test_body_and_hands_are_met(speaker):
+    found = fit_landmarks(seen_on(speaker, BODY_LANDMARKS + HANDS), betas=speaker.betas)
+    assert found.valid.all()
+    assert not found.trajectory
+    assert error(found, speaker, UPPER) < 0.012
+    assert error(found, speaker, range(22, 37), root=20) < 0.006
+    assert error(found, speaker, range(37, 52), root=21) < 0.006
+
+
+def test_noise_is_averaged_over_time(speaker):
+    found = fit_landmarks(seen_on(speaker, BODY_LANDMARKS + HANDS, noise=0.03), betas=speaker.betas)
+    assert error(found, speaker, UPPER) < 0.03
+
+
+def test_one_shape_for_all_shots_of_a_tall_speaker(speaker):
+    tall = speaker.replace(betas=np.array([2.0] + [0] * 9))
+    shots = [seen_on(part, BODY_LANDMARKS) for part in (tall[:30], tall[30:])]
+    first, second = fit_landmarks(shots)
+    np.testing.assert_array_equal(first.betas, second.betas)
+    body = load_body()
+    arm = lambda betas: np.linalg.norm(np.diff(body.rest_joints(betas)[[16, 18, 20]], axis=0), axis=-1).sum()  # noqa: E731
+    assert abs(arm(first.betas) - arm(tall.betas)) < 0.02 < abs(arm(np.zeros(10)) - arm(tall.betas))
+
+
+def test_what_is_not_seen_rests(speaker):
+    names = [name for name in BODY_LANDMARKS if not any(part in name for part in ("knee", "ankle", "heel", "foot"))]
+    found = fit_landmarks(seen_on(speaker, names), betas=speaker.betas)
+    legs = [1, 2, 4, 5, 7, 8, 10, 11]
+    assert np.abs(found.rotvecs[:, legs]).max() < 0.35  # hips lean a little with the trunk
+    assert np.abs(found.rotvecs[:, [7, 8, 10, 11]]).max() < 0.02
+    relaxed = load_body().hand_mean
+    assert np.abs(found.rotvecs[:, 25:] - relaxed).max() < 0.5
+    assert error(found, speaker, UPPER) < 0.02
+
+
+def test_frames_without_landmarks_are_gaps(speaker):
+    clip = seen_on(speaker, BODY_LANDMARKS)
+    weights = np.ones(clip.points.shape[:2])
+    weights[20:25] = 0
+    points = clip.points.copy()
+    points[20:25] = np.nan
+    found = fit_landmarks(Landmarks(clip.names, points, weights, fps=clip.fps))
+    assert np.flatnonzero(~found.valid).tolist() == [20, 21, 22, 23, 24]
+    assert (found.rotvecs[20:25] == 0).all()
+
+
+def test_a_wild_landmark_hardly_counts(speaker):
+    clip = seen_on(speaker, BODY_LANDMARKS)
+    points = clip.points.copy()
+    points[::4, clip.names.index("left_wrist")] += 0.6
+    found = fit_landmarks(clip.replace(points=points), betas=speaker.betas)
+    assert error(found, speaker, [20]) < 0.08
+
+
+def test_elbows_bend_only_the_way_they_can(speaker):
+    backwards = np.zeros((20, 55, 3))
+    backwards[:, 18, 1] = 0.9  # the left forearm bent behind the arm
+    arms = ["left_shoulder", "right_shoulder", "left_elbow", "left_wrist", "left_hip", "right_hip"]
+    found = fit_landmarks(seen_on(PoseSequence(backwards, fps=20), arms))
+    assert found.rotvecs[:, 18, 1].max() < 0.4
+
+
+def test_long_clips_are_fitted_in_pieces(speaker, monkeypatch):
+    whole = fit_landmarks(seen_on(speaker, BODY_LANDMARKS), betas=speaker.betas)
+    monkeypatch.setattr("ktube_motion.kinematics._landmark_fitting._CHUNK", 25)
+    pieces = fit_landmarks(seen_on(speaker, BODY_LANDMARKS), betas=speaker.betas)
+    assert error(pieces, whole, UPPER) < 0.01
+    jumps = np.abs(np.diff(pose_to_joints(pieces).positions, axis=0)).max()
+    assert jumps < np.abs(np.diff(pose_to_joints(whole).positions, axis=0)).max() + 0.01
+
+
+def test_bodies_seen_from_behind_by_mistake_are_turned_round(speaker):
+    clip = seen_on(speaker, BODY_LANDMARKS)
+    points = clip.points - clip.points.mean(1, keepdims=True)
+    swap = [clip.names.index(_other(name)) for name in clip.names]
+    wrong = np.zeros(len(points), bool)
+    wrong[[5, 30, 31, 32]] = wrong[50:] = True
+    spoiled = points.copy()
+    spoiled[wrong] = points[wrong][:, swap] * (1, 1, -1)
+    mended, found = mend_swaps(clip.replace(points=spoiled))
+    np.testing.assert_array_equal(found, wrong)
+    np.testing.assert_allclose(mended.points, points, atol=1e-6)
+
+
+def test_who_turns_round_is_left_alone(speaker):
+    turning = speaker.rotvecs.copy()
+    turning[:, 0] = np.linspace(0, 2 * np.pi, len(speaker))[:, None] * (0, 1, 0)
+    clip = seen_on(speaker.replace(rotvecs=turning), BODY_LANDMARKS)
+    assert not mend_swaps(clip)[1].any()
+
+
+def _other(name):
+    swap = {"left": "right", "right": "left"}
+    return "_".join(swap.get(part, part) for part in name.split("_"))
+
+
+def test_what_landmarks_must_be():
+    with pytest.raises(ConfigError, match="not known"):
+        Landmarks(("left_antenna",), np.zeros((2, 1, 3)), fps=20)
+    with pytest.raises(ConfigError, match="one name"):
+        Landmarks(("nose", "nose"), np.zeros((2, 2, 3)), fps=20)
+    with pytest.raises(ShapeError, match="wrong shape"):
+        Landmarks(("nose",), np.zeros((2, 2, 3)), fps=20)
+    with pytest.raises(ShapeError, match="no number"):
+        Landmarks(("nose",), np.full((2, 1, 3), np.nan), fps=20)
+    with pytest.raises(DataError, match="No landmark is seen"):
+        fit_landmarks(Landmarks(("nose",), np.zeros((2, 1, 3)), np.zeros((2, 1)), fps=20))
