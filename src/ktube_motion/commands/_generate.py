@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
-from ..types import Cue
+from ..types import Cue, Utterance
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
@@ -101,7 +101,7 @@ def usual_output() -> Path:
     return Path("gesture.html")
 
 
-def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Utterance], float]":
+def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> tuple[list[Utterance], float]:
     """Give the utterances of a talk, and its length in seconds."""
     from ..pipeline import read_talk
     from ..pipeline._hearing import LEAD_IN
