@@ -265,23 +265,31 @@ class ClipTable:
         mask : bool tensor [shape=(B, length)] or None
             False where the clip had ended, None where none had; on the CPU.
         """
-        first, places, rows, mask = self._find(clips, offsets, length)
-        return self._take(first, places, rows, length), None if mask.all() else mask
+        first, places, rows, fills, mask = self._find(clips, offsets, length)
+        return self._take(first, places, rows, fills, length), None if mask.all() else mask
 
     def _find(self, clips: torch.Tensor, offsets: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
-        """Tell where stretches lie: in which rows they start, which frames must be other rows instead, the mask."""
+        """Tell where stretches lie: in which rows they start, which frames must be other rows, the mask.
+
+        On the CPU, a stretch is filled up where it has been copied to: `fills` are which ``(k,)``, and from where.
+        """
         left, inside = self.lengths[clips] - offsets, torch.arange(length)
         first = self.starts[clips] + offsets * self.pitch
         last, mask = first + length * self.pitch, inside < left[:, None]
         # A stretch that would reach beyond all memory is taken elsewhere, so all its frames must be others.
         beyond = last > (len(self.frames) if self.reaches is None else self.reaches[clips])
-        short = (last > self.ends[clips]).nonzero()
+        overlong = last > self.ends[clips]
+        filled = overlong & ~beyond if self.frames.device.type == "cpu" else torch.zeros_like(beyond)
+        short, full = (overlong & ~filled).nonzero(), filled.nonzero()
         places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
         clip, frame = places // length, places % length
         rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
-        return first.masked_fill(beyond, self.safe), places, rows, mask
+        fills = torch.cat((full, left[full]), 1)
+        return first.masked_fill(beyond, self.safe), places, rows, fills, mask
 
-    def _take(self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, length: int) -> torch.Tensor:
+    def _take(
+        self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, fills: torch.Tensor, length: int
+    ) -> torch.Tensor:
         (total, size), device = self.frames.shape, self.frames.device
         new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
         frames = new(len(first), length * size)
@@ -293,7 +301,12 @@ class ClipTable:
         if len(places):
             right = self.frames.index_select(0, rows.to(device))
             frames.view(-1, size).index_copy_(0, places.to(device), right)
-        return frames.view(-1, length, size)
+        frames = frames.view(-1, length, size)
+        if len(fills):
+            filled = frames.numpy()
+            for row, stop in fills.tolist():
+                filled[row, stop:] = filled[row, stop - 1]
+        return frames
 
 
 @dataclass(frozen=True)
@@ -347,22 +360,24 @@ class WindowSampler:
             for old in [other for other in self._found if other[0] < step or other[1:] == key]:
                 del self._found[old]
             self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
-        first, places, rows, mask = self._found[step, *key]
-        return self.table._take(first, places, rows, self.window), mask
+        *where, mask = self._found[step, *key]
+        return self.table._take(*where, self.window), mask
 
     def _find(self, steps: range, part: slice) -> Iterator[tuple[int, tuple[Any, ...]]]:
         clips, offsets = (values[:, part] for values in self._draw(steps))
-        first, places, rows, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
-        frames = clips.shape[1] * self.window
-        bounds = torch.searchsorted(places, torch.arange(1, len(steps)) * frames).tolist()
+        first, places, rows, fills, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
+        batch, begins = clips.shape[1], torch.arange(1, len(steps)) * clips.shape[1]
+        bounds = torch.searchsorted(places, begins * self.window).tolist()
         parts = (
             first.view_as(clips),
             places.tensor_split(bounds),
             rows.tensor_split(bounds),
+            fills.tensor_split(torch.searchsorted(fills[:, 0].contiguous(), begins).tolist()),
             mask.view(*clips.shape, -1),
         )
-        for k, (start, place, row, valid) in enumerate(zip(*parts, strict=True)):
-            yield steps[k], (start, place - k * frames, row, None if valid.all() else valid)
+        for k, (start, place, row, fill, valid) in enumerate(zip(*parts, strict=True)):
+            own = fill - torch.tensor([k * batch, 0])
+            yield steps[k], (start, place - k * batch * self.window, row, own, None if valid.all() else valid)
 
 
 @lru_cache(maxsize=4)
