@@ -250,14 +250,21 @@ class _Loop:
             values = self._over_processes(values)
             bar.set_postfix({"loss": f"{values['loss']:.4g}"})
             self._log(values)
-        evaluate = self._due(self.config.evaluate_every)
-        if evaluate or self._due(self.config.save_every) or interrupt.asked:
+        evaluate, stop = self._due(self.config.evaluate_every), self._asked(interrupt)
+        if evaluate or self._due(self.config.save_every) or stop:
             self._save()
-        if interrupt.asked:
+        if stop:
             raise KeyboardInterrupt
         if evaluate:
             with interrupt.at_once():
                 self._evaluate()
+
+    def _asked(self, interrupt: Interrupt) -> bool:
+        """Say whether any process was asked to stop: all must after the same step, or they wait for ever."""
+        if self.accelerator.num_processes == 1:
+            return interrupt.asked
+        asked = torch.tensor(float(interrupt.asked), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
 
     # -- one step ------------------------------------------------------------
 

@@ -38,9 +38,11 @@ class Shares:
         self.model = model.to(device)
         mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
         blocks = [block for part in model.modules() if isinstance(part, nn.ModuleList) for block in part]
+        inner = {id(part) for block in blocks for part in block.modules() if part is not block}
         # Block by block, so that only one of them is whole at a time.
-        for block in [block for block in blocks if any(True for _ in block.parameters())]:
-            fully_shard(block, mesh=mesh)
+        for block in blocks:
+            if id(block) not in inner and any(True for _ in block.parameters()):
+                fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
 
     def state(self, optimizer: torch.optim.Optimizer) -> tuple[dict[str, Any], dict[str, Any]]:
