@@ -23,6 +23,7 @@ from ._hub import OnTheHub, is_sharded
 from ._recovery import recover_joints
 from ._stored_clips import CLIP_FILES
 from ._text_lines import numbered_lines, write_text_file
+from ._untrusted import DAMAGED
 from ._word_times import check_words, read_words, write_words
 
 __all__ = ["SPLITS", "Corpus"]
@@ -190,7 +191,7 @@ class Corpus(UsableClips, OnTheHub):
         except FileNotFoundError as error:
             fix = "`ktube-motion build`, started again, makes what is missing."
             raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
-        except (ValueError, EOFError, OSError) as error:
+        except (OSError, *DAMAGED) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
     def _inside(self, path: Path) -> Path:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ..errors import CorpusError, MissingDependencyError
-from ._files import read_json, write_text
+from ..errors import CorpusError, FormatError, MissingDependencyError
+from ._files import write_text
+from ._manifests import read_manifest
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -185,7 +186,10 @@ def data_card(corpus: "ShardCorpus", *, terms: str | None = None) -> str:
         configs=[{"config_name": "default", "data_files": _data_files(corpus)}],
         ktube_terms=terms,
     )
-    manifest = read_json(corpus.root / "manifest.json") if (corpus.root / "manifest.json").exists() else {}
+    try:
+        manifest = read_manifest(corpus.root)
+    except (CorpusError, FormatError) as error:
+        manifest = {"source": f"The manifest cannot be read: {error.problem}"}
     said = terms or "None are stated yet: do not hand this corpus on."
     parts = [f"---\n{head.to_yaml()}\n---", f"# {corpus.root.resolve().name}", _figures(corpus), f"## Terms\n\n{said}"]
     parts += [_sources(manifest), _left_out(manifest), _READING]
