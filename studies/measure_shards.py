@@ -1,10 +1,11 @@
 """A corpus of millions of clips in shards: building, opening, statistics, and random windows against a plain copy.
 
     python studies/measure_shards.py                                                       (small: seconds, 60 MB)
-    python studies/measure_shards.py --clips 2000000 --frames 10000000 --seconds 300       (a quarter of an hour, 20 GB)
+    python studies/measure_shards.py --clips 2000000 --frames 10000000 --seconds 300       (minutes, 20 GB)
 
 The clips are made-up numbers: one in twenty is some eighty frames long, the others are one, so that most of what a
-corpus keeps for each clip is there, and windows of 64 frames are, too. Memory is what the process has for itself
+corpus keeps for each clip is there, and windows of 64 frames are, too. The first shards are built as a build does, the
+others repeat their numbers under other names. Memory is what the process has for itself
 (RssAnon), and what it has mapped of files (RssFile), which the system takes back whenever it needs the room.
 Writes DIR/windows.csv, the figures over time, and prints the rest.
 """
@@ -13,7 +14,9 @@ import csv
 import shutil
 import time
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,8 @@ import torch
 from ktube_motion.features import feature_stats
 from ktube_motion.io import Corpus
 from ktube_motion.io._executors import processes
+from ktube_motion.io._files import atomic_path
+from ktube_motion.io._shards import arrow, map_stream
 from ktube_motion.training import ClipTable, WindowSampler
 from ktube_motion.types import Utterance
 
@@ -52,52 +57,63 @@ def write_one(root: Path, number: int, clips: int, frames: int) -> float:
     return most
 
 
-def build(options: Namespace) -> Corpus:
-    """Write all shards in parallel, and the split that lists every clip."""
+def repeat(source: Path, path: Path, number: int) -> None:
+    """Write the clips of a shard once more, under the names of another."""
+    pa = arrow()
+    reader = map_stream(source)
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        writer = pa.ipc.new_stream(stream, reader.schema)
+        with writer:
+            for batch in reader:
+                names = pa.compute.replace_substring_regex(batch.column("name"), "_[0-9]+_", f"_{number:02d}_")
+                writer.write_batch(batch.set_column(0, reader.schema.field(0), names))
+
+
+def build(options: Namespace) -> None:
+    """Write some shards in parallel, as a build does; repeat them; and write the split that lists every clip."""
     root = options.folder / "shards"
     corpus = Corpus.create(root, shards=True)
     began, clips = time.perf_counter(), options.clips // SHARDS
     with processes(options.workers) as pool:
         jobs: list[Future[float]] = [
-            pool.submit(write_one, root, number, clips, options.frames // SHARDS) for number in range(SHARDS)
+            pool.submit(write_one, root, number, clips, options.frames // SHARDS) for number in range(options.workers)
         ]
         most = max(job.result() for job in jobs)
+    seconds = time.perf_counter() - began
+    print(f"{options.workers} shards written by as many processes in {seconds:.0f} s;", end="")
+    print(f" a worker had up to {most:.0f} MB of its own")
+    for number in range(options.workers, SHARDS):
+        source, path = (root / "data" / f"train-{one:05d}.arrow" for one in (number % options.workers, number))
+        repeat(source, path, number)
     names = "".join(f"clip_{number:02d}_{k:07d}\n" for number in range(SHARDS) for k in range(clips))
     (corpus.root / "train.txt").write_text(names, encoding="utf-8")
     size = sum(path.stat().st_size for path in root.glob("data/*.arrow"))
-    seconds = time.perf_counter() - began
-    print(
-        f"written: {options.clips:,} clips, {options.frames:,} frames, {size / 1e9:.2f} GB in {SHARDS} shards", end=""
-    )
-    print(f" by {options.workers} processes in {seconds:.0f} s ({size / seconds / 1e6:.0f} MB/s);", end="")
-    print(f" a worker had up to {most:.0f} MB of its own")
-    return corpus
+    print(f"{options.clips:,} clips, {options.frames:,} frames, {size / 1e9:.2f} GB in {SHARDS} shards")
 
 
-def told(what: str, began: float, before: float) -> None:
+@contextmanager
+def told(what: str) -> Iterator[None]:
     """Print how long something took, and how much memory it left."""
-    print(f"{what}: {time.perf_counter() - began:.2f} s, {memory()[0] - before:+.0f} MB of its own")
+    began, spent, before = time.perf_counter(), time.process_time(), memory()[0]
+    yield
+    wall, own = time.perf_counter() - began, time.process_time() - spent
+    print(f"{what}: {own:.2f} s of the processor, {wall:.2f} s in all, {memory()[0] - before:+.0f} MB of its own")
 
 
 def look(root: Path) -> ClipTable:
     """Open the corpus anew, and do what reads no vectors."""
-    began, before = time.perf_counter(), memory()[0]
-    corpus = Corpus(root)
-    count = len(corpus)
-    told(f"opened, {count:,} clips counted", began, before)
-    began, before = time.perf_counter(), memory()[0]
-    table = ClipTable.from_shards(corpus, corpus._select("train", spoken=True))
-    told(f"{len(table.names):,} clips listed and looked through, ready for training", began, before)
-    began, before = time.perf_counter(), memory()[0]
-    corpus.write_stats(feature_stats(corpus))
-    told("statistics over all clips", began, before)
-    began, before = time.perf_counter(), memory()[0]
-    rng = np.random.default_rng(0)
-    for row in rng.integers(count, size=1000).tolist():
-        clip = table.names[row]
-        assert len(corpus.features(clip))
-        assert corpus.texts(clip)
-    told("1,000 clips by name, vectors and texts", began, before)
+    with told("opened, all clips counted"):
+        corpus = Corpus(root)
+        count = len(corpus)
+    with told(f"{count:,} clips listed and looked through, ready for training"):
+        table = ClipTable.from_shards(corpus, corpus._select("train", spoken=True))
+    with told("statistics over all clips"):
+        corpus.write_stats(feature_stats(corpus))
+    with told("1,000 clips by name, vectors and texts"):
+        for row in np.random.default_rng(0).integers(count, size=1000).tolist():
+            clip = table.names[row]
+            assert len(corpus.features(clip))
+            assert corpus.texts(clip)
     return table
 
 
@@ -149,8 +165,7 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.folder / "shards" / "train.txt").exists():
         build(options)
-    table = look(options.folder / "shards")
-    rows = windows(table, options)
+    rows = windows(look(options.folder / "shards"), options)
     with (options.folder / "windows.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()

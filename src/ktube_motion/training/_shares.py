@@ -37,7 +37,9 @@ class Shares:
         self.plain = copy.deepcopy(model)  # on the CPU; it gets the weights when they are wanted whole
         self.model = model.to(device)
         mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-        blocks = [block for part in model.modules() if isinstance(part, nn.ModuleList) for block in part]
+        every = [block for part in model.modules() if isinstance(part, nn.ModuleList) for block in part]
+        # What only holds others is never called, and so would never be made whole.
+        blocks = [block for block in every if type(block).forward is not nn.Module.forward]
         inner = {id(part) for block in blocks for part in block.modules() if part is not block}
         # Block by block, so that only one of them is whole at a time.
         for block in blocks:
