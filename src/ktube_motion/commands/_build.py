@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._shared._console import say
-from ._shared._options import UsageError, add_axes
+from ._shared._options import UsageError, add_axes, seed_number
 from ._shared._places import CORPORA, sources_folder
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def add_options(parser: ArgumentParser) -> None:
     corpus.add_argument(
         "--split", type=float, nargs=3, default=(0.8, 0.1, 0.1), metavar=("TRAIN", "VAL", "TEST"), help="their shares"
     )
-    corpus.add_argument("--seed", type=int, default=0, metavar="N", help="of the split")
+    corpus.add_argument("--seed", type=seed_number, default=0, metavar="N", help="of the split")
     corpus.add_argument(
         "--drop", type=Path, metavar="FILE", help="clips to leave out, one a line, as ROOT/review.html saves them"
     )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
 from ._shared._console import say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 from ._shared._places import existing
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz .npy")
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
     parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
