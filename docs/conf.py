@@ -26,6 +26,7 @@ project = "ktube_motion"
 version = release = ktube_motion.__version__
 copyright = "the ktube_motion authors"
 
+DOCS = Path(__file__).resolve().parent
 # The pages that there are in Korean; tests/test_translation.py fails where a sentence of them is missing.
 TRANSLATED = (
     "index install quickstart original conventions guide commands data video tokenizer generation evaluation rendering "
@@ -97,7 +98,14 @@ html_theme_options = {
     "show_toc_level": 2,
     "pygments_light_style": "tango",
 }
-html_context = {"default_mode": "auto"}
+html_context = {
+    "default_mode": "auto",
+    "in_both": [
+        str(path.relative_to(DOCS).with_suffix(""))
+        for page in TRANSLATED
+        for path in sorted(DOCS.glob(f"{page}.rst"))
+    ],
+}
 
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
