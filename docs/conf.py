@@ -96,6 +96,7 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "show_toc_level": 2,
+    "header_dropdown_text": "더 보기" if KOREAN else "More",
     "pygments_light_style": "tango",
 }
 html_context = {
