@@ -90,6 +90,11 @@ html_title = "ktube_motion"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+# Pages without pages below them have nothing to list at their side.
+html_sidebars = {
+    page: []
+    for page in "index quickstart install original conventions troubleshooting changelog citation".split()
+}
 html_theme_options = {
     "logo": {"text": "ktube_motion"},
     "navbar_end": ["language", "theme-switcher"],
