@@ -132,6 +132,8 @@ OURS = {
                    "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
+    "as-given": (False, bool, "write what is given: by default, joints without rotations get bones of one length "
+                 "and feet that stay where they stand, in every format but .npy"),
     "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
 
