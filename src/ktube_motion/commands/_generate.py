@@ -28,7 +28,7 @@ from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
-    from ..types import Utterance
+    from ..types import Cue, Utterance
 
 SPEAKER = "sample-speaker"
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
@@ -125,7 +125,7 @@ def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Ut
     return spoken, seconds
 
 
-def words_of(path: Path) -> list[Cue]:
+def words_of(path: Path) -> "list[Cue]":
     """Read a transcript of words; where each cue is one word, its times are that word's."""
     from ..io import load_transcript
     from ..types import Word
