@@ -10,8 +10,8 @@ The films lie in OUTPUT/films, at 20 frames a second. By default they are shown 
 
 The table is in estimator.csv and in docs/video.rst. Errors are in millimetres. PA: after the best turn, place and size
 of each frame, of all 22 joints, and of neck, head, shoulders, elbows and wrists alone. Fingers: relative to the wrist,
-in the frames in which the hand was seen, as the arms are aligned; their shape: after the best turn of the hand. Frames a
-second count the time of one processor, as far as it worked for the estimate, so that others beside it do not count.
+in the frames in which the hand was seen, as the arms are aligned; their shape: after the best turn of the hand. Frames
+a second count the time of one processor, as far as it worked for the estimate, so that others beside it do not count.
 """
 
 import argparse

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
-from ..types import Cue, Utterance
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
@@ -67,6 +66,7 @@ def run(options: Namespace) -> None:
 
     from ..gpt import quantize
     from ..pipeline import UtteranceToMotion
+    from ..types import Cue
     from ._shared._motions import check_suffix, write_motion
 
     output = options.output or usual_output()
@@ -82,7 +82,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
+        words: Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         words, sampling["seconds"] = talk_of(options, pipeline)
         motion = pipeline.speak(words, **sampling)
@@ -102,7 +102,7 @@ def usual_output() -> Path:
     return Path("gesture.html")
 
 
-def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> tuple[list[Utterance], float]:
+def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Utterance], float]":
     """Give the utterances of a talk, and its length in seconds."""
     from ..pipeline import read_talk
     from ..pipeline._hearing import LEAD_IN

@@ -15,7 +15,8 @@ from ..errors import FormatError
 from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "filled_folder", "make_folder", "read_json", "read_text", "save_array", "write_json", "write_text",
+    "atomic_folder", "atomic_path", "filled_folder", "make_folder", "read_json", "read_text", "save_array",
+    "write_json", "write_text",
 ]  # fmt: skip
 
 
