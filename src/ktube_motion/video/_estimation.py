@@ -15,7 +15,7 @@ from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
-from ._tracking import Follower, SeenFrame
+from ._tracking import Follower, SeenFrame, Speaker
 
 __all__ = ["VideoLandmarks", "estimate_landmarks", "estimate_poses", "fit_video"]
 
@@ -130,31 +130,41 @@ _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 def _look(
     path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool, cache: Path | None
 ) -> Iterator[_Arrays]:
-    """Give points, weights and pixels of a shot, piece by piece."""
-    follower: Follower | None = None
+    """Give points, weights and pixels of a shot, piece by piece.
+
+    Every piece begins with what is kept of the one before, place and clothes: a build that was stopped in between gives
+    the same bytes.
+    """
+    speaker: Speaker | None = None
     length = max(round(_PIECE_SECONDS * fps), 1)
     for first in range(shot.first, shot.last, length):
         count = min(length, shot.last - first)
         kept = None if cache is None else cache / f"{first:08d}.npz"
         if kept is not None and kept.is_file():
             with np.load(kept, allow_pickle=False) as arrays:
+                speaker = Speaker.unpack(arrays["speaker"])
                 yield arrays["points"], arrays["weights"], arrays["pixels"]
             continue
-        if follower is None:  # at the start of a shot, or where a build that was stopped goes on
-            follower = _choose(path, engine, Shot(first, shot.last), fps, hands)
-        pictures = read_frames(path, fps=fps, first=first, count=count)
-        found = _as_arrays([follower.step(picture) for picture in pictures] if follower else [], count, path)
+        if speaker is None:  # at the start of a shot, or as long as nobody has come
+            speaker = _choose(path, engine, Shot(first, shot.last), fps)
+        seen: list[SeenFrame] = []
+        if speaker is not None:
+            follower = Follower(engine, speaker, fps=fps, hands=hands)
+            seen = [follower.step(picture) for picture in read_frames(path, fps=fps, first=first, count=count)]
+            speaker = follower.speaker
+        found = _as_arrays(seen, count, path)
         if kept is not None:
             with atomic_path(kept) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, points=found[0], weights=found[1], pixels=found[2])
+                points, weights, pixels = found
+                np.savez_compressed(file, points=points, weights=weights, pixels=pixels, speaker=Speaker.pack(speaker))
         yield found
 
 
-def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool) -> Follower | None:
+def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float) -> Speaker | None:
     chosen = np.unique(np.linspace(shot.first, shot.last - 1, _LOOKS).astype(int)).tolist()
     looks = (next(read_frames(path, fps=fps, first=frame, count=1), None) for frame in chosen)
     place = look_for_speaker(engine, (picture for picture in looks if picture is not None))
-    return None if place is None else Follower(engine, place, fps=fps, hands=hands)
+    return None if place is None else Speaker(place)
 
 
 def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arrays:
