@@ -157,6 +157,7 @@ def test_unknown_command_and_flag_name_the_nearest(command):
 def test_unknown_flag_before_any_work(command, tmp_path, name):
     needed = {
         "generate": ["--say", "a", "--pipeline", "b"],
+        "edit": ["a.npy", "b.json"],
         "render": ["--filedir", "a"],
         "build-bandai": ["--input", "a"],
     }
@@ -433,3 +434,9 @@ def test_axes_of_pose_files(command, tmp_path, speaker):
     assert np.abs(load_poses("output/export/a.npz").global_orient).max() > 3
     for name in ("build", "json-to-npz", "process-poses", "export"):
         assert any("--axes" in action.option_strings for action in parser_of(name)._actions), name
+
+
+@pytest.mark.parametrize("name", [name for names in COMMANDS.values() for name in names])
+def test_what_the_parser_notes_is_no_flag_of_a_command(name):
+    noted = {"given", "typed", "unused"}
+    assert not noted & {action.dest for action in parser_of(name)._actions}

@@ -21,16 +21,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
-from ..types import Cue
+from ..types import Cue, Utterance
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
+    from ..types import Utterance
 
 SPEAKER = "sample-speaker"
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -101,7 +102,7 @@ def usual_output() -> Path:
     return Path("gesture.html")
 
 
-def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Utterance], float]":
+def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> tuple[list[Utterance], float]:
     """Give the utterances of a talk, and its length in seconds."""
     from ..pipeline import read_talk
     from ..pipeline._hearing import LEAD_IN

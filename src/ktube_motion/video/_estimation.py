@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, FormatError
-from ..io._files import atomic_path
+from ..io._files import atomic_path, read_json
+from ..io._untrusted import DAMAGED
 from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
@@ -116,7 +118,8 @@ def estimate_landmarks(
 def _shots_of(path: str | Path, fps: float, cache: str | Path | None) -> list[Shot]:
     kept = None if cache is None else Path(cache) / "shots.json"
     if kept is not None and kept.is_file():
-        return [Shot(*pair) for pair in json.loads(kept.read_text(encoding="utf-8"))]
+        with suppress(FormatError, TypeError):  # damaged since: found again
+            return [Shot(*pair) for pair in read_json(kept)]
     shots = find_shots(path, fps=fps)
     if kept is not None:
         with atomic_path(kept) as temporary:
@@ -140,10 +143,11 @@ def _look(
     for first in range(shot.first, shot.last, length):
         count = min(length, shot.last - first)
         kept = None if cache is None else cache / f"{first:08d}.npz"
-        if kept is not None and kept.is_file():
-            with np.load(kept, allow_pickle=False) as arrays:
-                speaker = Speaker.unpack(arrays["speaker"])
-                yield arrays["points"], arrays["weights"], arrays["pixels"]
+        before = None if kept is None else _kept_piece(kept, count)
+        if before is not None:
+            *arrays, numbers = before
+            speaker = Speaker.unpack(numbers)
+            yield arrays[0], arrays[1], arrays[2]
             continue
         if speaker is None:  # at the start of a shot, or as long as nobody has come
             speaker = _choose(path, engine, Shot(first, shot.last), fps)
@@ -158,6 +162,17 @@ def _look(
                 points, weights, pixels = found
                 np.savez_compressed(file, points=points, weights=weights, pixels=pixels, speaker=Speaker.pack(speaker))
         yield found
+
+
+def _kept_piece(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Give a piece that was looked at before, and the speaker; nothing where there is none, or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points, weights, pixels, speaker = (arrays[name] for name in ("points", "weights", "pixels", "speaker"))
+    except (OSError, *DAMAGED):
+        return None
+    whole = len(points) == len(weights) == len(pixels) == frames and len(speaker) in (0, 4, 10)
+    return (points, weights, pixels, speaker) if whole else None
 
 
 def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float) -> Speaker | None:

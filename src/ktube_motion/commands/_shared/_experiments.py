@@ -121,5 +121,5 @@ class Experiment:
         self.handler = _LogFile(self.folder / "run.log", encoding="utf-8")
         self.handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         _LOG.addHandler(self.handler)
-        for line in (command_line(self.options.command, *self.options.words), *self.lines):
+        for line in (command_line(self.options.command, *self.options.typed), *self.lines):
             _LOG.info(line)
