@@ -161,12 +161,16 @@ def measure_fingers(found, truth, seen):
     there, shape = [], []
     for side, (wrist, fingers) in HANDS.items():
         chosen = seen[side][: len(truth)]
+        if not chosen.any():
+            continue
         ours, theirs = found[: len(chosen)][chosen], truth[: len(chosen)][chosen]
         turn = _turns(ours[:, ARMS], theirs[:, ARMS])
         ours, theirs = (ours[:, fingers] - ours[:, [wrist]]) @ turn, theirs[:, fingers] - theirs[:, [wrist]]
         there.append(np.linalg.norm(ours - theirs, axis=-1))
         shape.append(joint_errors(ours, theirs, align="procrustes"))
     share = np.concatenate([side[: len(truth)] for side in seen.values()]).mean()
+    if not there:
+        return {"hands seen %": 0.0}
     there, shape = (1000 * float(np.concatenate(part).mean()) for part in (there, shape))
     return {"fingers": there, "shape of fingers": shape, "hands seen %": 100 * share}
 
