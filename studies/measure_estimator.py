@@ -271,7 +271,8 @@ def main():
                 path, scene, pixels, other, cuts, engine, options
             )  # fmt: skip
             poses, hands, figures = ours
-            found = pose_to_joints(poses, skeleton=SMPLH_52).positions
+            every = poses.replace(valid=np.ones(len(poses), bool))  # gaps are left out by `measure`
+            found = pose_to_joints(every, skeleton=SMPLH_52).positions
             figures |= measure(found, poses.valid, truth) | measure_fingers(found, truth, hands)
             kept[name] = {key: value if isinstance(value, str) else float(value) for key, value in figures.items()}
             if any(view.waist_up for view in scene.views):
