@@ -28,7 +28,7 @@ TRANSFORMER_FLAGS = {
 }  # fmt: skip
 
 _FREE = {"resume", "strict", "follow_links", "total_iter", "print_iter", "save_iter"}  # they change no result
-_FREE |= {"given", "unused", "idle", "words", "command"}
+_FREE |= {"given", "unused", "idle", "typed", "command"}
 _LOG = logging.getLogger("ktube_motion")
 
 
