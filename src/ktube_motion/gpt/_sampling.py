@@ -13,6 +13,7 @@ from ..errors import ConfigError
 from ..models import equal_lengths
 from ._arguments import bounds, check_text, draw_seeds, read_prefixes, spoken_lengths
 from ._hearing import Heard, check_words, heard_live, heard_together
+from ._packing import packed_for
 from ._transformer import MotionTransformer
 
 __all__ = ["generate", "stream"]
@@ -119,6 +120,7 @@ def generate(
     seeds = draw_seeds(seeds, generator, len(text_features))
     check_whole(batch_size, name="batch_size", least=1)
     written: list[list[int]] = [[] for _ in seeds]
+    model = packed_for(model, min(batch_size, len(seeds)), int(most.max()) if len(most) else 0)
     for rows in equal_lengths([len(tokens) for tokens in seen], batch_size):
         heard = None
         if words is not None:
