@@ -11,7 +11,9 @@ DAMAGE = "\ufffd"  # stands where bytes could not be read
 _HANGUL = re.compile("[가-힣\u1100-\u11ff]")
 _KANA = re.compile("[ぁ-ヿ]")
 # The commonest syllables: two fifths and more of any Korean text, and next to none of what is decoded wrongly.
-_COMMON = frozenset("이다는을의에고하지가한로도를기은사어나그리해대서시자인들일있아라게정안보만수니요네여으제면습까조전")
+_COMMON = frozenset(
+    "이다는을의에고하지가한로도를기은사어나그리해대서시자인들일있아라게정안보만수니요네여으제면습까조전"
+)
 _SHIFTS = b"\x1b$)C"  # ISO-2022-KR announces itself
 _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig",
