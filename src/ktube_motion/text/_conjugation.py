@@ -253,8 +253,8 @@ def without_particle(text: str, place: tuple[int, int]) -> str:
 def droppable_words(text: str) -> list[int]:
     """Give the numbers of the words that may be missing without the rest saying something else.
 
-    Adverbs but those that carry the sense (안, 함께), an adjective before its noun, an exclamation, and a first word
-    that means the speaker. Never the verb, and no noun: a caption without its hand is another caption.
+    Adverbs but those that carry the sense (안, 함께, 더), an exclamation, and a first word that means the speaker. Never
+    verb, noun or adjective: a caption without its hand is another one, and 나쁜 생각 하지 마세요 without 나쁜 too.
 
     Examples
     --------
@@ -282,8 +282,6 @@ def _may_be_missing(word: Sequence["Token"], before: Sequence[str], behind: Sequ
         return word[0].form not in _NEEDED
     if tags == ["IC"]:
         return True
-    if tags == ["VA", "ETM"]:  # what stands before it may belong to it: 마음이 예쁜 사람
-        return behind[0] in ("NNG", "NNP") and (not before or before[-1] in ("EC", "EF", *_SIGNS))
     return not before and word[0].form in _SPEAKERS and tags in (["NP", "JX"], ["NP", "JKS"])
 
 
