@@ -167,8 +167,7 @@ def test_wrong_lengths_name_file_frame_and_key(tmp_path, people):
     ):
         load_poses(write(tmp_path / "a.json", people))
     del people[3]["smplx_lhand_pose"]
-    with pytest.raises(FormatError, match=r"frame 3: smplx_lhand_pose .* Found: nothing"):
-        load_poses(write(tmp_path / "a.json", people))
+    np.testing.assert_array_equal(np.flatnonzero(~load_poses(write(tmp_path / "a.json", people)).valid), [3])
     del people[0]["smplx_body_pose"]
     with pytest.raises(FormatError, match=r"frame 0: The body rotation is missing. Expected: a key smplx_body_pose"):
         load_poses(write(tmp_path / "a.json", people))

@@ -10,11 +10,16 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
 from ._detections import Detections
+from ._stand_ins import follows
 
 __all__ = ["Person", "choose_person", "find_people"]
 
 _FORGET = 30  # frames after which somebody who left is no longer waited for
 _MOST_LISTED = 20
+_HALF_TURN = 90.0  # degrees, taken for radians
+_CROWD = 12  # people
+_JOINED = 3  # frames between two tracks of one person
+_WHOLE = 0.8  # of the frames with anybody, below which other tracks are told
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ def _gather(detections, picture):
             where=detections.path,
             found=f"{len(detections.frames)} detections in {detections.num_frames_seen} frames, none of them finite"
             + (f"; {detections.incomplete} are null" if detections.incomplete else ""),
-            fix="Leave this clip out.",
+            fix=_fix(rows.rotvecs),
         )
     frames = np.array(detections.frames, np.int64)
     usable = usable[np.argsort(frames[usable], kind="stable")]
@@ -86,6 +91,11 @@ def _gather(detections, picture):
     several = len(groups) < len(usable)
     corners = _corners(detections.boxes, picture, detections.box_kind, detections.notes if several else [])
     return _People(detections.path, groups, detections.labels, frames, rows, corners)
+
+
+def _fix(rotvecs: np.ndarray) -> str:
+    large = np.isfinite(rotvecs).all() and np.median(np.abs(rotvecs).max((1, 2))) > _HALF_TURN
+    return "Are the rotations in degrees? They are read as radians." if large else "Leave this clip out."
 
 
 def _corners(boxes: list[Any], picture: tuple[float, float] | None, kind: str | None, notes: list[str]) -> np.ndarray:
@@ -151,21 +161,23 @@ def choose_person(
         If nobody is in the clip.
     """
     people = _gather(detections, picture)
+    _tell_crowd(people, detections.notes)
     if person in ("largest", "central") and not (people.tracked and person in map(str, set(people.labels))):
         everybody = list(_everybody(people))
         score = _size_score if person == "largest" else _centre_score(people, picture)
         return max(everybody, key=lambda item: score(people, item[1]))[1]
     if people.tracked:
-        return _keep_track(people, person, longest)
+        kept = _keep_track(people, person, longest)
+        return kept if person is not None else _join_tracks(people, kept, detections.notes)
     if detections.is_clip and person not in (None, 0, "0"):
         raise ConfigError(
             "There is one person in such a file.", where=people.path, expected="person=None", found=repr(person)
         )
-    if person is None:
-        first, place = 0, _nearest(people, people.groups[0])
-    else:
-        first, place = _find(people, person)
-    return _follow(people, first, place)
+    if person is not None:
+        return _follow(people, *_find(people, person))
+    if all(len(group) == 1 for group in people.groups):
+        return np.concatenate(people.groups)
+    return max((rows for _, rows in _everybody(people)), key=lambda rows: _size_score(people, rows))
 
 
 def find_people(detections: Detections, *, picture: tuple[float, float] | None = None) -> list[Person]:
@@ -229,7 +241,7 @@ def _keep_track(people, person, longest):
     elif longest:
         wanted = max(counts, key=counts.__getitem__)
     else:
-        wanted = labels[people.groups[0][_nearest(people, people.groups[0])]]
+        wanted = str(max(_everybody(people), key=lambda one: _size_score(people, one[1]))[0])
     kept = [row for row in rows if labels[row] == wanted]
     if not kept:
         known = ", ".join(sorted(counts)[:_MOST_LISTED])
@@ -254,13 +266,41 @@ def _find(people, person):
     )
 
 
-def _nearest(people, group):
-    """Tell which person of a frame is largest in the picture, or else closest to the camera."""
-    areas = people.areas[group]
-    if np.isfinite(areas).all():
-        return int(areas.argmax())
-    depth = people.rows.transl[group, 2]
-    return int(np.where(depth > 0, depth, np.inf).argmin())
+def _tell_crowd(people: _People, notes: list[str]) -> None:
+    """Say it where so many people stand in one frame that they may be frames."""
+    most = max(map(len, people.groups))
+    if most > max(_CROWD, len(people.groups)):
+        notes.append(f"{most} people are in one frame: are they frames, under names that tell no number?")
+
+
+def _join_tracks(people: _People, kept: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Go on with a track that begins where ours ends, in the same pose, or ends where ours begins; tell of others."""
+    tracks = [(str(name), rows) for name, rows in _everybody(people)]
+    ours = str(people.labels[kept[0]])
+    left, joined = {name: rows for name, rows in tracks if name != ours}, [ours]
+    body = people.rows.rotvecs[:, :22].reshape(-1, 66)
+    found = True
+    while found:
+        first, last = people.frames[kept[0]], people.frames[kept[-1]]
+        found = False
+        for name, rows in left.items():
+            if 0 < people.frames[rows[0]] - last <= _JOINED and follows(body, kept[-1], rows[0]):
+                kept, found = np.concatenate([kept, rows]), True
+            elif 0 < first - people.frames[rows[-1]] <= _JOINED and follows(body, rows[-1], kept[0]):
+                kept, found = np.concatenate([rows, kept]), True
+            if found:
+                joined.append(name)
+                del left[name]
+                break
+    if len(joined) > 1:
+        notes.append(f"tracks {', '.join(joined[:6])} follow each other in the same pose: joined as one person")
+    if len(kept) < _WHOLE * len(people.groups):
+        others = ", ".join(f"{name} ({len(rows)})" for name, rows in list(left.items())[:6])
+        notes.append(
+            f"track {joined[0]} is kept, seen in {len(kept)} of {len(people.groups)} frames with anybody; "
+            f"others: {others}"
+        )
+    return kept
 
 
 def _follow(people, first, place):

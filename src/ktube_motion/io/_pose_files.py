@@ -10,21 +10,22 @@ import numpy as np
 
 from ..errors import FormatError
 from ._layouts import POSE_FORMATS, PoseFormat
-from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, FRAME_LISTS, RATE_KEYS, describe, no_pose
+from ._pose_facts import COMPONENT_KEYS, FLAG_KEYS, FLAT_KEYS, FRAME_LISTS, describe, no_pose
 from ._pose_folders import FRAME_SUFFIXES, find_frames
 from ._pose_parts import find_parts, is_pose, plain_name, unread_parts
+from ._pose_rates import names_rate
 from ._pose_tree import holds_pose
 from ._untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
 
 __all__ = ["open_source"]
 
 _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results.npz", "hps_track_0.npy")
-_JSON = (".json", ".jsonl", ".gz")
+_JSON = (".json", ".jsonl", ".ndjson", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    *FLAT_KEYS, *COMPONENT_KEYS, "trajectory", "cleaned", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid",
+    *FLAT_KEYS, *COMPONENT_KEYS, *FLAG_KEYS, "trajectory", "cleaned", "bbox", "bboxes", "track_id", "tid",
     "image_size", "width", "height",
-    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
+    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS,
 }  # fmt: skip
 _FACTS |= {fact.replace("_", "") for fact in _FACTS}
 
@@ -105,7 +106,7 @@ def _load_archive(path: Path, unread: dict[str, None]) -> Any:
 
     def needed(name):
         fact = {name.lower(), plain_name(name), plain_name(name).replace("_", "")} & _FACTS
-        wanted = name in marks or bool(fact) or bool(find_parts({name: ()}))
+        wanted = name in marks or bool(fact) or names_rate(name) or bool(find_parts({name: ()}))
         if not wanted:
             skipped[name] = ()
         return wanted

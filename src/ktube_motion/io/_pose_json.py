@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
+from ._frame_keys import TIME_KEY
 from ._json_stream import JsonStream
 from ._pose_facts import frame_number, no_pose
 from ._pose_parts import find_parts
@@ -55,6 +56,7 @@ def read_json_poses(path: str | Path, reader: FrameReader) -> dict[str, Any]:
             return _lines(stream, reader, header)
         if not reader.detections.num_frames_seen and not reader.pending and header:
             read_tree(header, reader)
+            reader.whole = True
         return header
 
     header = _with_stream(path, read)
@@ -72,7 +74,7 @@ def read_json_frame(path: str | Path, reader: FrameReader, *, frame: int) -> dic
 def _with_stream(path, read):
     try:
         packed = Path(path).suffix.lower() == ".gz"
-        with (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig") as file:
+        with (gzip.open if packed else open)(path, "rt", encoding=_encoding(path, packed)) as file:
             stream = JsonStream(file, path, most=_MOST_UNPACKED if packed else math.inf)
             found = read(stream)
             stream.end()
@@ -81,6 +83,12 @@ def _with_stream(path, read):
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror or error) from error
     return found
+
+
+def _encoding(path, packed):
+    """UTF-8, unless the first bytes say UTF-16, in which PowerShell writes what is printed."""
+    with (gzip.open if packed else open)(path, "rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
 
 def _lines(stream, reader, first):
@@ -102,7 +110,7 @@ def _object(stream, reader, depth):
     found = {}
     for key in stream.object():
         start = stream.peek()
-        if start in ("[", "{", "n") and frame_number(key) is not None:
+        if start in ("[", "{", "n") and frame_number(key) is not None and not TIME_KEY.fullmatch(key):
             reader.keyed(stream.value(), key)
         elif start == "[" and depth < _DEPTH:
             leftover = _list(stream, reader, part=bool(find_parts({key: ()}, reader.renamed)))

@@ -21,6 +21,16 @@ _BODY, _JAW, _LEFT_EYE, _RIGHT_EYE = tuple(range(1, 22)), (22,), (23,), (24,)
 _LEFT, _RIGHT = tuple(range(25, 40)), tuple(range(40, 55))
 _WRISTS = (-1, -1)  # SMPL's two hand joints: SMPL-X has fingers instead
 
+
+def _hand_names(side: str) -> tuple[str, ...]:
+    short = side[0]
+    return (
+        f"{short}hand_pose", f"{side}_hand_pose", f"pose_{short}hand", f"pose_{side}_hand", f"{side}_hand",
+        f"{short}hand", f"hand_pose_{side}", f"hand_{side}_pose", f"{side}hand_pose", f"hand_{side}", f"{side}hand",
+        f"{short}_hand_pose", f"{side}_fingers",
+    )  # fmt: skip
+
+
 # part: (the names files give it, without prefix; the joints it may hold, in SMPL-X order, -1 for one that we lack)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "whole": (
@@ -42,6 +52,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
             (0, *_BODY, *_LEFT, *_RIGHT),  # SMPL-H
             (0, *_BODY, *_WRISTS),  # SMPL
             (0, *_BODY),
+            (0, *_BODY, *_JAW, *_LEFT_EYE, *_RIGHT_EYE),
             (0, *_BODY, *_LEFT, *_RIGHT, *_JAW),  # Multi-HMR
         ),
     ),
@@ -54,11 +65,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "left eye": (("leye_pose", "left_eye_pose", "leye"), (_LEFT_EYE,)),
     "right eye": (("reye_pose", "right_eye_pose", "reye"), (_RIGHT_EYE,)),
     "eyes": (("pose_eye", "eye_pose", "eyes_pose"), (_LEFT_EYE + _RIGHT_EYE,)),
-    "left hand": (("lhand_pose", "left_hand_pose", "pose_lhand", "pose_left_hand", "left_hand", "lhand"), (_LEFT,)),
-    "right hand": (
-        ("rhand_pose", "right_hand_pose", "pose_rhand", "pose_right_hand", "right_hand", "rhand"),
-        (_RIGHT,),
-    ),
+    "left hand": (_hand_names("left"), (_LEFT,)),
+    "right hand": (_hand_names("right"), (_RIGHT,)),
     "hands": (("pose_hand", "hand_pose", "hands_pose", "hand_poses"), (_LEFT + _RIGHT,)),
     "transl": (
         (
@@ -71,13 +79,22 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
             "root_transl",
             "cam_t",
             "camera_translation",
+            "camera_transl",
+            "camera_trans",
+            "cam_transl",
+            "transl_cam",
+            "trans_cam",
+            "cam_t_full",
+            "full_cam_t",
         ),
         (),
     ),
     "betas": (("betas", "shape", "beta", "shapes"), ()),
     "expression": (("expression", "expressions", "expr", "exp", "expression_params"), ()),
 }
-CAMERA_TRANSLATIONS = ("cam_trans", "cam_t", "camera_translation")  # of a virtual camera around the person's crop
+CAMERA_TRANSLATIONS = tuple(
+    name for name in PARTS["transl"][0] if "cam" in name
+)  # of a virtual camera around the person's crop
 _PART_OF = {name: (part, rank) for part, (names, _) in PARTS.items() for rank, name in enumerate(names)}
 _KINDS = {3: "rotvec", 9: "rotmat", 6: "rot6d"}
 _MOST_COEFFICIENTS = 500
@@ -160,10 +177,16 @@ def unread_parts(
         for key, value in params.items()
         if key not in known
         and getattr(value, "shape", None) != ()  # a single number, as flat_hand_mean
-        and not isinstance(value, str | dict | bool | int | float | None)
+        and not isinstance(value, str | bool | int | float | None)
+        and (not isinstance(value, dict) or _holds_hands(key, value))
         and _LOOKS_LIKE_A_PART.search(plain_name(key))
         and not _NEVER_A_PART.search(plain_name(key))
     ]
+
+
+def _holds_hands(key: Any, value: Mapping[str, Any]) -> bool:
+    """Say whether a dict has the numbers of hands inside: {"hands": {"left": [...], "right": [...]}}."""
+    return "hand" in plain_name(key) and any(isinstance(one, list) or hasattr(one, "shape") for one in value.values())
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,18 @@ from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
 from ._detections import Detections
 from ._hand_components import hand_from_components
+from ._joint_limits import bending
 from ._layouts import AXES, POSE_FORMATS, PoseFormat
 from ._people import Person, choose_person, find_people
 from ._pose_checks import check_poses, likely_axes
-from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_rate, find_switch
+from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_switch
 from ._pose_files import open_source
 from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
+from ._pose_rates import find_rate, rate_of_stamps, told_rates
 from ._pose_times import fps_of_times, settle_times
 from ._pose_tree import FrameReader, read_tree
-from ._stand_ins import find_missing_hands, find_stand_ins
+from ._stand_ins import find_doubts, find_missing_hands, find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
 from ._untrusted import to_numbers
 
@@ -29,6 +31,9 @@ __all__ = ["PoseReading", "list_people", "read_poses"]
 
 logger = logging.getLogger(__name__)
 
+_FEW = 8  # frames
+_AWAY = 0.7  # cosine
+_WRONG_WAY = 0.5  # radians, the sum over four joints; real recordings have 1 to 3.4 the right way
 _STAND_INS = {
     "zeros": "are all zeros",
     "partial": "are zeros in half of the body or the root",
@@ -134,6 +139,12 @@ def read_poses(
     check = check_poses(poses)
     if not check.upright:
         notes.append(_not_upright(track, taken))
+    elif taken == "camera" and check.facing[2] < -_AWAY:
+        notes.append("the body faces away from the camera in most frames: are the axes others? see axes=")
+    if bending(poses.rotvecs[poses.valid]) < -_WRONG_WAY:
+        notes.append(
+            "knees and elbows bend the wrong way: are the rotations inverse (transposed matrices), or mirrored?"
+        )
     notes += [problem for problem in check.problems if "stand" not in problem]
     for note in notes:
         logger.warning("%s: %s", path, note)
@@ -238,7 +249,9 @@ def _tell_losses(detections):
         names = ", ".join(list(detections.unread)[:8])
         notes.append(f"not read, though it looks like a part of the pose: {names}")
     if detections.incomplete:
-        notes.append(f"{detections.incomplete} people have null parameters and count as not seen")
+        notes.append(f"{detections.incomplete} people have null parameters, or lack some, and count as not seen")
+    if detections.unseen:
+        notes.append(f"{detections.unseen} frames are marked as not seen, and become gaps")
     broken = int((~detections.rows().finite).sum())
     if broken:
         notes.append(f"{broken} poses have NaN or absurd numbers, or no rotation matrices, and become gaps")
@@ -252,11 +265,18 @@ def _on_time_line(source, chosen, fps, notes):
         raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
     settle_times(detections, notes)
     frames = np.array(detections.frames, np.int64)[chosen]
+    step = int(np.median(np.diff(frames))) if len(frames) > _FEW else 1
+    if step > 1:
+        notes.append(f"the frame numbers grow by {step}: was every {step}th frame estimated, or are they times?")
     length, times = detections.last_frame + 1, detections.times
     found = find_rate(source.header)
     found = source.reader.rate if found is None else found
     if times and found is None:
         found = fps_of_times(detections)
+    if found is None:
+        found = rate_of_stamps(source.header, length)
+    found = source.layout.fps if found is None else found
+    notes += told_rates(source.header) if fps is None else ()
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
         stamps = [times[frame] for frame in frames]
@@ -301,8 +321,10 @@ def _without_stand_ins(track, layout, notes):
         if rows.any():
             notes.append(f"{int(rows.sum())} frames {_STAND_INS[kind]}: stand-ins for nobody seen, they become gaps")
     bad = np.logical_or.reduce(list(found.values()))
-    for side, count in find_missing_hands(track.rotvecs[~bad]).items():
+    rest = track.rotvecs[~bad] if bad.any() else track.rotvecs  # an hour is not copied
+    for side, count in find_missing_hands(rest).items():
         notes.append(f"the {side} hand is all zeros in {count} frames: was it not seen? it is at rest there")
+    notes += find_doubts(rest)
     if not bad.any():
         if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
             notes.append("every frame has the same pose: is it a stand-in?")

@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._detections import Detections, read_number
+from ._detections import Detections
+from ._frame_keys import clip_key, count_poses, frames_of_keys, label_of, times_of_keys
 from ._layouts import PoseFormat
+from ._numbers import read_number
 from ._pose_facts import (
     BOX_KEYS,
     COMPONENT_KEYS,
+    FLAG_KEYS,
     FLAT_KEYS,
     FRAME_KEYS,
     FRAME_LISTS,
@@ -20,11 +23,10 @@ from ._pose_facts import (
     IMAGE_KEYS,
     LABEL_KEYS,
     PEOPLE,
-    TIME_KEYS,
     box_of,
     find_picture,
-    find_rate,
     find_switch,
+    flag_among,
     flags_of,
     frame_number,
     image_table,
@@ -37,9 +39,10 @@ from ._pose_facts import (
     no_pose,
     numbering,
     rows_of_boxes,
-    time_of,
+    says_no,
 )
 from ._pose_parts import find_parts, is_pose, measure
+from ._pose_rates import TIME_KEYS, find_rate, time_of
 from ._untrusted import shape_of, to_numpy
 
 __all__ = ["FrameReader", "holds_pose", "read_tree"]
@@ -81,6 +84,7 @@ class FrameReader:
         self.rate: Any = None
         self.components: bool | None = None
         self.flat_hands: bool | None = None
+        self.whole = False  # the header was read whole, poses and all
         self._seen = False
         self._flat: set[tuple[Any, ...]] = set()  # keys of dicts that are poses: most frames of a file have the same
 
@@ -100,23 +104,55 @@ class FrameReader:
         self.images |= image
         self.frame(value, number=self.number(number, key))
 
-    def frame(self, value: Any, *, number: int | None = None, place: int | None = None) -> None:
-        """Add everybody in one frame; None, [] and {} are frames without anybody."""
+    def frame(
+        self,
+        value: Any,
+        *,
+        number: int | None = None,
+        place: int | None = None,
+        label: Any = None,
+        time: float | None = None,
+    ) -> None:
+        """Add everybody in one frame, called `label`; None, [] and {} are frames without anybody."""
         inner = value if isinstance(value, Mapping) else {}
         again = False
+        if number is None and (key := clip_key(inner)) is not None and holds_pose(inner[key], self.renamed):
+            self._clip(inner, key, place)
+            return
         if number is None:
             number, again = self._find_number(inner, value, place)
             if number is None:
                 self.pending.append(place)
                 return
         where = f"{self.path}, frame {number}"
-        people = list(self.people(value, where))
+        people = list(self.people(value, where, label=label))
         again = again or (number in self.detections._announced and all(one[0] is not None for one in people))
-        self.detections.start_frame(number, time=time_of(inner, where), again=again and bool(people))
+        time = time_of(inner, where) if time is None else time
+        self.detections.start_frame(number, time=time, again=again and bool(people))
         for label, params, box in people:
             self.detections.add(params, frame=number, label=label, box=box)
         if not self._seen and inner:
             self._look(inner)
+
+    def _clip(self, value: Mapping[str, Any], key: str, place: int | None) -> None:
+        """Add the frames of one of several tracks, each of which an entry of a list holds."""
+        self._look(value)
+        label = label_of(value) or str(place)
+        for inner_place, one in enumerate(value[key]):
+            self.frame(one, place=inner_place, label=label)
+
+    def named(self, tree: Mapping[str, Any], names: list[str]) -> bool:
+        """Add frames under keys that hold their numbers or times among other letters; False where they do not."""
+        if (times := times_of_keys(names)) is not None:
+            for place, name in enumerate(sorted(names, key=times.__getitem__)):
+                self.frame(tree[name], place=place, time=times[name])
+            return True
+        if (numbers := frames_of_keys(names)) is None:
+            return False
+        self.images = True  # they begin with 1 unless there is a 0
+        for name in names:
+            self.frame(tree[name], number=numbers[name])
+        return True
 
     def _look(self, frame: Mapping[str, Any]) -> None:
         """Take from the first frame what it says of all."""
@@ -141,9 +177,10 @@ class FrameReader:
             return image[0], again
         if key is None:
             return place, False
-        if again and isinstance(inner[key], str) and (named := frame_number(inner[key])):
+        is_name = isinstance(inner[key], str) and (again or IMAGE_KEY.fullmatch(inner[key]))
+        if is_name and (named := frame_number(inner[key])):
             self.images |= named[1]
-            return self.number(named[0], key), True
+            return self.number(named[0], key), again
         return self.number(inner[key], key), again
 
     def people(
@@ -163,6 +200,10 @@ class FrameReader:
         here = next((value[key] for key in LABEL_KEYS if key in value and is_label(value[key])), label)
         box = box_of(value) or (None if outer is None else box_of(outer))
         keys = tuple(value)
+        flag = flag_among(keys)
+        if flag is not None and says_no(value[flag]):
+            self.detections.unseen += 1
+            return
         if keys in self._flat:
             yield here, value, box
             return
@@ -232,6 +273,12 @@ class FrameReader:
     def finish(self, header: Mapping[str, Any] | None = None) -> None:
         """Settle how frames are counted, when all are there."""
         detections = self.detections
+        left = count_poses(header, self.renamed) if detections.num_frames_seen and not self.whole else 0
+        if left > detections.num_frames_seen:
+            raise FormatError("Most poses of this file are under keys that tell no frame.", where=self.path,
+                              found=f"{left} poses beside {detections.num_frames_seen} numbered frames")  # fmt: skip
+        if left:
+            detections.notes.append(f"{left} more poses, beside the frames, were not read")
         if self.numbered is not None:
             detections.numbered = self.numbered
         if self.numbered is not True:
@@ -282,6 +329,11 @@ def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int =
         raise no_pose(tree, reader.path)
     if depth and frame_number(key) is None and _aligned(tree, key):
         reader.frame(tree, place=0)
+        return
+    names = [name for name in tree if holds_pose(tree[name], reader.renamed, _DEPTH)]
+    numbered = all(frame_number(name) is not None for name in names)
+    plain = numbered and times_of_keys(names) is None
+    if not plain and not any(reader._is_clip(tree[n]) for n in names[:8]) and reader.named(tree, names):
         return
     if frame_number(key) is not None:
         for name in [name for name in tree if frame_number(name) is not None]:
@@ -349,7 +401,7 @@ def _read_pose(params, reader, label, outer=None):
     if reader._is_clip(params) or label is not None or any(isinstance(v, np.ndarray) for v in params.values()):
         frames = next((around[k] for k in FRAME_LISTS if is_list(around.get(k))), None)
         boxes = next((around[k] for k in BOX_KEYS if around.get(k) is not None), None)
-        valid = next((around[k] for k in ("valid", "valid_mask") if is_list(around.get(k))), None)
+        valid = next((around[k] for k in FLAG_KEYS if is_list(around.get(k))), None)
         detections = reader.detections
         detections.add_clip(params, frames=frames, label=label, boxes=rows_of_boxes(boxes), valid=flags_of(valid))
         detections.is_clip = label is None and len(set(detections.frames)) == len(detections.frames)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
-from ._detections import read_number
+from ._numbers import read_number
 
 __all__ = [
     "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses",
@@ -81,7 +81,10 @@ def choose_fps(given: float | None, found: Any, *, where: str | Path) -> float:
         return DEFAULT_FPS
     fps = read_number(found, name="The frame rate", where=where)
     if not 0 < fps <= 1000:
-        raise FormatError("The frame rate is impossible.", where=where, expected="above 0, up to 1000", found=fps)
+        raise FormatError(
+            "The frame rate is impossible.", where=where, expected="above 0, up to 1000", found=fps,
+            fix="Say it with fps=.",
+        )  # fmt: skip
     return fps
 
 

@@ -56,7 +56,7 @@ def to_numbers(value: Any) -> np.ndarray | None:
     try:
         array = np.asarray(to_numpy(value))
         with np.errstate(over="ignore"):
-            return array.astype(np.float64) if array.dtype.kind in "fiubO" else None
+            return array.astype(np.float64) if array.dtype.kind in "fiubOU" else None  # some write numbers as text
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
 
