@@ -267,3 +267,30 @@ def test_elan_as_pympi_writes_it(tmp_path):
     cues = load_transcript(tmp_path / "a.eaf")
     assert [(cue.start, cue.end, cue.text) for cue in cues] == ROWS
     assert [cue.speaker for cue in cues] == ["민수", "민수", "영희"]
+
+
+def test_names_within_lines_numbered_names_and_decorated_ones(tmp_path):
+    def lines(*texts):
+        return said(read(tmp_path, srt(texts), ".srt")[0])
+
+    assert lines("민수: 안녕하세요 영희: 네", "민수: 갈까요? 영희: 좋아요") == [
+        ("민수", "안녕하세요"), ("영희", "네"), ("민수", "갈까요?"), ("영희", "좋아요"),
+    ]  # fmt: skip
+    assert lines("민수: 비율은 3: 2", "민수: 제목 주의: 손") == [("민수", "비율은 3: 2"), ("민수", "제목 주의: 손")]
+    assert lines("S1: 안녕하세요", "S2: 네", "S1: 좋아요") == [("S1", "안녕하세요"), ("S2", "네"), ("S1", "좋아요")]
+    for label in ("*민수*: ", "🎤 민수: ", "▶민수: ", "민수 (00:12): ", "민수:: "):
+        assert lines(f"{label}안녕하세요", f"{label}갈까요?", "네")[:2] == [("민수", "안녕하세요"), ("민수", "갈까요?")]
+
+
+@pytest.mark.parametrize("line", ["NaN --> NaN", "nan --> 00:00:09,000", "null --> null", "00:00:01,000 --> inf"])
+def test_times_that_are_no_numbers_cost_their_cue_only(tmp_path, line):
+    more = f"3\n{line}\n나쁜 줄\n\n4\n00:00:30,000 --> 00:00:31,000\n셋\n"
+    cues, _, told = read(tmp_path, f"{srt(['하나', '둘'])}\n{more}", ".srt")
+    assert [cue.text for cue in cues] == ["하나", "둘", "셋"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("head", ["시작\t끝\t내용\n", "start\tend\ttext\n", ""])
+def test_tables_of_clocks(tmp_path, head):
+    cues, _, _ = read(tmp_path, f"{head}00:00:01\t00:00:02\t안녕\n00:00:03\t00:00:04\t네\n", ".tsv")
+    assert [(cue.start, cue.end, cue.text) for cue in cues] == [(1, 2, "안녕"), (3, 4, "네")]

@@ -94,7 +94,7 @@ def _gather(detections, picture):
 
 
 def _fix(rotvecs: np.ndarray) -> str:
-    large = np.isfinite(rotvecs).all() and np.median(np.abs(rotvecs).max((1, 2))) > _HALF_TURN
+    large = len(rotvecs) > 0 and np.isfinite(rotvecs).all() and np.median(np.abs(rotvecs).max((1, 2))) > _HALF_TURN
     return "Are the rotations in degrees? They are read as radians." if large else "Leave this clip out."
 
 

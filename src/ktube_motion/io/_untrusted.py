@@ -250,7 +250,8 @@ def load_pickle(path: str | Path) -> Any:
         raise _unreadable(path, error) from error
     except _DAMAGED as error:
         what = "This pickle is damaged." if start[:1] and start[:1] in _PICKLE_STARTS else "This is no pickle."
-        raise FormatError(what, where=path, found=repr(error)[:200]) from error
+        found = f"it begins with {start!r}" if what.endswith("no pickle.") else repr(error)[:200]
+        raise FormatError(what, where=path, found=found) from error
 
 
 def _unpickle(file, path, limit):

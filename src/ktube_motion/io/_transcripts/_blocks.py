@@ -19,7 +19,10 @@ _BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$
 # What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
 _BROKEN = re.compile(
     r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$"
-    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$"
+    r"|[ \t]*(?:[-+]?(?:nan|inf(?:inity)?)|null|none|undefined)[ \t]*-->.*"
+    r"|.*-->[ \t]*(?:[-+]?(?:nan|inf)|null|none)\b.*"
+    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$",
+    re.IGNORECASE,
 )
 _WIDE = re.compile("[：，．；＞]")
 _CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")

@@ -19,17 +19,18 @@ __all__ = ["detect_json", "detect_json3", "read_json3", "read_json_layout"]
 # Whisper (openai, faster, cpp, timestamped, X), Hugging Face, OpenAI, Vosk, CLOVA Speech, Premiere, Deepgram,
 # AssemblyAI, youtube-transcript-api, AI-Hub and the corpora of the National Institute of Korean Language.
 FIELDS = {
-    "start": "start start_at startAt startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from "
-    "timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset "
+    "start": "start start_at startAt startTime start_time starttime startMs start_ms begin beginTime begin_time bg "
+    "offsets.from timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset "
     "offsetMilliseconds offset Offset offsetInTicks st ts 시작 시작시간",
     "end": "end end_at endAt endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to "
     "timestamp.end time.1 time.end interval.1 to end_sec endSec endOffset et end_ts 끝 종료 종료시간",
     "duration": "duration dur dDurationMs durationMs durationMilliseconds duration_ms Duration durationInTicks 길이",
     "text": "textEdited text punctuated_word form sentence transcript word content transcription utterance caption "
-    "subtitle script line value utf8 stt orgtext standard_form norm msg display nbest.0.display nBest.0.display DisplayText NBest.0.Display Word "
+    "subtitle script line value utf8 stt orgtext standard_form norm msg display "
+    "nbest.0.display nBest.0.display DisplayText NBest.0.Display Word "
     "alternatives.0.transcript alternatives.0.content 발화 내용 텍스트 자막 대사",
-    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words nbest.0.words nBest.0.words NBest.0.Words "
-    "result 어절",
+    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words "
+    "nbest.0.words nBest.0.words NBest.0.Words result 어절",
     "speaker": "speaker.name speaker.label speaker speaker_id speakerId speakerName speaker_label speakerLabel "
     "speaker_name speakerTag spk who role diarization.label 화자 발화자",
 }

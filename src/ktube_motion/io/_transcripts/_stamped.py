@@ -33,6 +33,8 @@ _NAMED = re.compile(rf"[ \t]*(\S.{{0,30}}?)[ \t]+[\[(]?{_CLOCK}[\])]?[ \t]*$")
 
 def detect_stamped(page: Page) -> bool:
     """Do several lines, or the first one, begin with a clock, or is one behind a name?"""
+    if detect_table(page):  # its cells may be clocks
+        return False
     lines = [line for line in page.text.split("\n", 400)[:400] if line.strip()]
     heads = sum(bool(_RANGE.match(line) or _START.match(line) or _NAMED.match(line)) for line in lines)
     first = bool(lines) and bool(_RANGE.match(lines[0]) or _START.match(lines[0]))
