@@ -210,7 +210,7 @@ class Detections:
         if valid is not None:
             self.valid = [*([True] * (len(self.frames) - count) if self.valid is None else self.valid), *valid]
 
-    def _note(self, frame, label, box):
+    def _note(self, frame: int, label: Any, box: Any) -> None:
         self.frames.append(frame)
         self.labels.append(label)
         self.boxes.append(box)
@@ -224,7 +224,7 @@ class Detections:
             self._fresh = array("d")
         return self._blocks
 
-    def _plan(self, params, where, *, clip=False):
+    def _plan(self, params: Mapping[str, Any], where: str | Path, *, clip: bool = False) -> dict[str, Any] | None:
         """Tell which key holds which part, None where a part that the clip has is null. Learn new parts."""
         parts = find_parts(params, self.renamed)
         self._check_main(parts, params, where)
@@ -238,7 +238,7 @@ class Detections:
         self._plans[tuple(params)] = parts
         return parts
 
-    def _check_main(self, parts, params, where):
+    def _check_main(self, parts: Mapping[str, Any], params: Mapping[str, Any], where: str | Path) -> None:
         """Refuse what has no body and no root."""
         missing = [] if "whole" in parts else [part for part in ("root", "body") if part not in parts]
         if missing == ["root"] and shape_of(params[parts["body"]]):
@@ -254,7 +254,9 @@ class Detections:
                 found=", ".join(map(str, list(params)[:12]))[:300] or "nothing",
             )
 
-    def _learn(self, parts, null, params, where, clip):
+    def _learn(
+        self, parts: Mapping[str, Any], null: set[str], params: Mapping[str, Any], where: str | Path, clip: bool
+    ) -> None:
         """Add the columns of parts that were not met before, or that were null in all rows before."""
         rows = len(self.frames)
         main = "whole" if "whole" in parts else "body"
@@ -375,7 +377,7 @@ def _is_null(value: Any) -> bool:
     return value is None or (type(value) is list and not value)
 
 
-def _rows(value, column, count, where):
+def _rows(value: Any, column: Column, count: int, where: str | Path) -> np.ndarray:
     """Give one part of a whole clip as ``(T, size)``; betas may be one set for all frames."""
     values = to_numbers(value)
     one = column.part == "betas" and values is not None and values.size == column.size
@@ -389,7 +391,7 @@ def _rows(value, column, count, where):
         return values.reshape(count, column.size).astype(np.float32)
 
 
-def _whole_numbers(frames, count, where):
+def _whole_numbers(frames: Any, count: int, where: str | Path) -> np.ndarray:
     numbers = to_numbers(frames)
     if numbers is None:
         raise FormatError("Frame numbers must be whole.", where=where, found=type(frames).__name__)
@@ -401,7 +403,7 @@ def _whole_numbers(frames, count, where):
     return numbers.astype(np.int64)
 
 
-def _numbers(value, size, name, where):
+def _numbers(value: Any, size: int, name: str, where: str | Path) -> "array[float]":
     """Flatten one parameter to `size` doubles."""
     flat = to_numbers(value)
     if flat is None or flat.size != size:

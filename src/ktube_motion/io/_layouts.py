@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
 
@@ -79,7 +81,7 @@ class PoseFormat:
     boxes: str | None = None
     unseen: str | None = None
     fps: float | None = None
-    read: Callable | None = None
+    read: Callable[[Path], Any] | None = None
 
     @property
     def width(self) -> int:

@@ -1,7 +1,8 @@
 """Whom to keep, where there are several people: boxes, tracks, and the choice of one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
-from ._detections import Detections
+from ._detections import Detections, Rows
 from ._stand_ins import follows
 
 __all__ = ["Person", "choose_person", "find_people"]
@@ -57,11 +58,11 @@ class Person:
 class _People:
     """Detections in arrays, with the rows of each frame."""
 
-    path: object
-    groups: list
-    labels: list
+    path: str | Path
+    groups: list[np.ndarray]
+    labels: list[Any]
     frames: np.ndarray
-    rows: object
+    rows: Rows
     corners: np.ndarray  # (N, 4): left, top, right, bottom
 
     @property
@@ -73,7 +74,7 @@ class _People:
         return all(self.labels[row] is not None for group in self.groups for row in group)
 
 
-def _gather(detections, picture):
+def _gather(detections: Detections, picture: tuple[float, float] | None) -> _People:
     """Sort the usable rows by frame; `DataError` if there are none."""
     rows = detections.rows()
     usable = np.flatnonzero(rows.finite)
@@ -194,7 +195,7 @@ def find_people(detections: Detections, *, picture: tuple[float, float] | None =
     return sorted(listed, key=lambda one: -one.frames)
 
 
-def _everybody(people) -> Iterable[tuple]:
+def _everybody(people: _People) -> Iterable[tuple[Any, np.ndarray]]:
     """Yield (id, rows) of each person."""
     if people.tracked:
         for label in dict.fromkeys(people.labels[row] for group in people.groups for row in group):
@@ -204,7 +205,7 @@ def _everybody(people) -> Iterable[tuple]:
         yield place, _follow(people, *_find(people, place))
 
 
-def _size_score(people, rows):
+def _size_score(people: _People, rows: np.ndarray) -> float:
     areas = people.areas[rows]
     depth = people.rows.transl[rows, 2]
     if np.isfinite(areas).any():
@@ -212,7 +213,7 @@ def _size_score(people, rows):
     return len(rows) / max(float(np.median(np.where(depth > 0, depth, 1e3))), 1e-3)
 
 
-def _centre_score(people, picture):
+def _centre_score(people: _People, picture: tuple[float, float] | None) -> Callable[[_People, np.ndarray], float]:
     """Build the score of standing in the middle: of the picture, of all boxes, or before the camera."""
     known = people.corners[np.isfinite(people.corners).all(1)]
     if picture is not None:
@@ -220,7 +221,7 @@ def _centre_score(people, picture):
     else:
         middle = (known[:, 0].min() + known[:, 2].max()) / 2 if len(known) else 0.0
 
-    def score(people, rows):
+    def score(people: _People, rows: np.ndarray) -> float:
         corners = people.corners[rows]
         if np.isfinite(corners).all(1).any():
             return -float(np.nanmean(np.abs(corners[:, [0, 2]].mean(1) - middle)))
@@ -230,10 +231,10 @@ def _centre_score(people, picture):
     return score
 
 
-def _keep_track(people, person, longest):
+def _keep_track(people: _People, person: int | str | None, longest: bool) -> np.ndarray:
     labels = [str(label) for label in people.labels]
     rows = [row for group in people.groups for row in group]
-    counts = {}
+    counts: dict[str, int] = {}
     for row in rows:
         counts[labels[row]] = counts.get(labels[row], 0) + 1
     if person is not None:
@@ -251,7 +252,7 @@ def _keep_track(people, person, longest):
     return np.array(kept)
 
 
-def _find(people, person):
+def _find(people: _People, person: int | str) -> tuple[int, int]:
     """Find the first frame that has enough people for the `person`-th to be there."""
     most = max(map(len, people.groups))
     place = int(person) if str(person).isdecimal() else most
@@ -303,7 +304,7 @@ def _join_tracks(people: _People, kept: np.ndarray, notes: list[str]) -> np.ndar
     return kept
 
 
-def _follow(people, first, place):
+def _follow(people: _People, first: int, place: int) -> np.ndarray:
     """Follow everybody forwards and backwards from frame `first`; return one person's rows."""
     groups, rows = people.groups, people.rows
     if all(len(group) == 1 for group in groups):
@@ -312,12 +313,12 @@ def _follow(people, first, place):
     quats = Rotation.from_rotvec(rows.rotvecs[:, 0].astype(np.float64)).as_quat()
     transl, betas = rows.transl, rows.betas
 
-    def distance(a, b):
+    def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         apart = np.linalg.norm(transl[a][:, None] - transl[b][None], axis=-1)
         turn = 2 * np.arccos(np.clip(np.abs(quats[a] @ quats[b].T), 0, 1))
         return apart + turn + 0.3 * np.linalg.norm(betas[a][:, None] - betas[b][None], axis=-1)
 
-    def walk(indices):
+    def walk(indices: Iterable[int]) -> Iterator[int]:
         """Rows of our person in the given frames; track 0 is ours."""
         ours = groups[first][place]
         tracks = [ours, *(row for row in groups[first] if row != ours)]

@@ -3,7 +3,7 @@
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,18 @@ def find_frames(
     return sorted((frame - first, person, path) for (frame, person), path in zip(numbers, named, strict=True))
 
 
-def _home(named, folder):
+def _home(named: Sequence[Path], folder: Path) -> Path | None:
     """The folder that all files share, or the parent of the folders of frames."""
     parents = {path.parent for path in named}
     one_frame = _is_frame_folder(named[0].parent, folder) and len(named) <= _MOST_OF_A_FRAME
     return parents.pop() if len(parents) == 1 and not one_frame else None
 
 
-def _is_frame_folder(parent, folder):
+def _is_frame_folder(parent: Path, folder: Path) -> bool:
     return parent != folder and bool(_NUMBERS.search(parent.name)) and parent.name not in _SUBFOLDERS
 
 
-def _files(folder, suffixes):
+def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """List the files with the commonest suffix, in the folder, a usual subfolder, or one folder per frame."""
     try:
         inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
@@ -100,7 +100,7 @@ def _files(folder, suffixes):
     return _commonest(found, numbered)
 
 
-def _commonest(files, numbered=None):
+def _commonest(files: list[Path], numbered: Sequence[Path] | None = None) -> list[Path]:
     counts: dict[str, int] = {}
     for path in files if numbered is None else numbered:
         counts[path.suffix.lower()] = counts.get(path.suffix.lower(), 0) + 1
@@ -109,14 +109,14 @@ def _commonest(files, numbered=None):
     return [path for path in files if path.suffix.lower() == best] if best else files
 
 
-def _frame_folders(files):
+def _frame_folders(files: Iterable[Path]) -> list[tuple[int, int]]:
     """Frame from the folder's name, person from the file's (``000012/000.pkl``)."""
     return [
         (int(_NUMBERS.findall(path.parent.name)[-1]), int((_NUMBERS.findall(path.stem) or ["0"])[-1])) for path in files
     ]
 
 
-def _from_names(files):
+def _from_names(files: Sequence[Path]) -> list[tuple[int, int]]:
     """Tell frame and person from file names: the person's number is marked, or is the last of two that varies less."""
     marked = [_PERSON.search(path.stem) for path in files]
     stems = [
@@ -186,7 +186,7 @@ def _facts(folder: Path) -> dict[str, Any]:
     return found if find_rate(found) is not None else {}
 
 
-def _load(path):
+def _load(path: Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     if suffix == ".json":
         return read_json(path)

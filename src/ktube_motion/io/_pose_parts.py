@@ -118,9 +118,9 @@ def plain_name(key: Any) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parts_of(keys, renamed) -> Mapping[str, tuple]:
+def _parts_of(keys: tuple[Any, ...], renamed: tuple[tuple[str, str], ...]) -> Mapping[str, tuple[Any, ...]]:
     """Map each part to the keys that may hold it, the likeliest first."""
-    found: dict[str, list] = {}
+    found: dict[str, list[tuple[int, Any]]] = {}
     names = dict(renamed)
     for key in keys:
         part, rank = (names[key], -1) if key in names else _PART_OF.get(plain_name(key), (None, 0))
@@ -152,7 +152,7 @@ def find_parts(
 _INSIDE_WHOLE = ("root", "body", "jaw", "left eye", "right eye", "eyes", "left hand", "right hand", "hands")
 
 
-def _has_fingers(whole, body):
+def _has_fingers(whole: Any, body: Any) -> bool:
     """Say whether a whole pose is more than twice as long as a body: then it has fingers."""
     return math.prod(shape_of(whole)) > 2 * math.prod(shape_of(body))
 
@@ -235,7 +235,7 @@ def part_sizes(part: str) -> str:
     return f"{_sizes(part)} numbers" + ("" if part == "transl" else " (or 3 × 3 matrices, or 6-D)")
 
 
-def _sizes(part):
+def _sizes(part: str) -> str:
     if part in ("betas", "expression"):
         return f"up to {_MOST_COEFFICIENTS}"
     return "3" if part == "transl" else " or ".join(str(3 * len(joints)) for joints in PARTS[part][1])
@@ -305,7 +305,7 @@ def to_rotvecs(column: Column, values: np.ndarray, where: str | Path) -> np.ndar
     return _from_matrices(values.reshape(-1, 3, 3).astype(np.float64), count)
 
 
-def _from_matrices(matrices, count):
+def _from_matrices(matrices: np.ndarray, count: int) -> np.ndarray:
     matrices = np.where(np.abs(matrices) < 2, matrices, np.nan)  # else no rotation, and products would overflow
     error = np.abs(np.einsum("nij,nkj->nik", matrices, matrices) - np.eye(3)).max((1, 2))
     good = (error < 0.1) & (np.linalg.det(np.nan_to_num(matrices)) > 0)  # False for NaN too
@@ -315,7 +315,7 @@ def _from_matrices(matrices, count):
     return out.reshape(count, -1, 3).astype(np.float32)
 
 
-def _six_to_matrices(six, key, where):
+def _six_to_matrices(six: np.ndarray, key: str, where: str | Path) -> np.ndarray:
     """Build matrices from 6-D numbers: two columns one after the other, or interleaved as networks of SPIN's kin."""
     pairs = {
         "one after the other": rearrange(six, "n (column row) -> n column row", column=2),

@@ -184,7 +184,7 @@ def list_people(path: str | Path, *, format: str = "auto") -> list[Person]:
     return find_people(source.detections, picture=source.reader.picture)
 
 
-def _check_options(format, axes):
+def _check_options(format: str, axes: str | None) -> None:
     if format not in ("auto", *POSE_FORMATS):
         raise ConfigError("Unknown pose format.", expected=f"auto, {', '.join(POSE_FORMATS)}", found=repr(format))
     if axes not in (None, *AXES):
@@ -217,7 +217,7 @@ class _Source:
         return bool(find_switch(self.header, ("cleaned",), 0))
 
 
-def _detect(path, format, body_model):
+def _detect(path: Path, format: str, body_model: str | Path | None) -> "_Source":
     """Read all detections of a file or folder."""
     if not path.exists():
         raise FormatError("There is no such file.", where=path)
@@ -242,7 +242,7 @@ def _detect(path, format, body_model):
     return _Source(path, layout, detections, reader, header)
 
 
-def _tell_losses(detections):
+def _tell_losses(detections: Detections) -> list[str]:
     """Say what of the file was not used."""
     notes = []
     if detections.unread:
@@ -258,7 +258,9 @@ def _tell_losses(detections):
     return notes
 
 
-def _on_time_line(source, chosen, fps, notes):
+def _on_time_line(
+    source: "_Source", chosen: np.ndarray, fps: float | None, notes: list[str]
+) -> tuple[Track, float, bool]:
     """Give the chosen rows as a `Track`, the frame rate, and whether that is assumed."""
     detections, rows = source.detections, source.detections.rows()
     if detections.times and not detections.times.keys() >= set(detections.frames):
@@ -279,7 +281,7 @@ def _on_time_line(source, chosen, fps, notes):
     notes += told_rates(source.header) if fps is None else ()
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
-        stamps = [times[frame] for frame in frames]
+        stamps = np.array([times[frame] for frame in frames])
         last = max(times.values())
         kept, frames, length = place_times(stamps, last=last, fps=rate, where=source.path, notes=notes)
         chosen = chosen[kept]
@@ -298,13 +300,13 @@ def _on_time_line(source, chosen, fps, notes):
     return track, rate, fps is None and found is None
 
 
-def _is_smplh(detections):
+def _is_smplh(detections: Detections) -> bool:
     """Say whether the shape belongs to another body model: SMPL-H as AMASS has it."""
     whole = detections.columns.get("whole")
     return whole is not None and len(whole.joints) == 52
 
 
-def _scale(value, where):
+def _scale(value: Any, where: str | Path) -> float:
     numbers = to_numbers(1.0 if value is None else value)
     number = float(numbers.ravel()[0]) if numbers is not None and numbers.size else np.nan
     if not (np.isfinite(number) and number > 0):
@@ -312,11 +314,12 @@ def _scale(value, where):
     return number
 
 
-def _without_stand_ins(track, layout, notes):
+def _without_stand_ins(track: Track, layout: PoseFormat, notes: list[str]) -> tuple[Track, int]:
     """Make stand-ins gaps; count and tell them."""
     if layout.own_gaps and track.valid is not None:
         return track, 0
-    found = find_stand_ins(track.rotvecs, track.frames)
+    frames = np.arange(len(track.rotvecs)) if track.frames is None else track.frames
+    found = find_stand_ins(track.rotvecs, frames)
     for kind, rows in found.items():
         if rows.any():
             notes.append(f"{int(rows.sum())} frames {_STAND_INS[kind]}: stand-ins for nobody seen, they become gaps")
@@ -331,15 +334,15 @@ def _without_stand_ins(track, layout, notes):
         return track, 0
     if bad.all():
         raise DataError("No frame has a usable pose.", found=f"{int(bad.sum())} stand-ins", fix="Leave this clip out.")
-    length = max(track.length, int(track.frames.max()) + 1)
+    length = max(track.length, int(frames.max()) + 1)
     return replace(track.only(~bad), length=length), int(bad.sum())
 
 
-def _seen(track):
+def _seen(track: Track) -> np.ndarray:
     return np.ones(len(track.rotvecs), bool) if track.valid is None else np.asarray(track.valid, bool)
 
 
-def _axes_by_the_body(track, notes):
+def _axes_by_the_body(track: Track, notes: list[str]) -> str:
     """Take the axes in which the body stands; camera axes where it stands in none."""
     found = likely_axes(track.rotvecs, only=_seen(track))
     if found is None:
@@ -350,7 +353,7 @@ def _axes_by_the_body(track, notes):
     return found
 
 
-def _not_upright(track, taken):
+def _not_upright(track: Track, taken: str) -> str:
     likely = likely_axes(track.rotvecs, only=_seen(track))
     if likely not in (None, taken):
         return f"the body does not stand in the axes of this format ({taken}): it would in axes={likely!r}"

@@ -1,6 +1,6 @@
 """Finding people and frames in nested dicts and lists, whatever wraps them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -217,13 +217,15 @@ class FrameReader:
         elif not means_nobody(value):
             raise no_pose(value, where)
 
-    def _nested(self, value, depth=3):
+    def _nested(self, value: Mapping[str, Any], depth: int = 3) -> Any:
         """Name the key whose value holds the pose or the people, None if there is none."""
         if self.inside is not None and self.inside in value and value[self.inside] is not None:
             return self.inside
         return _choose([key for key in value if holds_pose(value[key], self.renamed, depth)])
 
-    def _inside(self, value, key, where, depth, label):
+    def _inside(
+        self, value: Mapping[str, Any], key: Any, where: str | Path, depth: int, label: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the people inside one child of a frame: a person, a list, or an object keyed by track."""
         child = value[key]
         if isinstance(child, Mapping) and not is_pose(child, self.renamed):
@@ -250,7 +252,7 @@ class FrameReader:
             return
         yield from self.people(child, where, depth + 1, value, label)
 
-    def _is_clip(self, value):
+    def _is_clip(self, value: Any) -> bool:
         """Say whether a dict is, or holds, the arrays of more than one frame."""
         for _ in range(_DEPTH):
             if not isinstance(value, Mapping):
@@ -297,7 +299,7 @@ class FrameReader:
             detections.count_from_zero()
 
 
-def _choose(keys):
+def _choose(keys: Sequence[Any]) -> Any:
     """Choose the key to descend to: usual names first."""
     for names in (_NESTS, PEOPLE):
         for name in names:
@@ -342,7 +344,7 @@ def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int =
     _read_child(tree, key, reader, label, depth)
 
 
-def _read_child(tree, key, reader, label, depth):
+def _read_child(tree: Mapping[str, Any], key: Any, reader: FrameReader, label: Any, depth: int) -> None:
     """Read the child of a dict that holds the poses: a clip, clips by name, the people of one frame, or more."""
     child = tree[key]
     if isinstance(child, Mapping) and is_pose(child, reader.renamed):
@@ -376,26 +378,28 @@ def _joined(items: Any, reader: FrameReader) -> dict[str, Any] | None:
         raise FormatError("The batches of this clip do not fit.", where=reader.path, found=error) from error
 
 
-def _is_one_frame(people, reader):
+def _is_one_frame(people: Any, reader: FrameReader) -> bool:
     """Say whether people, in a list or by name, are those of one frame and not clips or frames."""
     if isinstance(people, Mapping):
         return not any(reader._is_clip(person) for person in islice(people.values(), 8))
     return not _has_frames(people)
 
 
-def _has_frames(items):
+def _has_frames(items: Any) -> bool:
     """Say whether the entries of a list say which frame they belong to."""
     first = next((item for item in items if isinstance(item, Mapping) and item), {})
     return any(str(key).lower() in (*FRAME_KEYS, "image_id", *IMAGE_KEYS, *TIME_KEYS) for key in first)
 
 
-def _aligned(tree, key):
+def _aligned(tree: Mapping[str, Any], key: Any) -> bool:
     """Say whether lists of people, tracks and boxes lie side by side, as PHALP writes a frame."""
     child = tree.get(key)
     return isinstance(child, list | tuple) and any(len(shape_of(tree.get(name))) == 1 for name in LABEL_KEYS)
 
 
-def _read_pose(params, reader, label, outer=None):
+def _read_pose(
+    params: Mapping[str, Any], reader: FrameReader, label: Any, outer: Mapping[str, Any] | None = None
+) -> None:
     """Read one set of parameters: a whole clip, or a single frame."""
     around = {**(outer or {}), **params}
     if reader._is_clip(params) or label is not None or any(isinstance(v, np.ndarray) for v in params.values()):

@@ -186,7 +186,7 @@ def to_poses(
     )
 
 
-def _slots(track, count, fps, path):
+def _slots(track: Track, count: int, fps: float, path: str | Path) -> tuple[np.ndarray, int]:
     """Give the place of each row and the length of the clip; refuse what cannot be a clip."""
     if track.frames is None:
         return np.arange(count), max(count, track.length)
@@ -212,7 +212,7 @@ def _slots(track, count, fps, path):
     return frames, length
 
 
-def _spread(values, slots, length, dtype=np.float32):
+def _spread(values: np.ndarray, slots: np.ndarray, length: int, dtype: type = np.float32) -> np.ndarray:
     """Write rows at their places; zeros elsewhere."""
     out = np.zeros((length, *values.shape[1:]), dtype)
     out[slots] = values

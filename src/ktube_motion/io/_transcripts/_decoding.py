@@ -64,7 +64,7 @@ def decode(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     return _without_mark(data, path)
 
 
-def _wide(data):
+def _wide(data: bytes) -> str | None:
     """Tell UTF-16 without a byte order mark by where its zero bytes stand."""
     head = data[:2000]
     if len(head) < 4 or b"\0" not in head:
@@ -75,7 +75,7 @@ def _wide(data):
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
-def _without_mark(data, path):
+def _without_mark(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     text = data.decode("utf-8", "replace")
     broken = text.count(DAMAGE) - data.count(DAMAGE.encode())
     # Korean in CP949 read as UTF-8 gives no Hangul at all; damaged UTF-8 keeps most of its own.
@@ -102,7 +102,7 @@ def _likeness(text: str, encoding: str) -> float:
     return (common + 0.01 * len(letters) * (encoding == "cp949")) / foreign
 
 
-def _lenient(data, encoding, path):
+def _lenient(data: bytes, encoding: str, path: str | Path) -> tuple[str, str, list[str]]:
     text = data.decode(encoding, "replace")
     notes = []
     whole = text.rstrip().rstrip(DAMAGE)

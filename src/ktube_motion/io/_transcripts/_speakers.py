@@ -78,12 +78,12 @@ _DASH = re.compile(r"\s*[-–—](?:\s+|(?=[가-힣\[(【〈<]))")
 _LATER_DASH = re.compile(r"(?<=[.?!…~])\s+[-–—](?:\s+|(?=[가-힣]))")
 
 
-def _key(label):
+def _key(label: str) -> str:
     """Compare labels without spaces and case: 화자1 is 화자 1."""
     return re.sub(r"[\s_-]+", "", label).casefold()
 
 
-def _may_be(label):
+def _may_be(label: str) -> bool:
     """Can this be a name at all?"""
     words = label.split()
     plain = 0 < len(words) <= 3 and len(label) <= 20 and (any(map(str.isalpha, label)) or label[0] == "#")
@@ -166,7 +166,7 @@ class Labels:
             pieces[-1:] = self._split(rest.lstrip(), voice)
         return pieces
 
-    def _name(self, match):
+    def _name(self, match: re.Match[str]) -> str | None:
         if match["change"]:
             self.changes += 1
             return NAMELESS[self.changes % 2]
@@ -197,7 +197,7 @@ class _AnyKnown(Labels):
             re.IGNORECASE,
         )
 
-    def _name(self, match):
+    def _name(self, match: re.Match[str]) -> str | None:
         return match["tag"] or match["bracket"] or match["colon"] or NAMELESS[0]
 
 
