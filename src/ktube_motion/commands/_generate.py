@@ -21,16 +21,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
-from ..types import Cue
 from ._shared._console import say
 from ._shared._options import add_flags
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
+    from ..types import Utterance
 
 SPEAKER = "sample-speaker"
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -66,6 +66,7 @@ def run(options: Namespace) -> None:
 
     from ..gpt import quantize
     from ..pipeline import UtteranceToMotion
+    from ..types import Cue
     from ._shared._motions import check_suffix, write_motion
 
     output = options.output or usual_output()
@@ -81,7 +82,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
+        words: Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         words, sampling["seconds"] = talk_of(options, pipeline)
         motion = pipeline.speak(words, **sampling)

@@ -77,6 +77,8 @@ def run(options: Namespace) -> None:
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
     if options.videos < 4:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
+    for folder in filter(None, (options.poses, options.transcripts)):
+        sources_folder(folder)
     say(f"{OPENING} Everything goes to {options.output.resolve()}")
     show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
@@ -243,9 +245,9 @@ def evaluate(
 
 def strokes_of(corpus: "Corpus", labels: "dict[str, list[Label]]") -> dict[str, list[float]]:
     """Give when the hands of sample speakers arrive, for each clip, in seconds from its start."""
-    from ..io._files import read_json
+    from ..io._manifests import read_manifest
 
-    clips = read_json(corpus.root / "manifest.json")["clips"]
+    clips = read_manifest(corpus.root, needed=["clips"])["clips"]
     return {
         clip["name"]: [
             label.stroke - clip["start"]

@@ -18,7 +18,7 @@ from ..io import Corpus, check_name
 from ..io._executors import Here, processes
 from ..io._files import write_json
 from ..io._layouts import AXES
-from ..io._writing import only_one
+from ..io._writing import only_one, raise_as_write_error
 from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
 from ._records import empty_record, finished_record, sweep
@@ -340,6 +340,7 @@ def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, An
         ) from error
     if isinstance(error, KtubeError) or not isinstance(error, Exception):
         raise error
+    raise_as_write_error(error, corpus.root, corpus.root)  # a full disk, wherever it showed
     failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
     return empty_record(source.name, failed)
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import FormatError, KtubeError
+from ..errors import CorpusError, FormatError, KtubeError
 from ..io import Corpus
-from ..io._files import read_json
+from ..io._manifests import read_manifest
 from ..io._writing import PREFIX_ASIDE, PREFIX_WRITING
 from ._records import broken_files
 
@@ -113,12 +113,7 @@ def check_corpus(root: str | Path, *, progress: bool = True) -> CorpusCheck:
 
 def _known_files(root: Path) -> tuple[dict[str, list[int | str]], list[str]]:
     """Give what the manifest says of each file, and what is wrong with the manifest."""
-    path = root / "manifest.json"
-    if not path.exists():
-        return {}, []
     try:
-        manifest = read_json(path)
-        files = manifest.get("files", {})
-        return dict(files), []
-    except (FormatError, AttributeError, TypeError, ValueError) as error:
+        return read_manifest(root).get("files", {}), []
+    except (CorpusError, FormatError) as error:
         return {}, [f"manifest.json is damaged: {error}"]

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import ConfigError, CorpusError
 from ..features import feature_stats
 from ..io import Corpus
-from ..io._files import read_json, read_text, write_json
+from ..io._files import read_text, write_json
+from ..io._manifests import MANIFEST, read_manifest
 from ._clips import MIRROR_PREFIX
 from ._report import write_report
 
@@ -164,10 +165,7 @@ def curate(
     ['speaker_0000_000', 'speaker_0000_002']
     """
     corpus = Corpus(root)
-    path = corpus.root / "manifest.json"
-    manifest = read_json(path) if path.exists() else {}
-    if not {"clips", "options"} <= manifest.keys():
-        raise CorpusError("Nothing is known of the clips here.", where=path, expected="a manifest by build_corpus")
+    manifest = read_manifest(corpus.root, needed=["clips", "options"], of_clips=["source", "speaker", "frames"])
     exclude = _read_names(exclude) if isinstance(exclude, Path) else exclude
     names = {clip["name"] for clip in manifest["clips"]}
     unknown = sorted(set(exclude) - names)
@@ -182,7 +180,7 @@ def curate(
     options |= {"seed": seed} if seed is not None else {}
     finish_corpus(corpus, kept, split_sizes=options["split_sizes"], seed=options["seed"])
     counts = count_clips(corpus, kept)
-    write_json(path, {**manifest, "options": options, "excluded": excluded, "counts": counts})
+    write_json(corpus.root / MANIFEST, {**manifest, "options": options, "excluded": excluded, "counts": counts})
     if (corpus.root / "report.html").exists():
         write_report(corpus.root)
     return excluded

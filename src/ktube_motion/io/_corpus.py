@@ -20,6 +20,7 @@ from ._corpus_faults import RIGHT_LINE, leave_out, vector_fault
 from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
 from ._recovery import recover_joints
 from ._text_lines import numbered_lines, write_text_file
+from ._untrusted import DAMAGED
 from ._word_times import check_words, read_words, write_words
 
 __all__ = ["Corpus"]
@@ -161,7 +162,7 @@ class Corpus:
         except FileNotFoundError as error:
             fix = "`ktube-motion build`, started again, makes what is missing."
             raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
-        except (ValueError, EOFError, OSError) as error:
+        except (OSError, *DAMAGED) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
     def _inside(self, path: Path) -> Path:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from ..errors import FormatError
 from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "make_folder", "read_json", "read_text", "save_array", "write_json", "write_text",
+    "atomic_folder", "atomic_path", "filled_folder", "make_folder", "read_json", "read_text", "save_array",
+    "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -173,5 +174,29 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             else:
                 os.replace(temporary, path)
             sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def filled_folder(path: str | Path, *, keep: Collection[str] = ()) -> Iterator[Path]:
+    """Give a temporary folder whose files take their places in the folder `path` when all of them are written.
+
+    What takes long, and can fail for want of room, is then done: only renaming is left. Other files of `path` stay,
+    and those whose name is in `keep`.
+    """
+    path = make_folder(path)
+    with writing(path):
+        temporary = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path))
+    try:
+        with writing(path, temporary):
+            yield temporary
+        for file in sorted(file for file in temporary.rglob("*") if file.is_file()):
+            target = path / file.relative_to(temporary)
+            if target.name in keep and target.exists():
+                continue
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

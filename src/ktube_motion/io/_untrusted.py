@@ -21,10 +21,10 @@ import numpy as np
 from ..errors import FormatError
 from ._unpickling import SafeUnpickler, load_tensors, plain
 
-__all__ = ["load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
+__all__ = ["DAMAGED", "load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
 
 # What a damaged or hostile file can raise inside numpy, pickle and torch.
-_DAMAGED = (
+DAMAGED = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, MemoryError, ArithmeticError,
     RuntimeError, TypeError, ValueError, AssertionError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     SyntaxError, tokenize.TokenError,
@@ -98,7 +98,7 @@ def load_numpy(path: str | Path, *, needed: Callable[[str], bool] | None = None,
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise FormatError("This NumPy file is damaged or holds pickled objects.", where=path, found=error) from error
 
 
@@ -165,10 +165,10 @@ def load_torch(path: str | Path) -> Any:
         return load_tensors(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         try:
             return _read_torch_archive(path)
-        except (FormatError, OSError, *_DAMAGED) as second:
+        except (FormatError, OSError, *DAMAGED) as second:
             raise FormatError(
                 "This is no PyTorch file of tensors.",
                 where=path,
@@ -250,7 +250,7 @@ def load_pickle(path: str | Path) -> Any:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         what = "This pickle is damaged." if start[:1] and start[:1] in _PICKLE_STARTS else "This is no pickle."
         found = f"it begins with {start!r}" if what.endswith("no pickle.") else repr(error)[:200]
         raise FormatError(what, where=path, found=found) from error

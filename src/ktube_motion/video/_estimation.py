@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, FormatError
-from ..io._files import atomic_path
+from ..io._files import atomic_path, read_json
+from ..io._untrusted import DAMAGED
 from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
@@ -116,7 +118,8 @@ def estimate_landmarks(
 def _shots_of(path: str | Path, fps: float, cache: str | Path | None) -> list[Shot]:
     kept = None if cache is None else Path(cache) / "shots.json"
     if kept is not None and kept.is_file():
-        return [Shot(*pair) for pair in json.loads(kept.read_text(encoding="utf-8"))]
+        with suppress(FormatError, TypeError):  # damaged since: found again
+            return [Shot(*pair) for pair in read_json(kept)]
     shots = find_shots(path, fps=fps)
     if kept is not None:
         with atomic_path(kept) as temporary:
@@ -136,9 +139,9 @@ def _look(
     for first in range(shot.first, shot.last, length):
         count = min(length, shot.last - first)
         kept = None if cache is None else cache / f"{first:08d}.npz"
-        if kept is not None and kept.is_file():
-            with np.load(kept, allow_pickle=False) as arrays:
-                yield arrays["points"], arrays["weights"], arrays["pixels"]
+        before = None if kept is None else _kept_piece(kept, count)
+        if before is not None:
+            yield before
             continue
         if follower is None:  # at the start of a shot, or where a build that was stopped goes on
             follower = _choose(path, engine, Shot(first, shot.last), fps, hands)
@@ -148,6 +151,16 @@ def _look(
             with atomic_path(kept) as temporary, temporary.open("wb") as file:
                 np.savez_compressed(file, points=found[0], weights=found[1], pixels=found[2])
         yield found
+
+
+def _kept_piece(path: Path, frames: int) -> _Arrays | None:
+    """Give a piece that was looked at before; nothing where there is none, or it has been damaged since."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points, weights, pixels = arrays["points"], arrays["weights"], arrays["pixels"]
+    except (OSError, *DAMAGED):
+        return None
+    return (points, weights, pixels) if len(points) == len(weights) == len(pixels) == frames else None
 
 
 def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool) -> Follower | None:

@@ -11,8 +11,9 @@ from ._regions import Region
 __all__ = ["Follower", "SeenFrame"]
 
 _JUMP = 0.3  # of the region's size, from one frame to the next
-_OTHER_COLOUR = 45.0
+_OTHER_COLOUR, _OUR_COLOUR = 22.0, 11.0  # beyond the first it is somebody else; within the second it is learnt from
 _SLOWLY = 0.02  # how fast the colour of the clothes is learnt
+_FORGET_SECONDS = 2.0  # who passes is gone by then; the light has changed
 _SEARCH_SECONDS = 0.25
 
 
@@ -45,6 +46,7 @@ class Follower:
         self.before = SeenFrame(None)
         self.pause = max(round(_SEARCH_SECONDS * fps), 1)
         self.waited = self.pause
+        self.missed, self.patience = 0, round(_FORGET_SECONDS * fps)
 
     def step(self, picture: np.ndarray) -> SeenFrame:
         """Look at the next picture."""
@@ -53,7 +55,11 @@ class Follower:
             body = self._search(picture)
         if body is None:
             self.region, self.before = None, SeenFrame(None)
+            self.missed += 1
             return self.before
+        if self.missed > self.patience:
+            self.colour = None
+        self.missed = 0
         self.region = self.place = body.region
         self._learn(picture, body)
         left, right = self._hands(picture, body)
@@ -69,7 +75,7 @@ class Follower:
         if last is not None and body.region.distance(last.region) > _JUMP:
             return None
         ours = torso_colour(picture, body)
-        other = ours is not None and self.colour is not None and colour_distance(ours, self.colour) > _OTHER_COLOUR
+        other = self.missed <= self.patience and self._strange(ours) > _OTHER_COLOUR
         return None if other else body
 
     def _search(self, picture: np.ndarray) -> SeenBody | None:
@@ -89,8 +95,12 @@ class Follower:
 
     def _learn(self, picture: np.ndarray, body: SeenBody) -> None:
         ours = torso_colour(picture, body)
-        if ours is not None:
+        if ours is not None and self._strange(ours) < _OUR_COLOUR:
             self.colour = ours if self.colour is None else (1 - _SLOWLY) * self.colour + _SLOWLY * ours
+
+    def _strange(self, colour: np.ndarray | None) -> float:
+        """How far a torso's colour is from the speaker's; 0 where either is unknown."""
+        return 0.0 if colour is None or self.colour is None else colour_distance(colour, self.colour)
 
     def _hands(self, picture: np.ndarray, body: SeenBody) -> tuple[SeenHand | None, SeenHand | None]:
         if not self.hands:

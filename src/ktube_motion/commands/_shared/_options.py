@@ -132,6 +132,8 @@ OURS = {
                    "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
+    "as-given": (False, bool, "write what is given: by default, joints without rotations get bones of one length "
+                 "and feet that stay where they stand, in every format but .npy"),
     "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
 
@@ -192,7 +194,7 @@ class Parser(argparse.ArgumentParser):
         Returns
         -------
         options : argparse.Namespace
-            Beside the flags ``words``; ``given``, the set of names that were
+            Beside the flags ``typed``, the words; ``given``, the set of names that were
             on the command line; and ``unused``, those that mean nothing here.
         """
         options, unknown = self.parse_known_args(words)
@@ -201,7 +203,7 @@ class Parser(argparse.ArgumentParser):
             self.error("; ".join(f"unknown: {word}{nearest(word, known)}" for word in unknown))
         said = {word.partition("=")[0] for word in words}
         options.given = {name for name in vars(options) if flag_of(name) in said}
-        options.unused, options.words = sorted(options.given & options.idle), list(words)
+        options.unused, options.typed = sorted(options.given & options.idle), list(words)
         return options
 
     def error(self, message: str) -> NoReturn:
