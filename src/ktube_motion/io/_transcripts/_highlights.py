@@ -99,8 +99,8 @@ def _sentence(run: Sequence[_Lit]) -> Cue:
     spans, reached = [], 0
     for look in run:
         if look.lit:
-            start = max(look.lit[0], reached if look.lit[0] == 0 else 0)  # a light that grows: only what is new
-            spans.append((start, look.lit[1], look.cue))
+            fresh = max(look.lit[0], reached if look.lit[0] == 0 else 0)  # a light that grows: only what is new
+            spans.append((fresh, look.lit[1], look.cue))
             reached = look.lit[1]
     words: list[tuple[float | None, float | None, str]] = []
     place = 0
