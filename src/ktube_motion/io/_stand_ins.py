@@ -13,6 +13,7 @@ _SMOOTH = 0.35  # radians: what a body turns between two frames at most where a 
 _NEAR = 2e-3  # radians: a copy with more noise, between two others of the same pose
 _OFTEN = 2  # times that a pose comes back to the digit before it counts as a constant
 _FEW = 3  # constants in a file
+_LOOKED_AT = 3  # times that a pose comes back, whose edges are looked at: a film that repeats has many
 _STRAIGHT = 6  # frames on a straight line between two others; films of half the rate have one at a time
 _HANDS = {"left": slice(25, 40), "right": slice(40, 55)}
 _UPPER = [3, 6, 9, *range(12, 22)]  # without them nobody gestures; legs may be out of the picture
@@ -200,7 +201,8 @@ def _constant(whole: np.ndarray, nobody: np.ndarray) -> np.ndarray:
         rows = rows[np.abs(whole[rows] - whole[rows[0]]).max(1) < _EXACT]
         begins = rows[np.concatenate([[True], np.diff(rows) > 1])]
         ends = rows[np.concatenate([np.diff(rows) > 1, [True]])]
-        edges = [(row - 1, row) for row in begins if row > 0] + [(row, row + 1) for row in ends if row + 1 < len(whole)]
+        edges = [(row - 1, row) for row in begins[:_LOOKED_AT] if row > 0]
+        edges += [(row, row + 1) for row in ends[:_LOOKED_AT] if row + 1 < len(whole)]
         jumps = sum(not follows(whole[:, :66], *edge) for edge in edges)
         if len(begins) >= _OFTEN and (jumps == len(edges) or (len(begins) > 2 and 2 * jumps >= len(edges))):
             found[rows], poses = True, poses + 1
