@@ -9,7 +9,7 @@ from ..errors import FormatError
 from ..types import Utterance
 from ._files import read_text, write_text
 
-__all__ = ["numbered_lines", "read_text_file", "write_text_file"]
+__all__ = ["format_lines", "numbered_lines", "parse_lines", "read_text_file", "write_text_file"]
 
 # Signs that separate fields in a text line are kept as their full-width twins, which read the same.
 _FULL_WIDTH = str.maketrans({"#": "＃", "/": "／"})
@@ -86,13 +86,18 @@ def read_text_file(path: str | Path, *, on_error: Callable[[FormatError], None] 
 
 def numbered_lines(path: str | Path) -> Iterator[Utterance | FormatError]:
     """Give an utterance, or what is wrong with it, for every line that is not blank."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    return parse_lines(read_text(path), where=path)
+
+
+def parse_lines(text: str, *, where: str | Path) -> Iterator[Utterance | FormatError]:
+    """Do what `numbered_lines` does with the text of a file."""
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield _parse_line(line)
             except FormatError as error:
-                where = f"{path}, line {number}"
-                yield FormatError(error.problem, where=where, expected=error.expected, found=error.found)
+                place = f"{where}, line {number}"
+                yield FormatError(error.problem, where=place, expected=error.expected, found=error.found)
 
 
 def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -109,6 +114,11 @@ def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
     >>> path.read_text(encoding="utf-8")
     '네, 맞아요.##0#0\\n'
     """
+    write_text(path, format_lines(utterances))
+
+
+def format_lines(utterances: Iterable[Utterance]) -> str:
+    """Give what `write_text_file` writes."""
     lines = []
     for utterance in utterances:
         text = " ".join(utterance.text.replace("#", "＃").split())
@@ -117,4 +127,4 @@ def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
             for word, tag in utterance.tokens
         )
         lines.append(f"{text}#{tokens}#{utterance.start:.6g}#{utterance.end:.6g}\n")
-    write_text(path, "".join(lines))
+    return "".join(lines)
