@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError, FormatError
 from ..types import Cue, Utterance, Word
@@ -126,7 +127,7 @@ def parse_words(
     return found, malformed
 
 
-def _parse(row):
+def _parse(row: Any) -> tuple[Word, ...] | None:
     """Give the words of one line, or None if that is not what they are."""
     if not isinstance(row, list) or not all(isinstance(word, list) and len(word) == 4 for word in row):
         return None
@@ -138,6 +139,6 @@ def _parse(row):
     return tuple(words)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     # An integer of a thousand digits is JSON, but no float.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LATEST
