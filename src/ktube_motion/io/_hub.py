@@ -1,5 +1,6 @@
 """A corpus for others: on the Hugging Face hub, and in the library `datasets`."""
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ _SPLITS = ("train", "val", "test")
 
 def is_sharded(root: str | Path) -> bool:
     """Say whether a corpus is in shards."""
-    return (Path(root) / "data").is_dir() and not (Path(root) / "new_joint_vecs").is_dir()
+    # Unlike those of pathlib, this takes names that no folder can have.
+    return os.path.isdir(Path(root) / "data") and not os.path.isdir(Path(root) / "new_joint_vecs")
 
 
 class OnTheHub:
