@@ -127,7 +127,7 @@ def look(corpus: Corpus, table: ClipTable) -> None:
 def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
     """Take batches of random windows, by turns with plain copies of as many bytes, and watch memory."""
     size = table.pitch
-    batch = max(1, 4_194_304 // (options.window * size))  # 16 MB
+    batch = max(1, int(options.megabytes * 262_144) // (options.window * size))
     sampler = WindowSampler(table, options.window, batch)
     source = torch.randn(16 * batch * options.window, size)
     target, rng = torch.empty(batch * options.window, size), np.random.default_rng(1)
@@ -138,7 +138,7 @@ def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
         for _ in range(20):
             first = int(rng.integers(len(source) - len(target) + 1))
             start, clock = time.process_time(), time.perf_counter()
-            sampler.windows(step)
+            sampler.windows(step % options.steps)
             middle, wall = time.process_time(), wall + time.perf_counter() - clock
             target.copy_(source[first : first + len(target)])
             spent += middle - start, time.process_time() - middle
@@ -166,6 +166,14 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20_000, metavar="N")
     parser.add_argument("--window", type=int, default=64, metavar="N", help="frames")
     parser.add_argument("--seconds", type=float, default=5, metavar="X", help="how long windows are taken")
+    parser.add_argument("--megabytes", type=float, default=16, metavar="X", help="of windows in a batch")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=2**40,
+        metavar="N",
+        help="batches after which the same windows come again, read before",
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that write")
     parser.add_argument("--folder", type=Path, default=Path("output/shards"), metavar="DIR")
     parser.add_argument("--keep", action="store_true", help="leave the shards there, and use those of before")
