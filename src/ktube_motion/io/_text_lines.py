@@ -21,11 +21,11 @@ def _seconds(text: str) -> float:
     return 0.0 if math.isnan(value) else value
 
 
-def _parse_line(line):
+def _parse_line(line: str) -> Utterance:
     parts = line.split("#")
     if len(parts) != 4:
         raise FormatError("Malformed text line.", expected="sentence#word/POS …#from#to", found=f"{len(parts)} parts")
-    text, tokens, start, end = parts
+    text, tokens, *times = parts
     pairs = []
     for token in tokens.split():
         word, slash, tag = token.rpartition("/")
@@ -33,9 +33,9 @@ def _parse_line(line):
             raise FormatError("A token has no part of speech.", expected="word/POS", found=repr(token))
         pairs.append((word.translate(HALF_WIDTH), tag))
     try:
-        start, end = _seconds(start), _seconds(end)
+        start, end = map(_seconds, times)
     except ValueError as error:
-        raise FormatError("The times are not numbers.", expected="from#to in seconds", found=(start, end)) from error
+        raise FormatError("The times are not numbers.", expected="from#to in seconds", found=tuple(times)) from error
     text = text.translate(HALF_WIDTH).strip()
     if not text:
         raise FormatError("The sentence is empty.", expected="sentence#word/POS …#from#to", found=repr(line[:80]))

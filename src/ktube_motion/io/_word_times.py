@@ -2,18 +2,28 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..errors import FormatError
-from ..types import Utterance, Word
+from ..errors import DataError, FormatError
+from ..types import Cue, Utterance, Word
 from ._files import decode_text, write_text
 from ._text_lines import HALF_WIDTH
 
-__all__ = ["check_words", "format_words", "parse_words", "read_words", "write_words"]
+__all__ = ["check_times", "check_words", "format_words", "parse_words", "read_words", "write_words"]
 
 SOURCES = ("given", "aligned", "estimated")
 LATEST = 1e6  # seconds, eleven days: no clip is that long
+
+
+def check_times(cues: Iterable[Cue]) -> None:
+    """Raise `DataError` if a cue begins or ends at no time at all, or weeks away."""
+    for cue in cues:
+        if not all(math.isfinite(time) and abs(time) <= LATEST for time in (cue.start, cue.end)):
+            raise DataError(
+                "A cue has no times.", expected="seconds", found=f"{cue.start} to {cue.end} for {cue.text[:40]!r}"
+            )
 
 
 def check_words(words: Sequence[Word], text: str) -> str | None:
@@ -117,7 +127,7 @@ def parse_words(
     return found, malformed
 
 
-def _parse(row):
+def _parse(row: Any) -> tuple[Word, ...] | None:
     """Give the words of one line, or None if that is not what they are."""
     if not isinstance(row, list) or not all(isinstance(word, list) and len(word) == 4 for word in row):
         return None
@@ -129,6 +139,6 @@ def _parse(row):
     return tuple(words)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     # An integer of a thousand digits is JSON, but no float.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LATEST

@@ -16,7 +16,15 @@ from ._chains import inverse_kinematics
 from ._rigid import bones_of
 from ._solving import Points, continuous_rotvecs, solve
 
-__all__ = ["BODY_IN_SMPLX", "analytic_start", "bone_offsets_of", "bones_of_a_body", "fit_betas", "fit_poses"]
+__all__ = [
+    "BODY_IN_SMPLX",
+    "analytic_start",
+    "bone_offsets_of",
+    "bones_of_a_body",
+    "fit_betas",
+    "fit_poses",
+    "nearest_shape",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -139,14 +147,14 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = Non
     >>> fit_betas(motion.positions, body=load_body())[:1].round(1)
     array([2.], dtype=float32)
     """
-    betas, missed = _nearest_shape(positions, body, strength)
+    betas, missed = nearest_shape(positions, body, strength)
     _tell_misfit(missed, *_measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)[:2])
     return betas.astype(np.float32)
 
 
 def bones_of_a_body(positions: np.ndarray, *, body: Body) -> np.ndarray | None:
     """Rest bones ``(22 or 52, 3)`` of the plausible body that has those of a motion within a centimetre, or None."""
-    betas, missed = _nearest_shape(positions, body, None)
+    betas, missed = nearest_shape(positions, body)
     if np.abs(missed).max() > _OWN:
         return None
     joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
@@ -154,7 +162,7 @@ def bones_of_a_body(positions: np.ndarray, *, body: Body) -> np.ndarray | None:
     return bones_of(rest, SMPL_22 if positions.shape[1] == 22 else SMPLH_52)
 
 
-def _nearest_shape(positions: np.ndarray, body: Body, strength: float | None) -> tuple[np.ndarray, np.ndarray]:
+def nearest_shape(positions: np.ndarray, body: Body, strength: float | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Betas ``(10,)`` and by how many metres each measured distance is longer than theirs."""
     from scipy.optimize import lsq_linear
 

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..kinematics import Body, fit_betas, fit_poses, forward_kinematics, load_body
+from ..kinematics import Body, fit_poses, forward_kinematics, load_body
 from ..kinematics import finish as finish_clip
+from ..kinematics._fitting import nearest_shape
 from ..kinematics._rigid import bones_of, implied_offsets, rigid_fit
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Motion, PoseSequence
@@ -163,7 +164,7 @@ def _poses_of_rotations(clip: Motion, body: Body) -> PoseSequence | None:
     if clip.rotations is None or clip.skeleton not in (SMPL_22, SMPLH_52):
         return None
     positions = as_motion(clip, finish=False).require("positions")
-    betas = fit_betas(positions, body=body)
+    betas = nearest_shape(positions, body)[0].astype(np.float32)
     joints = [SMPLX_55.index(name) for name in clip.skeleton.joint_names]
     rest = np.asarray(body.rest_joints(betas), np.float32)
     offsets = bones_of(rest[joints], clip.skeleton)

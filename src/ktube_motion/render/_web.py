@@ -16,7 +16,7 @@ from .. import palette
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io import Corpus
 from ..io._files import write_text
-from ..io._sound import find_ffmpeg
+from ..io._sound import find_ffmpeg, media_input
 from ..kinematics import Body, load_body
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Cue, Motion, PoseSequence
@@ -108,8 +108,7 @@ def _sound(audio: str | Path | None) -> str | None:
         return None
     if not Path(audio).is_file():
         raise FormatError("There is no such sound file.", where=audio)
-    # Only local files: a playlist must not send us to the network.
-    command = [find_ffmpeg(), "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{audio}"]
+    command = [find_ffmpeg(), "-loglevel", "error", *media_input(audio)]
     command += ["-vn", "-ac", "1", "-ar", "24000", "-b:a", "48k", "-f", "mp3", "-"]
     with tempfile.TemporaryFile() as log:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=False)

@@ -360,8 +360,8 @@ class WindowSampler:
             for old in [other for other in self._found if other[0] < step or other[1:] == key]:
                 del self._found[old]
             self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
-        *where, mask = self._found[step, *key]
-        return self.table._take(*where, self.window), mask
+        first, places, rows, fills, mask = self._found[step, *key]
+        return self.table._take(first, places, rows, fills, self.window), mask
 
     def _find(self, steps: range, part: slice) -> Iterator[tuple[int, tuple[Any, ...]]]:
         clips, offsets = (values[:, part] for values in self._draw(steps))
