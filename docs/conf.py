@@ -26,6 +26,7 @@ project = "ktube_motion"
 version = release = ktube_motion.__version__
 copyright = "the ktube_motion authors"
 
+DOCS = Path(__file__).resolve().parent
 # The pages that there are in Korean; tests/test_translation.py fails where a sentence of them is missing.
 TRANSLATED = (
     "index install quickstart original conventions guide commands data video tokenizer generation evaluation rendering "
@@ -89,15 +90,28 @@ html_title = "ktube_motion"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+# Pages without pages below them have nothing to list at their side.
+html_sidebars = {
+    page: []
+    for page in "index quickstart install original conventions troubleshooting changelog citation".split()
+}
 html_theme_options = {
     "logo": {"text": "ktube_motion"},
     "navbar_end": ["language", "theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "show_toc_level": 2,
+    "header_dropdown_text": "더 보기" if KOREAN else "More",
     "pygments_light_style": "tango",
 }
-html_context = {"default_mode": "auto"}
+html_context = {
+    "default_mode": "auto",
+    "in_both": [
+        str(path.relative_to(DOCS).with_suffix(""))
+        for page in TRANSLATED
+        for path in sorted(DOCS.glob(f"{page}.rst"))
+    ],
+}
 
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "

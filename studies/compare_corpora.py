@@ -3,7 +3,7 @@
     python studies/compare_corpora.py
     python studies/compare_corpora.py --talks 24 --steps 1500
 
-Makes talks of the sample speaker, films them (640 x 640 pixels, whole body, cameras up to 30° aside), and builds two
+Makes talks of the sample speaker, films them (480 x 480 pixels, whole body, cameras up to 30° aside), and builds two
 corpora: one from the true poses, one from the films by `ktube-motion build --videos`. A judge that knows the gestures
 from true poses of other people says how many it recognises, in the corpora themselves and, with --steps, in what a
 tokenizer and a transformer trained on each make of held-out talks. Everything lies under output/corpora; a call that
@@ -30,7 +30,7 @@ from ktube_motion.metrics import frechet_distance, jerk, joint_errors
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
 
-SIZE = (640, 640)
+SIZE = (480, 480)
 COLUMNS = ("right gesture %", "lag s, median", "no stroke %", "utterances with a stray gesture %", "distance to true",
            "joints mm", "wrists mm", "jerk m/s3", "hands mm/s", "filled %")  # fmt: skip
 

@@ -11,7 +11,7 @@ The films lie in OUTPUT/films, at 20 frames a second. By default they are shown 
 The table is in estimator.csv and in docs/video.rst. Errors are in millimetres. PA: after the best turn, place and size
 of each frame, of all 22 joints, and of neck, head, shoulders, elbows and wrists alone. Fingers: relative to the wrist,
 in the frames in which the hand was seen, as the arms are aligned; their shape: after the best turn of the hand. Frames
-a second count the time of one processor, as far as it worked for the estimate, so that others beside it do not count.
+a second count the time that one processor worked for the estimate, so that other programs beside it do not matter.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from ktube_motion.kinematics import pose_to_joints
 from ktube_motion.metrics import joint_errors
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPLH_52
-from ktube_motion.video import estimate_landmarks, fit_video, load_engine
+from ktube_motion.video import estimate_landmarks, fit_video, load_engine, read_frames
 
 FPS = 20.0
 ARMS = [12, 15, 16, 17, 18, 19, 20, 21]  # neck, head, shoulders, elbows, wrists
@@ -161,12 +161,16 @@ def measure_fingers(found, truth, seen):
     there, shape = [], []
     for side, (wrist, fingers) in HANDS.items():
         chosen = seen[side][: len(truth)]
+        if not chosen.any():
+            continue
         ours, theirs = found[: len(chosen)][chosen], truth[: len(chosen)][chosen]
         turn = _turns(ours[:, ARMS], theirs[:, ARMS])
         ours, theirs = (ours[:, fingers] - ours[:, [wrist]]) @ turn, theirs[:, fingers] - theirs[:, [wrist]]
         there.append(np.linalg.norm(ours - theirs, axis=-1))
         shape.append(joint_errors(ours, theirs, align="procrustes"))
     share = np.concatenate([side[: len(truth)] for side in seen.values()]).mean()
+    if not there:
+        return {"hands seen %": 0.0}
     there, shape = (1000 * float(np.concatenate(part).mean()) for part in (there, shape))
     return {"fingers": there, "shape of fingers": shape, "hands seen %": 100 * share}
 
@@ -194,6 +198,7 @@ def measure_following(seen, pixels, other, size):
 def own_estimate(path, scene, pixels, other, cuts, engine, options):
     """Run the library's estimator; give poses, seen hands, and the columns that only it can fill."""
     poses, seen, speed = estimate(path, engine, hands=True)
+    draw(path, seen, scene.size)
     save_poses(poses, options.output / "poses" / f"{path.stem}.npz")
     found = [shot.first for shot in seen.shots[1:]]
     hit = [any(abs(cut - shot) <= 1 for shot in found) for cut in cuts]
@@ -208,6 +213,36 @@ def own_estimate(path, scene, pixels, other, cuts, engine, options):
     names, weights = seen.landmarks[0].names, np.concatenate([shot.require_weights() for shot in seen.landmarks])
     hands = {side: weights[:, names.index(f"{side}_hand_wrist")] > 0.5 for side in HANDS}
     return poses, hands, figures
+
+
+def draw(path, seen, size):
+    """Write a frame two thirds into a film with the landmarks that were found: body red, hands green."""
+    from PIL import Image, ImageDraw
+
+    shot = len(seen.shots) * 2 // 3
+    frame = len(seen.landmarks[shot]) // 2
+    image = Image.fromarray(next(read_frames(path, fps=FPS, first=seen.shots[shot].first + frame, count=1)))
+    pen, found = ImageDraw.Draw(image), seen.landmarks[shot]
+    places = found.pixels[frame] * size[1] + np.array(size) / 2
+    for name, (x, y), weight in zip(found.names, places, found.require_weights()[frame], strict=True):
+        radius, colour = (2, (40, 220, 60)) if "_hand_" in name else (3, (235, 40, 40))
+        if weight > 0.3:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    image.save(path.with_suffix(".png"))
+
+
+def lay_out(paths, target):
+    """Put the drawn frames of all films beside each other, four in a row."""
+    from PIL import Image
+
+    tiles = [Image.open(path.with_suffix(".png")) for path in paths if path.with_suffix(".png").exists()]
+    tiles = [tile.resize((round(tile.width * 270 / tile.height), 270)) for tile in tiles]
+    rows = [tiles[first : first + 4] for first in range(0, len(tiles), 4)]
+    whole = Image.new("RGB", (max(sum(tile.width for tile in row) for row in rows), 270 * len(rows)), "white")
+    for number, row in enumerate(rows):
+        for place, tile in enumerate(row):
+            whole.paste(tile, (sum(other.width for other in row[:place]), 270 * number))
+    whole.save(target)
 
 
 def theirs(path, options):
@@ -236,7 +271,8 @@ def main():
                 path, scene, pixels, other, cuts, engine, options
             )  # fmt: skip
             poses, hands, figures = ours
-            found = pose_to_joints(poses, skeleton=SMPLH_52).positions
+            every = poses.replace(valid=np.ones(len(poses), bool))  # gaps are left out by `measure`
+            found = pose_to_joints(every, skeleton=SMPLH_52).positions
             figures |= measure(found, poses.valid, truth) | measure_fingers(found, truth, hands)
             kept[name] = {key: value if isinstance(value, str) else float(value) for key, value in figures.items()}
             if any(view.waist_up for view in scene.views):
@@ -248,6 +284,8 @@ def main():
         )
     if not options.films_only:
         write_table(options.output / "estimator.csv", rows)
+        if engine is not None:
+            lay_out([films / f"{file_name(name)}.mp4" for name in options.only], options.output / "estimator.png")
 
 
 def _written(value):

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ktube_motion.errors import MissingDependencyError
+from ktube_motion.video import find_models
+
 STUDIES = Path(__file__).parent.parent / "studies"
 
 
@@ -121,6 +124,53 @@ def test_unseen_gestures_are_measured(gestures, shared, tmp_path):
     assert len(figures) == 6
     assert all(float(row[name]) > 0 for row in rows for name in figures)
     assert (tmp_path / "waving" / "augmented_2_residual_codes" / "last" / "config.json").exists()
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(str(STUDIES))
+    return pytest.importorskip("measure_estimator")
+
+
+def test_what_the_bench_calls_an_error(bench):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 0.3, (6, 52, 3))
+    truth[:, 16, 0], truth[:, 17, 0] = 0.2, -0.2
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    valid = np.array([True, True, True, True, False, True])
+    found = bench.measure(1.1 * truth @ turn + 0.5, valid, truth)
+    assert found["missed %"] == pytest.approx(100 / 6)
+    assert found["PA whole"] == pytest.approx(0, abs=1e-6)
+    assert found["PA arms and head"] == pytest.approx(0, abs=1e-6)
+    assert found["arms and head"] > 10
+    swapped = truth.copy()
+    swapped[[1, 4]] *= (-1, 1, 1)  # the second is not valid
+    assert bench.measure(swapped, valid, truth)["swapped"] == 1
+    bent = truth.copy()
+    bent[:, 22:37] += (0.03, 0.04, 0)
+    seen = {"left": valid, "right": np.zeros(6, bool)}
+    fingers = bench.measure_fingers(bent, truth, seen)
+    assert fingers["fingers"] == pytest.approx(50)
+    assert fingers["shape of fingers"] == pytest.approx(0, abs=1e-6)
+    assert fingers["hands seen %"] == pytest.approx(100 * 5 / 12)
+
+
+def test_an_estimator_is_measured(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    try:
+        find_models()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    common = ("--output", tmp_path, "--seconds", 2.5, "--only", "four cuts")
+    run("measure_estimator.py", *common)
+    (row,) = read(tmp_path / "estimator.csv")
+    assert (row["cuts"], row["false cuts"], row["swapped"]) == ("4 of 4", "0", "0")
+    assert float(row["missed %"]) < 10
+    assert float(row["PA arms and head"]) < 60
+    run("measure_estimator.py", *common, "--poses", tmp_path / "poses")
+    (again,) = read(tmp_path / "estimator.csv")
+    assert again["PA arms and head"] == row["PA arms and head"]
 
 
 def test_held_out_words_are_not_trained_on():

@@ -1,5 +1,6 @@
 """A full disk at every place where something is written: `WriteError`, the old file as it was, no half of one."""
 
+import logging
 import os
 import resource
 import subprocess
@@ -43,10 +44,9 @@ Writer = Callable[[Path, int], object]
 
 def run(count: int) -> tuple[dict[str, int], list[str]]:
     """Fill the disk before each writer, so many times."""
-    warnings.simplefilter("ignore")
     faults: list[str] = []
     refused = points = 0
-    with tempfile.TemporaryDirectory() as other, _small_disk() as (place, full):
+    with _quiet(), tempfile.TemporaryDirectory() as other, _small_disk() as (place, full):
         writers = dict(_writers(Path(other)))
         for _ in range(count):
             for name, write in writers.items():
@@ -80,6 +80,17 @@ def _fill(name: str, write: Writer, folder: Path, full: Callable, faults: list[s
         return told
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hear nothing of what readers and fits tell."""
+    logging.disable()
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextmanager

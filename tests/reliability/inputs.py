@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import pickle
 import random
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from small_corpus import make_small_corpus
+from tqdm import tqdm
 
 from ktube_motion.construct import build_corpus, check_corpus, curate, pair_sources, read_gestures, read_sources
 from ktube_motion.errors import CorpusError, FormatError, KtubeError
@@ -69,9 +71,9 @@ def run(count: int) -> tuple[dict[str, int], list[str]]:
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         f"from reliability import inputs; import json; print(json.dumps(inputs.read({count})))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     if found.returncode:
-        return {"inputs": 0}, [found.stderr[-2000:]]
+        return {"inputs": 0}, [f"the process ended with {found.returncode}"]
     counts, faults = json.loads(found.stdout.strip().split("\n")[-1])
     return counts, faults
 
@@ -79,6 +81,7 @@ def run(count: int) -> tuple[dict[str, int], list[str]]:
 def read(count: int) -> tuple[dict[str, int], list[str]]:
     """Read so many spoiled files."""
     warnings.simplefilter("ignore")
+    logging.disable()  # what readers tell of poses
     torch.set_num_threads(1)
     seed = int.from_bytes(os.urandom(4), "little")
     rng, counts, faults = random.Random(seed), Counter(), Counter()
@@ -90,7 +93,7 @@ def read(count: int) -> tuple[dict[str, int], list[str]]:
             _write(folder / name, data)
             reader(folder / name)
         before, idle = _tree(Path(outside)), _memory()
-        for number in range(count):
+        for number in tqdm(range(count), desc="inputs", disable=None):
             data, name, reader = seeds[number % len(seeds)]
             _write(folder / name, spoiled(data, rng))
             try:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,8 @@ from ktube_motion.io._files import save_array, write_json
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.render import save_bvh
 from ktube_motion.samples import make_speaker
-from ktube_motion.text import EmbeddedTextEncoder
+from ktube_motion.text import EmbeddedTextEncoder, word_encoder
+from ktube_motion.text._tracks import NUM_TIMES
 from ktube_motion.types import PoseSequence
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -115,6 +117,8 @@ def _command_lines(folder: Path) -> dict[str, str]:
     tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=16), corpus.stats)
     tokenizer.save_pretrained(folder / "tokenizer")
     pipeline_of(folder / "pipeline", tokenizer)
+    words = word_encoder(EmbeddedTextEncoder())
+    pipeline_of(folder / "hearing", tokenizer, word_dim=words.dim + NUM_TIMES, word_encoder=words.identity)
     save_array(folder / "talk.npy", joints)
     changes = [{"start": 3.0 * k, "end": 3.0 * k + 2, "text": "손을 흔들어요"} for k in range(14)]
     write_json(folder / "edit.json", {"format": "ktube_motion edit", "version": 1, "changes": changes})
@@ -141,8 +145,8 @@ def _command_lines(folder: Path) -> dict[str, str]:
         "eval-vq": "--dataname ktube --resume-pth tokenizer --evaluator-iter 3000 --exp-name EV",
         "eval-gpt": "--dataname ktube --resume-pth pipeline/tokenizer --resume-trans pipeline/transformer "
         "--text-encoder embedded --evaluator-iter 3000 --exp-name EG",
-        "edit": "talk.npy edit.json --pipeline sample-speaker",
-        "live": "--pipeline sample-speaker --vmc 127.0.0.1:9",
+        "edit": "talk.npy edit.json --pipeline hearing",
+        "live": "--pipeline hearing --vmc 127.0.0.1:9",
         "generate": "--say 안녕하세요 --pipeline pipeline",
         "export": "--root long --output exported",
         "render": "--filedir renders --motion-list a --size 96",
@@ -150,11 +154,11 @@ def _command_lines(folder: Path) -> dict[str, str]:
     }
 
 
-def pipeline_of(folder: Path, tokenizer: MotionTokenizer) -> None:
+def pipeline_of(folder: Path, tokenizer: MotionTokenizer, **hearing: Any) -> None:
     """Save a small pipeline that has learned nothing."""
     encoder = EmbeddedTextEncoder()
     config = TransformerConfig(
         num_codes=16, width=32, text_dim=encoder.dim, num_layers=1, num_heads=2,
-        tokenizer=tokenizer.fingerprint, text_encoder=encoder.identity,
+        tokenizer=tokenizer.fingerprint, text_encoder=encoder.identity, **hearing,
     )  # fmt: skip
     UtteranceToMotion(tokenizer.eval(), MotionTransformer(config).eval(), encoder).save_pretrained(folder)

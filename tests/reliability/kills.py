@@ -1,6 +1,7 @@
 """Trainings and builds killed at random moments: gone on with, they leave the same bytes as one that was left alone."""
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from small_corpus import make_small_corpus
+from tqdm import tqdm
 
 from ktube_motion.construct import build_corpus, pair_sources
 from ktube_motion.io import Corpus
@@ -38,9 +40,9 @@ def run(count: int) -> tuple[dict[str, int], list[str]]:
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
         f"from reliability import kills; import json; print(json.dumps(kills.kill({count})))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     if found.returncode:
-        return {"kills": 0}, [found.stderr]
+        return {"kills": 0}, [f"the process ended with {found.returncode}"]
     counts, faults = json.loads(found.stdout.strip().split("\n")[-1])
     return counts, faults
 
@@ -48,6 +50,7 @@ def run(count: int) -> tuple[dict[str, int], list[str]]:
 def kill(count: int) -> tuple[dict[str, int], list[str]]:
     """Kill so many processes, half of them trainings, half builds."""
     torch.set_num_threads(1)
+    logging.disable()
     warnings.simplefilter("ignore")
     tag_korean("안녕")  # loads the tagger once for all children
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +81,9 @@ def _kill(job: Callable[[Path], None], folder: Path, count: int, faults: list[st
     seconds, expected = time.perf_counter() - began, _contents(folder / "whole" / "out")
     rng = np.random.default_rng(int.from_bytes(os.urandom(4), "little"))
     killed, ended = 0, 0
+    bar = tqdm(total=count, desc=folder.name, unit="kill", disable=None)
     while killed < count:
+        bar.update(killed - bar.n)
         output = folder / str(ended) / "out"  # the name stands in the reports
         for _ in range(int(rng.integers(1, 6))):
             killed += _killed(job, output, rng.uniform(0, seconds))
@@ -89,6 +94,7 @@ def _kill(job: Callable[[Path], None], folder: Path, count: int, faults: list[st
         faults += [f"{output.parent.name}/{name} differs" for name in names if found.get(name) != expected.get(name)]
         ended += 1
         shutil.rmtree(output.parent)
+    bar.close()
     return killed, ended
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ._generate import add_model_options, load
 from ._shared._console import say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 from ._shared._places import existing
 
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
@@ -31,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/edited.npy"), metavar="FILE",
         help=".npy .mp4 .gif .html .bvh .glb .npz",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
     )

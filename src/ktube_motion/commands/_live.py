@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 from ._generate import add_model_options, load
 from ._shared._console import complain, say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -31,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=30.0, metavar="X", help="poses a second")
     parser.add_argument("--hips-height", type=float, metavar="X", help="of the avatar, in metres: scales its path")
     parser.add_argument("--vrm", type=int, default=0, choices=(0, 1), help="0 calls mouths A I U E O, 1 aa ih ou ee oh")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
     )

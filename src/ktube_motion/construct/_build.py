@@ -17,6 +17,7 @@ from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
 from ..io._executors import Here, processes
 from ..io._files import write_json
+from ..io._hub import write_card
 from ..io._layouts import AXES
 from ..io._writing import only_one, raise_as_write_error
 from ..skeletons import Skeleton
@@ -184,6 +185,7 @@ def build_corpus(
     options: BuildOptions | None = None,
     audio: str | Path | None = None,
     speaker: str | None = None,
+    shards: bool = False,
     executor: Executor | None = None,
     report: bool = True,
     progress: bool = True,
@@ -203,6 +205,8 @@ def build_corpus(
         `text.align_words`.
     speaker : str, optional
         Whose words to take, short for ``BuildOptions(voice=…)``; warnings say how much of others was left out.
+    shards : bool
+        Write one file with all clips of a video instead of some files for each clip, see `io.Corpus`.
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
         ``dask.distributed.Client.get_executor()``, whose workers must see
@@ -261,7 +265,7 @@ def build_corpus(
     sources, options = list(sources) if audio is None else find_audio(sources, audio), options or BuildOptions()
     options = options if speaker is None else replace(options, voice=speaker)
     good, failed = _check_names(sources, options)
-    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
+    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps, shards=shards)
     with only_one(corpus.root, "a build"):
         records = _make_videos(corpus, good, options, executor, progress)
         built = [(source, records[source.name]) for source in good]
@@ -402,6 +406,7 @@ def _finish(
         )
     finish_corpus(corpus, clips, split_sizes=options.split_sizes, seed=options.seed)
     write_json(corpus.root / "manifest.json", {**manifest, "counts": count_clips(corpus, clips)})
+    write_card(corpus)
     return report
 
 

@@ -12,6 +12,7 @@ from ..errors import ConfigError, CorpusError
 from ..features import feature_stats
 from ..io import Corpus
 from ..io._files import read_text, write_json
+from ..io._hub import write_card
 from ..io._manifests import MANIFEST, read_manifest
 from ._clips import MIRROR_PREFIX
 from ._report import write_report
@@ -94,9 +95,9 @@ def finish_corpus(
     videos = split_videos(seconds, split_sizes=split_sizes, seed=seed)
     splits = {split: [clip["name"] for clip in clips if clip["source"] in members] for split, members in videos.items()}
     twins = [MIRROR_PREFIX + name for name in splits["train"]]
-    splits["train"] += [name for name in twins if (corpus.root / "new_joint_vecs" / f"{name}.npy").exists()]
+    splits["train"] += [name for name in twins if corpus.has(name)]
     corpus.write_splits(splits)
-    corpus.write_stats(feature_stats((corpus.features(n) for n in corpus.names("all")), skeleton=corpus.skeleton))
+    corpus.write_stats(feature_stats(corpus, skeleton=corpus.skeleton))
 
 
 def count_clips(corpus: Corpus, clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -181,6 +182,7 @@ def curate(
     finish_corpus(corpus, kept, split_sizes=options["split_sizes"], seed=options["seed"])
     counts = count_clips(corpus, kept)
     write_json(corpus.root / MANIFEST, {**manifest, "options": options, "excluded": excluded, "counts": counts})
+    write_card(corpus)
     if (corpus.root / "report.html").exists():
         write_report(corpus.root)
     return excluded

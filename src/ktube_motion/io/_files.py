@@ -15,8 +15,8 @@ from ..errors import FormatError
 from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "filled_folder", "make_folder", "read_json", "read_text", "save_array",
-    "write_json", "write_text",
+    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_json", "read_text",
+    "save_array", "write_bytes", "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -80,7 +80,7 @@ def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _umask():
+def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
@@ -88,8 +88,13 @@ def _umask():
 
 def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
     """Write `text` as UTF-8 with ``\\n`` line ends, atomically; half a surrogate pair is written out."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
+
+
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = False) -> None:
+    """Write `data`, atomically."""
     with atomic_path(path, durable=durable) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.write_bytes(data)
 
 
 def read_text(path: str | Path) -> str:
@@ -113,13 +118,18 @@ def read_text(path: str | Path) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
+    return decode_text(data, where=path)
+
+
+def decode_text(data: bytes, *, where: str | Path) -> str:
+    """Do what `read_text` does with bytes that were read from somewhere else."""
     encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp949"]
     for encoding in encodings:
         try:
             return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue  # the next encoding may fit; none fitting is the error below
-    raise FormatError("This is not text.", where=path, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
+    raise FormatError("This is not text.", where=where, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
 
 
 def write_json(path: str | Path, value: Any, *, durable: bool = False) -> None:

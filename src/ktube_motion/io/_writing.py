@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, KtubeError, WriteError
 
-__all__ = ["PREFIX_ASIDE", "PREFIX_WRITING", "only_one", "raise_as_write_error", "sweep", "sync", "writing"]
+__all__ = ["LOCK", "PREFIX_ASIDE", "PREFIX_WRITING", "only_one", "raise_as_write_error", "sweep", "sync", "writing"]
 
 PREFIX_WRITING, PREFIX_ASIDE = ".writing-", ".replaced-"
 LOCK = ".in_use"

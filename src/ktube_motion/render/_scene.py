@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import check_finite
 from ..errors import ConfigError, ShapeError
+from ..io._word_times import check_times
 from ..kinematics import Body, forward_kinematics, load_body, pose_to_joints
 from ..kinematics import finish as finish_clip
 from ..kinematics._ground import on_ground
@@ -306,6 +307,8 @@ def as_cues(words: Subtitles) -> list[Cue]:
     ------
     ConfigError
         If `words` is something else.
+    DataError
+        If a cue's times are no times.
 
     Examples
     --------
@@ -317,10 +320,11 @@ def as_cues(words: Subtitles) -> list[Cue]:
     if isinstance(words, str):
         return [Cue(0.0, 0.0, words)] if words.strip() else []
     if isinstance(words, Cue):
-        return [words]
+        words = [words]
     cues = [cue for cue in words if isinstance(cue, Cue)] if isinstance(words, Sequence) else None
     if cues is None or len(cues) < len(words):
         raise ConfigError("Subtitles are not understood.", expected="text or a list of Cue", found=repr(words)[:80])
+    check_times(cues)
     return cues
 
 

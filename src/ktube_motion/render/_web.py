@@ -16,7 +16,7 @@ from .. import palette
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io import Corpus
 from ..io._files import write_text
-from ..io._sound import find_ffmpeg
+from ..io._sound import find_ffmpeg, media_input
 from ..kinematics import Body, load_body
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Cue, Motion, PoseSequence
@@ -108,8 +108,7 @@ def _sound(audio: str | Path | None) -> str | None:
         return None
     if not Path(audio).is_file():
         raise FormatError("There is no such sound file.", where=audio)
-    # Only local files: a playlist must not send us to the network.
-    command = [find_ffmpeg(), "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{audio}"]
+    command = [find_ffmpeg(), "-loglevel", "error", *media_input(audio)]
     command += ["-vn", "-ac", "1", "-ar", "24000", "-b:a", "48k", "-f", "mp3", "-"]
     with tempfile.TemporaryFile() as log:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=False)
@@ -198,7 +197,7 @@ def save_html(
     --------
     >>> import tempfile
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> motion = Motion(skeleton=SMPL_22, positions=np.zeros((2, 22, 3)), fps=20)
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(2, 22, 3)), fps=20)
     >>> page = save_html(motion, Path(tempfile.mkdtemp()) / "a.html", utterance="안녕하세요")
     >>> "안녕하세요" in page.read_text("utf-8")
     True
@@ -273,7 +272,8 @@ def save_gallery(
     >>> import tempfile
     >>> from types import SimpleNamespace
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: np.zeros((9, 22, 3)),
+    >>> joints = np.random.default_rng(0).normal(size=(9, 22, 3))
+    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: joints,
     ...     texts=lambda name: "안녕하세요", skeleton=SMPL_22, fps=20)
     >>> save_gallery(corpus, Path(tempfile.mkdtemp()) / "all.html", split="val")
     {}

@@ -37,6 +37,9 @@ class LoopConfig:
         ``"no"``, ``"bf16"`` or ``"fp16"``.
     compile : bool
         Compile the model with torch.compile.
+    fsdp : bool
+        In several processes, cut weights, gradients and optimizer states into a share for each
+        (PyTorch's ``fully_shard``), so that a model need not fit one card.
     weight_average : float or None
         Decay of an exponential moving average of the weights, which is then
         what is evaluated and kept.
@@ -65,6 +68,7 @@ class LoopConfig:
     accumulation: int = 1
     mixed_precision: str = "auto"
     compile: bool = False
+    fsdp: bool = False
     weight_average: float | None = None
     seed: int = 0
     log_every: int = 50
@@ -85,6 +89,8 @@ class LoopConfig:
                 expected="batch_size divisible by accumulation",
                 found=f"{self.batch_size} and {self.accumulation}",
             )
+        if self.fsdp and self.weight_average is not None:
+            raise ConfigError("Weights that are shared out have no running mean.", fix="Leave out weight_average.")
         if self.mixed_precision not in ("auto", "no", "bf16", "fp16"):
             raise ConfigError("Unknown precision.", expected="auto, no, bf16 or fp16", found=self.mixed_precision)
 

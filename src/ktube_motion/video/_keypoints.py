@@ -110,7 +110,12 @@ _Read = tuple[Sequence[str], np.ndarray, np.ndarray, float | None]
 
 def _known(name: str) -> str | None:
     """Give our name of a point, whatever the case, the order of side and part, and the usual short forms."""
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip()).lower().replace(" ", "_").replace("-", "_")
+    plain = (
+        re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
+        .lower()
+        .replace(" ", "_")
+        .replace("-", "_")
+    )
     tries = [plain, re.sub(r"^(.*)_(left|right)$", r"\2_\1", plain)]
     tries += ["_".join(_WORDS.get(part, part) for part in name.split("_")) for name in tries]
     tries += [re.sub(r"^(left|right)(?=[a-z])", r"\1_", plain)]
@@ -186,7 +191,7 @@ def _rows(value: Any, where: str) -> np.ndarray | None:
     """Give x, y, z, weight of each point; None where nothing was seen."""
     while isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))  # {"landmark": [...]}, as protocol buffers print it
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list):
+    if isinstance(value, list) and value and isinstance(value[0], list) and _is_point(next(iter(value[0]), None)):
         value = value[0]  # of several people the first
     if not value:
         return None
@@ -200,6 +205,10 @@ def _rows(value: Any, where: str) -> np.ndarray | None:
         return np.asarray(rows, float)
     except (KeyError, TypeError, ValueError) as error:
         raise FormatError("A landmark is not x, y and z.", where=where, found=error) from error
+
+
+def _is_point(value: Any) -> bool:
+    return isinstance(value, list | Mapping)
 
 
 # ---- 2-D keypoints: read as far as it takes to say what they lack ----
