@@ -1,7 +1,7 @@
 """Settings of the documentation, which is built without a network.
 
 python -m sphinx -W -b html docs docs/_build/html                             all of it, in English
-KTUBE_DOCS=ko python -m sphinx -W -b html docs docs/_build/html/ko            the guide, in Korean
+KTUBE_DOCS=ko python -m sphinx -W -b html docs docs/_build/html/ko            in Korean: all but API and gallery
 """
 
 import inspect
@@ -26,9 +26,15 @@ project = "ktube_motion"
 version = release = ktube_motion.__version__
 copyright = "the ktube_motion authors"
 
+DOCS = Path(__file__).resolve().parent
 # The pages that there are in Korean; tests/test_translation.py fails where a sentence of them is missing.
-TRANSLATED = "index install quickstart original troubleshooting tutorials/*".split()
+TRANSLATED = (
+    "index install quickstart original conventions guide commands data video tokenizer generation evaluation rendering "
+    "avatars training scale checkpoints differences troubleshooting citation tutorials/*"
+).split()
 KOREAN = os.environ.get("KTUBE_DOCS") == "ko"
+if KOREAN:
+    os.environ["LC_ALL"] = "ko_KR.UTF-8"  # of the commands' help pages
 
 extensions = ["myst_parser"]
 exclude_patterns = ["_build", "examples", "notebooks"]
@@ -84,19 +90,32 @@ html_title = "ktube_motion"
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
 html_show_sourcelink = False
+# Pages without pages below them have nothing to list at their side.
+html_sidebars = {
+    page: []
+    for page in "index quickstart install original conventions troubleshooting changelog citation".split()
+}
 html_theme_options = {
     "logo": {"text": "ktube_motion"},
     "navbar_end": ["language", "theme-switcher"],
     "footer_start": ["copyright"],
     "footer_end": ["sphinx-version"],
     "show_toc_level": 2,
+    "header_dropdown_text": "더 보기" if KOREAN else "More",
     "pygments_light_style": "tango",
 }
-html_context = {"default_mode": "auto"}
+html_context = {
+    "default_mode": "auto",
+    "in_both": [
+        str(path.relative_to(DOCS).with_suffix(""))
+        for page in TRANSLATED
+        for path in sorted(DOCS.glob(f"{page}.rst"))
+    ],
+}
 
 ROOMS = (
     "io filters kinematics features metrics models vq text evaluators gpt pipeline evaluation render construct "
-    "training samples commands "
+    "training samples video live commands "
     "types skeletons rotations arrays palette deprecation errors"
 ).split()
 
@@ -223,7 +242,9 @@ class HelpPages(SphinxDirective):
         pages = []
         for name in (name for names in COMMANDS.values() for name in names):
             page = nodes.section(
-                "", nodes.title(text=name), ids=[nodes.make_id(f"ktube-motion {name}")]
+                "",
+                nodes.title(text=name, translatable=False),
+                ids=[nodes.make_id(f"ktube-motion {name}")],
             )
             page += nodes.literal_block(text=parser_of(name).format_help(), language="none")
             pages.append(page)

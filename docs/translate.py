@@ -5,6 +5,7 @@ what was translated stays, what is new is left empty, what is gone is dropped. E
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,19 +18,25 @@ DOCS = Path(__file__).resolve().parent
 LOCALE = DOCS / "locale/ko/LC_MESSAGES"
 
 
+def needs_words(text: str) -> bool:
+    """Tell whether there is anything to translate: not in numbers, nor in what is code from end to end."""
+    return (
+        re.search("[A-Za-z]{2}", re.sub("``.*?``|`[^`<]*`", "", text, flags=re.DOTALL)) is not None
+    )
+
+
 def strings() -> dict[str, list[str]]:
     """Give the translatable strings of each page, in order."""
     environment = {**os.environ, "KTUBE_DOCS": "ko", "PYTHONUTF8": "1"}
     with TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "sphinx", "-q", "-b", "gettext", "-D", "language=en"]
         subprocess.run([*command, DOCS, folder], check=True, env=environment, capture_output=True)
-        pages = sorted(Path(folder).rglob("*.pot"))
-        return {
-            str(page.relative_to(folder).with_suffix("")): [
-                str(one.id) for one in read_po(page.open("rb")) if one.id
-            ]
-            for page in pages
-        }
+        wanted = {}
+        for page in sorted(Path(folder).rglob("*.pot")):
+            with page.open("rb") as file:
+                ids = [str(one.id) for one in read_po(file) if needs_words(str(one.id))]
+            wanted[str(page.relative_to(folder).with_suffix(""))] = ids
+        return wanted
 
 
 def known(page: str) -> dict[str, str]:

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
     "features": "tests/test_features.py",
     "filters": "tests/test_filters.py",
-    "gpt": "tests/test_gpt_sampling.py tests/test_gpt_text.py tests/test_gpt_transformer.py",
+    "gpt": "tests/test_gpt_sampling.py tests/test_gpt_text.py tests/test_gpt_transformer.py tests/test_gpt_words.py "
+    "tests/test_gpt_quantized.py",
     "metrics": "tests/test_metrics.py tests/test_metrics_seams.py tests/test_metrics_strokes.py",
     "vq": "tests/test_vq_golden.py tests/test_vq_quantizers.py tests/test_vq_tokenizer.py",
 }

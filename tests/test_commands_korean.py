@@ -1,13 +1,18 @@
 """Help pages in Korean, where the locale is Korean; commands and flags stay as they are."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ktube_motion.commands import COMMANDS, main, parser_of
-from ktube_motion.commands._shared._language import _korean, speaks_korean
+from ktube_motion.commands._quickstart import OPENING
+from ktube_motion.commands._shared import _tour
+from ktube_motion.commands._shared._language import _korean, speaks_korean, told
 
 NAMES = [name for names in COMMANDS.values() for name in names]
+QUICKSTART = Path(_tour.__file__).parent.parent.joinpath("_quickstart.py").read_text(encoding="utf-8")
+SAID = ("quickstart", "generate", "edit", "live")  # their examples are Korean sentences
 HANGUL = re.compile("[가-힣]")
 
 
@@ -70,4 +75,20 @@ def test_english_stays_english(monkeypatch):
     monkeypatch.setenv("LC_ALL", "C")
     for name in NAMES:
         page = parser_of(name).format_help()
-        assert not HANGUL.search(re.sub(r"--say.*|\[\"?.*", "", page)) or name in ("quickstart", "generate")
+        assert not HANGUL.search(re.sub(r"--say.*|\[\"?.*", "", page)) or name in SAID
+
+
+def test_the_tour_in_korean(in_korean, tmp_path):
+    """What quickstart leaves, in Korean from its title to its last command; nothing of it is forgotten in English."""
+    for name in _tour._PLACES:
+        (tmp_path / name).mkdir()
+    (tmp_path / "KTubeUM/report.html").touch()
+    for name in ("sample_speaker.mp4", "real_and_generated.mp4", "say_0.html"):
+        (tmp_path / name).touch()
+    page = _tour.write_tour(tmp_path, ["안녕하세요"], "MPJPE 21.0 mm", {}).read_text(encoding="utf-8")
+    assert '<html lang="ko">' in page
+    prose = re.sub(r"<style>.*?</style>|<pre>.*?</pre>|<code>.*?</code>|<[^>]*>", "\n", page, flags=re.DOTALL)
+    lines = [line.strip() for line in prose.splitlines() if line.strip()]
+    assert len(lines) > 20
+    assert {line for line in lines if not HANGUL.search(line)} <= {*_tour._PLACES, "·"}
+    assert all(told(text) != text for text in [*OPENING.splitlines(), *re.findall(r'"(\d of 5: .*?)"', QUICKSTART)])

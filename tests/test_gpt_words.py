@@ -13,7 +13,7 @@ from ktube_motion.gpt import (
     to_t2m_gpt_state_dict,
     transformer_loss,
 )
-from ktube_motion.gpt._hearing import heard_live
+from ktube_motion.gpt._hearing import heard_live, heard_together
 
 SMALL = {"num_codes": 16, "width": 32, "text_dim": 8, "num_layers": 1, "num_heads": 4, "block_size": 11}
 WORDS = {"word_dim": 12, "word_past": 2, "word_ahead": 3}
@@ -45,6 +45,15 @@ def test_a_token_hears_its_neighbourhood_and_no_more(model):
         first = max(row - 5, 0)
         assert changed[first:].all()
         assert not changed[:first].any()
+
+
+@pytest.mark.parametrize(("first", "stop"), [(0, 1), (1, 3), (0, 4), (3, 5), (4, 5), (9, 10)])
+def test_what_is_not_known_is_zeros_on_its_side(model, first, stop):
+    words, config = rows(5), model.config
+    wanted = torch.cat((torch.zeros(2, 12), words, torch.zeros(9, 12)))[first : stop + 2 + 3]
+    for heard in (heard_live(model, words), heard_together(model, [words])):
+        assert (heard.past, heard.ahead) == (config.word_past, config.word_ahead) == (2, 3)
+        assert torch.equal(heard.around(first, stop)[0], wanted)
 
 
 def test_no_words_are_rows_of_zeros(model):
@@ -155,6 +164,9 @@ def test_bad_words(model):
         generate(model, None, words=[rows(3)], prefix=torch.arange(5))
     with pytest.raises(ShapeError, match=r"1 of \(N, 12\)"):
         generate(model, None, words=[torch.zeros(4, 11)])
+    for texts in (1, 3):
+        with pytest.raises(ShapeError, match="2 of "):
+            generate(model, torch.zeros(texts, 8), words=[rows(3), rows(3)])
     with pytest.raises(DataError, match="words of text 0"):
         generate(model, None, words=[torch.full((4, 12), torch.nan)])
     with pytest.raises(ShapeError, match=r"\(12,\)"):

@@ -167,8 +167,7 @@ def test_wrong_lengths_name_file_frame_and_key(tmp_path, people):
     ):
         load_poses(write(tmp_path / "a.json", people))
     del people[3]["smplx_lhand_pose"]
-    with pytest.raises(FormatError, match=r"frame 3: smplx_lhand_pose .* Found: nothing"):
-        load_poses(write(tmp_path / "a.json", people))
+    np.testing.assert_array_equal(np.flatnonzero(~load_poses(write(tmp_path / "a.json", people)).valid), [3])
     del people[0]["smplx_body_pose"]
     with pytest.raises(FormatError, match=r"frame 0: The body rotation is missing. Expected: a key smplx_body_pose"):
         load_poses(write(tmp_path / "a.json", people))
@@ -315,9 +314,10 @@ def test_smplerx_and_aios_folders(tmp_path, rng):
     np.testing.assert_array_equal(np.flatnonzero(poses.valid), [0, 1, 4, 5])
     check_parameters(poses, 1, people[1])
     (aios / "img_personId_0.pkl").write_bytes(b"")
-    with pytest.raises(FormatError, match="file name tells no frame"):
-        load_poses(aios)
-    with pytest.raises(FormatError, match="No poses are recognised"):
+    reading = read_poses(aios)
+    assert any("img_personId_0.pkl: named otherwise than most" in warning for warning in reading.warnings)
+    np.testing.assert_array_equal(np.flatnonzero(reading.poses.valid), [0, 1, 4, 5])
+    with pytest.raises(FormatError, match="Several folders of poses"):
         load_poses(tmp_path)
 
 

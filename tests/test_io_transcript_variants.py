@@ -31,8 +31,8 @@ def said(cues):
 
 BRACKETS = "() （） <> ＜＞ 【】 〈〉 《》 [] ［］ 「」 『』 {} ｛｝ 〔〕 〖〗".split()
 LABELS = [
-    "화자 1", "화자1", "참석자 2", "진행자", "Q", "MC", "SPEAKER_00", "Speaker 1", "김민수 기자", "민수(남)", "민수 씨", "#1",
-    "1번", "남성1", "여자 2", "강사님", "엄마", "Host", "나레이터", "박 대표",
+    "화자 1", "화자1", "참석자 2", "진행자", "Q", "MC", "SPEAKER_00", "Speaker 1", "김민수 기자", "민수(남)", "민수 씨",
+    "#1", "1번", "남성1", "여자 2", "강사님", "엄마", "Host", "나레이터", "박 대표",
 ]  # fmt: skip
 
 
@@ -102,7 +102,8 @@ TIMES = [
     "0:0:4,8 --> 0:0:6,1", "00:00:04.800 --> 00:00:06.100", "00:00:04:800 --> 00:00:06:100", "0:4.8 --> 0:6.1",
     "00:00:04;800 --> 00:00:06;100", "00:00:04,800 -> 00:00:06,100", "00:00:04,800 → 00:00:06,100",
     "00:00:04,800 ==> 00:00:06,100", "00:00:04,800--&gt;00:00:06,100", "00:00:04，800 --> 00:00:06，100",
-    "00：00：04,800 --> 00：00：06,100", "00:00:04,800 --> 00:00:06,100 X1:1 X2:2", "\u200e00:00:04,800 --> 00:00:06,1\u200f",
+    "00：00：04,800 --> 00：00：06,100", "00:00:04,800 --> 00:00:06,100 X1:1 X2:2",
+    "\u200e00:00:04,800 --> 00:00:06,1\u200f",
 ]  # fmt: skip
 BROKEN = [
     "4.8 --> 6.1", "00h00m04s --> 00h00m06s", "00:00:NaN,000 --> 00:00:06,100", "00:00:04,800 00:00:06,100",
@@ -218,7 +219,8 @@ UNITS = {
     "ms": lambda t: int(t * 1e3), "us": lambda t: int(t * 1e6), "ticks": lambda t: int(t * 1e7),
     "ns": lambda t: int(t * 1e9), "comma": lambda t: f"00:00:{int(t):02},{int(t * 10 % 10)}", "s": lambda t: f"{t}s",
     "text": str, "text ms": lambda t: str(int(t * 1e3)), "period": lambda t: f"PT{t}S", "number": float,
-    "protobuf": lambda t: {"seconds": str(int(t)), "nanos": int(t % 1 * 1e9)}, "marked ms": lambda t: f"{int(t * 1e3)}ms",
+    "protobuf": lambda t: {"seconds": str(int(t)), "nanos": int(t % 1 * 1e9)},
+    "marked ms": lambda t: f"{int(t * 1e3)}ms",
 }  # fmt: skip
 
 
@@ -267,3 +269,30 @@ def test_elan_as_pympi_writes_it(tmp_path):
     cues = load_transcript(tmp_path / "a.eaf")
     assert [(cue.start, cue.end, cue.text) for cue in cues] == ROWS
     assert [cue.speaker for cue in cues] == ["민수", "민수", "영희"]
+
+
+def test_names_within_lines_numbered_names_and_decorated_ones(tmp_path):
+    def lines(*texts):
+        return said(read(tmp_path, srt(texts), ".srt")[0])
+
+    assert lines("민수: 안녕하세요 영희: 네", "민수: 갈까요? 영희: 좋아요") == [
+        ("민수", "안녕하세요"), ("영희", "네"), ("민수", "갈까요?"), ("영희", "좋아요"),
+    ]  # fmt: skip
+    assert lines("민수: 비율은 3: 2", "민수: 제목 주의: 손") == [("민수", "비율은 3: 2"), ("민수", "제목 주의: 손")]
+    assert lines("S1: 안녕하세요", "S2: 네", "S1: 좋아요") == [("S1", "안녕하세요"), ("S2", "네"), ("S1", "좋아요")]
+    for label in ("*민수*: ", "🎤 민수: ", "▶민수: ", "민수 (00:12): ", "민수:: "):
+        assert lines(f"{label}안녕하세요", f"{label}갈까요?", "네")[:2] == [("민수", "안녕하세요"), ("민수", "갈까요?")]
+
+
+@pytest.mark.parametrize("line", ["NaN --> NaN", "nan --> 00:00:09,000", "null --> null", "00:00:01,000 --> inf"])
+def test_times_that_are_no_numbers_cost_their_cue_only(tmp_path, line):
+    more = f"3\n{line}\n나쁜 줄\n\n4\n00:00:30,000 --> 00:00:31,000\n셋\n"
+    cues, _, told = read(tmp_path, f"{srt(['하나', '둘'])}\n{more}", ".srt")
+    assert [cue.text for cue in cues] == ["하나", "둘", "셋"]
+    assert len(told) == 1
+
+
+@pytest.mark.parametrize("head", ["시작\t끝\t내용\n", "start\tend\ttext\n", ""])
+def test_tables_of_clocks(tmp_path, head):
+    cues, _, _ = read(tmp_path, f"{head}00:00:01\t00:00:02\t안녕\n00:00:03\t00:00:04\t네\n", ".tsv")
+    assert [(cue.start, cue.end, cue.text) for cue in cues] == [(1, 2, "안녕"), (3, 4, "네")]

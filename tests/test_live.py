@@ -208,6 +208,19 @@ def test_poses_between_frames_and_when_the_next_is_late():
 # ---- the whole ----
 
 
+def test_a_beat_is_over_when_all_is_played_or_nothing_came():
+    beat = Beat(BeatOptions(30, 0.05, ("a",), np.zeros((1, 3)), ("aa",), None, None, 0))
+    assert beat.over
+    beat.begin(10.0)
+    assert beat.over  # words that the model makes nothing of
+    beat.take(Piece(0.0, 20, np.tile([0, 0, 0, 1.0], (4, 1, 1)), np.zeros((4, 3)), np.zeros((4, 1))))
+    assert not beat.over
+    beat.at(10.1)
+    assert not beat.over
+    beat.at(11.0)
+    assert beat.over
+
+
 def test_words_move_an_avatar(pipeline, ear):
     listener, got = ear
     lines = [line("여러분", 0.0, 0.4), "{", line("아아", 0.5, 0.9), line("마아", 1.0, 1.4)]

@@ -41,8 +41,8 @@ def speaking(frames=40, fingers=True, seed=0):
 
 def round_trip(clip, path, **options):
     """Give joints written and read again, in the order of the clip's skeleton, millimetres apart."""
-    back = as_motion(load_bvh(save_bvh(clip, path, **options), unit=options.get("unit", "cm")))
-    true = pose_to_joints(clip, skeleton=SMPLX_55) if isinstance(clip, PoseSequence) else as_motion(clip)
+    back = as_motion(load_bvh(save_bvh(clip, path, **options), unit=options.get("unit", "cm")), finish=False)
+    true = pose_to_joints(clip, skeleton=SMPLX_55) if isinstance(clip, PoseSequence) else as_motion(clip, finish=False)
     order = [back.skeleton.joint_names.index(name) for name in true.skeleton.joint_names]
     return 1000 * np.linalg.norm(back.positions[:, order] - true.positions, axis=-1), back
 

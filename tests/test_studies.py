@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ktube_motion.errors import MissingDependencyError
+from ktube_motion.video import find_models
+
 STUDIES = Path(__file__).parent.parent / "studies"
 
 
@@ -123,6 +126,53 @@ def test_unseen_gestures_are_measured(gestures, shared, tmp_path):
     assert (tmp_path / "waving" / "augmented_2_residual_codes" / "last" / "config.json").exists()
 
 
+@pytest.fixture
+def bench(monkeypatch):
+    monkeypatch.syspath_prepend(str(STUDIES))
+    return pytest.importorskip("measure_estimator")
+
+
+def test_what_the_bench_calls_an_error(bench):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(0, 0.3, (6, 52, 3))
+    truth[:, 16, 0], truth[:, 17, 0] = 0.2, -0.2
+    turn, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turn *= np.linalg.det(turn)
+    valid = np.array([True, True, True, True, False, True])
+    found = bench.measure(1.1 * truth @ turn + 0.5, valid, truth)
+    assert found["missed %"] == pytest.approx(100 / 6)
+    assert found["PA whole"] == pytest.approx(0, abs=1e-6)
+    assert found["PA arms and head"] == pytest.approx(0, abs=1e-6)
+    assert found["arms and head"] > 10
+    swapped = truth.copy()
+    swapped[[1, 4]] *= (-1, 1, 1)  # the second is not valid
+    assert bench.measure(swapped, valid, truth)["swapped"] == 1
+    bent = truth.copy()
+    bent[:, 22:37] += (0.03, 0.04, 0)
+    seen = {"left": valid, "right": np.zeros(6, bool)}
+    fingers = bench.measure_fingers(bent, truth, seen)
+    assert fingers["fingers"] == pytest.approx(50)
+    assert fingers["shape of fingers"] == pytest.approx(0, abs=1e-6)
+    assert fingers["hands seen %"] == pytest.approx(100 * 5 / 12)
+
+
+def test_an_estimator_is_measured(tmp_path):
+    pytest.importorskip("ai_edge_litert")
+    try:
+        find_models()
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
+    common = ("--output", tmp_path, "--seconds", 2.5, "--only", "four cuts")
+    run("measure_estimator.py", *common)
+    (row,) = read(tmp_path / "estimator.csv")
+    assert (row["cuts"], row["false cuts"], row["swapped"]) == ("4 of 4", "0", "0")
+    assert float(row["missed %"]) < 10
+    assert float(row["PA arms and head"]) < 60
+    run("measure_estimator.py", *common, "--poses", tmp_path / "poses")
+    (again,) = read(tmp_path / "estimator.csv")
+    assert again["PA arms and head"] == row["PA arms and head"]
+
+
 def test_held_out_words_are_not_trained_on():
     def read_table(name):
         with open(STUDIES / name, encoding="utf-8", newline="") as file:
@@ -135,3 +185,21 @@ def test_held_out_words_are_not_trained_on():
     held = read_table("rewordings.tsv")
     assert not trained & {letters(row["wording"]) for row in held}
     assert {row["set"] for row in held} == {"choose", "test"}
+
+
+def test_shards_study_runs(tmp_path):
+    run(
+        "measure_shards.py", "--clips", 400, "--frames", 2000, "--seconds", 0.1, "--window", 8, "--workers", 1,
+        "--folder", tmp_path,
+    )  # fmt: skip
+    rows = read(tmp_path / "windows.csv")
+    assert float(rows[0]["windows GB/s"]) > 0
+    assert not (tmp_path / "shards").exists()
+
+
+def test_figures_of_a_card_run_on_a_cpu(tmp_path):
+    run("../benchmarks/gpu.py", "--small", "--eager", "--cpu", "--output", tmp_path)
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| tokenizer step, 8 x 32 frames, width 32, compiled | not run | --eager |" in table
+    assert "| evaluator and metrics, 64 clips |" in table
+    assert (tmp_path / "curves.png").stat().st_size > 1000

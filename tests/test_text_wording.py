@@ -103,10 +103,12 @@ def test_each_rule_by_itself():
     text = "신나게, 왼손을 위로 올립니다"
     assert every(only(), text) == {text}
     assert every(only(order=1), text) == {"왼손을 위로 올립니다, 신나게"}
-    assert every(only(particle=1), text) == {"신나게, 왼손 위로 올립니다"}
+    assert every(only(particle=1), text) == {text}  # “왼손 위로” would be above the hand
+    assert every(only(particle=1), "신나게, 왼손을 높이 올립니다") == {"신나게, 왼손 높이 올립니다"}
     verbs = ("올려요", "올립니다", "올려", "올린다")
     assert every(only(ending=1), text) == {f"신나게, 왼손을 위로 {verb}" for verb in verbs}
-    assert every(only(missing=1), "왼손을 위로 올립니다") == {"왼손을 위로", "왼손을 올립니다", "위로 올립니다"}
+    assert every(only(missing=1), "왼손을 높이 올립니다") == {"왼손을 올립니다"}  # neither the hand nor the verb
+    assert every(only(missing=1), "왼손을 위로 올립니다") == {"왼손을 위로 올립니다"}
 
 
 def test_endings_keep_tense_and_leave_questions():
@@ -131,7 +133,10 @@ def test_forms_are_right():
     forms = {
         "여기 있어요": ("여기 있어요", "여기 있습니다", "여기 있어", "여기 있다"),
         "하고 싶어": ("하고 싶어요", "하고 싶습니다", "하고 싶어", "하고 싶다"),
-        "제가 한다고요": ("제가 해요", "제가 합니다", "제가 해", "제가 한다"),
+        "제가 한다고요": ("제가 한다고요",) * 4,  # says what was said
+        "제가 할게요": ("제가 할게요",) * 4,  # a promise
+        "손을 드세요": ("손을 드세요",) * 4,  # 드십니다 would state it
+        "왜 그래요": ("왜 그래요", "왜 그래요", "왜 그래", "왜 그래요"),
         "다 됐어요": ("다 됐어요", "다 됐습니다", "다 됐어", "다 됐다"),
         "좋지 않네요": ("좋지 않아요", "좋지 않습니다", "좋지 않아", "좋지 않다"),
         "가지 않네요": ("가지 않아요", "가지 않습니다", "가지 않아", "가지 않는다"),
@@ -148,7 +153,9 @@ def test_forms_are_right():
 def test_particles_and_words_that_others_need_stay():
     assert every(only(particle=1), "내가 손을 들게요") == {"내가 손 들게요"}
     assert every(only(particle=1), "제가 왼손을 들어요") == {"제가 왼손 들어요"}
-    assert every(only(missing=1), "손을 들 수 있어요") == {"들 수 있어요"}
+    assert every(only(particle=1), "내일이 좋아요") == {"내일이 좋아요"}
+    assert every(only(missing=1), "손을 들 수 있어요") == {"손을 들 수 있어요"}
+    assert every(only(missing=1), "안 가요 정말 왜 그래요") == {"안 가요 왜 그래요"}
     assert every(only(order=1), "왼손, 오른손을 들어요.") == {"왼손, 오른손을 들어요."}
     assert every(only(order=1), "네, 알겠어요.") == {"알겠어요, 네."}
 

@@ -50,5 +50,21 @@ def test_particles_do_not_break_markup(pages):
     """A literal that a particle follows needs an escaped space, or reStructuredText does not see its end."""
     for page, (_, known) in pages.items():
         for korean in known.values():
-            bare = re.sub(r"``[^`]*``\\ ", "", korean)
-            assert not re.search("``[^`]*``[가-힣]", bare), f"{page}: {korean}"
+            after = re.findall("``[^`]+``(.?)", korean, re.DOTALL)
+            assert not any(re.match("[가-힣]", letter) for letter in after), f"{page}: {korean}"
+
+
+def test_each_page_leads_to_itself_in_the_other_language():
+    """What the bar at the top links to is there, from pages at the root and below it."""
+    jinja2 = pytest.importorskip("jinja2")
+    template = jinja2.Template((DOCS / "_templates/language.html").read_text(encoding="utf-8"))
+    both = ["index", "tutorials/talk"]
+    for language, page, root, wanted in (
+        ("en", "index", "./", "./ko/index.html"),
+        ("en", "tutorials/talk", "../", "../ko/tutorials/talk.html"),
+        ("en", "api/ktube_motion.io", "../", "../ko/index.html"),
+        ("ko", "tutorials/talk", "../", "../../tutorials/talk.html"),
+        ("ko", "search", "./", "./../index.html"),
+    ):
+        shown = template.render(language=language, pagename=page, content_root=root, in_both=both)
+        assert f'href="{wanted}"' in shown

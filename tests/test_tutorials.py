@@ -20,7 +20,7 @@ LEAVES = {
     "own_videos": ["dataset/KTubeUM/report.html", "clip.html"],
     "training": ["output/report/report.md", "output/speaker/pipeline.json"],
     "talk": ["talk.html", "greeting.mp4"],
-    "avatar": ["gesture.glb", "gesture_vrm.glb", "gesture.bvh", "from_joints.bvh"],
+    "avatar": ["gesture.glb", "gesture_vrm.glb", "gesture.vrma", "gesture.bvh", "from_joints.bvh"],
     "loop": ["dataset/loop/Mean.npy"],
 }
 

@@ -4,16 +4,18 @@ The pure functions of the library compute with torch and accept either kind.
 They call `to_torch` once at the start and the returned ``restore`` at the end.
 """
 
+import operator
 from collections.abc import Callable
-from typing import Any, TypeVar, overload
+from contextlib import suppress
+from typing import Any, SupportsIndex, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from .errors import DataError, ShapeError
+from .errors import ConfigError, DataError, ShapeError
 
-__all__ = ["Array", "ArrayLike", "check_finite", "check_shape", "to_torch"]
+__all__ = ["Array", "ArrayLike", "check_finite", "check_shape", "check_whole", "to_torch"]
 
 # In a signature: the kind that goes in is the kind that comes out.
 Array = TypeVar("Array", np.ndarray, torch.Tensor)
@@ -142,3 +144,39 @@ def check_finite(array: ArrayLike, *, name: str, where: str | None = None) -> No
             where=where,
             fix="Fill or drop those frames first.",
         )
+
+
+def check_whole(value: object, *, name: str, least: int = 0, most: int | None = None) -> int:
+    """Give a whole number back as an int; `ConfigError` if it is another kind of thing, or out of its bounds.
+
+    Parameters
+    ----------
+    value : int
+        Also of NumPy or torch.
+    name : str
+        What the error calls it.
+    least, most : int, optional
+
+    Returns
+    -------
+    value : int
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> check_whole(np.int64(3), name="top_k", least=1)
+    3
+    >>> check_whole(1.5, name="top_k", least=1)
+    Traceback (most recent call last):
+    ktube_motion.errors.ConfigError: top_k cannot be this. Expected: a whole number from 1 on. Found: 1.5.
+    """
+    if isinstance(value, SupportsIndex) and not isinstance(value, (bool, np.bool_)):
+        with suppress(TypeError):  # arrays of other than one whole number
+            number = operator.index(value)
+            if number >= least and (most is None or number <= most):
+                return number
+    bounds = f"from {least} on" if most is None else f"from {least} to {most}"
+    raise ConfigError(f"{name} cannot be this.", expected=f"a whole number {bounds}", found=repr(value))

@@ -40,7 +40,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="clips drawn at a time; by default one for each processor"
     )
-    add_flags(parser, ours="overwrite follow-links")
+    add_flags(parser, ours="as-given overwrite follow-links")
 
 
 def run(options: Namespace) -> None:
@@ -56,10 +56,11 @@ def run(options: Namespace) -> None:
     check_clips(corpus, names)
     paths = {name: output / f"{name}{options.suffix}" for name in names}
     todo = [name for name in names if options.overwrite or not paths[name].exists()]
-    jobs = [(options.root, options.follow_links, name, paths[name], options.size) for name in todo]
+    how = (options.size, not options.as_given)
+    jobs = [(options.root, options.follow_links, name, paths[name], *how) for name in todo]
     skipped = {name: reason for name, reason in _draw_all(jobs, options.workers) if reason is not None}
     if options.gallery:
-        skipped |= save_gallery(corpus, output / "gallery.html", split=options.split)
+        skipped |= save_gallery(corpus, output / "gallery.html", split=options.split, finish=not options.as_given)
     say(
         f"{len(todo) - len(skipped)} drawn, {len(names) - len(todo)} there already, {len(skipped)} skipped, in {output}"
     )
@@ -96,14 +97,14 @@ def _draw_all(jobs: Sequence[tuple[Any, ...]], workers: int | None) -> Iterator[
             yield futures[future], future.result()
 
 
-def _draw(root: Path, follow_links: bool, name: str, path: Path, size: int) -> str | None:
+def _draw(root: Path, follow_links: bool, name: str, path: Path, size: int, finish: bool) -> str | None:
     """Draw one clip; give the reason where it cannot be drawn."""
     from ..io import Corpus
     from ..render import save_skeleton_video
 
     try:
         motion = Corpus(root, follow_links=follow_links).motion(name)
-        save_skeleton_video(motion, path, titles=motion.name, size=(size, size), progress=False)
+        save_skeleton_video(motion, path, titles=motion.name, size=(size, size), finish=finish, progress=False)
     except WriteError:
         raise  # it would stop every clip alike
     except KtubeError as error:

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._shared._console import say
-from ._shared._options import UsageError, add_axes
+from ._shared._options import UsageError, add_axes, seed_number
 from ._shared._places import CORPORA, sources_folder
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def add_options(parser: ArgumentParser) -> None:
     sources.add_argument("--speaker", metavar="NAME", help="whose words to take; by default who speaks longest")
     sources.add_argument("--offset", type=float, default=0.0, metavar="X", help="seconds to add to all transcripts")
     video = parser.add_argument_group("video files")
-    video.add_argument("--engine", default="litert", metavar="NAME", help="what looks at them: litert or tasks")
+    video.add_argument("--engine", default="litert", metavar="NAME", help="what looks at them: litert, or one of yours")
     video.add_argument(
         "--models", type=Path, metavar="PATH",
         help="a mediapipe 0.10.21 wheel or a folder with its networks, by default the installed mediapipe",
@@ -91,11 +91,12 @@ def add_options(parser: ArgumentParser) -> None:
         help="make clips of whole talks up to this length, in which utterances follow each other, as a transformer "
         "that hears words is trained on; by default a clip for each utterance",
     )  # fmt: skip
+    corpus.add_argument("--shards", action="store_true", help="one file a video instead of some a clip")
     corpus.add_argument("--no-mirror", action="store_true", help="no mirrored twins M…")
     corpus.add_argument(
         "--split", type=float, nargs=3, default=(0.8, 0.1, 0.1), metavar=("TRAIN", "VAL", "TEST"), help="their shares"
     )
-    corpus.add_argument("--seed", type=int, default=0, metavar="N", help="of the split")
+    corpus.add_argument("--seed", type=seed_number, default=0, metavar="N", help="of the split")
     corpus.add_argument(
         "--drop", type=Path, metavar="FILE", help="clips to leave out, one a line, as ROOT/review.html saves them"
     )
@@ -123,7 +124,7 @@ def run(options: Namespace) -> None:
     if options.overwrite and (options.root / "corpus.json").exists():
         shutil.rmtree(options.root)
     executor = executor_of(options.cluster)
-    extra = {"audio": options.audio, "speaker": options.speaker}
+    extra = {"audio": options.audio, "speaker": options.speaker, "shards": options.shards}
     say(build_corpus(sources, options.root, options=settings, executor=executor, **extra))
     for path in alone:
         say(f"no partner: {path}")

@@ -93,7 +93,7 @@ def run(options: Namespace) -> None:
         add_motion(corpus, path.stem, read_motion(path), [Utterance(0, 0, t) for t in texts], mirror=options.mirror)
 
     def exists(path: Path) -> bool:
-        return (corpus.root / "new_joint_vecs" / f"{path.stem}.npy").exists()
+        return corpus.has(path.stem)
 
     convert(files, make, finished=exists, overwrite=options.overwrite)
     made = [path.stem for path in files if exists(path)]

@@ -28,8 +28,10 @@ def add_options(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     """Look at a folder; 1 where something was found."""
+    from ..io._hub import is_sharded
+
     folder = existing(options.folder, "folder to check", make="ktube-motion build --samples 8")
-    if (folder / "new_joint_vecs").is_dir():
+    if (folder / "new_joint_vecs").is_dir() or is_sharded(folder):
         from ..construct import check_corpus
 
         check = check_corpus(folder)

@@ -1,6 +1,6 @@
 """Make spans of a motion again with other words, as the editor of a page (press E in it) asks for.
 
-    ktube-motion edit talk.npy edit.json --pipeline output/quickstart/pipeline --output talk_2.npy
+    ktube-motion edit talk.npy edit.json --output talk_2.npy
     ktube-motion edit talk.npy edit.json --pipeline output/quickstart/pipeline --output talk_2.html
 
 MOTION is a .npy of joints (T, 22, 3) at the rate of the model, as `generate --output talk.npy` and eval-gpt leave.
@@ -13,27 +13,25 @@ Writes --output, in the format its suffix names; .npy is the same as MOTION to t
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ._generate import add_model_options, load
 from ._shared._console import say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 from ._shared._places import existing
 
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:
     """Add the flags."""
-    parser.usage = "ktube-motion edit MOTION EDIT --pipeline DIR [options]"
+    parser.usage = "ktube-motion edit MOTION EDIT [options]"
     parser.add_argument("motion", type=Path, metavar="MOTION", help="the motion, a .npy of joints")
     parser.add_argument("edit", type=Path, metavar="EDIT", help="what to change, the .json of a page's editor")
-    model = parser.add_argument_group("the model (one of them)").add_mutually_exclusive_group(required=True)
-    model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
-    model.add_argument("--pipeline", metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
-    parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
+    add_model_options(parser)
     parser.add_argument(
         "--output", type=Path, default=Path("output/edited.npy"), metavar="FILE",
         help=".npy .mp4 .gif .html .bvh .glb .npz",
     )  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
     )
@@ -45,7 +43,6 @@ def run(options: Namespace) -> None:
     import torch
 
     from ..pipeline import edit_motion, read_changes
-    from ._generate import load
     from ._shared._motions import check_suffix, read_joints, write_motion
 
     check_suffix(options.output)

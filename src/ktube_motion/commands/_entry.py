@@ -20,7 +20,15 @@ __all__ = ["COMMANDS", "main", "parser_of"]
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Start": ("quickstart", "check-assets", "check"),
-    "Data": ("build", "json-to-npz", "process-poses", "represent-motion", "mean-variance", "build-bandai"),
+    "Data": (
+        "build",
+        "json-to-npz",
+        "process-poses",
+        "represent-motion",
+        "mean-variance",
+        "build-bandai",
+        "export-corpus",
+    ),
     "Training": ("train-vq", "train-gpt", "train-evaluator"),
     "Evaluation": ("eval-vq", "eval-gpt"),
     "Motion": ("generate", "edit", "live", "export", "render", "animate"),

@@ -41,7 +41,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--fps", type=float, metavar="X", help="frames per second; goes before what the file says; .npy has 20 without"
     )
     add_axes(parser)
-    add_flags(parser, ours="bone-names unit body overwrite follow-links")
+    add_flags(parser, ours="bone-names unit body as-given overwrite follow-links")
 
 
 def run(options: Namespace) -> None:

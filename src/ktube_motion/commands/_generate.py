@@ -17,20 +17,21 @@ changes; by default gesture.mp4, or a page where videos cannot be written.
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError, DataError
-from ..types import Cue
 from ._shared._console import say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 from ._shared._places import existing
 
 if TYPE_CHECKING:
     from ..pipeline import UtteranceToMotion
+    from ..types import Cue, Utterance
 
 SPEAKER = "sample-speaker"
-OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body"
+OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -45,7 +46,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz .npy")
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
     parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
@@ -66,6 +67,7 @@ def run(options: Namespace) -> None:
 
     from ..gpt import quantize
     from ..pipeline import UtteranceToMotion
+    from ..types import Cue
     from ._shared._motions import check_suffix, write_motion
 
     output = options.output or usual_output()
@@ -81,7 +83,7 @@ def run(options: Namespace) -> None:
     sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
-        words: str | Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
+        words: Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]
     else:
         words, sampling["seconds"] = talk_of(options, pipeline)
         motion = pipeline.speak(words, **sampling)
@@ -111,7 +113,7 @@ def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Ut
         lead_in = LEAD_IN if pipeline.hears_words else 0.0
         return read_talk(options.talk, options.seconds, lead_in=lead_in)[1:]
     existing(options.words, "words", flag="--words", make="a speech recogniser")
-    _, spoken, seconds = read_talk(options.words, options.seconds)
+    _, spoken, seconds = read_talk(words_of(options.words), options.seconds)
     told = [word.source for utterance in spoken for word in timed_words(utterance)]
     if "given" not in told:
         raise DataError(
@@ -121,6 +123,16 @@ def talk_of(options: Namespace, pipeline: "UtteranceToMotion") -> "tuple[list[Ut
     if (unknown := told.count("estimated")) > 0:
         say(f"{unknown} of {len(told)} words have no time; theirs is estimated.")
     return spoken, seconds
+
+
+def words_of(path: Path) -> "list[Cue]":
+    """Read a transcript of words; where each cue is one word, its times are that word's."""
+    from ..io import load_transcript
+    from ..types import Word
+
+    cues = load_transcript(path)
+    marks = path.suffix == ".json" and all(not cue.words and len(cue.text.split()) == 1 for cue in cues)
+    return [replace(cue, words=(Word(cue.start, cue.end, cue.text),)) for cue in cues] if marks else cues
 
 
 def load(options: Namespace) -> "UtteranceToMotion":

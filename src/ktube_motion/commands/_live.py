@@ -1,16 +1,17 @@
 r"""Move an avatar while words are said: VMC for VRM avatars, a WebSocket for web pages.
 
-Needs a trained model that hears words: the folder that quickstart leaves.
+Needs no training: the speaker that comes with the library is there at once.
 
-    my-speech-engine | ktube-motion live --pipeline output/quickstart/pipeline
+    my-speech-engine | ktube-motion live
     ktube-motion live --pipeline output/quickstart/pipeline --listen 9000 --websocket 8765
 
 Reads lines of JSON from standard input, or from whoever connects to --listen, with times in seconds:
-{"word": "손을", "start": 1.2, "end": 1.5} or {"text": "손을 들어 주세요.", "start": 1.2}. The time of the first word
-is now. A word should come before it is said; a line that is wrong is told and left out.
+{"word": "...", "start": 1.2, "end": 1.5} or {"text": "... ... ...", "start": 1.2}. The time of the first word is
+now. A word should come before it is said; a line that is wrong is told and left out.
 
-Sends, --fps times a second, bones, root and mouth to --vmc (VSeeFace, VMagicMirror, VNyan, Warudo, Unity and
-Blender receivers) and to pages that connect to --websocket. Both are on this machine unless a host is named.
+Writes no file. It sends, --fps times a second, bones, root and mouth to --vmc (VSeeFace, VMagicMirror, VNyan,
+Warudo, Unity and Blender receivers) and to pages that connect to --websocket. Both are on this machine unless a
+host is named.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -18,7 +19,7 @@ from collections.abc import Iterable
 
 from ._generate import add_model_options, load
 from ._shared._console import complain, say
-from ._shared._options import add_flags
+from ._shared._options import add_flags, seed_number
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -30,7 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=30.0, metavar="X", help="poses a second")
     parser.add_argument("--hips-height", type=float, metavar="X", help="of the avatar, in metres: scales its path")
     parser.add_argument("--vrm", type=int, default=0, choices=(0, 1), help="0 calls mouths A I U E O, 1 aa ih ou ee oh")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
     parser.add_argument(
         "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
     )

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ._shared._console import say, table
+from ._shared._language import told
 from ._shared._options import UsageError
 from ._shared._places import sources_folder
 
@@ -77,7 +78,9 @@ def run(options: Namespace) -> None:
         raise UsageError("--poses and --transcripts belong together.", fix="Give both, or neither.")
     if options.videos < 4:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
-    say(f"{OPENING} Everything goes to {options.output.resolve()}")
+    for folder in filter(None, (options.poses, options.transcripts)):
+        sources_folder(folder)
+    say(f"{told(OPENING)} {told('Everything goes to')} {options.output.resolve()}")
     show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
@@ -99,9 +102,9 @@ def run(options: Namespace) -> None:
     summary = closing_table(pipeline, reports, time.perf_counter() - began)
     write_text(options.output / "summary.txt", summary + "\n")
     page = write_tour(options.output, options.say, summary, reports)
-    say(f"\n{summary}\n\nLook at {page.resolve()}\nNext:")
+    say(f"\n{summary}\n\n{told('Look at')} {page.resolve()}\n{told('Next')}:")
     for what, line in next_commands(options.output).items():
-        say(f"  {line}   # {what}")
+        say(f"  {line}   # {told(what)}")
 
 
 def show_at_once(options: Namespace) -> None:
@@ -116,12 +119,13 @@ def show_at_once(options: Namespace) -> None:
     path = options.output / "sample_speaker.mp4"
     path.parent.mkdir(parents=True, exist_ok=True)
     save_skeleton_video(motion, path, titles=motion.name)
-    say(f"The speaker that comes with the library says it in {path}; now one of your own is trained.")
+    shown = told("The speaker that comes with the library says it in this video; now one of your own is trained:")
+    say(f"{shown} {path}")
 
 
 def tell(step: str, began: float) -> None:
     """Say which step begins, and when."""
-    say(f"[{time.perf_counter() - began:4.0f} s] {step}")
+    say(f"[{time.perf_counter() - began:4.0f} s] {told(step)}")
 
 
 def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list[Label]]]":
@@ -243,9 +247,9 @@ def evaluate(
 
 def strokes_of(corpus: "Corpus", labels: "dict[str, list[Label]]") -> dict[str, list[float]]:
     """Give when the hands of sample speakers arrive, for each clip, in seconds from its start."""
-    from ..io._files import read_json
+    from ..io._manifests import read_manifest
 
-    clips = read_json(corpus.root / "manifest.json")["clips"]
+    clips = read_manifest(corpus.root, needed=["clips"])["clips"]
     return {
         clip["name"]: [
             label.stroke - clip["start"]

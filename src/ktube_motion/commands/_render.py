@@ -38,7 +38,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--renderer", default="auto", choices=["auto", "egl", "osmesa", "rays"],
         help="auto takes OpenGL where there is one, else rays, which needs none",
     )  # fmt: skip
-    add_flags(parser, ours="body overwrite")
+    add_flags(parser, ours="body as-given overwrite")
 
 
 def run(options: Namespace) -> None:
@@ -67,7 +67,7 @@ def run(options: Namespace) -> None:
         ]
         save_mesh_video(
             motions, target, body=body, titles=list(KINDS.values()), size=(options.size, options.size),
-            renderer=options.renderer,
+            renderer=options.renderer, finish=not options.as_given,
         )  # fmt: skip
         spent, drawn = spent + time.perf_counter() - began, drawn + 1
         say(f"{target}{time_left(spent / drawn, len(wanted) - number)}")

@@ -4,7 +4,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -17,8 +17,9 @@ from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
 from ..io._executors import Here, processes
 from ..io._files import write_json
+from ..io._hub import write_card
 from ..io._layouts import AXES
-from ..io._writing import only_one
+from ..io._writing import only_one, raise_as_write_error
 from ..skeletons import Skeleton
 from ._clips import MIRROR_PREFIX
 from ._records import empty_record, finished_record, sweep
@@ -184,6 +185,7 @@ def build_corpus(
     options: BuildOptions | None = None,
     audio: str | Path | None = None,
     speaker: str | None = None,
+    shards: bool = False,
     executor: Executor | None = None,
     report: bool = True,
     progress: bool = True,
@@ -203,6 +205,8 @@ def build_corpus(
         `text.align_words`.
     speaker : str, optional
         Whose words to take, short for ``BuildOptions(voice=…)``; warnings say how much of others was left out.
+    shards : bool
+        Write one file with all clips of a video instead of some files for each clip, see `io.Corpus`.
     executor : concurrent.futures.Executor, optional
         Where videos are processed. By default a process pool; a cluster's is
         ``dask.distributed.Client.get_executor()``, whose workers must see
@@ -261,7 +265,7 @@ def build_corpus(
     sources, options = list(sources) if audio is None else find_audio(sources, audio), options or BuildOptions()
     options = options if speaker is None else replace(options, voice=speaker)
     good, failed = _check_names(sources, options)
-    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps)
+    corpus = Corpus.create(root, skeleton=Skeleton.named(options.skeleton), fps=options.fps, shards=shards)
     with only_one(corpus.root, "a build"):
         records = _make_videos(corpus, good, options, executor, progress)
         built = [(source, records[source.name]) for source in good]
@@ -327,7 +331,15 @@ def _make_videos(
 
 def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, Any]:
     """Give a video's record. What the worker did not foresee fails that video, what stops all of them is raised."""
-    error = future.exception()
+    try:
+        error = future.exception()
+    except CancelledError as cancelled:
+        raise KtubeError(
+            "The cluster has given up a video.",
+            where=corpus.root,
+            found="its scheduler was restarted, or has ended",
+            fix="Start the build again, on any cluster: what is finished is kept.",
+        ) from cancelled
     if error is None:
         return future.result()
     if isinstance(error, BrokenProcessPool):
@@ -340,6 +352,7 @@ def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, An
         ) from error
     if isinstance(error, KtubeError) or not isinstance(error, Exception):
         raise error
+    raise_as_write_error(error, corpus.root, corpus.root)  # a full disk, wherever it showed
     failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
     return empty_record(source.name, failed)
 
@@ -401,6 +414,7 @@ def _finish(
         )
     finish_corpus(corpus, clips, split_sizes=options.split_sizes, seed=options.seed)
     write_json(corpus.root / "manifest.json", {**manifest, "counts": count_clips(corpus, clips)})
+    write_card(corpus)
     return report
 
 

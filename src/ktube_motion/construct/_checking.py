@@ -1,11 +1,16 @@
 """A corpus looked at wholly: every byte against what was written, every clip against what models read."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..errors import FormatError, KtubeError
+from ..errors import CorpusError, FormatError, KtubeError
 from ..io import Corpus
-from ..io._files import read_json
+from ..io._hub import is_sharded
+from ..io._manifests import read_manifest
+from ..io._stored_clips import CLIP_FILES, StoredClip
 from ..io._writing import PREFIX_ASIDE, PREFIX_WRITING
 from ._records import broken_files
 
@@ -91,8 +96,9 @@ def check_corpus(root: str | Path, *, progress: bool = True) -> CorpusCheck:
     corpus = Corpus(root)
     known, problems = _known_files(corpus.root)
     broken: dict[str, str] = {}
+    broken_one = _BrokenInShards(corpus) if is_sharded(corpus.root) else broken_files
     for name, told in tqdm(known.items(), desc="files", unit="file", disable=None if progress else True):
-        broken |= broken_files(corpus.root, {name: told})
+        broken |= broken_one(corpus.root, {name: told})
     names: list[str] = []
     try:
         names = corpus.names("all")
@@ -111,14 +117,40 @@ def check_corpus(root: str | Path, *, progress: bool = True) -> CorpusCheck:
     return CorpusCheck(len(names), len(known), broken, faults, problems)
 
 
+class _BrokenInShards:
+    """What `broken_files` finds, where the files of clips lie in shards."""
+
+    def __init__(self, corpus: Any) -> None:
+        self.corpus = corpus
+        self.clip: StoredClip | None = None  # the files of a clip follow each other
+
+    def __call__(self, root: Path, files: Mapping[str, Sequence[int | str]]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for path, (size, digest) in files.items():
+            folder, _, file = path.partition("/")
+            if folder not in CLIP_FILES:
+                found |= broken_files(root, {path: (size, digest)})
+                continue
+            name = file.removesuffix(CLIP_FILES[folder])
+            try:
+                if self.clip is None or self.clip.name != name:
+                    self.clip = self.corpus.stored(name)
+                data = self.clip.file(folder)
+            except KtubeError as error:
+                found[path] = error.problem
+                continue
+            if data is None:
+                found[path] = "not in the shards"
+            elif len(data) != size:
+                found[path] = f"{len(data)} bytes instead of {size}"
+            elif hashlib.sha256(data).hexdigest() != digest:
+                found[path] = "other bytes than were written"
+        return found
+
+
 def _known_files(root: Path) -> tuple[dict[str, list[int | str]], list[str]]:
     """Give what the manifest says of each file, and what is wrong with the manifest."""
-    path = root / "manifest.json"
-    if not path.exists():
-        return {}, []
     try:
-        manifest = read_json(path)
-        files = manifest.get("files", {})
-        return dict(files), []
-    except (FormatError, AttributeError, TypeError, ValueError) as error:
+        return read_manifest(root).get("files", {}), []
+    except (CorpusError, FormatError) as error:
         return {}, [f"manifest.json is damaged: {error}"]

@@ -10,6 +10,7 @@ from ..errors import CorpusError, FormatError, KtubeError, WriteError
 from ..features import feature_stats
 from ..io import Corpus
 from ..io._files import read_text, write_json
+from ..io._untrusted import DAMAGED
 from ..skeletons import SMPL_22
 from ..types import Motion, Utterance
 from ._clips import add_motion
@@ -56,7 +57,7 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
         with np.load(path, allow_pickle=False) as data:
             names, lengths, delta = data["names"], data["lengths"], data["delta"]
             unit, fps = float(data["unit_m"]), float(data["fps"])
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, *DAMAGED) as error:
         raise FormatError(
             "Not a file of gestures.", where=path, expected="names, lengths, delta, unit_m, fps", found=error
         ) from error
@@ -67,7 +68,7 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
 
 
 def _lines(path: Path) -> dict[str, list[dict[str, str]]]:
-    header, *rows = [row.split("\t") for row in read_text(path).split("\n") if row]
+    header, *rows = [row.split("\t") for row in read_text(path).split("\n") if row] or [[]]
     wanted = ["name", "split", "content", "style", "utterance"]
     if header != wanted:
         raise FormatError("Not a table of utterances.", where=path, expected=wanted, found=header)

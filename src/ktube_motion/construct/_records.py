@@ -18,6 +18,8 @@ from .. import __version__
 from ..errors import FormatError
 from ..io import Corpus
 from ..io._files import read_json
+from ..io._hub import is_sharded
+from ..io._stored_clips import CLIP_FILES
 from ._clips import MIRROR_PREFIX
 from ._sources import Source
 
@@ -35,7 +37,6 @@ __all__ = [
     "sweep",
 ]
 
-CLIP_FILES = {"new_joint_vecs": ".npy", "new_joints": ".npy", "joints": ".npy", "texts": ".txt", "words": ".json"}
 _CLIP_NAME = re.compile(r"(.+)_\d{3,}", re.DOTALL)
 _AFTERWARDS = ("split_sizes", "seed")  # options that change no clip
 
@@ -95,11 +96,13 @@ def _read_record(path: Path) -> dict[str, Any] | None:
 
 
 def _all_there(root: Path, record: Mapping[str, Any], options: "BuildOptions") -> bool:
-    return set(clip_files(record, options)) == record["files"].keys() and not broken_files(root, record["files"])
+    return set(clip_files(root, record, options)) == record["files"].keys() and not broken_files(root, record["files"])
 
 
-def clip_files(record: Mapping[str, Any], options: "BuildOptions") -> list[str]:
+def clip_files(root: str | Path, record: Mapping[str, Any], options: "BuildOptions") -> list[str]:
     """Give the files of all clips of a video, from the corpus folder on."""
+    if is_sharded(root):
+        return [] if record["failed"] else [f"data/{record['name']}.arrow"]  # with all clips, or none
     names = _with_twins(record, options.mirror)
     return [f"{folder}/{name}{suffix}" for name in names for folder, suffix in CLIP_FILES.items()]
 
@@ -148,6 +151,10 @@ def sweep(corpus: Corpus, records: Iterable[dict[str, Any]], options: "BuildOpti
     wanted = {name for record in records for name in _with_twins(record, options.mirror)}
     ours = current | before
     owners = ours | {MIRROR_PREFIX + name for name in ours}
+    kept = {record["name"] for record in records if not record["failed"]}
+    for path in (corpus.root / "data").glob("*.arrow") if is_sharded(corpus.root) else ():
+        if path.stem in ours and path.stem not in kept:
+            path.unlink()
     for folder, suffix in CLIP_FILES.items():
         for path in (corpus.root / folder).glob(f"*{suffix}"):
             match = _CLIP_NAME.fullmatch(path.stem)

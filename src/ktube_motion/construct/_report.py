@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import palette
-from ..errors import CorpusError, MissingDependencyError
+from ..errors import MissingDependencyError
 from ..io import Corpus
-from ..io._files import read_json, write_text
+from ..io._files import write_text
+from ..io._manifests import read_manifest
 from ._drawing import bar_list, histogram, stick_figures
 
 __all__ = ["STYLE", "embedded_font", "write_report"]
@@ -80,10 +81,7 @@ def write_report(root: str | Path, path: str | Path | None = None) -> Path:
     """
     corpus = Corpus(root)
     path = corpus.root / "report.html" if path is None else Path(path)
-    source = corpus.root / "manifest.json"
-    if not source.exists():
-        raise CorpusError("There is no manifest to report on.", where=source, fix="Build with build_corpus.")
-    manifest = read_json(source)
+    manifest = read_manifest(corpus.root, needed=["clips"], of_clips=["frames"])
     excluded = set(manifest.get("excluded", ()))
     clips = [clip for clip in manifest["clips"] if clip["name"] not in excluded]
     sections = [

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .. import palette
-from ..errors import CorpusError
 from ..io import Corpus
-from ..io._files import read_json, write_text
+from ..io._files import write_text
+from ..io._manifests import read_manifest
 from ._report import STYLE, embedded_font
 
 __all__ = ["write_review"]
@@ -66,10 +66,8 @@ def write_review(root: str | Path, path: str | Path | None = None) -> Path:
     """
     corpus = Corpus(root)
     path = corpus.root / "review.html" if path is None else Path(path)
-    source = corpus.root / "manifest.json"
-    if not source.exists():
-        raise CorpusError("There is no manifest to review.", where=source, fix="Build with build_corpus.")
-    clips = [_describe(corpus, clip) for clip in read_json(source)["clips"]]
+    told = read_manifest(corpus.root, needed=["clips"], of_clips=["text", "frames", "filled", "jitter_before", "hands"])
+    clips = [_describe(corpus, clip) for clip in told["clips"]]
     names = corpus.skeleton.joint_names
     data = {
         "title": corpus.root.resolve().name,

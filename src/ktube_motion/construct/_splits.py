@@ -11,7 +11,9 @@ import numpy as np
 from ..errors import ConfigError, CorpusError
 from ..features import feature_stats
 from ..io import Corpus
-from ..io._files import read_json, read_text, write_json
+from ..io._files import read_text, write_json
+from ..io._hub import write_card
+from ..io._manifests import MANIFEST, read_manifest
 from ._clips import MIRROR_PREFIX
 from ._report import write_report
 
@@ -93,9 +95,9 @@ def finish_corpus(
     videos = split_videos(seconds, split_sizes=split_sizes, seed=seed)
     splits = {split: [clip["name"] for clip in clips if clip["source"] in members] for split, members in videos.items()}
     twins = [MIRROR_PREFIX + name for name in splits["train"]]
-    splits["train"] += [name for name in twins if (corpus.root / "new_joint_vecs" / f"{name}.npy").exists()]
+    splits["train"] += [name for name in twins if corpus.has(name)]
     corpus.write_splits(splits)
-    corpus.write_stats(feature_stats((corpus.features(n) for n in corpus.names("all")), skeleton=corpus.skeleton))
+    corpus.write_stats(feature_stats(corpus, skeleton=corpus.skeleton))
 
 
 def count_clips(corpus: Corpus, clips: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -164,10 +166,7 @@ def curate(
     ['speaker_0000_000', 'speaker_0000_002']
     """
     corpus = Corpus(root)
-    path = corpus.root / "manifest.json"
-    manifest = read_json(path) if path.exists() else {}
-    if not {"clips", "options"} <= manifest.keys():
-        raise CorpusError("Nothing is known of the clips here.", where=path, expected="a manifest by build_corpus")
+    manifest = read_manifest(corpus.root, needed=["clips", "options"], of_clips=["source", "speaker", "frames"])
     exclude = _read_names(exclude) if isinstance(exclude, Path) else exclude
     names = {clip["name"] for clip in manifest["clips"]}
     unknown = sorted(set(exclude) - names)
@@ -182,7 +181,8 @@ def curate(
     options |= {"seed": seed} if seed is not None else {}
     finish_corpus(corpus, kept, split_sizes=options["split_sizes"], seed=options["seed"])
     counts = count_clips(corpus, kept)
-    write_json(path, {**manifest, "options": options, "excluded": excluded, "counts": counts})
+    write_json(corpus.root / MANIFEST, {**manifest, "options": options, "excluded": excluded, "counts": counts})
+    write_card(corpus)
     if (corpus.root / "report.html").exists():
         write_report(corpus.root)
     return excluded

@@ -58,9 +58,10 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             late = _compare_lengths(source.name, quality, words["words_end"])
             looked = [f"{source.name}: {warning}" for warning in looked]
             record["warnings"] = [*looked, *told, *late, *warnings]
-            _cut_clips(corpus, record, poses, rough, seen, spoken, options)
+            with corpus.writing(source.name):
+                _cut_clips(corpus, record, poses, rough, seen, spoken, options)
             _note_confidence(record["clips"], timed, confidences)
-    record["files"] = describe_files(root, clip_files(record, options))
+    record["files"] = describe_files(root, clip_files(root, record, options))
     write_json(record_path(root, source.name), record)
     return record
 

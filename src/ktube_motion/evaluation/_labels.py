@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from ..errors import DataError
 from ..evaluators import Evaluator
 from ..evaluators._batching import STEP_FRAMES
 from ..io import Corpus, load_transcript
-from ..io._files import read_json
+from ..io._manifests import read_manifest
 from ..metrics.functional import ClassReport, class_accuracy
 from ..types import Word
 
@@ -52,7 +51,7 @@ def corpus_labels(corpus: Corpus, *, splits: Sequence[str] = ()) -> dict[str, di
     'wave'
     """
     groups: dict[str, dict[str, str]] = {}
-    for clip in _manifest(corpus).get("clips", []):
+    for clip in read_manifest(corpus.root).get("clips", []):
         for group, value in clip.items():
             if isinstance(value, str) and group not in _NO_LABELS:
                 groups.setdefault(group, {})[clip["name"]] = value
@@ -91,7 +90,7 @@ def corpus_words(corpus: Corpus) -> dict[str, tuple[Word, ...]]:
     >>> corpus_words(Corpus.create(tempfile.mkdtemp()))
     {}
     """
-    manifest = _manifest(corpus)
+    manifest = read_manifest(corpus.root)
     spoken = {}
     for source in manifest.get("sources", []):
         if Path(source["transcript"]).is_file():
@@ -103,11 +102,6 @@ def corpus_words(corpus: Corpus) -> dict[str, tuple[Word, ...]]:
         if words:
             found[clip["name"]] = tuple(Word(word.start - start, word.end - start, word.text) for word in words)
     return found
-
-
-def _manifest(corpus: Corpus) -> dict[str, Any]:
-    path = corpus.root / "manifest.json"
-    return read_json(path) if path.exists() else {}
 
 
 class ClassMeasure:

@@ -1,5 +1,6 @@
 """The repeats of one evaluation: what they share, what each measures, and the folder that keeps them."""
 
+import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -10,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from ..errors import ConfigError, DataError, ShapeError
+from ..errors import ConfigError, DataError, FormatError, ShapeError
 from ..evaluators import Evaluator
 from ..evaluators._batching import STEP_FRAMES
 from ..features import features_to_joints
@@ -139,8 +140,9 @@ class Run:
         found = []
         for number in self.bar(range(self.config.repeats), "repeats"):
             path = None if self.folder is None else self.folder / "repeats" / f"{number:03d}.json"
-            if path is not None and path.exists() and number not in again:
-                found.append(read_json(path))
+            before = None if number in again else _repeat_in(path)
+            if before is not None:
+                found.append(before)
                 continue
             rng = np.random.default_rng((self.config.seed, number))
             order = rng.permutation(len(self.samples))
@@ -319,6 +321,21 @@ def code_statistics(tokens: np.ndarray) -> dict[str, float]:
         used.append(len(counts))
         perplexity.append(np.exp(-(share * np.log(share)).sum()))
     return {"codes_used": float(np.mean(used)), "perplexity": round(float(np.mean(perplexity)), 12)}
+
+
+def _repeat_in(path: Path | None) -> Rows | None:
+    """Give a repeat that was measured before; nothing where there is none, or its file has been damaged since."""
+    if path is None or not path.exists():
+        return None
+    try:
+        repeat = read_json(path)
+        cells = [cell for row in ROWS if row in repeat for cell in repeat[row].values()]
+        if cells and all(isinstance(cell, float | int) and math.isfinite(cell) for cell in cells):
+            return repeat
+    except (FormatError, TypeError, AttributeError, OverflowError):
+        pass  # told below, as is what is JSON but no repeat
+    warnings.warn(f"{path} is damaged; this repeat is measured again.", stacklevel=4)
+    return None
 
 
 def _add_up(found: Sequence[Rows]) -> dict[str, ClassReport]:

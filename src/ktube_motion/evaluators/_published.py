@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
 
 from ..errors import CheckpointError, ConfigError, DataError, ShapeError
-from ..models import StandardizedModel, evaluating, read_stats, read_torch_file
+from ..models import StandardizedModel, evaluating, load_stats, load_torch_file
 from ..skeletons import Skeleton
 from ..types import FeatureStats
 from ._batching import Clips, Lengths, as_clips, in_batches
@@ -288,11 +288,11 @@ def load_t2m_evaluator(
     ktube_motion.errors.CheckpointError: checkpoints/nowhere: There is no evaluator here. ...
     """
     file = _find(Path(path))
-    weights = dict(zip(_PARTS, read_torch_file(file, parts=_PARTS), strict=True))
+    weights = dict(zip(_PARTS, load_torch_file(file, parts=_PARTS), strict=True))
     meta = file.parent.parent / "meta"
     if mean is None and std is None and (meta / "mean.npy").exists() and (meta / "std.npy").exists():
         mean, std = meta / "mean.npy", meta / "std.npy"
-    stats = read_stats(mean, std)
+    stats = load_stats(mean, std)
     try:
         return T2MEvaluator(weights, stats, word_vectorizer)
     except (KeyError, ValueError, RuntimeError) as error:

@@ -118,7 +118,8 @@ def features_to_joints(
     Returns
     -------
     positions : same kind as `features` [shape=(..., T, J, 3)]
-        In the skeleton's unit, y up; frame 0 stands at x = z = 0.
+        In the skeleton's unit, y up; frame 0 stands at x = z = 0. NaN passes;
+        in a velocity of the root it passes to all frames after it.
 
     Raises
     ------

@@ -29,7 +29,7 @@ def mirror_features(features: Array, *, skeleton: Skeleton = SMPL_22) -> Array:
     mirrored : same kind as `features` [shape=(..., 12 J - 1)]
         The vectors of the mirrored joints: exactly where left and right bones
         have one length, but for the rotations of `SMPLH_52`, whose rest pose
-        is a real body's.
+        is a real body's. NaN passes.
 
     Raises
     ------

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import DataError, ShapeError
+from ..io._stored_clips import clip_moments
 from ..skeletons import Skeleton
 from ..types import FeatureStats
 
@@ -59,7 +60,8 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
     ----------
     source : iterable of array [shape=(T, D)], or corpus
         Clips of motion vectors, read one after the other, or anything with
-        ``names()`` and ``features(name)``.
+        ``names()`` and ``features(name)``. A corpus in shards keeps what
+        is needed of each clip, so that its vectors are not read.
     skeleton : Skeleton, optional
         Default: the one whose vectors have ``D`` numbers.
 
@@ -99,28 +101,26 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
     (array([2., 2.], dtype=float32), array([1., 1.], dtype=float32))
     """
     count, mean, scatter, bad = 0, None, None, []
-    for name, clip in _clips(source):
-        clip = np.asarray(clip, dtype=np.float64)
-        if clip.ndim != 2 or (mean is not None and clip.shape[1] != len(mean)):
-            expected = "(T, D)" if mean is None else f"(T, {len(mean)})"
-            raise ShapeError("Not a clip of motion vectors.", where=name, expected=expected, found=clip.shape)
-        if not np.isfinite(clip).all():
+    for name, frames, clip_mean, clip_scatter in _moments(source):
+        if mean is None or scatter is None:
+            mean, scatter = np.zeros(len(clip_mean)), np.zeros(len(clip_mean))
+        if len(clip_mean) != len(mean):
+            expected, found = f"(T, {len(mean)})", (frames, len(clip_mean))
+            raise ShapeError("Not a clip of motion vectors.", where=name, expected=expected, found=found)
+        if not np.isfinite(clip_scatter).all():
             bad.append(name)
             continue
-        if len(clip) == 0:
-            continue  # no frame, nothing to add
-        if mean is None:
-            mean, scatter = np.zeros(clip.shape[1]), np.zeros(clip.shape[1])
-        total = count + len(clip)
-        clip_mean = clip.mean(0)
+        if frames == 0:
+            continue  # nothing to add
+        total = count + frames
         away = clip_mean - mean
-        scatter += np.square(clip - clip_mean).sum(0) + np.square(away) * (count * len(clip) / total)
-        mean += away * (len(clip) / total)
+        scatter += clip_scatter + np.square(away) * (count * frames / total)
+        mean += away * (frames / total)
         count = total
     if bad:
         more = f" and {len(bad) - 50} more" if len(bad) > 50 else ""
         warnings.warn(f"{len(bad)} clips with NaN or infinity are left out: {', '.join(bad[:50])}{more}", stacklevel=2)
-    if mean is None or scatter is None:
+    if count == 0 or mean is None or scatter is None:
         raise DataError("No frames to compute statistics from.", found=f"{len(bad)} clips, all with NaN or infinity")
     skeleton = skeleton or Skeleton.for_feature_size(len(mean))
     if skeleton.feature_size != len(mean):
@@ -128,12 +128,21 @@ def feature_stats(source: "Iterable[npt.ArrayLike] | Corpus", *, skeleton: Skele
     return FeatureStats(mean=mean, std=_grouped(np.sqrt(scatter / count), skeleton))
 
 
-def _clips(source: "Iterable[npt.ArrayLike] | Corpus") -> Iterator[tuple[str, npt.ArrayLike]]:
-    """Give (name, clip) pairs of a corpus or of plain arrays."""
+def _moments(source: "Iterable[npt.ArrayLike] | Corpus") -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
+    """Give name, frames, mean and scatter of each clip, as a corpus keeps them or from the clips themselves."""
+    if hasattr(source, "moments"):
+        yield from source.moments()
+        return
     if hasattr(source, "names") and hasattr(source, "features"):
         names = source.usable() if hasattr(source, "usable") else source.names()
-        return ((name, source.features(name)) for name in names)
-    return ((f"clip {number}", clip) for number, clip in enumerate(source))
+        clips = ((name, source.features(name)) for name in names)
+    else:
+        clips = ((f"clip {number}", clip) for number, clip in enumerate(source))
+    for name, given in clips:
+        clip = np.asarray(given, dtype=np.float64)
+        if clip.ndim != 2:
+            raise ShapeError("Not a clip of motion vectors.", where=name, expected="(T, D)", found=clip.shape)
+        yield name, len(clip), *clip_moments(clip)
 
 
 def _grouped(std: np.ndarray, skeleton: Skeleton) -> np.ndarray:

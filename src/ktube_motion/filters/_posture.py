@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..arrays import check_finite
 from ..errors import ConfigError
 from ..skeletons import SMPLX_55
 from ..types import PoseSequence
@@ -52,6 +53,7 @@ def fix_root(poses: PoseSequence, *, to: str = "median") -> PoseSequence:
     else:
         frames = valid_frames(poses)[: 1 if to == "first" else None]
         rotation = to_rotvecs(median_quat(to_quats(poses.rotvecs[frames, :1])))[0]
+        check_finite(poses.transl[frames], name="transl")
         transl = np.median(poses.transl[frames], 0)
     rotvecs = poses.rotvecs.copy()
     rotvecs[:, 0] = rotation

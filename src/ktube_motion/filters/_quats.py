@@ -47,10 +47,16 @@ def between(poses: PoseSequence, before: np.ndarray, after: np.ndarray, weight: 
             slerp(first, second, torch.from_numpy(weight[rows])[:, None].expand(first.shape[:-1]))
         )
 
-    def blend(values: np.ndarray) -> np.ndarray:
+    def blend(values: np.ndarray, name: str) -> np.ndarray:
+        check_finite(values[before], name=name)
+        check_finite(values[after], name=name)
         return values[before] + weight[:, None] * (values[after] - values[before])
 
-    return {"rotvecs": turned, "transl": blend(poses.transl), "expression": blend(poses.expression)}
+    return {
+        "rotvecs": turned,
+        "transl": blend(poses.transl, "transl"),
+        "expression": blend(poses.expression, "expression"),
+    }
 
 
 def blocks(frames: int) -> Iterator[slice]:

@@ -9,6 +9,7 @@ import roma
 import torch
 from scipy.signal import butter, sosfiltfilt
 
+from ..arrays import check_finite
 from ..errors import ConfigError, DataError
 from ..types import PoseSequence
 from ._quats import slerp, to_quats, to_rotvecs
@@ -77,6 +78,7 @@ def lowpass(poses: PoseSequence, *, cutoff_hz: float = 3.0, order: int = 2) -> P
         )
     if len(poses) < 2:
         return poses
+    check_finite(poses.transl, name="transl")
     sections = butter(order, cutoff_hz, fs=poses.fps, output="sos")
     # Long enough for the start of the filter to die away; a short clip has no more frames to give. Mirrored frames
     # (even) leave less jitter at the ends than frames turned about the last one (odd), which pins its jitter down.
@@ -132,6 +134,8 @@ def one_euro(poses: PoseSequence, *, min_cutoff_hz: float = 1.0, beta: float = 2
     _check_filled(poses, "one_euro")
     if not (min_cutoff_hz > 0 and beta >= 0):
         raise ConfigError("One-Euro needs min_cutoff_hz > 0 and beta >= 0.", found=f"{min_cutoff_hz}, {beta}")
+
+    check_finite(poses.transl, name="transl")
 
     def smooth(values: torch.Tensor, distance: _Distance, step: _Step) -> torch.Tensor:
         filtered, speed = list(values[:1]), torch.zeros((), dtype=torch.float64)

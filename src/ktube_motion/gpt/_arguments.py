@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ..arrays import check_whole
 from ..errors import ConfigError, DataError, ShapeError
 from ._transformer import MotionTransformer
 
@@ -49,7 +50,9 @@ def bounds(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the least and most tokens of each text, ``(B,)``."""
     if num_tokens is None:
-        if not 0 <= min_tokens <= max_tokens:
+        check_whole(min_tokens, name="min_tokens")
+        check_whole(max_tokens, name="max_tokens")
+        if min_tokens > max_tokens:
             raise ConfigError("Need 0 <= min_tokens <= max_tokens.", found=f"{min_tokens} and {max_tokens}")
         return torch.full((count,), min_tokens), torch.full((count,), max_tokens)
     exact = torch.as_tensor(num_tokens)
@@ -89,6 +92,6 @@ def draw_seeds(seeds: Sequence[int] | None, generator: torch.Generator | None, c
     if seeds is not None:
         if len(seeds) != count:
             raise ConfigError("seeds does not fit the texts.", expected=count, found=len(seeds))
-        return [int(seed) for seed in seeds]
+        return [check_whole(seed, name="a seed", least=-(2**63), most=2**63 - 1) for seed in seeds]
     device = generator.device if generator is not None else "cpu"
     return torch.randint(2**62, (count,), generator=generator, device=device).tolist()

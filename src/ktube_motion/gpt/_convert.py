@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..errors import CheckpointError
-from ..models import load_state, read_torch_file, sinusoids
+from ..models import load_state, load_torch_file, sinusoids
 from ._transformer import MotionTransformer, TransformerConfig
 
 __all__ = ["load_t2m_gpt_transformer", "to_t2m_gpt_state_dict"]
@@ -61,7 +61,7 @@ def _config(
 
 
 def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints: Any) -> MotionTransformer:
-    """Load a transformer trained by T2M-GPT's code: ``{'trans': …}``, or as `models.read_torch_file` finds it.
+    """Load a transformer trained by T2M-GPT's code: ``{'trans': …}``, or as `models.load_torch_file` finds it.
 
     Sizes are read from the weights. What they do not show is given as a hint.
 
@@ -92,7 +92,7 @@ def load_t2m_gpt_transformer(path: str | Path, *, heads: int = 16, **hints: Any)
     --------
     >>> load_t2m_gpt_transformer("output/GPT/net_best_fid.pth")  # doctest: +SKIP
     """
-    (state,) = read_torch_file(path, parts=["trans"])
+    (state,) = load_torch_file(path, parts=["trans"])
     config = _config(state, path, heads, hints)
     result: dict[str, torch.Tensor] = {}
     try:

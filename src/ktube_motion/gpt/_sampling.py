@@ -8,10 +8,12 @@ from itertools import islice
 
 import torch
 
+from ..arrays import check_whole
 from ..errors import ConfigError
 from ..models import equal_lengths
 from ._arguments import bounds, check_text, draw_seeds, read_prefixes, spoken_lengths
 from ._hearing import Heard, check_words, heard_live, heard_together
+from ._packing import packed_for
 from ._transformer import MotionTransformer
 
 __all__ = ["generate", "stream"]
@@ -116,9 +118,9 @@ def generate(
     least, most = bounds(num_tokens, min_tokens, max_tokens, len(text_features))
     seen = [tokens[-model.config.max_tokens :] for tokens in prefixes]  # all that the model can see
     seeds = draw_seeds(seeds, generator, len(text_features))
-    if batch_size < 1:
-        raise ConfigError("batch_size must be positive.", found=batch_size)
+    check_whole(batch_size, name="batch_size", least=1)
     written: list[list[int]] = [[] for _ in seeds]
+    model = packed_for(model, min(batch_size, len(seeds)), int(most.max()) if len(most) else 0)
     for rows in equal_lengths([len(tokens) for tokens in seen], batch_size):
         heard = None
         if words is not None:
@@ -214,8 +216,8 @@ class _Options:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise ConfigError("temperature must be zero or positive.", found=self.temperature)
-        if self.top_k is not None and self.top_k < 1:
-            raise ConfigError("top_k must be at least 1.", found=self.top_k)
+        if self.top_k is not None:
+            check_whole(self.top_k, name="top_k", least=1)
         if self.top_p is not None and not 0 < self.top_p <= 1:
             raise ConfigError("top_p must lie in (0, 1].", found=self.top_p)
         if not (math.isfinite(self.guidance_scale) and self.guidance_scale >= 0):

@@ -8,6 +8,7 @@ from ._bvh import load_bvh
 from ._characters import normalize_text
 from ._clip_names import check_name
 from ._corpus import Corpus
+from ._exporting import ExportReport, export_corpus
 from ._layouts import PoseFormat, register_pose_format
 from ._people import Person
 from ._pose_checks import PoseCheck, check_poses
@@ -28,6 +29,7 @@ from ._transcripts import (
 __all__ = [
     "TRANSCRIPT_FORMATS",
     "Corpus",
+    "ExportReport",
     "Person",
     "PoseCheck",
     "PoseFormat",
@@ -37,6 +39,7 @@ __all__ = [
     "check_poses",
     "clean_cues",
     "clean_text",
+    "export_corpus",
     "list_people",
     "load_bvh",
     "load_poses",

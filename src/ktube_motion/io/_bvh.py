@@ -1,6 +1,7 @@
 """Reading BVH motion capture files."""
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,7 @@ class _Joint:
     name: str
     parent: int
     offset: np.ndarray | None = None
-    channels: list = field(default_factory=list)
+    channels: list[tuple[str, str]] = field(default_factory=list)
 
 
 def load_bvh(path: str | Path, *, unit: str = "cm") -> Motion:
@@ -109,7 +110,7 @@ def load_bvh(path: str | Path, *, unit: str = "cm") -> Motion:
     )
 
 
-def _statements(lines):
+def _statements(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
     """Yield (line number, statement); a brace is a statement wherever it stands."""
     # A name that is a keyword too, as in "ROOT root", starts no statement.
     keyword = re.compile(
@@ -121,9 +122,11 @@ def _statements(lines):
                 yield number, part.strip()
 
 
-def _read_hierarchy(lines, path):
+def _read_hierarchy(lines: Sequence[str], path: str | Path) -> tuple[list[_Joint], int]:
     """Read the joints; give them and the number of the line after MOTION."""
-    joints, stack, pending = [], [], None
+    joints: list[_Joint] = []
+    stack: list[int | None] = []
+    pending: tuple[int | None] | None = None
     for number, text in _statements(lines):
         where = f"{path}, line {number}"
         word, _, rest = text.partition(" ")
@@ -137,7 +140,8 @@ def _read_hierarchy(lines, path):
                 raise FormatError(
                     f"{word} does not belong here.", where=where, expected="one ROOT, and joints inside its braces"
                 )
-            joints.append(_Joint(rest.strip(), stack[-1] if stack else -1))
+            parent = stack[-1] if stack else None
+            joints.append(_Joint(rest.strip(), -1 if parent is None else parent))
             pending = (len(joints) - 1,)
         elif word == "END":
             pending = (None,)  # the tip of a bone: it has a place but no motion
@@ -155,7 +159,7 @@ def _read_hierarchy(lines, path):
     raise FormatError("The file ends before its motion.", where=f"{path}, line {len(lines)}", expected="MOTION")
 
 
-def _read_property(word, values, joint, where):
+def _read_property(word: str, values: list[str], joint: _Joint | None, where: str) -> None:
     """Read an OFFSET or CHANNELS statement into `joint` (None for an end site)."""
     if word == "OFFSET":
         numbers = _floats(values, where)
@@ -164,15 +168,15 @@ def _read_property(word, values, joint, where):
         if joint:
             joint.offset = numbers
         return
-    found = [_CHANNEL.fullmatch(value) for value in values[1:]]
-    if joint is None or not values or values[0] != str(len(found)) or not all(found):
+    found = [match for value in values[1:] if (match := _CHANNEL.fullmatch(value)) is not None]
+    if joint is None or not values or values[0] != str(len(values) - 1) or len(found) < len(values) - 1:
         raise FormatError(
             "CHANNELS cannot be read.", where=where, expected="a count and as many of X, Y, Zposition, X, Y, Zrotation"
         )
     joint.channels = [(match[2].lower(), match[1].lower()) for match in found]
 
 
-def _floats(words, where):
+def _floats(words: Sequence[str], where: str) -> np.ndarray:
     try:
         numbers = np.array(words, np.float64)
     except ValueError as error:
@@ -182,7 +186,7 @@ def _floats(words, where):
     return numbers
 
 
-def _read_motion(lines, start, width, path):
+def _read_motion(lines: Sequence[str], start: int, width: int, path: str | Path) -> tuple[np.ndarray, float]:
     """Read the frames: ``(values (T, width), fps)``."""
     rows = [(number, line.split()) for number, line in enumerate(lines[start:], start=start + 1) if line.strip()]
     texts = [" ".join(words) for _, words in rows[:2]]
@@ -219,7 +223,7 @@ def _read_motion(lines, start, width, path):
     return values, float(whole) if whole and abs(fps - whole) < 5e-4 * whole else fps
 
 
-def _apply_channels(joints, values, scale):
+def _apply_channels(joints: Sequence[_Joint], values: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Turn channels into local rotations (T, J, 3, 3) and local places in metres (T, J, 3)."""
     rotations = np.empty((len(values), len(joints), 3, 3))
     places = np.empty((len(values), len(joints), 3))
@@ -237,7 +241,9 @@ def _apply_channels(joints, values, scale):
     return rotations, places * scale
 
 
-def _fold_anchor(joints, rotations, places):
+def _fold_anchor(
+    joints: list[_Joint], rotations: np.ndarray, places: np.ndarray
+) -> tuple[list[_Joint], np.ndarray, np.ndarray]:
     """Make a travelling joint the root, where the root does nothing but hold it."""
     children = [index for index, joint in enumerate(joints) if joint.parent == 0]
     if len(children) != 1 or np.abs(places[:, 1] - np.median(places[:, 1], axis=0)).max() <= _STRETCH:
@@ -249,7 +255,7 @@ def _fold_anchor(joints, rotations, places):
     return joints, rotations[:, 1:], places[:, 1:]
 
 
-def _global_positions(parents, rotations, places):
+def _global_positions(parents: Sequence[int], rotations: np.ndarray, places: np.ndarray) -> np.ndarray:
     turned, positions = rotations.copy(), places.copy()
     for joint, parent in enumerate(parents):
         if parent >= 0:
@@ -270,26 +276,30 @@ _SIDES = {"l": "left", "left": "left", "r": "right", "right": "right"}
 _WORD = re.compile(r"(?i:left|right)|[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
-def _side_and_part(name):
+def _side_and_part(name: str) -> tuple[str | None, str]:
     """Split "mixamorig:LeftUpLeg" or "UpperLeg_L" into a side (or None) and the rest in small letters."""
     words = [word.lower() for word in _WORD.findall(name.rpartition(":")[2])]
     side = next((_SIDES[word] for word in words if word in _SIDES), None)
     return side, "".join(word for word in words if word not in _SIDES and word != "bip")
 
 
-def _pairs(joints):
+def _pairs(joints: Sequence[_Joint]) -> dict[str, tuple[int, int] | None]:
     """Find the (left, right) joints of each part, None where the names tell nothing."""
-    found = {}
+    found: dict[tuple[str | None, str], int] = {}
     for index, joint in enumerate(joints):
         found.setdefault(_side_and_part(joint.name), index)
-    pick = lambda side, names: next((found[side, name] for name in names if (side, name) in found), None)  # noqa: E731
-    both = {part: (pick("left", names), pick("right", names)) for part, names in _PARTS.items()}
-    return {part: None if None in pair else pair for part, pair in both.items()}
+    pairs: dict[str, tuple[int, int] | None] = {}
+    for part, names in _PARTS.items():
+        left, right = (
+            next((found[side, name] for name in names if (side, name) in found), None) for side in ("left", "right")
+        )
+        pairs[part] = None if left is None or right is None else (left, right)
+    return pairs
 
 
-def _skeleton(name, joints, offsets):
+def _skeleton(name: str, joints: Sequence[_Joint], offsets: np.ndarray) -> Skeleton:
     pairs = _pairs(joints)
-    known = lambda *parts: all(pairs[part] for part in parts)  # noqa: E731
+    knee, ankle, toe = pairs["knee"], pairs["ankle"], pairs["toe"]
     return Skeleton(
         name,
         tuple(joint.name for joint in joints),
@@ -298,13 +308,13 @@ def _skeleton(name, joints, offsets):
         offsets.astype(np.float32),
         hips=pairs["hip"],
         shoulders=pairs["shoulder"],
-        left_foot=(pairs["ankle"][0], pairs["toe"][0]) if known("ankle", "toe") else None,
-        right_foot=(pairs["ankle"][1], pairs["toe"][1]) if known("ankle", "toe") else None,
-        lower_leg=(pairs["knee"][1], pairs["ankle"][1]) if known("knee", "ankle") else None,
+        left_foot=(ankle[0], toe[0]) if ankle and toe else None,
+        right_foot=(ankle[1], toe[1]) if ankle and toe else None,
+        lower_leg=(knee[1], ankle[1]) if knee and ankle else None,
     )
 
 
-def _chains(parents):
+def _chains(parents: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """Paths to every tip, each from the root or from where it leaves an earlier one."""
     chains, covered = [], set()
     for tip in (joint for joint in range(len(parents)) if joint not in parents):

@@ -5,6 +5,7 @@ HumanML3D and KIT-ML folders have the same layout and open as they are.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -16,24 +17,29 @@ from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
 from ._clip_names import check_name, check_path
-from ._corpus_faults import RIGHT_LINE, leave_out, vector_fault
+from ._corpus_faults import UsableClips, vector_fault
 from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
+from ._hub import OnTheHub, is_sharded
 from ._recovery import recover_joints
+from ._stored_clips import CLIP_FILES
 from ._text_lines import numbered_lines, write_text_file
+from ._untrusted import DAMAGED
 from ._word_times import check_words, read_words, write_words
 
-__all__ = ["Corpus"]
+__all__ = ["SPLITS", "Corpus"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
 
 
-class Corpus:
-    """A KTubeUM, HumanML3D or KIT-ML folder.
+class Corpus(UsableClips, OnTheHub):
+    """A KTubeUM, HumanML3D or KIT-ML folder, or the same in shards.
 
     Parameters
     ----------
     root : path
-        An existing corpus; `create` makes a new one.
+        An existing corpus, with a folder ``new_joint_vecs`` of one file a
+        clip, or ``data`` of shards with many clips each; `create` makes a new
+        one, `export_corpus` turns one kind into the other.
     strict : bool
         Clips that no model can read are an error. By default they are left out by whoever asks for `usable`
         clips, which are all trainings, evaluations and statistics, and named in one warning.
@@ -60,6 +66,10 @@ class Corpus:
     CorpusError
         If the folder is not a corpus.
 
+    See Also
+    --------
+    export_corpus : turns a folder into shards, and shards into a folder.
+
     Examples
     --------
     >>> import tempfile
@@ -72,16 +82,22 @@ class Corpus:
     (1, (39, 263), ['a'])
     """
 
+    _folder = "new_joint_vecs"  # that makes it a corpus
+
+    def __new__(cls, root: str | Path = "", *, strict: bool = False, follow_links: bool = False) -> "Corpus":
+        """Open shards where there are shards; they have the same face."""
+        if cls is Corpus and is_sharded(root):
+            from ._shard_corpus import ShardCorpus
+
+            return super().__new__(ShardCorpus)
+        return super().__new__(cls)
+
     def __init__(self, root: str | Path, *, strict: bool = False, follow_links: bool = False) -> None:
+        super().__init__(strict=strict)
         self.root: Path = Path(root)
-        self.strict: bool = strict
-        self.malformed: dict[str, int] = {}
-        self.malformed_words: dict[str, int] = {}
-        self.unusable: dict[str, str] = {}
         self._follow_links = follow_links
-        self._malformed_line = ""
         self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
-        if not (self.root / "new_joint_vecs").is_dir():
+        if not (self.root / self._folder).is_dir():
             have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
             raise CorpusError(
                 "This is not a KTubeUM corpus.",
@@ -92,8 +108,18 @@ class Corpus:
             )
 
     @classmethod
-    def create(cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0) -> "Corpus":
-        """Make a new corpus folder, or open an existing one of the same skeleton and fps.
+    def create(
+        cls, root: str | Path, *, skeleton: Skeleton = SMPL_22, fps: float = 20.0, shards: bool = False
+    ) -> "Corpus":
+        """Make a new corpus, or open an existing one of the same skeleton and fps.
+
+        Parameters
+        ----------
+        root : path
+        skeleton : Skeleton
+        fps : float
+        shards : bool
+            Keep many clips in one file, see `writing`.
 
         Raises
         ------
@@ -103,7 +129,11 @@ class Corpus:
             If the folder cannot be made.
         """
         root = Path(root)
-        make_folder(root / "new_joint_vecs")
+        if not is_sharded(root):
+            make_folder(root / ("data" if shards else "new_joint_vecs"))
+        if is_sharded(root) != shards:
+            kind = "a corpus of one file a clip" if shards else "a corpus in shards"
+            raise CorpusError("Another corpus is here.", where=root, found=kind, fix="Choose another folder.")
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
         if not (root / "corpus.json").exists():
             write_json(root / "corpus.json", settings)
@@ -161,7 +191,7 @@ class Corpus:
         except FileNotFoundError as error:
             fix = "`ktube-motion build`, started again, makes what is missing."
             raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
-        except (ValueError, EOFError, OSError) as error:
+        except (OSError, *DAMAGED) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
     def _inside(self, path: Path) -> Path:
@@ -225,34 +255,6 @@ class Corpus:
             )
         return features.astype(np.float32, copy=False)
 
-    def usable(self, split: str = "all", *, spoken: bool = False) -> list[str]:
-        """Give the clips of a split that a model can read; the others are named in one warning, and in `unusable`.
-
-        Parameters
-        ----------
-        split : str
-        spoken : bool
-            Leave clips without a text out, too.
-
-        Raises
-        ------
-        CorpusError
-            See `names`.
-        DataError
-            If a clip cannot be read and the corpus is strict; all such clips are named.
-        """
-        names = self.names(split)
-        faults = self.faults(names, spoken=spoken)
-        new = {name: fault for name, fault in faults.items() if self.unusable.get(name) != fault}
-        self.unusable.update(faults)
-        leave_out(split, faults if self.strict else new, len(names), root=self.root, strict=self.strict)
-        return [name for name in names if name not in faults]
-
-    def faults(self, names: Sequence[str], *, spoken: bool = False) -> dict[str, str]:
-        """Say of each of these clips that no model can read why; with `spoken` also of those without a text."""
-        found = {name: self._fault(name) or (self._text_fault(name) if spoken else None) for name in names}
-        return {name: fault for name, fault in found.items() if fault is not None}
-
     def _fault(self, name: str) -> str | None:
         state = self._vector_path(name).stat()
         stamp = (state.st_size, state.st_mtime_ns)
@@ -264,34 +266,13 @@ class Corpus:
             self._known[name] = (stamp, fault)
         return self._known[name][1]
 
-    def _text_fault(self, name: str) -> str | None:
-        if not (self.root / "texts" / f"{name}.txt").exists():
-            return f"no texts/{name}.txt"
-        try:
-            return None if self.texts(name) else f"no text line like {RIGHT_LINE}"
-        except (CorpusError, FormatError) as error:
-            return f"texts: {error.problem}"
-
-    def left_out(self) -> list[str]:
-        """Tell in sentences what was left out so far: clips, text lines, word times."""
-        told = [f"clip {name} is left out: {fault}" for name, fault in self.unusable.items()]
-        if self.malformed:
-            count, clips = sum(self.malformed.values()), len(self.malformed)
-            told.append(
-                f"{count} malformed text lines in {clips} clips are left out, as {self._malformed_line!r}; "
-                f"a right one is {RIGHT_LINE}"
-            )
-        if self.malformed_words:
-            told.append(f"{sum(self.malformed_words.values())} text lines have word times that cannot be believed")
-        return told
-
     def joints(self, name: str, *, recovered: bool = False) -> np.ndarray:
         """Give joint positions in metres: before canonicalisation where the corpus has them, or as the vectors tell.
 
         HumanML3D and KIT-ML folders have the vectors alone; then, and for `recovered`, those are decoded.
         """
         for folder in ("new_joints",) if recovered else ("joints", "new_joints"):
-            if (self.root / folder / f"{check_path(name)}.npy").exists():
+            if self.has(name, folder):
                 return self._load(f"{folder}/{name}.npy")
         return recover_joints(self.features(name), self.skeleton.num_joints)
 
@@ -301,22 +282,22 @@ class Corpus:
         title = said[0].text if said else name
         return Motion(skeleton=self.skeleton, positions=self.joints(name, recovered=True), fps=self.fps, name=title)
 
+    def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
+        """Say whether a clip has a file in a folder of the corpus: ``texts``, ``words``, ``joints``, ``new_joints``."""
+        return (self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}").exists()
+
     def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
 
         A clip without a text file is an error, unless `missing_ok`. Malformed lines are left out and counted in
         `malformed`; words that cannot be believed are left out and counted in `malformed_words`.
         """
-        if missing_ok and not (self.root / "texts" / f"{check_path(name)}.txt").exists():
+        if missing_ok and not self.has(name, "texts"):
             return []
         lines = list(numbered_lines(self._inside(self.root / "texts" / f"{check_path(name)}.txt")))
         texts = [line.text if isinstance(line, Utterance) else None for line in lines]
         words, unbelieved = read_words(self._inside(self.root / "words" / f"{name}.json"), texts)
-        for counts, count in ((self.malformed, texts.count(None)), (self.malformed_words, unbelieved)):
-            if count:
-                counts[name] = count
-        if None in texts and not self._malformed_line:
-            self._malformed_line = next(str(line.where) for line in lines if not isinstance(line, Utterance))
+        self._count(name, [line for line in lines if not isinstance(line, Utterance)], unbelieved)
         told = zip(lines, words, strict=True)
         return [replace(line, words=spoken) for line, spoken in told if isinstance(line, Utterance)]
 
@@ -376,6 +357,16 @@ class Corpus:
         CorpusError
             If the name, the size or the texts are not allowed, or words do not spell their text in order.
         """
+        features = self._check_clip(name, features, texts)
+        write_text_file(self.root / "texts" / f"{name}.txt", texts)
+        write_words(self.root / "words" / f"{name}.json", texts)
+        for folder, array in {"joints": joints, "new_joints": recovered}.items():
+            if array is not None:
+                save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))
+        save_array(self._vector_path(name), features.astype(np.float32))
+
+    def _check_clip(self, name: str, features: np.ndarray, texts: Sequence[Utterance]) -> np.ndarray:
+        """Raise what `add_clip` raises; give the vectors as an array."""
         check_name(name)
         features = np.asarray(features)
         if features.ndim != 2 or features.shape[1] != self.skeleton.feature_size or not np.isfinite(features).all():
@@ -394,12 +385,21 @@ class Corpus:
                     found=fault,
                     fix="ktube_motion.text.timed_words puts them right.",
                 )
-        write_text_file(self.root / "texts" / f"{name}.txt", texts)
-        write_words(self.root / "words" / f"{name}.json", texts)
-        for folder, array in {"joints": joints, "new_joints": recovered}.items():
-            if array is not None:
-                save_array(self.root / folder / f"{name}.npy", np.asarray(array, np.float32))
-        save_array(self._vector_path(name), features.astype(np.float32))
+        return features
+
+    @contextmanager
+    def writing(self, shard: str) -> Iterator[None]:
+        """Write the clips that are added inside into one shard of this name, whole at the end of the block.
+
+        A corpus of one file a clip knows no shards, and writes each clip at once.
+
+        Raises
+        ------
+        CorpusError
+            If the name is not allowed.
+        """
+        check_name(shard)
+        yield
 
     def write_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
         """Write ``train``, ``val`` and ``test``; ``train_val`` and ``all`` follow from them.

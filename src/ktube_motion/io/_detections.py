@@ -12,41 +12,17 @@ import numpy as np
 from ..errors import FormatError
 from ._hand_components import look_like_components
 from ._joint_limits import HINGES, UNSURE, bending
+from ._pose_facts import no_pose
 from ._pose_parts import CAMERA_TRANSLATIONS, Column, find_parts, measure, plain_name, to_rotvecs, unread_parts
 from ._untrusted import shape_of, to_numbers
 
-__all__ = ["Detections", "Rows", "read_number"]
+__all__ = ["Detections", "Rows"]
 
 NUM_JOINTS = 55
 _LARGEST = 1e5  # metres: a number beyond it is no measurement
 _LARGEST_TURN = 100.0  # radians: a rotation vector beyond it is no rotation
-_LARGEST_WHOLE = 2**53  # the last whole number that all doubles around it tell apart
 _BLOCK = 4096
 _HEARD = 40  # unread keys remembered
-
-
-def read_number(value: Any, *, name: str, where: str | Path, whole: bool = False) -> float:
-    """Read a number that may be written as text or as a fraction (30000/1001); `FormatError` if it is none."""
-    if whole and type(value) is int and -_LARGEST_WHOLE <= value <= _LARGEST_WHOLE:
-        return value
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    text = value.strip() if isinstance(value, str) else value
-    try:
-        number = float("nan") if isinstance(text, bool) else _ratio(text)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        number = float("nan")
-    if not np.isfinite(number) or (whole and (number != int(number) or abs(number) > _LARGEST_WHOLE)):
-        wanted = "a whole number" if whole else "a number"
-        raise FormatError(f"{name} is not {wanted}.", where=where, expected=wanted, found=repr(value)[:60])
-    return int(number) if whole else number
-
-
-def _ratio(text: str) -> float:
-    if isinstance(text, str) and text.count("/") == 1:
-        above, below = text.split("/")
-        return float(above) / float(below)
-    return float(text)
 
 
 @dataclass(frozen=True)
@@ -101,7 +77,9 @@ class Detections:
     is_clip : bool
         True where the source is one person's whole clip.
     incomplete : int
-        People whose parameters were null.
+        People whose parameters were null or missing.
+    unseen : int
+        People, or frames, that a flag says were not seen.
     unread : dict of str to None
         Keys that look like parts of a pose and were not read, in order.
     notes : list of str
@@ -131,7 +109,8 @@ class Detections:
         self.numbered: bool
         self.is_clip: bool
         self.incomplete: int
-        self.times, self.numbered, self.is_clip, self.incomplete = {}, True, False, 0
+        self.unseen: int
+        self.times, self.numbered, self.is_clip, self.incomplete, self.unseen = {}, True, False, 0, 0
         self.unread: dict[str, None]
         self.valid: list[bool] | None
         self.unread, self.valid = {}, None
@@ -204,13 +183,8 @@ class Detections:
         row = array("d")
         for column in self._columns.values():
             key = parts.get(column.part)
-            if key is None:
-                raise FormatError(
-                    f"{column.key} has the wrong length.", where=where, expected=f"{column.size} numbers",
-                    found="nothing",
-                )  # fmt: skip
-            value = params[key]
-            if _is_null(value):
+            value = None if key is None else params[key]
+            if key is None or _is_null(value):
                 return array("d")
             row.extend(_numbers(value, column.size, key, where))
         return row
@@ -236,7 +210,7 @@ class Detections:
         if valid is not None:
             self.valid = [*([True] * (len(self.frames) - count) if self.valid is None else self.valid), *valid]
 
-    def _note(self, frame, label, box):
+    def _note(self, frame: int, label: Any, box: Any) -> None:
         self.frames.append(frame)
         self.labels.append(label)
         self.boxes.append(box)
@@ -250,7 +224,7 @@ class Detections:
             self._fresh = array("d")
         return self._blocks
 
-    def _plan(self, params, where, *, clip=False):
+    def _plan(self, params: Mapping[str, Any], where: str | Path, *, clip: bool = False) -> dict[str, Any] | None:
         """Tell which key holds which part, None where a part that the clip has is null. Learn new parts."""
         parts = find_parts(params, self.renamed)
         self._check_main(parts, params, where)
@@ -264,11 +238,13 @@ class Detections:
         self._plans[tuple(params)] = parts
         return parts
 
-    def _check_main(self, parts, params, where):
+    def _check_main(self, parts: Mapping[str, Any], params: Mapping[str, Any], where: str | Path) -> None:
         """Refuse what has no body and no root."""
         missing = [] if "whole" in parts else [part for part in ("root", "body") if part not in parts]
         if missing == ["root"] and shape_of(params[parts["body"]]):
             missing = []  # the body may begin with the root; `_learn` measures it
+        if missing and any("mhr_" in str(key) or "keypoints" in str(key) for key in params):
+            raise no_pose(params, where)
         if missing:
             names = {"root": "smplx_root_pose, global_orient", "body": "smplx_body_pose, body_pose"}[missing[0]]
             raise FormatError(
@@ -278,7 +254,9 @@ class Detections:
                 found=", ".join(map(str, list(params)[:12]))[:300] or "nothing",
             )
 
-    def _learn(self, parts, null, params, where, clip):
+    def _learn(
+        self, parts: Mapping[str, Any], null: set[str], params: Mapping[str, Any], where: str | Path, clip: bool
+    ) -> None:
         """Add the columns of parts that were not met before, or that were null in all rows before."""
         rows = len(self.frames)
         main = "whole" if "whole" in parts else "body"
@@ -399,7 +377,7 @@ def _is_null(value: Any) -> bool:
     return value is None or (type(value) is list and not value)
 
 
-def _rows(value, column, count, where):
+def _rows(value: Any, column: Column, count: int, where: str | Path) -> np.ndarray:
     """Give one part of a whole clip as ``(T, size)``; betas may be one set for all frames."""
     values = to_numbers(value)
     one = column.part == "betas" and values is not None and values.size == column.size
@@ -413,7 +391,7 @@ def _rows(value, column, count, where):
         return values.reshape(count, column.size).astype(np.float32)
 
 
-def _whole_numbers(frames, count, where):
+def _whole_numbers(frames: Any, count: int, where: str | Path) -> np.ndarray:
     numbers = to_numbers(frames)
     if numbers is None:
         raise FormatError("Frame numbers must be whole.", where=where, found=type(frames).__name__)
@@ -425,7 +403,7 @@ def _whole_numbers(frames, count, where):
     return numbers.astype(np.int64)
 
 
-def _numbers(value, size, name, where):
+def _numbers(value: Any, size: int, name: str, where: str | Path) -> "array[float]":
     """Flatten one parameter to `size` doubles."""
     flat = to_numbers(value)
     if flat is None or flat.size != size:

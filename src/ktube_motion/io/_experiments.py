@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, FormatError
 from ._files import read_json
 
 __all__ = ["check_experiment"]
@@ -65,7 +65,10 @@ def check_experiment(
     record = Path(record)
     if not record.exists():
         return False
-    found = {**(defaults or {}), **read_json(record)}
+    written = read_json(record)
+    if not isinstance(written, dict):
+        raise FormatError("These are no settings of an experiment.", where=record, expected="an object")
+    found = {**(defaults or {}), **written}
     names = sorted({*found, *settings} - set(free))
     changed = [name for name in names if found.get(name) != settings.get(name)]
     if changed:

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ from ..errors import FormatError
 from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "make_folder", "read_json", "read_text", "save_array", "write_json", "write_text",
+    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_json", "read_text",
+    "save_array", "write_bytes", "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -79,7 +80,7 @@ def atomic_path(path: str | Path, *, durable: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _umask():
+def _umask() -> int:
     umask = os.umask(0)
     os.umask(umask)
     return umask
@@ -87,8 +88,13 @@ def _umask():
 
 def write_text(path: str | Path, text: str, *, durable: bool = False) -> None:
     """Write `text` as UTF-8 with ``\\n`` line ends, atomically; half a surrogate pair is written out."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), durable=durable)
+
+
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = False) -> None:
+    """Write `data`, atomically."""
     with atomic_path(path, durable=durable) as temporary:
-        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
+        temporary.write_bytes(data)
 
 
 def read_text(path: str | Path) -> str:
@@ -112,13 +118,18 @@ def read_text(path: str | Path) -> str:
         data = Path(path).read_bytes()
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
+    return decode_text(data, where=path)
+
+
+def decode_text(data: bytes, *, where: str | Path) -> str:
+    """Do what `read_text` does with bytes that were read from somewhere else."""
     encodings = ["utf-16"] if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8-sig", "cp949"]
     for encoding in encodings:
         try:
             return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError:
             continue  # the next encoding may fit; none fitting is the error below
-    raise FormatError("This is not text.", where=path, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
+    raise FormatError("This is not text.", where=where, expected="UTF-8 or CP949", fix="Convert it to UTF-8.")
 
 
 def write_json(path: str | Path, value: Any, *, durable: bool = False) -> None:
@@ -173,5 +184,29 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             else:
                 os.replace(temporary, path)
             sync(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def filled_folder(path: str | Path, *, keep: Collection[str] = ()) -> Iterator[Path]:
+    """Give a temporary folder whose files take their places in the folder `path` when all of them are written.
+
+    What takes long, and can fail for want of room, is then done: only renaming is left. Other files of `path` stay,
+    and those whose name is in `keep`.
+    """
+    path = make_folder(path)
+    with writing(path):
+        temporary = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path))
+    try:
+        with writing(path, temporary):
+            yield temporary
+        for file in sorted(file for file in temporary.rglob("*") if file.is_file()):
+            target = path / file.relative_to(temporary)
+            if target.name in keep and target.exists():
+                continue
+            with writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(file, target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

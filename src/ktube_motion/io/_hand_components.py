@@ -72,7 +72,7 @@ def look_like_components(values: np.ndarray) -> bool:
     return bool(variances.max() > _STILL**2 and variances[:_FIRST].sum() > _SHARE * variances.sum())
 
 
-def _components(body_model, side, count, path):
+def _components(body_model: str | Path | None, side: str, count: int, path: str | Path) -> np.ndarray:
     """Load the first `count` principal components of one hand, ``(count, 45)``."""
     if body_model is None:
         raise ConfigError(
@@ -84,9 +84,10 @@ def _components(body_model, side, count, path):
     if model.is_dir():
         names = [folder / name for folder in (model, model / "smplx") for name in ("SMPLX_NEUTRAL.npz", "model.npz")]
         names += sorted(model.glob("SMPLX_*.npz")) + sorted(model.glob("smplx/SMPLX_*.npz"))
-        model = next((name for name in names if name.is_file()), None)
-        if model is None:
+        found = next((name for name in names if name.is_file()), None)
+        if found is None:
             raise ConfigError("No SMPL-X .npz file is in this folder.", where=body_model)
+        model = found
     key = f"hands_components{side[0]}"
     data = load_numpy(model, needed=key.__eq__)
     components = data.get(key) if isinstance(data, dict) else None

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError
 
@@ -50,6 +52,8 @@ class PoseFormat:
         ``sizes`` (x, y, width, height) or ``corners``; None where files differ, and all frames together decide.
     unseen : str or None
         The key of a list beside the people of a frame: who has no 0 there is not seen, and his pose is an old one.
+    fps : float or None
+        The frame rate that all its files have; what a file says goes first.
     read : callable or None
         For what no row of this table can say: ``read(path)`` gives dicts, lists and arrays as the others have them.
 
@@ -76,7 +80,8 @@ class PoseFormat:
     scale: str | None = None
     boxes: str | None = None
     unseen: str | None = None
-    read: Callable | None = None
+    fps: float | None = None
+    read: Callable[[Path], Any] | None = None
 
     @property
     def width(self) -> int:
@@ -89,7 +94,7 @@ _TABLE = (
     PoseFormat("json", "JSON of Hand4Whole, OSX, SMPLer-X, SMPLest-X, Motion-X and their wrappers, also "
                "``.jsonl`` and ``.json.gz``: frames in a list, keyed by number or image, as COCO annotations, or "
                "whole-clip arrays; or a folder with a file per frame", "camera",
-               suffixes=(".json", ".jsonl", ".json.gz", ".jsonl.gz")),
+               suffixes=(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz")),
     PoseFormat("smplerx", "folder of SMPLer-X's ``00012_0.npz``", "camera", suffixes=(".npz",), folder=True),
     PoseFormat("aios", "folder of AiOS's ``12_personId_0.pkl``", "camera", suffixes=(".pkl",), folder=True),
     PoseFormat("frames", "folder with a ``.npz``, ``.pkl``, ``.pt`` or ``.json`` per frame under any usual name, "
@@ -108,7 +113,8 @@ _TABLE = (
                camera_trajectory=True),
     PoseFormat("phalp", "PHALP, 4DHumans ``demo_*.pkl``; SMPL, people by track", "camera", marks=("smpl", "tid"),
                inside="smpl", camera_trajectory=True, longest=True, boxes="sizes", unseen="tracked_time"),
-    PoseFormat("aistpp", "AIST++ ``.pkl``; SMPL", "y up", marks=("smpl_poses", "smpl_trans"), scale="smpl_scaling"),
+    PoseFormat("aistpp", "AIST++ ``.pkl``; SMPL, 60 frames a second", "y up",
+               marks=("smpl_poses", "smpl_trans"), scale="smpl_scaling", fps=60.0),
     PoseFormat("show", "SHOW, TalkSHOW ``.pkl``; hands are PCA and need ``body_model=``", "camera",
                marks=("body_pose_axis",)),
     PoseFormat("pymafx", "PyMAF-X ``output.pkl``", "camera", True, marks=("smplx_params", "orig_cam"),
@@ -118,7 +124,8 @@ _TABLE = (
     PoseFormat("humandata", "MMHuman3D HumanData ``.npz``", marks=("__data_len__",), inside="smplx"),
     PoseFormat("smplifyx", "SMPLify-X ``.pkl``", marks=("camera_rotation", "camera_translation"),
                camera_trajectory=True),
-    PoseFormat("motionx", "Motion-X ``.npy`` of ``(T, 322)``", "y up", True, (".npy",), columns=(
+    PoseFormat("motionx", "Motion-X ``.npy`` of ``(T, 322)``, 30 frames a second", "y up", True,
+               (".npy",), fps=30.0, columns=(
         ("root", 0, 3), ("body", 3, 66), ("hands", 66, 156), ("jaw", 156, 159), ("expression", 159, 209),
         ("transl", 309, 312), ("betas", 312, 322))),
     PoseFormat("rows182", "``.npy`` of ``(T, 182)``: root, body, hands, jaw, shape, expression, translation", None,

@@ -1,7 +1,8 @@
 """Whom to keep, where there are several people: boxes, tracks, and the choice of one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,17 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
-from ._detections import Detections
+from ._detections import Detections, Rows
+from ._stand_ins import follows
 
 __all__ = ["Person", "choose_person", "find_people"]
 
 _FORGET = 30  # frames after which somebody who left is no longer waited for
 _MOST_LISTED = 20
+_HALF_TURN = 90.0  # degrees, taken for radians
+_CROWD = 12  # people
+_JOINED = 3  # frames between two tracks of one person
+_WHOLE = 0.8  # of the frames with anybody, below which other tracks are told
 
 
 @dataclass(frozen=True)
@@ -52,11 +58,11 @@ class Person:
 class _People:
     """Detections in arrays, with the rows of each frame."""
 
-    path: object
-    groups: list
-    labels: list
+    path: str | Path
+    groups: list[np.ndarray]
+    labels: list[Any]
     frames: np.ndarray
-    rows: object
+    rows: Rows
     corners: np.ndarray  # (N, 4): left, top, right, bottom
 
     @property
@@ -68,7 +74,7 @@ class _People:
         return all(self.labels[row] is not None for group in self.groups for row in group)
 
 
-def _gather(detections, picture):
+def _gather(detections: Detections, picture: tuple[float, float] | None) -> _People:
     """Sort the usable rows by frame; `DataError` if there are none."""
     rows = detections.rows()
     usable = np.flatnonzero(rows.finite)
@@ -78,7 +84,7 @@ def _gather(detections, picture):
             where=detections.path,
             found=f"{len(detections.frames)} detections in {detections.num_frames_seen} frames, none of them finite"
             + (f"; {detections.incomplete} are null" if detections.incomplete else ""),
-            fix="Leave this clip out.",
+            fix=_fix(rows.rotvecs),
         )
     frames = np.array(detections.frames, np.int64)
     usable = usable[np.argsort(frames[usable], kind="stable")]
@@ -86,6 +92,11 @@ def _gather(detections, picture):
     several = len(groups) < len(usable)
     corners = _corners(detections.boxes, picture, detections.box_kind, detections.notes if several else [])
     return _People(detections.path, groups, detections.labels, frames, rows, corners)
+
+
+def _fix(rotvecs: np.ndarray) -> str:
+    large = len(rotvecs) > 0 and np.isfinite(rotvecs).all() and np.median(np.abs(rotvecs).max((1, 2))) > _HALF_TURN
+    return "Are the rotations in degrees? They are read as radians." if large else "Leave this clip out."
 
 
 def _corners(boxes: list[Any], picture: tuple[float, float] | None, kind: str | None, notes: list[str]) -> np.ndarray:
@@ -151,21 +162,23 @@ def choose_person(
         If nobody is in the clip.
     """
     people = _gather(detections, picture)
+    _tell_crowd(people, detections.notes)
     if person in ("largest", "central") and not (people.tracked and person in map(str, set(people.labels))):
         everybody = list(_everybody(people))
         score = _size_score if person == "largest" else _centre_score(people, picture)
         return max(everybody, key=lambda item: score(people, item[1]))[1]
     if people.tracked:
-        return _keep_track(people, person, longest)
+        kept = _keep_track(people, person, longest)
+        return kept if person is not None else _join_tracks(people, kept, detections.notes)
     if detections.is_clip and person not in (None, 0, "0"):
         raise ConfigError(
             "There is one person in such a file.", where=people.path, expected="person=None", found=repr(person)
         )
-    if person is None:
-        first, place = 0, _nearest(people, people.groups[0])
-    else:
-        first, place = _find(people, person)
-    return _follow(people, first, place)
+    if person is not None:
+        return _follow(people, *_find(people, person))
+    if all(len(group) == 1 for group in people.groups):
+        return np.concatenate(people.groups)
+    return max((rows for _, rows in _everybody(people)), key=lambda rows: _size_score(people, rows))
 
 
 def find_people(detections: Detections, *, picture: tuple[float, float] | None = None) -> list[Person]:
@@ -182,7 +195,7 @@ def find_people(detections: Detections, *, picture: tuple[float, float] | None =
     return sorted(listed, key=lambda one: -one.frames)
 
 
-def _everybody(people) -> Iterable[tuple]:
+def _everybody(people: _People) -> Iterable[tuple[Any, np.ndarray]]:
     """Yield (id, rows) of each person."""
     if people.tracked:
         for label in dict.fromkeys(people.labels[row] for group in people.groups for row in group):
@@ -192,7 +205,7 @@ def _everybody(people) -> Iterable[tuple]:
         yield place, _follow(people, *_find(people, place))
 
 
-def _size_score(people, rows):
+def _size_score(people: _People, rows: np.ndarray) -> float:
     areas = people.areas[rows]
     depth = people.rows.transl[rows, 2]
     if np.isfinite(areas).any():
@@ -200,7 +213,7 @@ def _size_score(people, rows):
     return len(rows) / max(float(np.median(np.where(depth > 0, depth, 1e3))), 1e-3)
 
 
-def _centre_score(people, picture):
+def _centre_score(people: _People, picture: tuple[float, float] | None) -> Callable[[_People, np.ndarray], float]:
     """Build the score of standing in the middle: of the picture, of all boxes, or before the camera."""
     known = people.corners[np.isfinite(people.corners).all(1)]
     if picture is not None:
@@ -208,7 +221,7 @@ def _centre_score(people, picture):
     else:
         middle = (known[:, 0].min() + known[:, 2].max()) / 2 if len(known) else 0.0
 
-    def score(people, rows):
+    def score(people: _People, rows: np.ndarray) -> float:
         corners = people.corners[rows]
         if np.isfinite(corners).all(1).any():
             return -float(np.nanmean(np.abs(corners[:, [0, 2]].mean(1) - middle)))
@@ -218,10 +231,10 @@ def _centre_score(people, picture):
     return score
 
 
-def _keep_track(people, person, longest):
+def _keep_track(people: _People, person: int | str | None, longest: bool) -> np.ndarray:
     labels = [str(label) for label in people.labels]
     rows = [row for group in people.groups for row in group]
-    counts = {}
+    counts: dict[str, int] = {}
     for row in rows:
         counts[labels[row]] = counts.get(labels[row], 0) + 1
     if person is not None:
@@ -229,7 +242,7 @@ def _keep_track(people, person, longest):
     elif longest:
         wanted = max(counts, key=counts.__getitem__)
     else:
-        wanted = labels[people.groups[0][_nearest(people, people.groups[0])]]
+        wanted = str(max(_everybody(people), key=lambda one: _size_score(people, one[1]))[0])
     kept = [row for row in rows if labels[row] == wanted]
     if not kept:
         known = ", ".join(sorted(counts)[:_MOST_LISTED])
@@ -239,7 +252,7 @@ def _keep_track(people, person, longest):
     return np.array(kept)
 
 
-def _find(people, person):
+def _find(people: _People, person: int | str) -> tuple[int, int]:
     """Find the first frame that has enough people for the `person`-th to be there."""
     most = max(map(len, people.groups))
     place = int(person) if str(person).isdecimal() else most
@@ -254,16 +267,44 @@ def _find(people, person):
     )
 
 
-def _nearest(people, group):
-    """Tell which person of a frame is largest in the picture, or else closest to the camera."""
-    areas = people.areas[group]
-    if np.isfinite(areas).all():
-        return int(areas.argmax())
-    depth = people.rows.transl[group, 2]
-    return int(np.where(depth > 0, depth, np.inf).argmin())
+def _tell_crowd(people: _People, notes: list[str]) -> None:
+    """Say it where so many people stand in one frame that they may be frames."""
+    most = max(map(len, people.groups))
+    if most > max(_CROWD, len(people.groups)):
+        notes.append(f"{most} people are in one frame: are they frames, under names that tell no number?")
 
 
-def _follow(people, first, place):
+def _join_tracks(people: _People, kept: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Go on with a track that begins where ours ends, in the same pose, or ends where ours begins; tell of others."""
+    tracks = [(str(name), rows) for name, rows in _everybody(people)]
+    ours = str(people.labels[kept[0]])
+    left, joined = {name: rows for name, rows in tracks if name != ours}, [ours]
+    body = people.rows.rotvecs[:, :22].reshape(-1, 66)
+    found = True
+    while found:
+        first, last = people.frames[kept[0]], people.frames[kept[-1]]
+        found = False
+        for name, rows in left.items():
+            if 0 < people.frames[rows[0]] - last <= _JOINED and follows(body, kept[-1], rows[0]):
+                kept, found = np.concatenate([kept, rows]), True
+            elif 0 < first - people.frames[rows[-1]] <= _JOINED and follows(body, rows[-1], kept[0]):
+                kept, found = np.concatenate([rows, kept]), True
+            if found:
+                joined.append(name)
+                del left[name]
+                break
+    if len(joined) > 1:
+        notes.append(f"tracks {', '.join(joined[:6])} follow each other in the same pose: joined as one person")
+    if len(kept) < _WHOLE * len(people.groups):
+        others = ", ".join(f"{name} ({len(rows)})" for name, rows in list(left.items())[:6])
+        notes.append(
+            f"track {joined[0]} is kept, seen in {len(kept)} of {len(people.groups)} frames with anybody; "
+            f"others: {others}"
+        )
+    return kept
+
+
+def _follow(people: _People, first: int, place: int) -> np.ndarray:
     """Follow everybody forwards and backwards from frame `first`; return one person's rows."""
     groups, rows = people.groups, people.rows
     if all(len(group) == 1 for group in groups):
@@ -272,12 +313,12 @@ def _follow(people, first, place):
     quats = Rotation.from_rotvec(rows.rotvecs[:, 0].astype(np.float64)).as_quat()
     transl, betas = rows.transl, rows.betas
 
-    def distance(a, b):
+    def distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         apart = np.linalg.norm(transl[a][:, None] - transl[b][None], axis=-1)
         turn = 2 * np.arccos(np.clip(np.abs(quats[a] @ quats[b].T), 0, 1))
         return apart + turn + 0.3 * np.linalg.norm(betas[a][:, None] - betas[b][None], axis=-1)
 
-    def walk(indices):
+    def walk(indices: Iterable[int]) -> Iterator[int]:
         """Rows of our person in the given frames; track 0 is ours."""
         ours = groups[first][place]
         tracks = [ours, *(row for row in groups[first] if row != ours)]

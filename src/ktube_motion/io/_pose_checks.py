@@ -157,7 +157,7 @@ def check_poses(poses: PoseSequence) -> PoseCheck:
     )
 
 
-def _round(number):
+def _round(number: float) -> float:
     return round(float(number), 2) + 0.0
 
 
@@ -194,7 +194,7 @@ def likely_axes(rotvecs: np.ndarray, *, only: Collection[str] | None = None) -> 
 
 
 @functools.cache
-def _rest():
+def _rest() -> np.ndarray:
     """Joints of the body at rest, the pelvis at the origin."""
     joints = np.zeros((SMPLX_55.num_joints, 3))
     for joint, parent in enumerate(SMPLX_55.parents):
@@ -203,7 +203,7 @@ def _rest():
     return joints
 
 
-def _look(rotvecs):
+def _look(rotvecs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Give unit vectors from the pelvis to head and feet, ankles, and where the chest faces: ``(N, 3)`` each."""
     parents, offsets = SMPLX_55.parents, SMPLX_55.offsets.astype(np.float64)
     turns = {0: Rotation.from_rotvec(rotvecs[:, 0].astype(np.float64))}
@@ -213,5 +213,8 @@ def _look(rotvecs):
         places[joint] = places[parent] + turns[parent].apply(offsets[joint])
         turns[joint] = turns[parent] * Rotation.from_rotvec(rotvecs[:, joint].astype(np.float64))
     ankles = np.stack([places[joint] for joint in _ANKLES], 1)
-    unit = lambda v: v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)  # noqa: E731
-    return unit(places[_HEAD]), unit(ankles.mean(1)), ankles, turns[9].apply([0, 0, 1])
+    return _unit(places[_HEAD]), _unit(ankles.mean(1)), ankles, turns[9].apply([0, 0, 1])
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-9)

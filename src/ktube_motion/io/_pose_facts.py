@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._detections import read_number
+from ._numbers import read_number
 from ._pose_parts import plain_name
+from ._pose_rates import TIME_KEYS
 from ._untrusted import shape_of, to_numbers, to_numpy
 
 __all__ = [
     "BOX_KEYS",
     "COMPONENT_KEYS",
+    "FLAG_KEYS",
     "FLAT_KEYS",
     "FRAME_KEYS",
     "FRAME_LISTS",
@@ -24,13 +26,11 @@ __all__ = [
     "IMAGE_KEYS",
     "LABEL_KEYS",
     "PEOPLE",
-    "RATE_KEYS",
-    "TIME_KEYS",
     "box_of",
     "describe",
     "find_picture",
-    "find_rate",
     "find_switch",
+    "flag_among",
     "flags_of",
     "frame_number",
     "image_table",
@@ -43,17 +43,13 @@ __all__ = [
     "no_pose",
     "numbering",
     "rows_of_boxes",
-    "time_of",
+    "says_no",
 ]
 
+
 FRAME_KEYS = ("frame", "frame_id", "frame_idx", "frame_index", "frame_number", "frame_no", "frameid", "frame_num")
-TIME_KEYS = {"time": 1.0, "timestamp": 1.0, "timestamp_ms": 0.001, "time_ms": 0.001, "timestamp_us": 1e-6}
 IMAGE_KEYS = ("image_path", "image_name", "img_name", "img_path", "file_name", "filename", "image", "imgname")
-RATE_KEYS = (
-    "fps", "frame_rate", "framerate", "frames_per_second", "mocap_frame_rate", "mocap_framerate", "video_fps",
-    "source_fps", "video_frame_rate", "video_framerate", "sampling_rate", "sample_rate", "r_frame_rate",
-    "avg_frame_rate",
-)  # fmt: skip
+FLAG_KEYS = ("valid", "is_valid", "valid_mask", "detected", "is_detected", "person_detected", "has_person", "success")
 LABEL_KEYS = ("track_id", "tracking_id", "tracklet_id", "tid")
 BOX_KEYS = ("bbox", "bboxes", "box", "bbox_xyxy", "bbox_xywh", "boxes")
 COMPONENT_KEYS = ("use_pca", "use_pca_hands", "hand_pca", "pca_hands", "use_hand_pca")
@@ -85,7 +81,7 @@ def items_of(value: Any) -> Any:
 
 
 def is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, list | tuple | Mapping) and not len(value))
+    return value is None or value is False or (isinstance(value, str | list | tuple | Mapping) and not len(value))
 
 
 def no_pose(value: Any, where: str | Path) -> FormatError:
@@ -130,11 +126,6 @@ def describe(value: Any, depth: int = 3) -> str:
     return f"{kind} {str(value)[:40]!r}" if isinstance(value, str | int | float) else kind
 
 
-def find_rate(tree: Any, depth: int = 3) -> Any:
-    """Find a frame rate in the dicts of a file, the topmost first; None if there is none."""
-    return _find_fact(tree, RATE_KEYS, depth)
-
-
 def find_switch(tree: Any, keys: tuple[str, ...], depth: int = 3) -> bool | None:
     """Find what a file says yes or no to, under any of these names; None if it does not say."""
     value = _find_fact(tree, keys, depth)
@@ -150,10 +141,9 @@ def _find_fact(tree: Any, wanted: tuple[str, ...], depth: int) -> Any:
     """Find a value in nested dicts by its names, whichever way they are written, the topmost first."""
     if not isinstance(tree, Mapping) or depth < 0:
         return None
-    names = {plain_name(key).replace("per_sec", "per_second").replace("secondond", "second"): key for key in tree}
-    names |= {name.replace("_", ""): key for name, key in names.items()}
+    names = {plain_name(key).replace("_", ""): key for key in tree}
     for name in wanted:
-        key = names.get(name, names.get(name.replace("_", "")))
+        key = names.get(name.replace("_", ""))
         if key is not None and tree[key] is not None and not isinstance(tree[key], Mapping | list | tuple):
             return to_numpy(tree[key])
     return next((v for child in islice(tree.values(), 64) if (v := _find_fact(child, wanted, depth - 1)) is not None),
@@ -197,6 +187,11 @@ def is_label(value: Any) -> bool:
     return value is not None and isinstance(value, str | int | float | np.integer) and not isinstance(value, bool)
 
 
+def says_no(value: Any) -> bool:
+    """Say whether a flag is off."""
+    return isinstance(value, bool | int | float | np.bool_ | np.integer) and not value
+
+
 def is_table(value: Any, rows: int) -> bool:
     """Say whether a value is a table with so many rows."""
     shape = shape_of(value)
@@ -212,15 +207,14 @@ def means_nobody(value: Any) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)  # most frames of a file have the same keys
+def flag_among(keys: tuple[Any, ...]) -> str | None:
+    """Name the key that says whether somebody was seen, None if there is none."""
+    return next((name for name in FLAG_KEYS if name in keys), None)
+
+
+@functools.lru_cache(maxsize=4096)
 def _among(keys: tuple[Any, ...], names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if name in keys)
-
-
-def time_of(entry: Mapping[str, Any], where: str | Path) -> float | None:
-    for key in _among(tuple(entry), tuple(TIME_KEYS)):
-        if entry[key] is not None:
-            return read_number(entry[key], name=key, where=where) * TIME_KEYS[key]
-    return None
 
 
 def box_of(person: Mapping[str, Any]) -> tuple[float, ...] | None:

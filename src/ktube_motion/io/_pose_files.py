@@ -10,21 +10,22 @@ import numpy as np
 
 from ..errors import FormatError
 from ._layouts import POSE_FORMATS, PoseFormat
-from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, FRAME_LISTS, RATE_KEYS, describe, no_pose
+from ._pose_facts import COMPONENT_KEYS, FLAG_KEYS, FLAT_KEYS, FRAME_LISTS, describe, no_pose
 from ._pose_folders import FRAME_SUFFIXES, find_frames
 from ._pose_parts import find_parts, is_pose, plain_name, unread_parts
+from ._pose_rates import names_rate
 from ._pose_tree import holds_pose
 from ._untrusted import load_numpy, load_pickle, load_torch, shape_of, to_numpy
 
 __all__ = ["open_source"]
 
 _RESULTS = ("hmr4d_results.pt", "results.pkl", "wham_output.pkl", "video_results.npz", "hps_track_0.npy")
-_JSON = (".json", ".jsonl", ".gz")
+_JSON = (".json", ".jsonl", ".ndjson", ".gz")
 _TORCH, _PICKLES, _NUMPY = (".pt", ".pth"), (".pkl", ".pickle", ".joblib"), (".npz", ".npy")
 _FACTS = {
-    *FLAT_KEYS, *COMPONENT_KEYS, "trajectory", "cleaned", "valid", "valid_mask", "bbox", "bboxes", "track_id", "tid",
+    *FLAT_KEYS, *COMPONENT_KEYS, *FLAG_KEYS, "trajectory", "cleaned", "bbox", "bboxes", "track_id", "tid",
     "image_size", "width", "height",
-    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS, *RATE_KEYS,
+    "smpl_scaling", "__data_len__", "camera_rotation", "pose_world", "trans_world", *FRAME_LISTS,
 }  # fmt: skip
 _FACTS |= {fact.replace("_", "") for fact in _FACTS}
 
@@ -63,7 +64,7 @@ def open_source(path: Path, format: str, *, unread: dict[str, None]) -> tuple[Pa
     return path, layout, tree
 
 
-def _folder_format(path, format):
+def _folder_format(path: Path, format: str) -> PoseFormat:
     """Tell the layout of a folder of frames, by the names and suffix of its files."""
     if format == "json":
         return PoseFormat("json", "", "camera", suffixes=(".json",), folder=True)
@@ -100,12 +101,12 @@ def _load(path: Path, suffix: str, wanted: PoseFormat | None, unread: dict[str, 
 
 def _load_archive(path: Path, unread: dict[str, None]) -> Any:
     """Read the members of an archive that poses need; pickled objects only where there are no poses outside them."""
-    skipped: dict = {}
+    skipped: dict[str, tuple[()]] = {}
     marks = {key for one in POSE_FORMATS.values() for key in (*one.marks, *one.renamed, one.inside, one.scale) if key}
 
-    def needed(name):
+    def needed(name: str) -> bool:
         fact = {name.lower(), plain_name(name), plain_name(name).replace("_", "")} & _FACTS
-        wanted = name in marks or bool(fact) or bool(find_parts({name: ()}))
+        wanted = name in marks or bool(fact) or names_rate(name) or bool(find_parts({name: ()}))
         if not wanted:
             skipped[name] = ()
         return wanted
@@ -125,12 +126,12 @@ def _load_archive(path: Path, unread: dict[str, None]) -> Any:
     return tree
 
 
-def _renamed():
+def _renamed() -> tuple[tuple[str, str], ...]:
     """All names that any layout knows a whole pose by."""
     return tuple({k: v for one in POSE_FORMATS.values() for k, v in one.renamed.items() if v}.items())
 
 
-def _may_hold(name):
+def _may_hold(name: str) -> bool:
     return plain_name(name) in (
         "smplx",
         "results",
@@ -144,7 +145,7 @@ def _may_hold(name):
     )
 
 
-def _recognise(tree, path, wanted):
+def _recognise(tree: Any, path: Path, wanted: PoseFormat | None) -> PoseFormat:
     """Find the layout whose marks are all there: special ones first, then arrays of rows, then the general ones."""
     if isinstance(tree, list | tuple) and len(tree) == 1:
         tree = tree[0]
@@ -175,7 +176,7 @@ def _recognise(tree, path, wanted):
     return POSE_FORMATS["amass" if suffix == ".npz" and _is_amass(tree) else "arrays"]
 
 
-def _is_amass(tree):
+def _is_amass(tree: Any) -> bool:
     """Say whether an archive without marks of others is AMASS's: whole SMPL-X or SMPL-H poses, or stage II parts."""
     if not is_pose(tree):
         return False
@@ -186,7 +187,7 @@ def _is_amass(tree):
     return parts["body"] == "pose_body" if "body" in parts else False
 
 
-def _keys(tree, depth=3):
+def _keys(tree: Any, depth: int = 3) -> set[str]:
     """Give all keys of nested dicts and lists, down to `depth` levels."""
     if depth < 0:
         return set()
@@ -200,7 +201,7 @@ def _keys(tree, depth=3):
     return set()
 
 
-def _split_rows(tree, layout, path):
+def _split_rows(tree: Any, layout: PoseFormat, path: Path) -> tuple[PoseFormat, dict[str, np.ndarray]]:
     """Give an array of rows as named parts."""
     rows = to_numpy(tree)
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.shape[1] != layout.width or not len(rows):

@@ -1,13 +1,17 @@
 """Folders with one file per frame (and person), under any of the usual names."""
 
+import contextlib
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import FormatError
+from ..errors import FormatError, KtubeError
+from ._files import read_json
 from ._pose_facts import no_pose
 from ._pose_json import read_json_frame
+from ._pose_rates import find_rate
 from ._pose_tree import FrameReader, holds_pose
 from ._untrusted import load_numpy, load_pickle, load_torch
 
@@ -16,7 +20,10 @@ __all__ = ["FRAME_SUFFIXES", "find_frames", "read_folder"]
 FRAME_SUFFIXES = (".npz", ".pkl", ".json", ".pt", ".npy", ".pickle", ".pth")
 _SUBFOLDERS = ("smplx", "smplx_params", "results", "smplx_param", "params", "json", "meshes", "poses")
 _NUMBERS = re.compile(r"\d+")
-_PERSON = re.compile(r"[_-]?(?:person(?:_?id)?|pid|p|id|track|subject)[_-]?(\d+)$", re.IGNORECASE)
+# A marked person: not the p of 1080p_000012.
+_PERSON = re.compile(r"(?:(?:^|[_-])(?:person(?:_?id)?|pid|p|id|track|subject)[_-]?|(?<=\d)p)(\d+)$", re.IGNORECASE)
+_MOST_OF_A_FRAME = 8  # files in the folder of one frame
+_LARGEST_FACTS = 1 << 20  # bytes of a stray JSON file that is looked into for the frame rate
 
 
 def find_frames(
@@ -36,7 +43,10 @@ def find_frames(
     folder = Path(folder)
     files = _files(folder, suffixes)
     named = [path for path in files if _NUMBERS.search(path.stem) or _NUMBERS.search(path.parent.name)]
-    stray = [path.name for path in files if not _NUMBERS.search(path.stem)]
+    shapes = Counter(_NUMBERS.sub("#", path.stem) for path in named)
+    usual = max(shapes, key=shapes.__getitem__, default="")
+    inside = len({path.parent for path in files}) > 1  # a folder per frame: its name has the number
+    stray = [path.name for path in files if not inside and _NUMBERS.sub("#", path.stem) != usual]
     if not named:
         raise FormatError(
             "No poses are recognised in this folder.",
@@ -47,24 +57,26 @@ def find_frames(
         )
     if stray:
         if notes is not None:
-            notes.append(f"{', '.join(stray[:5])}: no number in the name, not read as a frame")
+            more = f" and {len(stray) - 5} more" if len(stray) > 5 else ""
+            notes.append(f"{', '.join(stray[:5])}{more}: named otherwise than most, not read as a frame")
         named = [path for path in named if path.name not in stray]
     numbers = _frame_folders(named) if named[0].parent != _home(named, folder) else _from_names(named)
     first = 0 if any(frame == 0 for frame, _ in numbers) else 1
     return sorted((frame - first, person, path) for (frame, person), path in zip(numbers, named, strict=True))
 
 
-def _home(named, folder):
+def _home(named: Sequence[Path], folder: Path) -> Path | None:
     """The folder that all files share, or the parent of the folders of frames."""
     parents = {path.parent for path in named}
-    return parents.pop() if len(parents) == 1 and not _is_frame_folder(named[0].parent, folder) else None
+    one_frame = _is_frame_folder(named[0].parent, folder) and len(named) <= _MOST_OF_A_FRAME
+    return parents.pop() if len(parents) == 1 and not one_frame else None
 
 
-def _is_frame_folder(parent, folder):
-    return parent != folder and parent.name.isdecimal() and parent.name not in _SUBFOLDERS
+def _is_frame_folder(parent: Path, folder: Path) -> bool:
+    return parent != folder and bool(_NUMBERS.search(parent.name)) and parent.name not in _SUBFOLDERS
 
 
-def _files(folder, suffixes):
+def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """List the files with the commonest suffix, in the folder, a usual subfolder, or one folder per frame."""
     try:
         inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
@@ -75,29 +87,36 @@ def _files(folder, suffixes):
     numbered = [path for path in found if _NUMBERS.search(path.stem)]
     if not numbered:
         usual = next((path for name in _SUBFOLDERS for path in folders if path.name.lower() == name), None)
-        frames = [path for path in folders if path.name.isdecimal()]
-        if usual is not None:
-            return _files(usual, suffixes)
-        if frames:
-            deep = [file for one in frames for file in sorted(one.iterdir()) if file.suffix.lower() in suffixes]
-            return _commonest(deep)
+        if usual is not None or (len(folders) == 1 and not found):
+            return _files(usual or folders[0], suffixes)
+        deep = [[file for file in sorted(one.iterdir()) if file.suffix.lower() in suffixes] for one in folders]
+        if all(_NUMBERS.search(one.name) for one in folders) and max(map(len, deep), default=0) <= _MOST_OF_A_FRAME:
+            return _commonest([file for files in deep for file in files])
+        if len(folders) > 1 and any(deep):
+            raise FormatError(
+                "Several folders of poses are here.", where=folder, found=", ".join(one.name for one in folders[:5]),
+                fix="Give one of them.",
+            )  # fmt: skip
     return _commonest(found, numbered)
 
 
-def _commonest(files, numbered=None):
+def _commonest(files: list[Path], numbered: Sequence[Path] | None = None) -> list[Path]:
     counts: dict[str, int] = {}
     for path in files if numbered is None else numbered:
         counts[path.suffix.lower()] = counts.get(path.suffix.lower(), 0) + 1
-    best = max(counts, key=counts.__getitem__, default=None)
+    order = {suffix: -rank for rank, suffix in enumerate(FRAME_SUFFIXES)}  # of two kinds of files, arrays come first
+    best = max(counts, key=lambda suffix: (counts[suffix], order.get(suffix, -99)), default=None)
     return [path for path in files if path.suffix.lower() == best] if best else files
 
 
-def _frame_folders(files):
+def _frame_folders(files: Iterable[Path]) -> list[tuple[int, int]]:
     """Frame from the folder's name, person from the file's (``000012/000.pkl``)."""
-    return [(int(path.parent.name), int((_NUMBERS.findall(path.stem) or ["0"])[-1])) for path in files]
+    return [
+        (int(_NUMBERS.findall(path.parent.name)[-1]), int((_NUMBERS.findall(path.stem) or ["0"])[-1])) for path in files
+    ]
 
 
-def _from_names(files):
+def _from_names(files: Sequence[Path]) -> list[tuple[int, int]]:
     """Tell frame and person from file names: the person's number is marked, or is the last of two that varies less."""
     marked = [_PERSON.search(path.stem) for path in files]
     stems = [
@@ -132,7 +151,12 @@ def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRA
     """Read a file per frame into a `FrameReader`; give what the files say beside the poses."""
     header: dict[str, Any] = {}
     previous = None
+    empty = 0
     for frame, _, path in find_frames(folder, suffixes, notes=reader.detections.notes):
+        if not path.stat().st_size:  # the tool stopped while it wrote, or the disk was full
+            reader.detections.start_frame(frame, again=frame == previous)
+            empty, previous = empty + 1, frame
+            continue
         if path.suffix.lower() == ".json" and frame != previous:
             found = read_json_frame(path, reader, frame=frame)
         else:
@@ -145,18 +169,30 @@ def read_folder(folder: Path, reader: FrameReader, suffixes: Sequence[str] = FRA
                 reader.detections.add(params, frame=frame, label=label, box=box)
         header = {key: value for key, value in found.items() if key not in header} | header if found else header
         previous = frame
+    if empty:
+        reader.detections.notes.append(f"{empty} files are empty, and become gaps")
     reader.numbered = True
     reader.finish()
-    return header
+    return header if find_rate(header) is not None else header | _facts(folder)
 
 
-def _load(path):
+def _facts(folder: Path) -> dict[str, Any]:
+    """Give what the JSON files beside the frames say, as meta.json: it may be the frame rate."""
+    found: dict[str, Any] = {}
+    for path in sorted(folder.glob("*.json")):
+        if not _NUMBERS.search(path.stem) and path.stat().st_size < _LARGEST_FACTS:
+            with contextlib.suppress(KtubeError):
+                found[path.stem] = read_json(path)
+    return found if find_rate(found) is not None else {}
+
+
+def _load(path: Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     if suffix == ".json":
-        from ._files import read_json
-
         return read_json(path)
-    if suffix in (".npz", ".npy"):
+    if suffix == ".npy":
+        value = load_numpy(path, objects=True)
+    elif suffix == ".npz":
         value = load_numpy(path)
         if not isinstance(value, dict) or not holds_pose(value):
             value = load_numpy(path, objects=True)

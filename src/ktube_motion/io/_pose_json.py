@@ -3,11 +3,13 @@
 import gzip
 import math
 import zlib
+from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ..errors import FormatError
+from ._frame_keys import TIME_KEY
 from ._json_stream import JsonStream
 from ._pose_facts import frame_number, no_pose
 from ._pose_parts import find_parts
@@ -41,7 +43,7 @@ def read_json_poses(path: str | Path, reader: FrameReader) -> dict[str, Any]:
         If this is no JSON or no pose file; the message names file and frame.
     """
 
-    def read(stream):
+    def read(stream: JsonStream) -> dict[str, Any]:
         start = stream.peek()
         if start == "[":
             header, leftover = {}, _list(stream, reader)
@@ -55,6 +57,7 @@ def read_json_poses(path: str | Path, reader: FrameReader) -> dict[str, Any]:
             return _lines(stream, reader, header)
         if not reader.detections.num_frames_seen and not reader.pending and header:
             read_tree(header, reader)
+            reader.whole = True
         return header
 
     header = _with_stream(path, read)
@@ -69,10 +72,10 @@ def read_json_frame(path: str | Path, reader: FrameReader, *, frame: int) -> dic
     return value if isinstance(value, dict) else {}
 
 
-def _with_stream(path, read):
+def _with_stream(path: str | Path, read: Callable[[JsonStream], Any]) -> Any:
     try:
         packed = Path(path).suffix.lower() == ".gz"
-        with (gzip.open if packed else open)(path, "rt", encoding="utf-8-sig") as file:
+        with (gzip.open if packed else open)(path, "rt", encoding=_encoding(path, packed)) as file:
             stream = JsonStream(file, path, most=_MOST_UNPACKED if packed else math.inf)
             found = read(stream)
             stream.end()
@@ -83,7 +86,13 @@ def _with_stream(path, read):
     return found
 
 
-def _lines(stream, reader, first):
+def _encoding(path: str | Path, packed: bool) -> str:
+    """UTF-8, unless the first bytes say UTF-16, in which PowerShell writes what is printed."""
+    with (gzip.open if packed else open)(path, "rb") as file:
+        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+
+
+def _lines(stream: JsonStream, reader: FrameReader, first: dict[str, Any]) -> dict[str, Any]:
     """Read objects that follow each other: the first may be a header."""
     header, place = {}, 0
     if holds_pose(first, reader.renamed):
@@ -97,12 +106,12 @@ def _lines(stream, reader, first):
     return header
 
 
-def _object(stream, reader, depth):
+def _object(stream: JsonStream, reader: FrameReader, depth: int) -> dict[str, Any]:
     """Read an object: frames go to the reader, everything else is given back."""
-    found = {}
+    found: dict[str, Any] = {}
     for key in stream.object():
         start = stream.peek()
-        if start in ("[", "{", "n") and frame_number(key) is not None:
+        if start in ("[", "{", "n") and frame_number(key) is not None and not TIME_KEY.fullmatch(key):
             reader.keyed(stream.value(), key)
         elif start == "[" and depth < _DEPTH:
             leftover = _list(stream, reader, part=bool(find_parts({key: ()}, reader.renamed)))
@@ -115,7 +124,7 @@ def _object(stream, reader, depth):
     return found
 
 
-def _list(stream, reader, part=False):
+def _list(stream: JsonStream, reader: FrameReader, part: bool = False) -> list[Any] | None:
     """Read a list: None if it was a list of frames, which went to the reader, else its values."""
     values = []
     items = enumerate(stream.array())
@@ -146,11 +155,11 @@ def _too_long(reader: FrameReader) -> FormatError:
     return FormatError("A list of this file is too long.", where=reader.path, expected="frames of poses")
 
 
-def _blank(values):
+def _blank(values: Iterable[Any]) -> bool:
     return all(not isinstance(value, dict) or len(value) <= 4 for value in values)
 
 
-def _may_be_frame(value):
+def _may_be_frame(value: Any) -> bool:
     """Say whether a value of a list may be a frame; numbers and lists of numbers are none."""
     if isinstance(value, list):
         return bool(value) and isinstance(next((item for item in value if item is not None), None), dict)

@@ -21,6 +21,16 @@ _BODY, _JAW, _LEFT_EYE, _RIGHT_EYE = tuple(range(1, 22)), (22,), (23,), (24,)
 _LEFT, _RIGHT = tuple(range(25, 40)), tuple(range(40, 55))
 _WRISTS = (-1, -1)  # SMPL's two hand joints: SMPL-X has fingers instead
 
+
+def _hand_names(side: str) -> tuple[str, ...]:
+    short = side[0]
+    return (
+        f"{short}hand_pose", f"{side}_hand_pose", f"pose_{short}hand", f"pose_{side}_hand", f"{side}_hand",
+        f"{short}hand", f"hand_pose_{side}", f"hand_{side}_pose", f"{side}hand_pose", f"hand_{side}", f"{side}hand",
+        f"{short}_hand_pose", f"{side}_fingers",
+    )  # fmt: skip
+
+
 # part: (the names files give it, without prefix; the joints it may hold, in SMPL-X order, -1 for one that we lack)
 PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "whole": (
@@ -42,6 +52,7 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
             (0, *_BODY, *_LEFT, *_RIGHT),  # SMPL-H
             (0, *_BODY, *_WRISTS),  # SMPL
             (0, *_BODY),
+            (0, *_BODY, *_JAW, *_LEFT_EYE, *_RIGHT_EYE),
             (0, *_BODY, *_LEFT, *_RIGHT, *_JAW),  # Multi-HMR
         ),
     ),
@@ -54,11 +65,8 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
     "left eye": (("leye_pose", "left_eye_pose", "leye"), (_LEFT_EYE,)),
     "right eye": (("reye_pose", "right_eye_pose", "reye"), (_RIGHT_EYE,)),
     "eyes": (("pose_eye", "eye_pose", "eyes_pose"), (_LEFT_EYE + _RIGHT_EYE,)),
-    "left hand": (("lhand_pose", "left_hand_pose", "pose_lhand", "pose_left_hand", "left_hand", "lhand"), (_LEFT,)),
-    "right hand": (
-        ("rhand_pose", "right_hand_pose", "pose_rhand", "pose_right_hand", "right_hand", "rhand"),
-        (_RIGHT,),
-    ),
+    "left hand": (_hand_names("left"), (_LEFT,)),
+    "right hand": (_hand_names("right"), (_RIGHT,)),
     "hands": (("pose_hand", "hand_pose", "hands_pose", "hand_poses"), (_LEFT + _RIGHT,)),
     "transl": (
         (
@@ -71,13 +79,22 @@ PARTS: dict[str, tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]] = {
             "root_transl",
             "cam_t",
             "camera_translation",
+            "camera_transl",
+            "camera_trans",
+            "cam_transl",
+            "transl_cam",
+            "trans_cam",
+            "cam_t_full",
+            "full_cam_t",
         ),
         (),
     ),
     "betas": (("betas", "shape", "beta", "shapes"), ()),
     "expression": (("expression", "expressions", "expr", "exp", "expression_params"), ()),
 }
-CAMERA_TRANSLATIONS = ("cam_trans", "cam_t", "camera_translation")  # of a virtual camera around the person's crop
+CAMERA_TRANSLATIONS = tuple(
+    name for name in PARTS["transl"][0] if "cam" in name
+)  # of a virtual camera around the person's crop
 _PART_OF = {name: (part, rank) for part, (names, _) in PARTS.items() for rank, name in enumerate(names)}
 _KINDS = {3: "rotvec", 9: "rotmat", 6: "rot6d"}
 _MOST_COEFFICIENTS = 500
@@ -101,9 +118,9 @@ def plain_name(key: Any) -> str:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parts_of(keys, renamed) -> Mapping[str, tuple]:
+def _parts_of(keys: tuple[Any, ...], renamed: tuple[tuple[str, str], ...]) -> Mapping[str, tuple[Any, ...]]:
     """Map each part to the keys that may hold it, the likeliest first."""
-    found: dict[str, list] = {}
+    found: dict[str, list[tuple[int, Any]]] = {}
     names = dict(renamed)
     for key in keys:
         part, rank = (names[key], -1) if key in names else _PART_OF.get(plain_name(key), (None, 0))
@@ -135,7 +152,7 @@ def find_parts(
 _INSIDE_WHOLE = ("root", "body", "jaw", "left eye", "right eye", "eyes", "left hand", "right hand", "hands")
 
 
-def _has_fingers(whole, body):
+def _has_fingers(whole: Any, body: Any) -> bool:
     """Say whether a whole pose is more than twice as long as a body: then it has fingers."""
     return math.prod(shape_of(whole)) > 2 * math.prod(shape_of(body))
 
@@ -160,10 +177,16 @@ def unread_parts(
         for key, value in params.items()
         if key not in known
         and getattr(value, "shape", None) != ()  # a single number, as flat_hand_mean
-        and not isinstance(value, str | dict | bool | int | float | None)
+        and not isinstance(value, str | bool | int | float | None)
+        and (not isinstance(value, dict) or _holds_hands(key, value))
         and _LOOKS_LIKE_A_PART.search(plain_name(key))
         and not _NEVER_A_PART.search(plain_name(key))
     ]
+
+
+def _holds_hands(key: Any, value: Mapping[str, Any]) -> bool:
+    """Say whether a dict has the numbers of hands inside: {"hands": {"left": [...], "right": [...]}}."""
+    return "hand" in plain_name(key) and any(isinstance(one, list) or hasattr(one, "shape") for one in value.values())
 
 
 @dataclass(frozen=True)
@@ -212,7 +235,7 @@ def part_sizes(part: str) -> str:
     return f"{_sizes(part)} numbers" + ("" if part == "transl" else " (or 3 × 3 matrices, or 6-D)")
 
 
-def _sizes(part):
+def _sizes(part: str) -> str:
     if part in ("betas", "expression"):
         return f"up to {_MOST_COEFFICIENTS}"
     return "3" if part == "transl" else " or ".join(str(3 * len(joints)) for joints in PARTS[part][1])
@@ -282,7 +305,7 @@ def to_rotvecs(column: Column, values: np.ndarray, where: str | Path) -> np.ndar
     return _from_matrices(values.reshape(-1, 3, 3).astype(np.float64), count)
 
 
-def _from_matrices(matrices, count):
+def _from_matrices(matrices: np.ndarray, count: int) -> np.ndarray:
     matrices = np.where(np.abs(matrices) < 2, matrices, np.nan)  # else no rotation, and products would overflow
     error = np.abs(np.einsum("nij,nkj->nik", matrices, matrices) - np.eye(3)).max((1, 2))
     good = (error < 0.1) & (np.linalg.det(np.nan_to_num(matrices)) > 0)  # False for NaN too
@@ -292,7 +315,7 @@ def _from_matrices(matrices, count):
     return out.reshape(count, -1, 3).astype(np.float32)
 
 
-def _six_to_matrices(six, key, where):
+def _six_to_matrices(six: np.ndarray, key: str, where: str | Path) -> np.ndarray:
     """Build matrices from 6-D numbers: two columns one after the other, or interleaved as networks of SPIN's kin."""
     pairs = {
         "one after the other": rearrange(six, "n (column row) -> n column row", column=2),

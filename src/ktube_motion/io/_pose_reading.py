@@ -12,16 +12,18 @@ from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
 from ._detections import Detections
 from ._hand_components import hand_from_components
+from ._joint_limits import bending
 from ._layouts import AXES, POSE_FORMATS, PoseFormat
 from ._people import Person, choose_person, find_people
 from ._pose_checks import check_poses, likely_axes
-from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_rate, find_switch
+from ._pose_facts import COMPONENT_KEYS, FLAT_KEYS, find_picture, find_switch
 from ._pose_files import open_source
 from ._pose_folders import read_folder
 from ._pose_json import read_json_poses
+from ._pose_rates import find_rate, rate_of_stamps, told_rates
 from ._pose_times import fps_of_times, settle_times
 from ._pose_tree import FrameReader, read_tree
-from ._stand_ins import find_missing_hands, find_stand_ins
+from ._stand_ins import find_doubts, find_missing_hands, find_stand_ins
 from ._timeline import TO_Y_UP, Track, choose_fps, place_times, to_poses
 from ._untrusted import to_numbers
 
@@ -29,6 +31,9 @@ __all__ = ["PoseReading", "list_people", "read_poses"]
 
 logger = logging.getLogger(__name__)
 
+_FEW = 8  # frames
+_AWAY = 0.7  # cosine
+_WRONG_WAY = 0.5  # radians, the sum over four joints; real recordings have 1 to 3.4 the right way
 _STAND_INS = {
     "zeros": "are all zeros",
     "partial": "are zeros in half of the body or the root",
@@ -134,6 +139,12 @@ def read_poses(
     check = check_poses(poses)
     if not check.upright:
         notes.append(_not_upright(track, taken))
+    elif taken == "camera" and check.facing[2] < -_AWAY:
+        notes.append("the body faces away from the camera in most frames: are the axes others? see axes=")
+    if bending(poses.rotvecs[poses.valid]) < -_WRONG_WAY:
+        notes.append(
+            "knees and elbows bend the wrong way: are the rotations inverse (transposed matrices), or mirrored?"
+        )
     notes += [problem for problem in check.problems if "stand" not in problem]
     for note in notes:
         logger.warning("%s: %s", path, note)
@@ -173,7 +184,7 @@ def list_people(path: str | Path, *, format: str = "auto") -> list[Person]:
     return find_people(source.detections, picture=source.reader.picture)
 
 
-def _check_options(format, axes):
+def _check_options(format: str, axes: str | None) -> None:
     if format not in ("auto", *POSE_FORMATS):
         raise ConfigError("Unknown pose format.", expected=f"auto, {', '.join(POSE_FORMATS)}", found=repr(format))
     if axes not in (None, *AXES):
@@ -206,7 +217,7 @@ class _Source:
         return bool(find_switch(self.header, ("cleaned",), 0))
 
 
-def _detect(path, format, body_model):
+def _detect(path: Path, format: str, body_model: str | Path | None) -> "_Source":
     """Read all detections of a file or folder."""
     if not path.exists():
         raise FormatError("There is no such file.", where=path)
@@ -231,35 +242,46 @@ def _detect(path, format, body_model):
     return _Source(path, layout, detections, reader, header)
 
 
-def _tell_losses(detections):
+def _tell_losses(detections: Detections) -> list[str]:
     """Say what of the file was not used."""
     notes = []
     if detections.unread:
         names = ", ".join(list(detections.unread)[:8])
         notes.append(f"not read, though it looks like a part of the pose: {names}")
     if detections.incomplete:
-        notes.append(f"{detections.incomplete} people have null parameters and count as not seen")
+        notes.append(f"{detections.incomplete} people have null parameters, or lack some, and count as not seen")
+    if detections.unseen:
+        notes.append(f"{detections.unseen} frames are marked as not seen, and become gaps")
     broken = int((~detections.rows().finite).sum())
     if broken:
         notes.append(f"{broken} poses have NaN or absurd numbers, or no rotation matrices, and become gaps")
     return notes
 
 
-def _on_time_line(source, chosen, fps, notes):
+def _on_time_line(
+    source: "_Source", chosen: np.ndarray, fps: float | None, notes: list[str]
+) -> tuple[Track, float, bool]:
     """Give the chosen rows as a `Track`, the frame rate, and whether that is assumed."""
     detections, rows = source.detections, source.detections.rows()
     if detections.times and not detections.times.keys() >= set(detections.frames):
         raise FormatError("Some frames have a time stamp and some have none.", where=source.path)
     settle_times(detections, notes)
     frames = np.array(detections.frames, np.int64)[chosen]
+    step = int(np.median(np.diff(frames))) if len(frames) > _FEW else 1
+    if step > 1:
+        notes.append(f"the frame numbers grow by {step}: was every {step}th frame estimated, or are they times?")
     length, times = detections.last_frame + 1, detections.times
     found = find_rate(source.header)
     found = source.reader.rate if found is None else found
     if times and found is None:
         found = fps_of_times(detections)
+    if found is None:
+        found = rate_of_stamps(source.header, length)
+    found = source.layout.fps if found is None else found
+    notes += told_rates(source.header) if fps is None else ()
     rate = choose_fps(fps, found, where=source.path)
     if times and not detections.numbered:
-        stamps = [times[frame] for frame in frames]
+        stamps = np.array([times[frame] for frame in frames])
         last = max(times.values())
         kept, frames, length = place_times(stamps, last=last, fps=rate, where=source.path, notes=notes)
         chosen = chosen[kept]
@@ -278,13 +300,13 @@ def _on_time_line(source, chosen, fps, notes):
     return track, rate, fps is None and found is None
 
 
-def _is_smplh(detections):
+def _is_smplh(detections: Detections) -> bool:
     """Say whether the shape belongs to another body model: SMPL-H as AMASS has it."""
     whole = detections.columns.get("whole")
     return whole is not None and len(whole.joints) == 52
 
 
-def _scale(value, where):
+def _scale(value: Any, where: str | Path) -> float:
     numbers = to_numbers(1.0 if value is None else value)
     number = float(numbers.ravel()[0]) if numbers is not None and numbers.size else np.nan
     if not (np.isfinite(number) and number > 0):
@@ -292,32 +314,35 @@ def _scale(value, where):
     return number
 
 
-def _without_stand_ins(track, layout, notes):
+def _without_stand_ins(track: Track, layout: PoseFormat, notes: list[str]) -> tuple[Track, int]:
     """Make stand-ins gaps; count and tell them."""
     if layout.own_gaps and track.valid is not None:
         return track, 0
-    found = find_stand_ins(track.rotvecs, track.frames)
+    frames = np.arange(len(track.rotvecs)) if track.frames is None else track.frames
+    found = find_stand_ins(track.rotvecs, frames)
     for kind, rows in found.items():
         if rows.any():
             notes.append(f"{int(rows.sum())} frames {_STAND_INS[kind]}: stand-ins for nobody seen, they become gaps")
     bad = np.logical_or.reduce(list(found.values()))
-    for side, count in find_missing_hands(track.rotvecs[~bad]).items():
+    rest = track.rotvecs[~bad] if bad.any() else track.rotvecs  # an hour is not copied
+    for side, count in find_missing_hands(rest).items():
         notes.append(f"the {side} hand is all zeros in {count} frames: was it not seen? it is at rest there")
+    notes += find_doubts(rest)
     if not bad.any():
         if len(track.rotvecs) > 3 and not np.ptp(track.rotvecs, axis=0).any():
             notes.append("every frame has the same pose: is it a stand-in?")
         return track, 0
     if bad.all():
         raise DataError("No frame has a usable pose.", found=f"{int(bad.sum())} stand-ins", fix="Leave this clip out.")
-    length = max(track.length, int(track.frames.max()) + 1)
+    length = max(track.length, int(frames.max()) + 1)
     return replace(track.only(~bad), length=length), int(bad.sum())
 
 
-def _seen(track):
+def _seen(track: Track) -> np.ndarray:
     return np.ones(len(track.rotvecs), bool) if track.valid is None else np.asarray(track.valid, bool)
 
 
-def _axes_by_the_body(track, notes):
+def _axes_by_the_body(track: Track, notes: list[str]) -> str:
     """Take the axes in which the body stands; camera axes where it stands in none."""
     found = likely_axes(track.rotvecs, only=_seen(track))
     if found is None:
@@ -328,7 +353,7 @@ def _axes_by_the_body(track, notes):
     return found
 
 
-def _not_upright(track, taken):
+def _not_upright(track: Track, taken: str) -> str:
     likely = likely_axes(track.rotvecs, only=_seen(track))
     if likely not in (None, taken):
         return f"the body does not stand in the axes of this format ({taken}): it would in axes={likely!r}"

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..errors import FormatError
 from ._detections import Detections
+from ._pose_rates import rate_of_steps
 
 __all__ = ["fps_of_times", "settle_times"]
 
@@ -21,9 +22,10 @@ def settle_times(detections: Detections, notes: list[str]) -> None:
     notes : list of str
         Gets what was found.
     """
-    step = _median_step(detections)
-    if step is None:
+    steps = _steps(detections)
+    if steps is None:
         return
+    step = float(np.median(steps))
     values = np.array(list(detections.times.values()))
     if step == 1 and (values == np.floor(values)).all():  # PHALP's and others' "time" is the frame's number
         times, detections.times = detections.times, {}
@@ -39,16 +41,17 @@ def settle_times(detections: Detections, notes: list[str]) -> None:
 
 
 def fps_of_times(detections: Detections) -> float | None:
-    """Derive the rate from time stamps, and frame numbers where there are any: the median step.
+    """Derive the rate from time stamps, and frame numbers where there are any: the mean of the regular steps.
 
     Raises
     ------
     FormatError
         If frames would be nearer or further apart than any video's.
     """
-    step = _median_step(detections)
-    if step is None:
+    steps = _steps(detections)
+    if steps is None:
         return None
+    step = float(np.median(steps))
     if not 0.001 <= step <= 5:
         raise FormatError(
             "The time stamps give no frame rate.",
@@ -57,13 +60,12 @@ def fps_of_times(detections: Detections) -> float | None:
             found=f"a median step of {step:g}",
             fix="Give fps=, or write milliseconds as timestamp_ms.",
         )
-    return round(1 / step, 3)
+    return rate_of_steps(steps)
 
 
-def _median_step(detections: Detections) -> float | None:
+def _steps(detections: Detections) -> np.ndarray | None:
     frames = np.array(sorted(detections.times))
     times = np.array([detections.times[frame] for frame in frames])
     if len(frames) < 2:
         return None
-    steps = np.diff(times) / np.diff(frames) if detections.numbered else np.diff(np.sort(times))
-    return float(np.median(steps))
+    return np.diff(times) / np.diff(frames) if detections.numbered else np.diff(np.sort(times))

@@ -1,6 +1,6 @@
 """Finding people and frames in nested dicts and lists, whatever wraps them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._detections import Detections, read_number
+from ._detections import Detections
+from ._frame_keys import clip_key, count_poses, frames_of_keys, label_of, times_of_keys
 from ._layouts import PoseFormat
+from ._numbers import read_number
 from ._pose_facts import (
     BOX_KEYS,
     COMPONENT_KEYS,
+    FLAG_KEYS,
     FLAT_KEYS,
     FRAME_KEYS,
     FRAME_LISTS,
@@ -20,11 +23,10 @@ from ._pose_facts import (
     IMAGE_KEYS,
     LABEL_KEYS,
     PEOPLE,
-    TIME_KEYS,
     box_of,
     find_picture,
-    find_rate,
     find_switch,
+    flag_among,
     flags_of,
     frame_number,
     image_table,
@@ -37,9 +39,10 @@ from ._pose_facts import (
     no_pose,
     numbering,
     rows_of_boxes,
-    time_of,
+    says_no,
 )
 from ._pose_parts import find_parts, is_pose, measure
+from ._pose_rates import TIME_KEYS, find_rate, time_of
 from ._untrusted import shape_of, to_numpy
 
 __all__ = ["FrameReader", "holds_pose", "read_tree"]
@@ -81,6 +84,7 @@ class FrameReader:
         self.rate: Any = None
         self.components: bool | None = None
         self.flat_hands: bool | None = None
+        self.whole = False  # the header was read whole, poses and all
         self._seen = False
         self._flat: set[tuple[Any, ...]] = set()  # keys of dicts that are poses: most frames of a file have the same
 
@@ -100,23 +104,55 @@ class FrameReader:
         self.images |= image
         self.frame(value, number=self.number(number, key))
 
-    def frame(self, value: Any, *, number: int | None = None, place: int | None = None) -> None:
-        """Add everybody in one frame; None, [] and {} are frames without anybody."""
+    def frame(
+        self,
+        value: Any,
+        *,
+        number: int | None = None,
+        place: int | None = None,
+        label: Any = None,
+        time: float | None = None,
+    ) -> None:
+        """Add everybody in one frame, called `label`; None, [] and {} are frames without anybody."""
         inner = value if isinstance(value, Mapping) else {}
         again = False
+        if number is None and (key := clip_key(inner)) is not None and holds_pose(inner[key], self.renamed):
+            self._clip(inner, key, place)
+            return
         if number is None:
             number, again = self._find_number(inner, value, place)
             if number is None:
                 self.pending.append(place)
                 return
         where = f"{self.path}, frame {number}"
-        people = list(self.people(value, where))
+        people = list(self.people(value, where, label=label))
         again = again or (number in self.detections._announced and all(one[0] is not None for one in people))
-        self.detections.start_frame(number, time=time_of(inner, where), again=again and bool(people))
+        time = time_of(inner, where) if time is None else time
+        self.detections.start_frame(number, time=time, again=again and bool(people))
         for label, params, box in people:
             self.detections.add(params, frame=number, label=label, box=box)
         if not self._seen and inner:
             self._look(inner)
+
+    def _clip(self, value: Mapping[str, Any], key: str, place: int | None) -> None:
+        """Add the frames of one of several tracks, each of which an entry of a list holds."""
+        self._look(value)
+        label = label_of(value) or str(place)
+        for inner_place, one in enumerate(value[key]):
+            self.frame(one, place=inner_place, label=label)
+
+    def named(self, tree: Mapping[str, Any], names: list[str]) -> bool:
+        """Add frames under keys that hold their numbers or times among other letters; False where they do not."""
+        if (times := times_of_keys(names)) is not None:
+            for place, name in enumerate(sorted(names, key=times.__getitem__)):
+                self.frame(tree[name], place=place, time=times[name])
+            return True
+        if (numbers := frames_of_keys(names)) is None:
+            return False
+        self.images = True  # they begin with 1 unless there is a 0
+        for name in names:
+            self.frame(tree[name], number=numbers[name])
+        return True
 
     def _look(self, frame: Mapping[str, Any]) -> None:
         """Take from the first frame what it says of all."""
@@ -141,9 +177,10 @@ class FrameReader:
             return image[0], again
         if key is None:
             return place, False
-        if again and isinstance(inner[key], str) and (named := frame_number(inner[key])):
+        is_name = isinstance(inner[key], str) and (again or IMAGE_KEY.fullmatch(inner[key]))
+        if is_name and (named := frame_number(inner[key])):
             self.images |= named[1]
-            return self.number(named[0], key), True
+            return self.number(named[0], key), again
         return self.number(inner[key], key), again
 
     def people(
@@ -163,6 +200,10 @@ class FrameReader:
         here = next((value[key] for key in LABEL_KEYS if key in value and is_label(value[key])), label)
         box = box_of(value) or (None if outer is None else box_of(outer))
         keys = tuple(value)
+        flag = flag_among(keys)
+        if flag is not None and says_no(value[flag]):
+            self.detections.unseen += 1
+            return
         if keys in self._flat:
             yield here, value, box
             return
@@ -176,13 +217,15 @@ class FrameReader:
         elif not means_nobody(value):
             raise no_pose(value, where)
 
-    def _nested(self, value, depth=3):
+    def _nested(self, value: Mapping[str, Any], depth: int = 3) -> Any:
         """Name the key whose value holds the pose or the people, None if there is none."""
         if self.inside is not None and self.inside in value and value[self.inside] is not None:
             return self.inside
         return _choose([key for key in value if holds_pose(value[key], self.renamed, depth)])
 
-    def _inside(self, value, key, where, depth, label):
+    def _inside(
+        self, value: Mapping[str, Any], key: Any, where: str | Path, depth: int, label: Any
+    ) -> Iterator[tuple[Any, Any, Any]]:
         """Yield the people inside one child of a frame: a person, a list, or an object keyed by track."""
         child = value[key]
         if isinstance(child, Mapping) and not is_pose(child, self.renamed):
@@ -209,7 +252,7 @@ class FrameReader:
             return
         yield from self.people(child, where, depth + 1, value, label)
 
-    def _is_clip(self, value):
+    def _is_clip(self, value: Any) -> bool:
         """Say whether a dict is, or holds, the arrays of more than one frame."""
         for _ in range(_DEPTH):
             if not isinstance(value, Mapping):
@@ -232,6 +275,12 @@ class FrameReader:
     def finish(self, header: Mapping[str, Any] | None = None) -> None:
         """Settle how frames are counted, when all are there."""
         detections = self.detections
+        left = count_poses(header, self.renamed) if detections.num_frames_seen and not self.whole else 0
+        if left > detections.num_frames_seen:
+            raise FormatError("Most poses of this file are under keys that tell no frame.", where=self.path,
+                              found=f"{left} poses beside {detections.num_frames_seen} numbered frames")  # fmt: skip
+        if left:
+            detections.notes.append(f"{left} more poses, beside the frames, were not read")
         if self.numbered is not None:
             detections.numbered = self.numbered
         if self.numbered is not True:
@@ -250,7 +299,7 @@ class FrameReader:
             detections.count_from_zero()
 
 
-def _choose(keys):
+def _choose(keys: Sequence[Any]) -> Any:
     """Choose the key to descend to: usual names first."""
     for names in (_NESTS, PEOPLE):
         for name in names:
@@ -283,6 +332,11 @@ def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int =
     if depth and frame_number(key) is None and _aligned(tree, key):
         reader.frame(tree, place=0)
         return
+    names = [name for name in tree if holds_pose(tree[name], reader.renamed, _DEPTH)]
+    numbered = all(frame_number(name) is not None for name in names)
+    plain = numbered and times_of_keys(names) is None
+    if not plain and not any(reader._is_clip(tree[n]) for n in names[:8]) and reader.named(tree, names):
+        return
     if frame_number(key) is not None:
         for name in [name for name in tree if frame_number(name) is not None]:
             reader.keyed(tree[name], name)
@@ -290,7 +344,7 @@ def read_tree(tree: Any, reader: FrameReader, *, label: Any = None, depth: int =
     _read_child(tree, key, reader, label, depth)
 
 
-def _read_child(tree, key, reader, label, depth):
+def _read_child(tree: Mapping[str, Any], key: Any, reader: FrameReader, label: Any, depth: int) -> None:
     """Read the child of a dict that holds the poses: a clip, clips by name, the people of one frame, or more."""
     child = tree[key]
     if isinstance(child, Mapping) and is_pose(child, reader.renamed):
@@ -324,32 +378,34 @@ def _joined(items: Any, reader: FrameReader) -> dict[str, Any] | None:
         raise FormatError("The batches of this clip do not fit.", where=reader.path, found=error) from error
 
 
-def _is_one_frame(people, reader):
+def _is_one_frame(people: Any, reader: FrameReader) -> bool:
     """Say whether people, in a list or by name, are those of one frame and not clips or frames."""
     if isinstance(people, Mapping):
         return not any(reader._is_clip(person) for person in islice(people.values(), 8))
     return not _has_frames(people)
 
 
-def _has_frames(items):
+def _has_frames(items: Any) -> bool:
     """Say whether the entries of a list say which frame they belong to."""
     first = next((item for item in items if isinstance(item, Mapping) and item), {})
     return any(str(key).lower() in (*FRAME_KEYS, "image_id", *IMAGE_KEYS, *TIME_KEYS) for key in first)
 
 
-def _aligned(tree, key):
+def _aligned(tree: Mapping[str, Any], key: Any) -> bool:
     """Say whether lists of people, tracks and boxes lie side by side, as PHALP writes a frame."""
     child = tree.get(key)
     return isinstance(child, list | tuple) and any(len(shape_of(tree.get(name))) == 1 for name in LABEL_KEYS)
 
 
-def _read_pose(params, reader, label, outer=None):
+def _read_pose(
+    params: Mapping[str, Any], reader: FrameReader, label: Any, outer: Mapping[str, Any] | None = None
+) -> None:
     """Read one set of parameters: a whole clip, or a single frame."""
     around = {**(outer or {}), **params}
     if reader._is_clip(params) or label is not None or any(isinstance(v, np.ndarray) for v in params.values()):
         frames = next((around[k] for k in FRAME_LISTS if is_list(around.get(k))), None)
         boxes = next((around[k] for k in BOX_KEYS if around.get(k) is not None), None)
-        valid = next((around[k] for k in ("valid", "valid_mask") if is_list(around.get(k))), None)
+        valid = next((around[k] for k in FLAG_KEYS if is_list(around.get(k))), None)
         detections = reader.detections
         detections.add_clip(params, frames=frames, label=label, boxes=rows_of_boxes(boxes), valid=flags_of(valid))
         detections.is_clip = label is None and len(set(detections.frames)) == len(detections.frames)

@@ -41,10 +41,11 @@ def load_poses(
         Whom to keep, where there are several: ``"largest"`` or ``"central"``
         over the whole clip, or an id that `list_people` gives. A track's name
         where the source tracks people; else the position in the first frame
-        that has so many. Default: in files of tracks the longest; elsewhere
-        the largest box, else the closest to the camera, in the first frame
-        with anybody, followed from frame to frame by nearness of place, root
-        rotation and body shape.
+        that has so many. Default: in PHALP's, WHAM's and PromptHMR's tracks
+        the longest; else whoever is largest over the clip (by boxes, else by
+        nearness to the camera), followed from frame to frame by nearness of
+        place, root rotation and body shape. Tracks that go on in the same
+        pose are joined, which is told.
     axes : str, optional
         ``"camera"`` (y down, z forward), ``"y up"`` or ``"z up"``: the axes of
         the file, where they are not those of its format.

@@ -142,13 +142,14 @@ class SoundReader:
         self._kept = np.concatenate(blocks)
         return self._kept[: max(stop - first, 0)]
 
-    def _block(self):
+    def _block(self) -> np.ndarray:
+        assert self._process.stdout is not None  # it is a pipe
         data = self._process.stdout.read(2 * self.sample_rate)
         self._ended = len(data) < 2 * self.sample_rate
         return np.frombuffer(data[: len(data) // 2 * 2], "<i2").astype(np.float32) / 32768
 
 
-def _resampled(samples, rate, wanted):
+def _resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
     from math import gcd
 
     from scipy.signal import resample_poly

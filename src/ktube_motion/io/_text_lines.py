@@ -9,7 +9,7 @@ from ..errors import FormatError
 from ..types import Utterance
 from ._files import read_text, write_text
 
-__all__ = ["numbered_lines", "read_text_file", "write_text_file"]
+__all__ = ["format_lines", "numbered_lines", "parse_lines", "read_text_file", "write_text_file"]
 
 # Signs that separate fields in a text line are kept as their full-width twins, which read the same.
 _FULL_WIDTH = str.maketrans({"#": "＃", "/": "／"})
@@ -21,11 +21,11 @@ def _seconds(text: str) -> float:
     return 0.0 if math.isnan(value) else value
 
 
-def _parse_line(line):
+def _parse_line(line: str) -> Utterance:
     parts = line.split("#")
     if len(parts) != 4:
         raise FormatError("Malformed text line.", expected="sentence#word/POS …#from#to", found=f"{len(parts)} parts")
-    text, tokens, start, end = parts
+    text, tokens, *times = parts
     pairs = []
     for token in tokens.split():
         word, slash, tag = token.rpartition("/")
@@ -33,9 +33,9 @@ def _parse_line(line):
             raise FormatError("A token has no part of speech.", expected="word/POS", found=repr(token))
         pairs.append((word.translate(HALF_WIDTH), tag))
     try:
-        start, end = _seconds(start), _seconds(end)
+        start, end = map(_seconds, times)
     except ValueError as error:
-        raise FormatError("The times are not numbers.", expected="from#to in seconds", found=(start, end)) from error
+        raise FormatError("The times are not numbers.", expected="from#to in seconds", found=tuple(times)) from error
     text = text.translate(HALF_WIDTH).strip()
     if not text:
         raise FormatError("The sentence is empty.", expected="sentence#word/POS …#from#to", found=repr(line[:80]))
@@ -86,13 +86,18 @@ def read_text_file(path: str | Path, *, on_error: Callable[[FormatError], None] 
 
 def numbered_lines(path: str | Path) -> Iterator[Utterance | FormatError]:
     """Give an utterance, or what is wrong with it, for every line that is not blank."""
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
+    return parse_lines(read_text(path), where=path)
+
+
+def parse_lines(text: str, *, where: str | Path) -> Iterator[Utterance | FormatError]:
+    """Do what `numbered_lines` does with the text of a file."""
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
                 yield _parse_line(line)
             except FormatError as error:
-                where = f"{path}, line {number}"
-                yield FormatError(error.problem, where=where, expected=error.expected, found=error.found)
+                place = f"{where}, line {number}"
+                yield FormatError(error.problem, where=place, expected=error.expected, found=error.found)
 
 
 def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -109,6 +114,11 @@ def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
     >>> path.read_text(encoding="utf-8")
     '네, 맞아요.##0#0\\n'
     """
+    write_text(path, format_lines(utterances))
+
+
+def format_lines(utterances: Iterable[Utterance]) -> str:
+    """Give what `write_text_file` writes."""
     lines = []
     for utterance in utterances:
         text = " ".join(utterance.text.replace("#", "＃").split())
@@ -117,4 +127,4 @@ def write_text_file(path: str | Path, utterances: Iterable[Utterance]) -> None:
             for word, tag in utterance.tokens
         )
         lines.append(f"{text}#{tokens}#{utterance.start:.6g}#{utterance.end:.6g}\n")
-    write_text(path, "".join(lines))
+    return "".join(lines)

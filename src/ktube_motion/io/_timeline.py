@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from ..errors import ConfigError, DataError, FormatError
 from ..types import PoseSequence
-from ._detections import read_number
+from ._numbers import read_number
 
 __all__ = [
     "CAMERA_TO_Y_UP", "DEFAULT_FPS", "TO_Y_UP", "Z_UP_TO_Y_UP", "Track", "choose_fps", "place_times", "to_poses",
@@ -81,7 +81,10 @@ def choose_fps(given: float | None, found: Any, *, where: str | Path) -> float:
         return DEFAULT_FPS
     fps = read_number(found, name="The frame rate", where=where)
     if not 0 < fps <= 1000:
-        raise FormatError("The frame rate is impossible.", where=where, expected="above 0, up to 1000", found=fps)
+        raise FormatError(
+            "The frame rate is impossible.", where=where, expected="above 0, up to 1000", found=fps,
+            fix="Say it with fps=.",
+        )  # fmt: skip
     return fps
 
 
@@ -183,7 +186,7 @@ def to_poses(
     )
 
 
-def _slots(track, count, fps, path):
+def _slots(track: Track, count: int, fps: float, path: str | Path) -> tuple[np.ndarray, int]:
     """Give the place of each row and the length of the clip; refuse what cannot be a clip."""
     if track.frames is None:
         return np.arange(count), max(count, track.length)
@@ -209,7 +212,7 @@ def _slots(track, count, fps, path):
     return frames, length
 
 
-def _spread(values, slots, length, dtype=np.float32):
+def _spread(values: np.ndarray, slots: np.ndarray, length: int, dtype: type = np.float32) -> np.ndarray:
     """Write rows at their places; zeros elsewhere."""
     out = np.zeros((length, *values.shape[1:]), dtype)
     out[slots] = values

@@ -62,7 +62,7 @@ def _plain(value: Any, known: dict[int, Any]) -> Any:
     return value, count
 
 
-def _checked(count):
+def _checked(count: int) -> int:
     if count > _MOST_VALUES:
         raise ValueError("containers that hold each other without end")
     return count
@@ -71,12 +71,12 @@ def _checked(count):
 class _Dtype:
     """Stands for numpy.dtype while unpickling, because NumPy crashes on states that were tampered with."""
 
-    def __init__(self, code, align=False, copy=False):
+    def __init__(self, code: Any, align: Any = False, copy: Any = False) -> None:
         if not re.fullmatch(r"[?bhilqBHILQefdg]|[fiubc]\d{1,2}|[SU]\d{1,6}|O8?", str(code)):
             raise ValueError(f"arrays of {code!r}")
         self.dtype = np.dtype(code)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         _, order, *fields = state
         if order not in ("<", ">", "=", "|") or any(field is not None for field in fields[:3]):
             raise ValueError("arrays with fields")
@@ -86,33 +86,34 @@ class _Dtype:
 class _Array(np.ndarray):
     """An array that looks at what it is made from before NumPy does."""
 
-    def __new__(cls, *args):
+    def __new__(cls, *args: Any) -> "_Array":
         raise ValueError("an array that was not saved by NumPy")
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         shape, kind, fortran, data = state[-4:]
         dtype, count = kind.dtype, _count(shape)
         if not isinstance(data, list if dtype.hasobject else bytes):
             raise ValueError("array data of the wrong kind")
         if len(data) != count * (1 if dtype.hasobject else dtype.itemsize):
             raise ValueError("array data of the wrong length")
-        super().__setstate__((1, shape, dtype, bool(fortran), data))
+        checked: Any = (1, shape, dtype, bool(fortran), data)
+        super().__setstate__(checked)
 
 
-_RECONSTRUCT = np.zeros(1).__reduce__()[0]
+_RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]
 
 
-def _new_array(*_):
+def _new_array(*_: Any) -> Any:
     return _RECONSTRUCT(_Array, (0,), b"b")
 
 
-def _count(shape):
+def _count(shape: Any) -> int:
     if not isinstance(shape, tuple) or len(shape) > 32 or any(type(n) is not int or not 0 <= n < 2**40 for n in shape):
         raise ValueError(f"an array of shape {shape!r}"[:200])
     return math.prod(shape)
 
 
-def _from_bytes(data, kind, shape, order="C"):
+def _from_bytes(data: bytes, kind: Any, shape: Any, order: str = "C") -> np.ndarray:
     """Build an array from raw numbers, as protocol 5 and joblib store them."""
     count = _count(shape)
     if kind.dtype.hasobject or len(data) != count * kind.dtype.itemsize:
@@ -120,17 +121,17 @@ def _from_bytes(data, kind, shape, order="C"):
     return np.frombuffer(data, kind.dtype, count).reshape(shape, order="F" if order == "F" else "C")
 
 
-def _scalar(kind, data=b""):
+def _scalar(kind: Any, data: bytes = b"") -> Any:
     return _from_bytes(data, kind, (1,))[0]
 
 
-def _latin1(text, encoding="latin1"):
+def _latin1(text: str, encoding: str = "latin1") -> bytes:
     if encoding not in ("latin1", "latin-1"):
         raise ValueError(f"bytes encoded as {encoding}")
     return text.encode("latin1")
 
 
-def _without_factory(*arguments):
+def _without_factory(*arguments: Any) -> dict[Any, Any]:
     """Stand for defaultdict, whose factory is never kept, so that no look-up can run it."""
     return dict(arguments[1]) if len(arguments) > 1 else {}
 
@@ -138,10 +139,10 @@ def _without_factory(*arguments):
 class _Named:
     """Stands for a type that is only named, as the factory of a defaultdict or the kind of a tensor's storage."""
 
-    def __init__(self, name=""):
+    def __init__(self, name: str = "") -> None:
         self.name = name
 
-    def __call__(self, *_):
+    def __call__(self, *_: Any) -> None:
         raise ValueError(f"a call of {self.name}")
 
 
@@ -154,11 +155,11 @@ def load_tensors(file: Any) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _storage(data):
+def _storage(data: bytes) -> Any:
     return load_tensors(io.BytesIO(data))
 
 
-def _tensor_from(storage, offset, size, stride, *_):
+def _tensor_from(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
     """Rebuild a tensor, as an array where its numbers were read by us."""
     if not isinstance(storage, np.ndarray):
         import torch
@@ -178,11 +179,11 @@ def _tensor_from(storage, offset, size, stride, *_):
     return view.copy()
 
 
-def _parameter_from(data, *_):
+def _parameter_from(data: Any, *_: Any) -> Any:
     return data
 
 
-def _torch_names():
+def _torch_names() -> dict[tuple[str, str], Any]:
     import torch
 
     names = {
@@ -248,7 +249,8 @@ class SafeUnpickler(pickle._Unpickler):
         Gives the numbers of a tensor by key: ``storage(key, dtype)``.
     """
 
-    dispatch: ClassVar[dict] = dict(pickle._Unpickler.dispatch)
+    stack: list[Any]
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: Any, where: str | Path, *, limit: int, storage: Callable[..., Any] | None = None) -> None:
         super().__init__(file)
@@ -278,16 +280,16 @@ class SafeUnpickler(pickle._Unpickler):
             raise pickle.UnpicklingError("a persistent id")
         return self.storage(str(key[2]), np.dtype(key[1].name))
 
-    def load_build(self):
+    def load_build(self) -> None:
         if type(self.stack[-2]) not in (_Array, _Dtype, _JoblibArray):
             raise pickle.UnpicklingError("a state for something that has none")
-        super().load_build()
+        super().load_build()  # type: ignore[misc]  # the typeshed does not know its parts
         if isinstance(self.stack[-1], _JoblibArray):
             self.stack[-1] = self._read_array(vars(self.stack[-1]))
 
     dispatch[pickle.BUILD[0]] = load_build
 
-    def _read_array(self, wrapper):
+    def _read_array(self, wrapper: dict[str, Any]) -> np.ndarray:
         kind, shape = wrapper["dtype"], wrapper["shape"]
         if wrapper.get("numpy_array_alignment_bytes") is not None:
             self.file.read(self.file.read(1)[0])  # one byte says how many bytes of padding follow

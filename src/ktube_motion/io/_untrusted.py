@@ -21,10 +21,10 @@ import numpy as np
 from ..errors import FormatError
 from ._unpickling import SafeUnpickler, load_tensors, plain
 
-__all__ = ["load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
+__all__ = ["DAMAGED", "load_numpy", "load_pickle", "load_torch", "shape_of", "to_numbers", "to_numpy"]
 
 # What a damaged or hostile file can raise inside numpy, pickle and torch.
-_DAMAGED = (
+DAMAGED = (
     pickle.UnpicklingError, EOFError, AttributeError, ImportError, LookupError, MemoryError, ArithmeticError,
     RuntimeError, TypeError, ValueError, AssertionError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
     SyntaxError, tokenize.TokenError,
@@ -56,7 +56,7 @@ def to_numbers(value: Any) -> np.ndarray | None:
     try:
         array = np.asarray(to_numpy(value))
         with np.errstate(over="ignore"):
-            return array.astype(np.float64) if array.dtype.kind in "fiubO" else None
+            return array.astype(np.float64) if array.dtype.kind in "fiubOU" else None  # some write numbers as text
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
 
@@ -98,11 +98,11 @@ def load_numpy(path: str | Path, *, needed: Callable[[str], bool] | None = None,
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise FormatError("This NumPy file is damaged or holds pickled objects.", where=path, found=error) from error
 
 
-def _read_array(file, path, objects):
+def _read_array(file: Any, path: str | Path, objects: bool) -> Any:
     if objects:
         data = file.read(_MOST_BYTES)
         found = _read_member(data, path)
@@ -110,7 +110,9 @@ def _read_array(file, path, objects):
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _read_archive(archive, path, needed, objects):
+def _read_archive(
+    archive: zipfile.ZipFile, path: str | Path, needed: Callable[[str], bool], objects: bool
+) -> dict[str, Any]:
     arrays = {}
     for item in archive.infolist():
         name = item.filename.removesuffix(".npy")
@@ -125,7 +127,7 @@ def _read_archive(archive, path, needed, objects):
     return arrays
 
 
-def _read_member(data, path=None):
+def _read_member(data: bytes, path: str | Path | None = None) -> Any:
     """Give the array in one member of an archive; Python objects only for a `path`, else None."""
     # np.load parses every header with Python's own parser: most of the time of a folder with a file per frame.
     size = (
@@ -140,7 +142,7 @@ def _read_member(data, path=None):
 
 
 @functools.lru_cache(maxsize=512)
-def _read_header(head):
+def _read_header(head: bytes) -> Any:
     file = io.BytesIO(head)
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -163,10 +165,10 @@ def load_torch(path: str | Path) -> Any:
         return load_tensors(path)
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         try:
             return _read_torch_archive(path)
-        except (FormatError, OSError, *_DAMAGED) as second:
+        except (FormatError, OSError, *DAMAGED) as second:
             raise FormatError(
                 "This is no PyTorch file of tensors.",
                 where=path,
@@ -175,7 +177,7 @@ def load_torch(path: str | Path) -> Any:
             ) from error
 
 
-def _cause(error, second):
+def _cause(error: Exception, second: Exception) -> object:
     """Say in one line what torch refused; its own messages are pages, with colours."""
     refused = re.search(r"GLOBAL (\S+)", str(error))
     if isinstance(second, FormatError) and second.found:
@@ -183,7 +185,7 @@ def _cause(error, second):
     return refused[1] if refused else f"damaged data ({type(error).__name__})"
 
 
-def _read_torch_archive(path):
+def _read_torch_archive(path: str | Path) -> Any:
     """Read the pickle inside a zipped PyTorch file without PyTorch."""
     with zipfile.ZipFile(path) as archive:
         main = next((name for name in archive.namelist() if name.endswith("data.pkl")), None)
@@ -192,7 +194,7 @@ def _read_torch_archive(path):
         folder = main.removesuffix("data.pkl")
 
         @functools.cache
-        def storage(key, dtype):
+        def storage(key: str, dtype: np.dtype) -> np.ndarray:
             data = archive.read(f"{folder}data/{key}")
             return np.frombuffer(data, dtype.newbyteorder("<"), len(data) // dtype.itemsize)
 
@@ -248,16 +250,17 @@ def load_pickle(path: str | Path) -> Any:
         raise
     except OSError as error:
         raise _unreadable(path, error) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         what = "This pickle is damaged." if start[:1] and start[:1] in _PICKLE_STARTS else "This is no pickle."
-        raise FormatError(what, where=path, found=repr(error)[:200]) from error
+        found = f"it begins with {start!r}" if what.endswith("no pickle.") else repr(error)[:200]
+        raise FormatError(what, where=path, found=found) from error
 
 
-def _unpickle(file, path, limit):
+def _unpickle(file: Any, path: str | Path, limit: int) -> Any:
     return plain(SafeUnpickler(file, path, limit=limit).load())
 
 
-def _unpack(path, name, unpacker):
+def _unpack(path: str | Path, name: str, unpacker: Callable[[], Any] | None) -> bytes:
     """Unpack a compressed file, as joblib writes it, up to a limit."""
     if unpacker is None:
         raise FormatError(
@@ -277,5 +280,5 @@ def _unpack(path, name, unpacker):
     return data
 
 
-def _unreadable(path, error):
+def _unreadable(path: str | Path, error: OSError) -> FormatError:
     return FormatError("Cannot read this file.", where=path, found=error.strerror or error)

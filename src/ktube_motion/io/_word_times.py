@@ -2,18 +2,28 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-from ..errors import FormatError
-from ..types import Utterance, Word
-from ._files import read_text, write_text
+from ..errors import DataError, FormatError
+from ..types import Cue, Utterance, Word
+from ._files import decode_text, write_text
 from ._text_lines import HALF_WIDTH
 
-__all__ = ["check_words", "read_words", "write_words"]
+__all__ = ["check_times", "check_words", "format_words", "parse_words", "read_words", "write_words"]
 
 SOURCES = ("given", "aligned", "estimated")
 LATEST = 1e6  # seconds, eleven days: no clip is that long
+
+
+def check_times(cues: Iterable[Cue]) -> None:
+    """Raise `DataError` if a cue begins or ends at no time at all, or weeks away."""
+    for cue in cues:
+        if not all(math.isfinite(time) and abs(time) <= LATEST for time in (cue.start, cue.end)):
+            raise DataError(
+                "A cue has no times.", expected="seconds", found=f"{cue.start} to {cue.end} for {cue.text[:40]!r}"
+            )
 
 
 def check_words(words: Sequence[Word], text: str) -> str | None:
@@ -52,14 +62,22 @@ def write_words(path: Path, utterances: Sequence[Utterance]) -> None:
     >>> [len(words) for words in read_words(path, ["안녕 친구", "네"])[0]]
     [2, 0]
     """
-    if not any(utterance.words for utterance in utterances):
+    told = format_words(utterances)
+    if told is None:
         path.unlink(missing_ok=True)  # of an earlier clip of this name
-        return
+    else:
+        write_text(path, told)
+
+
+def format_words(utterances: Sequence[Utterance]) -> str | None:
+    """Give what `write_words` writes, None where no word has a time."""
+    if not any(utterance.words for utterance in utterances):
+        return None
     rows = [
         [[round(float(word.start), 3), round(float(word.end), 3), word.text, word.source] for word in utterance.words]
         for utterance in utterances
     ]
-    write_text(path, "[" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "]\n")
+    return "[" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "]\n"
 
 
 def read_words(path: Path, texts: Sequence[str | None]) -> tuple[list[tuple[Word, ...]], int]:
@@ -79,11 +97,22 @@ def read_words(path: Path, texts: Sequence[str | None]) -> tuple[list[tuple[Word
     malformed : int
         Lines whose words were not believed: damaged, out of order, or those of another text.
     """
+    try:
+        data = path.read_bytes() if path.exists() else None
+    except OSError:
+        return [()] * len(texts), len(texts)
+    return parse_words(data, texts)
+
+
+def parse_words(
+    data: bytes | None, texts: Sequence[str | None], *, where: str | Path = "words"
+) -> tuple[list[tuple[Word, ...]], int]:
+    """Do what `read_words` does with the bytes of a file, None where there is none."""
     nothing: list[tuple[Word, ...]] = [()] * len(texts)
-    if not path.exists():
+    if data is None:
         return nothing, 0
     try:
-        rows = json.loads(read_text(path))
+        rows = json.loads(decode_text(data, where=where))
     except (FormatError, ValueError, RecursionError):  # not text; not JSON; a thousand brackets
         return nothing, len(texts)
     if not isinstance(rows, list) or len(rows) != len(texts):
@@ -98,7 +127,7 @@ def read_words(path: Path, texts: Sequence[str | None]) -> tuple[list[tuple[Word
     return found, malformed
 
 
-def _parse(row):
+def _parse(row: Any) -> tuple[Word, ...] | None:
     """Give the words of one line, or None if that is not what they are."""
     if not isinstance(row, list) or not all(isinstance(word, list) and len(word) == 4 for word in row):
         return None
@@ -110,6 +139,6 @@ def _parse(row):
     return tuple(words)
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     # An integer of a thousand digits is JSON, but no float.
     return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LATEST

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import ConfigError, KtubeError, WriteError
 
-__all__ = ["PREFIX_ASIDE", "PREFIX_WRITING", "only_one", "sweep", "sync", "writing"]
+__all__ = ["LOCK", "PREFIX_ASIDE", "PREFIX_WRITING", "only_one", "raise_as_write_error", "sweep", "sync", "writing"]
 
 PREFIX_WRITING, PREFIX_ASIDE = ".writing-", ".replaced-"
 LOCK = ".in_use"
@@ -42,11 +42,11 @@ def writing(path: str | Path, temporary: str | Path | None = None) -> Iterator[N
     except KtubeError:
         raise
     except Exception as error:
-        _raise_as_write_error(error, Path(path), temporary)
+        raise_as_write_error(error, Path(path), temporary)
         raise
 
 
-def _raise_as_write_error(error: Exception, path: Path, temporary: str | Path | None) -> None:
+def raise_as_write_error(error: Exception, path: Path, temporary: str | Path | None) -> None:
     """Raise `WriteError` if an error is about writing `path`; return if it is about anything else."""
     number = _number(error, temporary)
     if number is None:
@@ -74,6 +74,9 @@ def _number(error: Exception, temporary: str | Path | None) -> int | None:
     found = _NUMBERED.search(str(error))
     if found:
         return int(found[1])
+    for number in _ABOUT_WRITING:  # C libraries, as USD's, pass on the system's words
+        if os.strerror(number) in str(error):
+            return number
     return 0 if _UNNUMBERED.search(str(error)) else None
 
 

@@ -14,6 +14,7 @@ from einops import rearrange
 from scipy.sparse import csr_array
 from typing_extensions import override
 
+from ..arrays import check_finite
 from ..errors import ConfigError, DataError, MissingDependencyError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
@@ -88,7 +89,7 @@ def pose_to_joints(poses: PoseSequence, *, body: "Body | None" = None, skeleton:
     ConfigError
         If SMPL-X has no such joints.
     DataError
-        If frames are invalid.
+        If frames are invalid, or not finite.
 
     Examples
     --------
@@ -99,6 +100,8 @@ def pose_to_joints(poses: PoseSequence, *, body: "Body | None" = None, skeleton:
     if skeleton not in _IN_SMPLX:
         names = ", ".join(known.name for known in _IN_SMPLX)
         raise ConfigError("SMPL-X poses do not move this skeleton.", expected=names, found=skeleton.name)
+    for name in ("rotvecs", "transl"):
+        check_finite(getattr(poses, name), name=name, where=poses.source or None)
     body = load_body() if body is None else body
     positions, rotations = body.joints(poses), body.rotations(poses)
     joints = _IN_SMPLX[skeleton]

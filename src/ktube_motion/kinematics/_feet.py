@@ -139,7 +139,7 @@ def plant(ankles: np.ndarray, toes: np.ndarray, *, fps: float) -> Feet:
     for side in range(2):
         length = np.linalg.norm(feet[:, side], axis=-1).mean()
         feet[:, side] = _steady_foot(feet[:, side], flat[:, side], contact[:, side], spans[side], fps)
-        feet[:, side] *= length / np.linalg.norm(feet[:, side], axis=-1, keepdims=True)
+        feet[:, side] *= length / np.maximum(np.linalg.norm(feet[:, side], axis=-1, keepdims=True), 1e-9)
     return Feet(placed + feet, placed, contact, min(levels), steps)
 
 

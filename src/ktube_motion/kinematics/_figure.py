@@ -16,21 +16,7 @@ HUMANS = (SMPL_22, SMPLH_52, SMPLX_55)
 LEGS = ((1, 4, 7), (2, 5, 8))
 ARMS = ((16, 18, 20), (17, 19, 21))
 
-# Degrees a joint may turn from the rest pose (T, flat hands), all axes together: what a body can do, not what it likes.
-_LIMITS = {
-    "hip": 150,
-    "spine": 60,
-    "knee": 160,
-    "ankle": 70,
-    "foot": 70,
-    "neck": 70,
-    "collar": 50,
-    "head": 70,
-    "shoulder": 160,
-    "elbow": 160,
-    "wrist": 100,
-}
-_FINGER, _SOFT = 110, 0.9  # a limit is approached from nine tenths of it on, without a stop that shows
+_SOFT = 0.9  # a limit is approached from nine tenths of it on, without a stop that shows
 _REACH, _BENT = 0.9995, 0.995  # shares of a limb's length: never all straight, and as the goal says up to here
 
 
@@ -131,12 +117,11 @@ def _soft_limit(value: torch.Tensor, limit: float, *, from_share: float = _SOFT)
     return torch.where(value > start, start + room * torch.tanh((value - start) / room), value)
 
 
-def limited(figure: Figure) -> tuple[Figure, int]:
-    """Hold every joint of a human skeleton within its limits; tell how many joints of how many frames were beyond."""
+def limited(figure: Figure, limits: torch.Tensor) -> tuple[Figure, int]:
+    """Hold every joint within its largest angle ``(J,)``; tell how many joints of how many frames were beyond."""
     import roma
 
-    degrees = torch.tensor([_limit(name) for name in figure.skeleton.joint_names], dtype=torch.float64)
-    limits = degrees.deg2rad()[:, None]
+    limits = limits[:, None]
     rotvecs = roma.rotmat_to_rotvec(figure.local)
     angles = rotvecs.norm(dim=-1, keepdim=True)
     held = torch.minimum(angles, limits)
@@ -150,10 +135,3 @@ def limited(figure: Figure) -> tuple[Figure, int]:
         near[..., None, None], roma.rotvec_to_rotmat(rotvecs * (held / angles.clamp_min(1e-9))), figure.local
     )
     return replace(figure, local=local), int(beyond.sum())
-
-
-def _limit(name: str) -> float:
-    side, _, part = name.partition("_")
-    part = (part if side in ("left", "right") else name).rstrip("123")
-    free = {"pelvis", "jaw", "eye"}
-    return 360.0 if part in free else float(_LIMITS.get(part, _FINGER))

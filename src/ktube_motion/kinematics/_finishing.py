@@ -16,11 +16,13 @@ from ..rotations import continuous_quat
 from ..skeletons import SMPLX_55, Skeleton
 from ..types import Clip, Motion, PoseSequence
 from ._bodies import Body, load_body
-from ._chains import forward_kinematics
+from ._chains import forward_kinematics, inverse_kinematics
 from ._feet import Feet, plant
 from ._figure import ARMS, HUMANS, LEGS, Figure, limited
+from ._fitting import BODY_IN_SMPLX, analytic_start, bones_of_a_body
 from ._ground import TOES, sole_height
 from ._hand_targets import HandTarget, reach_targets
+from ._limits import turn_limits
 from ._rigid import bones_of, implied_offsets, rigid_fit
 
 __all__ = ["FinishReport", "finish"]
@@ -169,7 +171,7 @@ def finish(
     for share in (1.0, 0.75, 0.5):
         figure, blur = _rigid_figure(clip, before, body, wanted and share * wanted)
         sole = sole_height(clip, body) if ground else None
-        figure, planted, lift, held = _settled(figure, clip.fps, feet=feet, sole=sole, limits=limits)
+        figure, planted, lift, held = _settled(figure, clip.fps, feet=feet, sole=sole, limits=limits, body=body)
         if wanted is None or not _jerk(figure.joints().numpy(), clip.fps) > wanted:
             break
     figure, errors = reach_targets(figure, targets, fps=clip.fps)
@@ -179,14 +181,15 @@ def finish(
 
 
 def _settled(
-    figure: Figure, fps: float, *, feet: bool, sole: float | None, limits: bool
+    figure: Figure, fps: float, *, feet: bool, sole: float | None, limits: bool, body: Body | None
 ) -> tuple[Figure, Feet | None, float, int]:
     """Joints within limits, feet where they stand, soles on the ground; tell feet, lift and the joints held."""
     if figure.skeleton not in HUMANS:
         return figure, None, 0.0, 0
     held, planted, lift = 0, None, 0.0
     if limits:
-        figure, held = limited(figure)
+        hand_mean = torch.from_numpy(np.asarray(_body(body).hand_mean, np.float32))
+        figure, held = limited(figure, turn_limits(figure.skeleton, hand_mean))
     if feet or sole is not None:
         points = figure.joints().numpy()
         planted = plant(points[:, [leg[2] for leg in LEGS]], points[:, TOES], fps=fps)
@@ -240,7 +243,7 @@ def _rigid_figure(
         offsets = implied_offsets(points, np.asarray(local, np.float64), skeleton=skeleton)
     else:
         bodily, blur = _calm(points - points[:, :1], clip.fps, jerk and _BODY_SHARE * jerk)
-        return _fitted(bodily + root, skeleton), max(blur, root_blur)
+        return _fitted(bodily + root, skeleton, clip.fps, _body(body)), max(blur, root_blur)
     quats = continuous_quat(roma.rotmat_to_unitquat(torch.tensor(local, dtype=torch.float64)))
     still = torch.zeros(len(points), 3, dtype=torch.float64)
     for blur in _BLURS:
@@ -252,10 +255,19 @@ def _rigid_figure(
     return figure.moved(torch.from_numpy(root[:, 0])), max(blur, root_blur)
 
 
-def _fitted(points: np.ndarray, skeleton: Skeleton) -> Figure:
+def _fitted(points: np.ndarray, skeleton: Skeleton, fps: float, body: Body) -> Figure:
     """Rigid bones for joints: bones point where they did, and hands and feet are where they were."""
-    rotations, offsets = rigid_fit(points, skeleton=skeleton)
-    figure = Figure(torch.from_numpy(rotations), torch.from_numpy(points[:, 0].copy()), torch.tensor(offsets), skeleton)
+    offsets = _own_bones(points, skeleton, body) if skeleton in HUMANS else None
+    if offsets is None:
+        rotations, offsets = rigid_fit(points, skeleton=skeleton)
+        local = torch.from_numpy(rotations)
+    if skeleton in HUMANS:
+        # Twists go to where arms, legs and spine can turn, as a skin or another skeleton needs them.
+        rest = torch.eye(3).repeat(skeleton.num_joints, 1, 1)
+        bones = torch.tensor(offsets, dtype=torch.float32)
+        local = analytic_start(torch.from_numpy(points).float(), bones, skeleton, rest, fps=fps).double()
+        local = roma.special_procrustes(local)
+    figure = Figure(local, torch.from_numpy(points[:, 0].copy()), torch.tensor(offsets), skeleton)
     for limb in (*ARMS, *LEGS) if skeleton in HUMANS else ():
         upper, middle, end = (torch.from_numpy(points[:, joint].copy()) for joint in limb)
         if limb in ARMS:
@@ -263,6 +275,18 @@ def _fitted(points: np.ndarray, skeleton: Skeleton) -> Figure:
             end = (end + figure.joints()[:, limb[2]]) / 2
         figure = figure.reaching(limb, end, pole=middle - (upper + end) / 2)
     return figure
+
+
+def _own_bones(points: np.ndarray, skeleton: Skeleton, body: Body) -> np.ndarray | None:
+    """Bones of the body that has those of the motion nearly: then pictures of the body and its joints agree."""
+    if skeleton is not SMPLX_55:
+        return bones_of_a_body(points, body=body)
+    bones = bones_of_a_body(points[:, BODY_IN_SMPLX], body=body)
+    if bones is None:
+        return None
+    offsets = implied_offsets(points, inverse_kinematics(points, skeleton=skeleton), skeleton=skeleton)
+    offsets[BODY_IN_SMPLX] = bones
+    return offsets
 
 
 def _calm(points: np.ndarray, fps: float, jerk: float | None) -> tuple[np.ndarray, float]:

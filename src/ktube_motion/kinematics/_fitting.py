@@ -13,9 +13,18 @@ from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from ._bodies import Body, load_body
 from ._chains import inverse_kinematics
+from ._rigid import bones_of
 from ._solving import Points, continuous_rotvecs, solve
 
-__all__ = ["BODY_IN_SMPLX", "analytic_start", "bone_offsets_of", "fit_betas", "fit_poses"]
+__all__ = [
+    "BODY_IN_SMPLX",
+    "analytic_start",
+    "bone_offsets_of",
+    "bones_of_a_body",
+    "fit_betas",
+    "fit_poses",
+    "nearest_shape",
+]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,6 +37,7 @@ _STATURE = dict.fromkeys((3, 6, 9, 12, 15), 1.0) | dict.fromkeys((4, 5, 7, 8), 0
 _HEIGHT_WEIGHT = 5.0
 _PULL = 0.03  # where the search for the pull to the average shape begins
 _FOREIGN = 0.02  # metres that a bone may miss before it is told
+_OWN = 0.01  # metres: bones that a body has within these may as well be its own
 
 
 def fit_poses(
@@ -137,6 +147,23 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = Non
     >>> fit_betas(motion.positions, body=load_body())[:1].round(1)
     array([2.], dtype=float32)
     """
+    betas, missed = nearest_shape(positions, body, strength)
+    _tell_misfit(missed, *_measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)[:2])
+    return betas.astype(np.float32)
+
+
+def bones_of_a_body(positions: np.ndarray, *, body: Body) -> np.ndarray | None:
+    """Rest bones ``(22 or 52, 3)`` of the plausible body that has those of a motion within a centimetre, or None."""
+    betas, missed = nearest_shape(positions, body)
+    if np.abs(missed).max() > _OWN:
+        return None
+    joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
+    rest = np.asarray(body.rest_joints(betas.astype(np.float32)), np.float64)[joints]
+    return bones_of(rest, SMPL_22 if positions.shape[1] == 22 else SMPLH_52)
+
+
+def nearest_shape(positions: np.ndarray, body: Body, strength: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Betas ``(10,)`` and by how many metres each measured distance is longer than theirs."""
     from scipy.optimize import lsq_linear
 
     joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
@@ -156,9 +183,8 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = Non
         rows = np.concatenate([wanted, stature[None] @ wanted, np.zeros(10)])
         betas = lsq_linear(jacobian, rows, bounds=(-5, 5)).x  # no body is further from the average than that
         if strength is None:
-            pull = max(1e-3, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
-    _tell_misfit(missed, first, second)
-    return betas.astype(np.float32)
+            pull = max(1e-4, float(np.sqrt(np.mean((seen - np.linalg.norm(start + slope @ betas, axis=-1)) ** 2))))
+    return betas, missed
 
 
 def _measured_pairs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -221,6 +247,10 @@ def analytic_start(
         angle = _hinge_angle(local, offsets, hinge, tip, forward, fps)
         _pass_twist(local, upper, [hinge], _unit(offsets[hinge]), angle)
     _share_spine(local, offsets)
+    if skeleton is SMPL_22:
+        for elbow, wrist in ((18, 20), (19, 21)):  # hands that nothing tells of go with their forearms, untwisted
+            axis = _unit(offsets[wrist])
+            _pass_twist(local, elbow, [], axis, -_twist(local[:, elbow], axis))
     if skeleton is SMPLH_52:
         for elbow, wrist in ((18, 20), (19, 21)):
             axis = _unit(offsets[wrist])

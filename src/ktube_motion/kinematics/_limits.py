@@ -4,11 +4,14 @@ from functools import lru_cache
 
 import torch
 
-from ..skeletons import SMPLH_52
+from ..skeletons import SMPLH_52, Skeleton
 
-__all__ = ["joint_limits"]
+__all__ = ["joint_limits", "turn_limits"]
 
 _FREE = 3.2
+# Radians, 60 and 160 degrees: joints alone do not tell which of the spine's three bends, or whether shoulder or collar
+# lifts an arm; and beyond the second a turn is hard to tell from one the other way round.
+_NEAREST, _FARTHEST = 1.05, 2.79
 # Left side and middle: low and high of the rotation vector, radians; x along the arm, y up, z to the front (T pose).
 _BODY = {
     "spine1": ((-0.4, -0.5, -0.4), (0.8, 0.5, 0.4)),
@@ -54,3 +57,14 @@ def joint_limits(hand_mean: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     low[22:] += hand_mean
     high[22:] += hand_mean
     return low, high
+
+
+def turn_limits(skeleton: Skeleton, hand_mean: torch.Tensor) -> torch.Tensor:
+    """Give the largest angle by which each joint of a human skeleton turns from a T with flat hands, float64 ``(J,)``.
+
+    The farthest corner of its box: for turns whose twist is not known, as where joints were only positions.
+    """
+    low, high = joint_limits(hand_mean)
+    angles = torch.maximum(low.abs(), high.abs()).norm(dim=-1).double().clamp(_NEAREST, _FARTHEST)
+    known = dict(zip(SMPLH_52.joint_names[1:], angles[1:].tolist(), strict=True))
+    return torch.tensor([known.get(name, 2 * _FREE) for name in skeleton.joint_names], dtype=torch.float64)

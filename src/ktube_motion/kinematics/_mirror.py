@@ -23,7 +23,8 @@ def mirror(motion_or_poses: Clip) -> Clip:
     -------
     mirrored : same kind
         Mirroring twice gives the original. Name, shape and expression stay
-        as they are: expression coefficients have no left and right.
+        as they are: expression coefficients have no left and right. NaN passes,
+        to the other side.
 
     Examples
     --------

@@ -1,12 +1,11 @@
 """SMPL-X model files, read without unpickling anything."""
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import FormatError
+from ..io._untrusted import DAMAGED
 from ..skeletons import SMPLX_55
 
 __all__ = ["find_model", "read_model"]
@@ -46,7 +45,7 @@ def read_model(path: Path) -> dict[str, np.ndarray]:
             data = {key: file[key] for key in _SHAPES}
     except FormatError:
         raise
-    except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, *DAMAGED) as error:
         raise FormatError(
             "Cannot read this SMPL-X model.", where=path, found=error, fix="Only .npz files of plain arrays are read."
         ) from error

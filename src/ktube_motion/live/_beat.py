@@ -71,6 +71,11 @@ class Beat:
             values = piece.quats[number], piece.roots[number], piece.mouths[number]
             self._frames.append((piece.start + number / piece.fps, *values))
 
+    @property
+    def over(self) -> bool:
+        """Whether all that has come is played, which may be nothing."""
+        return self.at_end or self.begun is None or not self._frames
+
     def at(self, moment: float) -> tuple[float, np.ndarray, np.ndarray, np.ndarray] | None:
         """Give time, rotations, root and mouth at a moment of the clock; None before the first frame."""
         if self.begun is None or not self._frames or moment < self.begun:
@@ -164,7 +169,7 @@ async def _tick(beat: Beat, ended: asyncio.Event, out: socket.socket | None, pag
     options = beat.options
     period, late, lost, skipped, sent, first = 1 / options.fps, [0] * 1000, 0, 0, 0, None
     due = time.monotonic()
-    while not (ended.is_set() and beat.at_end) and not (ended.is_set() and beat.begun is None):
+    while not (ended.is_set() and beat.over):
         due += period
         await asyncio.sleep(max(0.0, due - time.monotonic() - _SPIN))
         while time.monotonic() < due:

@@ -2,13 +2,13 @@
 
 import heapq
 import json
-import math
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 
 from ..errors import FormatError
 from ..io import normalize_text
+from ..io._word_times import LATEST
 from ..text import estimate_words, speaking_seconds
 from ..types import Word
 
@@ -44,7 +44,7 @@ def parse_line(line: str) -> list[Word]:
     """
     try:
         item = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # not JSON; numbers of thousands of digits; a thousand brackets
         raise FormatError("This line is not JSON.", found=line.strip()[:80]) from error
     kind = "word" if isinstance(item, dict) and "word" in item else "text"
     text = item.get(kind) if isinstance(item, dict) else None
@@ -63,7 +63,8 @@ def parse_line(line: str) -> list[Word]:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    # Compared, not asked whether it is finite: an integer of a hundred digits is no float.
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LATEST
 
 
 class Arrivals:

@@ -6,12 +6,12 @@ functions read and write checkpoints, ours and other people's, and run models on
 rows of different length.
 """
 
-from ._checkpoints import load_state, read_checkpoint, read_stats, write_checkpoint
+from ._checkpoints import load_checkpoint, load_state, load_stats, save_checkpoint
 from ._fingerprints import fingerprint, hash_weights
 from ._hub import HubModel, StandardizedModel
 from ._positions import sinusoids
 from ._running import equal_lengths, evaluating, map_rows
-from ._torch_files import read_torch_file
+from ._torch_files import load_torch_file
 
 __all__ = [
     "HubModel",
@@ -20,11 +20,11 @@ __all__ = [
     "evaluating",
     "fingerprint",
     "hash_weights",
+    "load_checkpoint",
     "load_state",
+    "load_stats",
+    "load_torch_file",
     "map_rows",
-    "read_checkpoint",
-    "read_stats",
-    "read_torch_file",
+    "save_checkpoint",
     "sinusoids",
-    "write_checkpoint",
 ]

@@ -19,13 +19,14 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..errors import CheckpointError, ConfigError
+from ..errors import CheckpointError, ConfigError, FormatError
 from ..io._files import atomic_path, read_json, write_json
+from ..io._untrusted import load_numpy
 from ..types import FeatureStats
 from ._fingerprints import hash_weights
 from ._torch_files import check_weights
 
-__all__ = ["load_state", "read_checkpoint", "read_stats", "verify_checkpoint", "write_checkpoint"]
+__all__ = ["load_checkpoint", "load_state", "load_stats", "save_checkpoint", "verify_checkpoint"]
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -36,7 +37,7 @@ _CHECKSUM = "checksum"
 CONFIG, WEIGHTS = constants.CONFIG_NAME, constants.SAFETENSORS_SINGLE_FILE
 
 
-def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mapping[str, torch.Tensor]) -> None:
+def save_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mapping[str, torch.Tensor]) -> None:
     """Write ``model.safetensors`` with a checksum, then ``config.json`` with its `kind`; each file atomically.
 
     Parameters
@@ -53,15 +54,16 @@ def write_checkpoint(folder: str | Path, *, kind: str, config: Any, state: Mappi
     >>> import tempfile
     >>> from ktube_motion.vq import TokenizerConfig
     >>> folder = tempfile.mkdtemp()
-    >>> write_checkpoint(folder, kind="mine", config=TokenizerConfig(), state={"weight": torch.zeros(2)})
-    >>> config, state = read_checkpoint(folder, kind="mine", config_type=TokenizerConfig)
+    >>> save_checkpoint(folder, kind="mine", config=TokenizerConfig(), state={"weight": torch.zeros(2)})
+    >>> config, state = load_checkpoint(folder, kind="mine", config_type=TokenizerConfig)
     >>> config.num_codes, state["weight"].shape
     (512, torch.Size([2]))
     """
     state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     entries = {"kind": kind, **asdict(config)}
+    # One entry of metadata: of several, safetensors writes now this, now that one first.
     with atomic_path(Path(folder) / WEIGHTS, durable=True) as temporary:
-        save_file(state, temporary, metadata={"format": "pt", _CHECKSUM: _checksum(entries, state)})
+        save_file(state, temporary, metadata={_CHECKSUM: _checksum(entries, state)})
     write_json(Path(folder) / CONFIG, entries, durable=True)
 
 
@@ -69,7 +71,7 @@ def _checksum(entries: Mapping[str, Any], state: Mapping[str, torch.Tensor]) -> 
     return hash_weights(state, start=json.dumps(entries, sort_keys=True))
 
 
-def read_checkpoint(
+def load_checkpoint(
     source: str | Path, *, kind: str, config_type: type[Config], **hub: Any
 ) -> tuple[Config, dict[str, torch.Tensor]]:
     """Read a checkpoint folder, or one on the hub.
@@ -99,7 +101,7 @@ def read_checkpoint(
 
     Examples
     --------
-    >>> read_checkpoint(Path("nowhere"), kind="motion_tokenizer", config_type=dict)
+    >>> load_checkpoint(Path("nowhere"), kind="motion_tokenizer", config_type=dict)
     Traceback (most recent call last):
     ktube_motion.errors.CheckpointError: nowhere: There is no such folder...
     """
@@ -221,7 +223,7 @@ def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, wh
         module.load_state_dict(state)
 
 
-def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | None) -> FeatureStats | None:
+def load_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | None) -> FeatureStats | None:
     """Give statistics from two arrays or ``.npy`` files; ``None`` when both are ``None``.
 
     Raises
@@ -233,7 +235,7 @@ def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | No
 
     Examples
     --------
-    >>> read_stats(np.zeros(2), np.ones(2)).std
+    >>> load_stats(np.zeros(2), np.ones(2)).std
     array([1., 1.], dtype=float32)
     """
     if (mean is None) != (std is None):
@@ -241,7 +243,7 @@ def read_stats(mean: npt.ArrayLike | Path | None, std: npt.ArrayLike | Path | No
     if mean is None:
         return None
     try:
-        mean, std = (np.load(x, allow_pickle=False) if isinstance(x, (str, Path)) else x for x in (mean, std))
-    except (OSError, ValueError) as error:
+        mean, std = (load_numpy(x) if isinstance(x, (str, Path)) else x for x in (mean, std))
+    except FormatError as error:
         raise CheckpointError("Cannot read the statistics.", found=error) from error
     return FeatureStats(mean=np.asarray(mean), std=np.asarray(std))

@@ -10,9 +10,10 @@ from huggingface_hub import ModelCard, PyTorchModelHubMixin
 from torch import nn
 
 from ..errors import ConfigError
+from ..io._files import filled_folder
 from ..types import FeatureStats
 from ._cards import model_card
-from ._checkpoints import load_state, read_checkpoint, write_checkpoint
+from ._checkpoints import load_checkpoint, load_state, save_checkpoint
 from ._sizes import check_size
 
 __all__ = ["HubModel", "StandardizedModel"]
@@ -28,8 +29,59 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
     config_type: ClassVar[type[Any]]
     config: Any
 
+    def save_pretrained(
+        self,
+        save_directory: str | Path,
+        *,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        model_card_kwargs: dict[str, Any] | None = None,
+        **push_to_hub_kwargs: Any,
+    ) -> str | None:
+        """Write config, weights and, where there is none, a card to a folder; an older model is whole until the end.
+
+        Parameters
+        ----------
+        save_directory : path
+            Made if missing; its other files stay.
+        repo_id : str, optional
+            As ``"user/model"``; by default the folder's name.
+        push_to_hub : bool
+            Send the model to the hub, too.
+        model_card_kwargs : dict, optional
+            For `generate_model_card`.
+        **push_to_hub_kwargs
+            As `push_to_hub` has them.
+
+        Returns
+        -------
+        url : str or None
+            Of the commit, if there is one.
+
+        Raises
+        ------
+        WriteError
+            If the disk is full, or nothing can be written there.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from ktube_motion.vq import MotionTokenizer, TokenizerConfig
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).save_pretrained(folder)
+        >>> sorted(path.name for path in folder.iterdir())
+        ['README.md', 'config.json', 'model.safetensors']
+        """
+        folder = Path(save_directory)
+        # The mixin begins by removing the config that is there.
+        with filled_folder(folder, keep=("README.md",)) as inner:
+            super().save_pretrained(inner, model_card_kwargs=model_card_kwargs)
+        if not push_to_hub:
+            return None
+        return self.push_to_hub(repo_id or folder.name, model_card_kwargs=model_card_kwargs, **push_to_hub_kwargs)
+
     def _save_pretrained(self, save_directory: str | Path) -> None:
-        write_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
+        save_checkpoint(save_directory, kind=self.kind, config=self.config, state=self.state_dict())
 
     def generate_model_card(self, *, license: str | None = None, data: str | None = None, **_: Any) -> ModelCard:
         """Write the model's card; ``push_to_hub(…, model_card_kwargs={"license": …, "data": …})`` fills it in.
@@ -98,7 +150,7 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="ktube_motion"):
         hub = {"revision": revision, "token": token, "cache_dir": cache_dir}
         hub |= {"force_download": force_download, "local_files_only": local_files_only}
         source = pretrained_model_name_or_path
-        config, state = read_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
+        config, state = load_checkpoint(source, kind=cls.kind, config_type=cls.config_type, **hub)
         parts = cls._saved_parts(source) | parts
         check_size(lambda: cls(config, **parts), config, state, where=source)
         model = cls(config, **parts)

@@ -18,7 +18,7 @@ from ..errors import CheckpointError
 from ..io._files import atomic_path
 from ..io._unpickling import SAFE_NUMPY, runs_code
 
-__all__ = ["check_weights", "hash_tree", "load_checked", "read_torch_file", "save_checked"]
+__all__ = ["check_weights", "hash_tree", "load_checked", "load_torch_file", "save_checked"]
 
 _CHECKSUM = "checksum"
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "weights", "ema")
@@ -98,7 +98,7 @@ def _check_sum(content: dict[str, Any], path: str | Path) -> None:
         )
 
 
-def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
+def load_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str, torch.Tensor]]:
     """Read a file of weights that ``torch.save`` wrote; nothing in it is executed.
 
     Parameters
@@ -125,7 +125,7 @@ def read_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str,
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "net_last.pth"
     >>> torch.save({"net": {"weight": torch.zeros(2)}}, path)
-    >>> (weights,) = read_torch_file(path, parts=["net"])
+    >>> (weights,) = load_torch_file(path, parts=["net"])
     >>> weights["weight"].shape
     torch.Size([2])
     """

@@ -9,7 +9,7 @@ import torch
 from .. import evaluators as _evaluators  # noqa: F401 (registers the encoder that an evaluator is)
 from ..errors import CheckpointError
 from ..gpt._transformer import MotionTransformer
-from ..io._files import read_json, write_json
+from ..io._files import filled_folder, read_json, write_json
 from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 from ._sharing import find_pipeline
@@ -91,8 +91,9 @@ def save_parts(
     sampling: Mapping[str, Any],
 ) -> None:
     """Write tokenizer, transformer, and what the text encoder is loaded from (an aligned one whole) to a folder."""
-    tokenizer.save_pretrained(Path(folder) / "tokenizer")
-    transformer.save_pretrained(Path(folder) / "transformer")
-    save_text_encoder(text_encoder, Path(folder) / "text_encoder")
     about = {"kind": _KIND, "text_encoder": text_encoder.identity, "sampling": dict(sampling)}
-    write_json(Path(folder) / "pipeline.json", about)
+    with filled_folder(folder, keep=("README.md",)) as inner:
+        tokenizer.save_pretrained(inner / "tokenizer")
+        transformer.save_pretrained(inner / "transformer")
+        save_text_encoder(text_encoder, inner / "text_encoder")
+        write_json(inner / "pipeline.json", about)

@@ -12,6 +12,7 @@ import torch
 from ..errors import ConfigError
 from ..gpt._sampling import generate, stream
 from ..gpt._transformer import MotionTransformer
+from ..io._word_times import check_times
 from ..kinematics import finish as finish_clip
 from ..skeletons import Skeleton
 from ..text import TextEncoder, WordEncoder, clean_texts
@@ -505,6 +506,7 @@ class UtteranceToMotion(SharedPipeline):
         if num_tokens is not None:
             tokens = np.broadcast_to(num_tokens, count).tolist() if self.hears_words else None
             return tokens and [value * self.tokenizer.frames_per_token for value in tokens]
+        check_times(text for text in texts if isinstance(text, Cue))
         timed = [isinstance(text, Cue) and text.end > text.start for text in texts]
         if not self.hears_words and any(timed) and not all(timed):
             raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")

@@ -150,7 +150,7 @@ def embed_font(text: str) -> str:
     out = io.BytesIO()
     with subset.load_font(str(font), options) as loaded:
         small = subset.Subsetter(options)
-        small.populate(text=text)
+        small.populate(text=text.encode("utf-8", "ignore").decode())  # half a surrogate pair has no glyph
         small.subset(loaded)
         loaded.flavor = "woff"
         loaded.save(out)

@@ -47,6 +47,7 @@ def save_mesh_video(
     renderer: str = "auto",
     audio: str | Path | None = None,
     source_video: str | Path | None = None,
+    finish: bool = True,
     progress: bool | None = None,
 ) -> Path:
     """Draw the skinned body of motions, side by side.
@@ -59,7 +60,7 @@ def save_mesh_video(
         .mp4, .mov, .mkv or .gif; without suffix a folder of PNG frames.
     body : Body, optional
         By default the embedded body.
-    titles, subtitles, fps, size, azimuth, audio, source_video, progress
+    titles, subtitles, fps, size, azimuth, audio, source_video, finish, progress
         As in `save_skeleton_video`.
     renderer : {"auto", "egl", "osmesa", "rays"}
         OpenGL through pyrender, found automatically, or ray casting, which
@@ -91,7 +92,7 @@ def save_mesh_video(
     path, size, cues = check_target(path, audio=audio), check_size(size), as_cues(subtitles)
     clips = [motions] if isinstance(motions, Motion | PoseSequence) else list(motions)
     body = load_body() if body is None else body
-    poses = [as_poses(clip, body=body) for clip in clips]
+    poses = [as_poses(clip, body=body, finish=finish) for clip in clips]
     fps = check_fps(fps, poses, path)
     writing = max(size[1] // 32, 12)
     names = titles_for(titles, clips)

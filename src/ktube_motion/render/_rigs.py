@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from ..errors import ConfigError
-from ..kinematics import Body, fit_betas, fit_poses, forward_kinematics, load_body
+from ..kinematics import Body, fit_poses, forward_kinematics, load_body
 from ..kinematics import finish as finish_clip
-from ..kinematics._ground import on_ground
+from ..kinematics._fitting import nearest_shape
 from ..kinematics._rigid import bones_of, implied_offsets, rigid_fit
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Motion, PoseSequence
-from ._scene import as_motion, check_clip
+from ._scene import as_motion, check_clip, finished
 
 __all__ = ["STYLES", "Rig", "as_poses", "bone_names", "make_rig"]
 
@@ -30,6 +30,10 @@ _VRM = (
 ).split()
 _VRM_SEGMENTS = ("Proximal", "Intermediate", "Distal")
 _VRM_THUMB = ("Metacarpal", "Proximal", "Distal")
+
+
+_SAME = 0.001  # metres that joints by given rotations may miss, or rotations are found anew
+_FOREIGN = 0.01  # metres: a body that misses joints by more on average stands otherwise than they do
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body, finish: bool = True) ->
     clip : Motion or PoseSequence
     body : Body
     finish : bool
-        Fitted poses are finished, others stand on the ground (`kinematics.finish`).
+        Take what all files show (`_scene.finished`), not what is given.
 
     Returns
     -------
@@ -134,26 +138,38 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body, finish: bool = True) ->
     (2, 55, 3)
     """
     check_clip(clip)
+    clip = finished(clip, body=body) if finish else clip
     if isinstance(clip, PoseSequence):
-        return on_ground(clip, body) if finish and clip.valid.all() else clip
+        return clip
     poses = _poses_of_rotations(clip, body)
     if poses is not None:
-        return on_ground(poses, body) if finish else poses
-    poses = fit_poses(as_motion(clip) if clip.positions is None else clip, body=body)
-    return finish_clip(poses, body=body)[0] if finish else poses
+        return poses
+    motion = as_motion(clip, finish=False)
+    poses = fit_poses(motion, body=body)
+    if finish and _apart(poses, motion, body) > _FOREIGN:
+        # Other proportions than any body's: its own feet have to be planted again.
+        return finish_clip(poses, body=body, jerk=None, limits=False)[0]
+    return poses
+
+
+def _apart(poses: PoseSequence, motion: Motion, body: Body) -> float:
+    """Mean distance, in metres, of a body's joints from those of the motion it was fitted to."""
+    joints = [SMPLX_55.index(name) for name in motion.skeleton.joint_names]
+    away = np.asarray(body.joints(poses))[:, joints] - motion.require("positions")
+    return float(np.linalg.norm(away, axis=-1).mean())
 
 
 def _poses_of_rotations(clip: Motion, body: Body) -> PoseSequence | None:
     """The rotations of a motion as poses, if with them this body has its joints where the motion has them."""
     if clip.rotations is None or clip.skeleton not in (SMPL_22, SMPLH_52):
         return None
-    positions = clip.positions if clip.positions is not None else as_motion(clip).require("positions")
-    betas = fit_betas(positions, body=body)
+    positions = as_motion(clip, finish=False).require("positions")
+    betas = nearest_shape(positions, body)[0].astype(np.float32)
     joints = [SMPLX_55.index(name) for name in clip.skeleton.joint_names]
     rest = np.asarray(body.rest_joints(betas), np.float32)
     offsets = bones_of(rest[joints], clip.skeleton)
     placed = forward_kinematics(clip.rotations, positions[:, 0], skeleton=clip.skeleton, offsets=offsets)
-    if np.abs(placed - positions).mean() > 0.002:
+    if np.abs(placed - positions).max() > _SAME:
         return None
     import roma
 
@@ -185,7 +201,7 @@ def make_rig(
     style : str
         Bone names, see `bone_names`.
     finish : bool
-        Joints without rotations are finished, poses stand on the ground (`kinematics.finish`).
+        Take what all files show (`_scene.finished`), not what is given.
 
     Returns
     -------
@@ -204,15 +220,13 @@ def make_rig(
     """
     check_clip(clip)
     rotations: np.ndarray | None
+    body = load_body() if body is None else body
+    clip = finished(clip, body=body) if finish else clip
     if isinstance(clip, PoseSequence):
-        body = load_body() if body is None else body
-        clip = on_ground(clip, body) if finish and clip.valid.all() else clip
         rest = np.asarray(body.rest_joints(clip.betas), np.float32)
         names, parents, rotations = SMPLX_55.joint_names, SMPLX_55.parents, body.rotations(clip)
         offsets, translation = bones_of(rest, SMPLX_55), rest[0] + body.root_path(clip)
     else:
-        if finish and clip.rotations is None:
-            clip, _ = finish_clip(clip)
         skeleton = clip.skeleton
         names, parents, rotations = skeleton.joint_names, skeleton.parents, clip.rotations
         metres = skeleton.metres_per_unit

@@ -9,7 +9,10 @@ import numpy as np
 
 from ..arrays import check_finite
 from ..errors import ConfigError, ShapeError
-from ..kinematics import forward_kinematics, pose_to_joints
+from ..io._word_times import check_times
+from ..kinematics import Body, forward_kinematics, load_body, pose_to_joints
+from ..kinematics import finish as finish_clip
+from ..kinematics._ground import on_ground
 from ..skeletons import SMPLH_52
 from ..types import Cue, Motion, PoseSequence
 
@@ -27,6 +30,7 @@ __all__ = [
     "as_motion",
     "check_clip",
     "current_cue",
+    "finished",
     "follow_path",
     "frame_camera",
     "head_of",
@@ -184,13 +188,34 @@ def walks(positions: np.ndarray) -> bool:
     return bool(np.ptp(positions[:, 0, (0, 2)], axis=0).max() > 0.6)
 
 
-def as_motion(item: Motion | PoseSequence) -> Motion:
+def finished(clip: Motion | PoseSequence, *, body: Body | None = None) -> Motion | PoseSequence:
+    """Give what every file shows of a clip, so that a motion is the same in all of them.
+
+    Joints without rotations, as models write them, are finished (`kinematics.finish`). Rotations and poses have rigid
+    bones and stay as they are; poses whose floor is far from the ground, as in a camera's frame, are set on it.
+
+    Examples
+    --------
+    >>> from ktube_motion.skeletons import SMPL_22
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(5, 22, 3)), fps=20)
+    >>> lengths = np.linalg.norm(np.diff(finished(motion).positions[:, [18, 20]], axis=1), axis=-1)
+    >>> bool(np.ptp(lengths) < 1e-5)
+    True
+    """
+    if isinstance(clip, Motion):
+        return clip if clip.rotations is not None else finish_clip(clip)[0]
+    return on_ground(clip, load_body() if body is None else body) if clip.valid.all() else clip
+
+
+def as_motion(item: Motion | PoseSequence, *, finish: bool) -> Motion:
     """Give any clip as a Motion with positions in metres.
 
     Parameters
     ----------
     item : Motion or PoseSequence
         Poses become 52 joints of the embedded body.
+    finish : bool
+        Take what all files show (`finished`), not what is given.
 
     Returns
     -------
@@ -209,10 +234,12 @@ def as_motion(item: Motion | PoseSequence) -> Motion:
     Examples
     --------
     >>> from ktube_motion.skeletons import KIT_21
-    >>> as_motion(Motion(skeleton=KIT_21, positions=np.full((2, 21, 3), 500.0), fps=12.5)).positions[0, 0]
+    >>> motion = Motion(skeleton=KIT_21, positions=np.full((2, 21, 3), 500.0), fps=12.5)
+    >>> as_motion(motion, finish=False).positions[0, 0]
     array([0.5, 0.5, 0.5], dtype=float32)
     """
     check_clip(item)
+    item = finished(item) if finish else item
     if isinstance(item, PoseSequence):
         item = pose_to_joints(item, skeleton=SMPLH_52)
     if item.positions is None:
@@ -240,11 +267,11 @@ def check_clip(item: Motion | PoseSequence) -> None:
             check_finite(getattr(item, name), name=name, where=where)
 
 
-def as_clips(items: Clips) -> list[Motion]:
+def as_clips(items: Clips, *, finish: bool) -> list[Motion]:
     """Give one clip or several as a list of Motions in metres; see `as_motion`."""
     if isinstance(items, Motion | PoseSequence):
         items = [items]
-    clips = [as_motion(item) for item in items]
+    clips = [as_motion(item, finish=finish) for item in items]
     if not clips:
         raise ConfigError("There is no motion to show.", expected="at least one")
     return clips
@@ -280,6 +307,8 @@ def as_cues(words: Subtitles) -> list[Cue]:
     ------
     ConfigError
         If `words` is something else.
+    DataError
+        If a cue's times are no times.
 
     Examples
     --------
@@ -291,10 +320,11 @@ def as_cues(words: Subtitles) -> list[Cue]:
     if isinstance(words, str):
         return [Cue(0.0, 0.0, words)] if words.strip() else []
     if isinstance(words, Cue):
-        return [words]
+        words = [words]
     cues = [cue for cue in words if isinstance(cue, Cue)] if isinstance(words, Sequence) else None
     if cues is None or len(cues) < len(words):
         raise ConfigError("Subtitles are not understood.", expected="text or a list of Cue", found=repr(words)[:80])
+    check_times(cues)
     return cues
 
 

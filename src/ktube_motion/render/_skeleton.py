@@ -159,6 +159,7 @@ def save_skeleton_video(
     azimuth: float = 0.0,
     audio: str | Path | None = None,
     source_video: str | Path | None = None,
+    finish: bool = True,
     progress: bool | None = None,
 ) -> Path:
     """Draw motions as stick figures, side by side.
@@ -189,6 +190,9 @@ def save_skeleton_video(
         Sound file, or a video whose sound is wanted.
     source_video : path, optional
         Video shown to the left of the motions.
+    finish : bool
+        Draw bones of one length and feet that stay where they stand, as all other files show the motion
+        (`kinematics.finish`); False draws what is given.
     progress : bool, optional
         Show a bar; default only on a terminal.
 
@@ -215,7 +219,7 @@ def save_skeleton_video(
     ['frame_00000.png', 'frame_00001.png']
     """
     path, size = check_target(path, audio=audio), check_size(size)
-    clips, cues = as_clips(motions), as_cues(subtitles)
+    clips, cues = as_clips(motions, finish=finish), as_cues(subtitles)
     names = titles_for(titles, clips)
     fps = check_fps(fps, clips, path)
     frames = max(max(round(clip.seconds * fps), 1) for clip in clips)

@@ -220,11 +220,10 @@ class _Pipe:
             raise BrokenPipeError
 
     def words(self) -> str:
-        """Give the last line ffmpeg said."""
+        """Give what ffmpeg said."""
         self.process.wait()
         self.log.seek(0)
-        lines = self.log.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "no message"
+        return self.log.read().decode("utf-8", "replace").strip() or "no message"
 
     def stop(self) -> None:
         self.process.kill()
@@ -249,7 +248,7 @@ def _open_ffmpeg(
             for number in (errno.ENOSPC, errno.EROFS, errno.EFBIG, errno.EDQUOT):
                 if os.strerror(number) in words:
                     raise OSError(number, os.strerror(number)) from error  # told by `writing`, as of any file
-            raise KtubeError("ffmpeg failed.", where=path, found=words) from error
+            raise KtubeError("ffmpeg failed.", where=path, found=words.splitlines()[-1]) from error
         finally:
             pipe.stop()
 

@@ -16,14 +16,14 @@ from .. import palette
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io import Corpus
 from ..io._files import write_text
-from ..io._sound import find_ffmpeg
+from ..io._sound import find_ffmpeg, media_input
 from ..kinematics import Body, load_body
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55
 from ..types import Cue, Motion, PoseSequence
 from ._fonts import embed_font, titles_for
 from ._packing import pack_body, pack_joints, pack_mesh, stick_sizes
 from ._rigs import as_poses
-from ._scene import Clips, Subtitles, as_clips, as_cues, check_clip, resample_positions
+from ._scene import Clips, Subtitles, as_cues, as_motion, check_clip, resample_positions
 from ._stage import FILL, KEY, shader_sources
 from ._subtitles import lit_words
 from ._video import progress_bar
@@ -41,10 +41,10 @@ Look = Literal["body", "sticks"]
 class _Wardrobe:
     """The meshes of a page: one for each body shape in it."""
 
-    def __init__(self, body: Body, look: Look) -> None:
+    def __init__(self, body: Body, look: Look, *, finish: bool) -> None:
         if look not in ("body", "sticks"):
             raise ConfigError("Unknown look.", expected="body or sticks", found=repr(look))
-        self.body, self.look = body, look
+        self.body, self.look, self.finish = body, look, finish
         self.betas: list[np.ndarray] = []
 
     def pack(self, clip: Motion | PoseSequence) -> dict[str, Any]:
@@ -53,8 +53,8 @@ class _Wardrobe:
         known = isinstance(clip, PoseSequence) or clip.skeleton in (SMPL_22, SMPLH_52, SMPLX_55)
         about = {"source_fps": clip.fps, "source_frames": clip.num_frames}
         if self.look == "sticks" or not known:
-            return pack_joints(as_clips(clip)[0]) | about
-        poses = as_poses(clip, body=self.body)
+            return pack_joints(as_motion(clip, finish=self.finish)) | about
+        poses = as_poses(clip, body=self.body, finish=self.finish)
         number = self._shape(poses.betas)
         return pack_body(poses.replace(betas=self.betas[number]), body=self.body, shape=number) | about
 
@@ -108,8 +108,7 @@ def _sound(audio: str | Path | None) -> str | None:
         return None
     if not Path(audio).is_file():
         raise FormatError("There is no such sound file.", where=audio)
-    # Only local files: a playlist must not send us to the network.
-    command = [find_ffmpeg(), "-loglevel", "error", "-protocol_whitelist", "file,pipe", "-i", f"file:{audio}"]
+    command = [find_ffmpeg(), "-loglevel", "error", *media_input(audio)]
     command += ["-vn", "-ac", "1", "-ar", "24000", "-b:a", "48k", "-f", "mp3", "-"]
     with tempfile.TemporaryFile() as log:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=False)
@@ -145,6 +144,7 @@ def save_html(
     look: Look = "body",
     body: Body | None = None,
     audio: str | Path | None = None,
+    finish: bool = True,
 ) -> Path:
     """Write one page that shows motions side by side, without any network.
 
@@ -174,6 +174,9 @@ def save_html(
         By default the embedded body. The page holds its mesh: another one may not be yours to publish.
     audio : path, optional
         Sound file, or a video whose sound is wanted; the page holds it as MP3.
+    finish : bool
+        Show bones of one length and feet that stay where they stand, as in all other files
+        (`kinematics.finish`); False shows what is given.
 
     Returns
     -------
@@ -194,13 +197,13 @@ def save_html(
     --------
     >>> import tempfile
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> motion = Motion(skeleton=SMPL_22, positions=np.zeros((2, 22, 3)), fps=20)
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(2, 22, 3)), fps=20)
     >>> page = save_html(motion, Path(tempfile.mkdtemp()) / "a.html", utterance="안녕하세요")
     >>> "안녕하세요" in page.read_text("utf-8")
     True
     """
     page, clips = _check_page(path), _listed(motions)
-    wardrobe = _Wardrobe(load_body() if body is None else body, look)
+    wardrobe = _Wardrobe(load_body() if body is None else body, look, finish=finish)
     names = titles_for(titles, clips)
     cues, sound = _cue_list(utterance), _sound(audio)
     packed = [wardrobe.pack(clip) | {"name": name} for clip, name in zip(clips, names, strict=True)]
@@ -225,6 +228,7 @@ def save_gallery(
     max_clips: int | None = None,
     title: str | None = None,
     look: Look = "body",
+    finish: bool = True,
     progress: bool | None = None,
 ) -> dict[str, str]:
     """Write one page with every clip of a corpus split: moving tiles, search, a player.
@@ -246,6 +250,8 @@ def save_gallery(
         Heading; default the split's name and number of clips.
     look : {"body", "sticks"}
         As in `save_html`; poses are fitted to every clip for a body.
+    finish : bool
+        As in `save_html`.
     progress : bool, optional
         Show a bar; default only on a terminal.
 
@@ -266,7 +272,8 @@ def save_gallery(
     >>> import tempfile
     >>> from types import SimpleNamespace
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: np.zeros((9, 22, 3)),
+    >>> joints = np.random.default_rng(0).normal(size=(9, 22, 3))
+    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: joints,
     ...     texts=lambda name: "안녕하세요", skeleton=SMPL_22, fps=20)
     >>> save_gallery(corpus, Path(tempfile.mkdtemp()) / "all.html", split="val")
     {}
@@ -274,12 +281,12 @@ def save_gallery(
     path = _check_page(path)
     names = list(corpus.names(split))[:max_clips]
     clips, skipped = [], {}
-    wardrobe = _Wardrobe(load_body(), look)
+    wardrobe = _Wardrobe(load_body(), look, finish=False)  # whole clips are, before frames are left out
     for number in progress_bar(len(names), progress):
         name = names[number]
         try:
             motion = Motion(skeleton=corpus.skeleton, positions=corpus.joints(name), fps=corpus.fps, name=name)
-            packed = wardrobe.pack(_thin(as_clips(motion)[0], fps))
+            packed = wardrobe.pack(_thin(as_motion(motion, finish=finish), fps))
             clips.append(packed | {"name": name, "cues": _cue_list(corpus.texts(name))})
         except KtubeError as error:
             skipped[name] = str(error)

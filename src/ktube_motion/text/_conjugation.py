@@ -26,11 +26,22 @@ _QUESTIONS = (
     "까 까요 니 냐 나 나요 가 가요 은가 은가요 는가 는가요 ᆫ가 ᆫ가요 ᆯ까 ᆯ까요 을까 을까요 습니까 ᆸ니까 느냐 으냐 으니 "
     "는지 ᆫ지 을지 ᆯ지 ᆯ래 ᆯ래요 을래 을래요 던가 지 죠 지요"
 ).split()
+# Final endings that state something; others promise, warn, wonder or exclaim, and would lose that.
+_STATEMENTS = "다 ᆫ다 는다 어 아 야 네 군 구나 는구나 습니다 ᆸ니다 어요 아요 에요 예요 네요 군요 는군요".split()
+_ORDERS = "세요 으세요 시어요 으시어요 셔요 십시오 으십시오 시오 어라 아라 거라 너라 세 으세 소서".split()
 # Auxiliaries conjugated as verbs; 싶 and its kind as adjectives; 않 and 못하 as what they deny. Others stay.
 _VERBS = ("주", "드리", "보", "버리", "놓", "두", "내", "가", "오", "대", "나", "지", "하", "나가", "가지")
 _ADJECTIVES = ("싶", "만하", "듯하", "뻔하", "법하")
 _DENIALS = ("않", "못하")
-_BOUND = ("NNB", "VX", "VCP", "JX", "XSV", "XSA", "XSN")
+# Adverbs that carry what is said: without them it is another sentence.
+_NEEDED = (
+    "안 못 왜 어떻게 언제 어찌 얼마나 잘못 같이 함께 서로 따로 거의 별로 전혀 결코 아직 또 그만 덜 잘 그렇게".split()
+)
+_SPEAKERS = ("나", "저", "내", "제", "우리", "저희")
+_DAYS = ("오늘", "내일", "어제", "모레", "지금", "요즘", "아침", "저녁", "밤", "주말")
+_ASKING = ("왜", "어떻게", "뭐", "무엇", "누구", "어디", "언제", "얼마나", "몇", "무슨", "어느", "어떠하", "어떻")
+_INTERROGATIVES = ("뭐", "무엇", "누구", "어디", "언제", "머")
+_WORDS_AFTER = ("VV", "VA", "VX", "MAG", "VCP", "VCN")  # before these a noun without particle stays a subject or object
 
 
 @lru_cache(maxsize=4096)
@@ -62,8 +73,9 @@ def with_ending(text: str, ending: str) -> str:
     Notes
     -----
     Kiwi's `join` conjugates. 있다, 없다, adjectives, 이다 and verbs with 었 or 겠 take 다 where others take 는다; 이다
-    and 아니다 take 에요 and 야. Left alone: questions, 말다 (가지 마세요), 안녕하다, and what does not come back as
-    the same morphemes.
+    and 아니다 take 에요 and 야. What asks for something (하세요) takes 어요 and 어 only, as 합니다 and 한다 would state
+    it. Left alone: questions, promises and wonder (할게요, 하다니), reasons (하니까요), 말다 (가지 마세요), 안녕하다,
+    and what does not come back as the same morphemes.
 
     Examples
     --------
@@ -78,7 +90,7 @@ def with_ending(text: str, ending: str) -> str:
     first = next(i for i, morpheme in enumerate(morphemes) if morpheme.end > begin)
     word = [(x.form, x.tag) for x in morphemes[first:last]]
     end = _end_with_yo(morphemes, last)
-    new = _fitting(morphemes, last, ending)
+    new = _fitting(morphemes, last, ending) if _keeps_mood(text[begin:end], morphemes, last, ending) else None
     if (
         new is None
         or not word
@@ -111,6 +123,16 @@ def _final_ending(morphemes: Sequence["Token"]) -> int | None:
         if not (tag in _SIGNS or (tag == "JX" and morphemes[i].form == "요")):
             return None
     return None
+
+
+def _keeps_mood(word: str, morphemes: Sequence["Token"], last: int, ending: str) -> bool:
+    """Would the new ending still state, or ask for, what the old one does?"""
+    honorific = morphemes[last - 1].tag == "EP" and morphemes[last - 1].form in ("시", "으시")
+    if morphemes[last].form in _ORDERS or word.endswith(("세요", "셔요", "시오")):
+        return honorific and ending in ("어요", "어")
+    if ending not in ("어요", "어") and any(morpheme.form in _ASKING for morpheme in morphemes[:last]):
+        return False  # 왜 그래요 asks without a question mark; 왜 그렇습니다 does not
+    return morphemes[last].form in _STATEMENTS
 
 
 def _end_with_yo(morphemes: Sequence["Token"], last: int) -> int:
@@ -187,20 +209,32 @@ def _says_the_same(changed: str, morphemes: Sequence["Token"], last: int) -> boo
 def droppable_particles(text: str) -> list[tuple[int, int]]:
     """Give (start, end) of the particles that speech leaves out.
 
+    Only before a verb or an adverb: before another noun the two would read as one. Not behind what asks (어디가),
+    behind days (내일이) and not the object of 나, 저 or 너.
+
     Examples
     --------
-    >>> droppable_particles("내가 왼손을 들어요")
-    [(5, 6)]
+    >>> droppable_particles("내가 왼손을 들어요"), droppable_particles("제가 친구가 책을 읽는 것을 봐요")
+    ([(5, 6)], [(8, 9), (14, 15)])
     """
     morphemes, places = _analyse(text), []
-    for before, morpheme in pairwise(morphemes):
+    for i, (before, morpheme) in enumerate(pairwise(morphemes), 1):
         fits = _PARTICLES.get(morpheme.form) == morpheme.tag and text[morpheme.start : morpheme.end] == morpheme.form
-        free = morpheme.end == len(text) or not text[morpheme.end].isalnum()
+        free = morpheme.end < len(text) and not text[morpheme.end].isalnum() and _stays_apart(morphemes, i + 1)
         noun = before.tag in _BEFORE_PARTICLE and before.end == morpheme.start
         noun = noun and text[: morpheme.start].rsplit(" ", 1)[-1] not in _NOT_ALONE
-        if fits and free and noun:
+        kept = before.form in _INTERROGATIVES + _DAYS or (before.tag == "NP" and morpheme.tag == "JKO")
+        if fits and free and noun and not kept:
             places.append((morpheme.start, morpheme.end))
     return places
+
+
+def _stays_apart(morphemes: Sequence["Token"], i: int) -> bool:
+    """Is the word that begins with the i-th morpheme a verb, an adjective or an adverb?"""
+    following = [_base(morpheme) for morpheme in morphemes[i : i + 2]]
+    if following and following[0] in _WORDS_AFTER:
+        return True
+    return len(following) > 1 and following[0] in ("NNG", "XR") and following[1] in ("XSV", "XSA")
 
 
 def without_particle(text: str, place: tuple[int, int]) -> str:
@@ -217,24 +251,39 @@ def without_particle(text: str, place: tuple[int, int]) -> str:
 
 
 def droppable_words(text: str) -> list[int]:
-    """Give the numbers of the words that may be missing: none that others lean on, as 수 in 할 수 있다.
+    """Give the numbers of the words that may be missing without the rest saying something else.
+
+    Adverbs but those that carry the sense (안, 함께, 더), an exclamation, and a first word that means the speaker.
+    Never verb, noun or adjective: a caption without its hand is another one, and 나쁜 생각 하지 마세요 without 나쁜,
+    too.
 
     Examples
     --------
-    >>> droppable_words("왼손을 높이 들 수 있어요"), droppable_words("왼손을 위로 올립니다")
-    ([0, 1], [0, 1, 2])
+    >>> droppable_words("왼손을 높이 들 수 있어요"), droppable_words("저는 지금 큰 상자를 함께 들어요")
+    ([1], [0, 1])
     """
-    words, starts, place = text.split(" "), [], 0
-    for word in words:
-        starts.append(place)
+    words, place, free = text.split(" "), 0, []
+    morphemes = _analyse(text)
+    for number, word in enumerate(words):
+        inside = [morpheme for morpheme in morphemes if place <= morpheme.start < place + len(word)]
+        behind = [_base(morpheme) for morpheme in morphemes if morpheme.start > place + len(word)]
+        before = [_base(morpheme) for morpheme in morphemes if morpheme.start < place]
+        if number + 1 < len(words) and _may_be_missing(inside, before, behind):
+            free.append(number)
         place += len(word) + 1
-    heads = {morpheme.start: _base(morpheme) for morpheme in reversed(_analyse(text))}
-    bound = [heads.get(start, "") in _BOUND for start in starts]
-    bound = [here or (i > 0 and heads.get(starts[i - 1], "") == "NNB") for i, here in enumerate(bound)]
-    leaning = [i + 1 < len(words) and bound[i + 1] for i in range(len(words))]
-    ends = {morpheme.end: morpheme.tag for morpheme in _analyse(text)}
-    carried = [i > 0 and ends.get(starts[i] - 1) in ("ETM", "MM", "JKG") for i in range(len(words))]
-    return [i for i in range(len(words)) if not (bound[i] or leaning[i] or carried[i])]
+    return free
+
+
+def _may_be_missing(word: Sequence["Token"], before: Sequence[str], behind: Sequence[str]) -> bool:
+    """Can this word be missing, with such morphemes around it?"""
+    tags = [_base(morpheme) for morpheme in word if morpheme.tag not in _SIGNS]
+    if not tags or not behind or (before and before[-1] in ("MAG", "MM")):
+        return False
+    if tags in (["MAG"], ["MAJ"]):
+        return word[0].form not in _NEEDED
+    if tags == ["IC"]:
+        return True
+    return not before and word[0].form in _SPEAKERS and tags in (["NP", "JX"], ["NP", "JKS"])
 
 
 def may_move(clause: str) -> bool:

@@ -210,7 +210,7 @@ class CachedTextEncoder:
             return None
         except SafetensorError:
             vector = None
-        if vector is None or vector.shape != self._shape:
+        if vector is None or vector.shape != self._shape or not torch.isfinite(vector).all():
             warnings.warn(f"{path} is damaged and is written anew.", stacklevel=3)
             return None
         return vector

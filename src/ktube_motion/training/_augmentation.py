@@ -13,6 +13,7 @@ import numpy as np
 import roma
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 
 from ..errors import ConfigError
 from ..features import feature_groups, mirror_features, recode_features
@@ -177,7 +178,7 @@ def _change(
     features, other = (_at_speed(motion, plan.speed, window + 1, skeleton) for motion in (features, other))
     joints = _exchange(_joints(features, skeleton), _joints(other, skeleton), plan.parts, skeleton)
     joints = _turn(joints, plan.turns, skeleton)
-    features[..., groups["positions"]] = joints[..., 1:, :].flatten(-2)
+    features[..., groups["positions"]] = rearrange(joints[..., 1:, :], "b t j c -> b t (j c)")
     features[..., groups["root_velocity"]] *= plan.path[:, None, None]
     features[..., groups["yaw_velocity"]] += _smooth(plan.turning[..., None], window + 1)
     return recode_features(features, skeleton=skeleton, heading=heading)
@@ -197,8 +198,10 @@ def _at_speed(features: torch.Tensor, speed: torch.Tensor, frames: int, skeleton
 
 def _joints(features: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
     """Give the joints in the frame of the heading, the root above the origin."""
-    others = features[..., feature_groups(skeleton)["positions"]].unflatten(-1, (-1, 3))
-    return torch.cat([F.pad(features[..., 3:4], (1, 1))[..., None, :], others], -2)
+    root = F.pad(features[..., 3:4], (1, 1))
+    return rearrange(
+        torch.cat([root, features[..., feature_groups(skeleton)["positions"]]], -1), "b t (j c) -> b t j c", c=3
+    )
 
 
 def _exchange(joints: torch.Tensor, other: torch.Tensor, parts: torch.Tensor, skeleton: Skeleton) -> torch.Tensor:
@@ -207,8 +210,9 @@ def _exchange(joints: torch.Tensor, other: torch.Tensor, parts: torch.Tensor, sk
     for number, limbs in enumerate(_limbs(skeleton)):
         rows = (parts == number).nonzero()[:, 0]
         for root, limb in limbs:
-            moved = other[rows] - other[rows][:, :, root, None] + joints[rows][:, :, root, None]
-            joints[rows[:, None], :, torch.tensor(limb, device=rows.device)] = moved[:, :, limb].movedim(2, 1)
+            moved = other[rows][:, :, limb] - other[rows][:, :, root, None] + joints[rows][:, :, root, None]
+            # Where rows and joints are picked at once, frames come third.
+            joints[rows[:, None], :, limb] = rearrange(moved, "b t j c -> b j t c")
     return joints
 
 
@@ -225,8 +229,10 @@ def _turn(joints: torch.Tensor, knots: torch.Tensor, skeleton: Skeleton) -> torc
 
 def _smooth(knots: torch.Tensor, frames: int) -> torch.Tensor:
     """Draw a cubic curve ``(B, frames, C)`` through ``(B, K, C)``."""
-    curve = F.interpolate(knots.mT[:, :, None], size=(1, frames), mode="bicubic", align_corners=True)
-    return curve[:, :, 0].mT
+    # Bicubic curves are for pictures alone: here, of one row.
+    picture = rearrange(knots, "b k c -> b c 1 k")
+    curve = F.interpolate(picture, size=(1, frames), mode="bicubic", align_corners=True)
+    return rearrange(curve, "b c 1 t -> b t c")
 
 
 @lru_cache(maxsize=8)

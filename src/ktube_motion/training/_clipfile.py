@@ -5,10 +5,9 @@ what is used, once for all processes.
 """
 
 import hashlib
-import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -16,7 +15,9 @@ import torch
 from ..errors import CorpusError, DataError, KtubeError
 from ..io import Corpus
 from ..io._files import atomic_path, make_folder, read_json, write_json
+from ..io._hub import is_sharded
 from ..io._writing import writing
+from ._maps import mapped_tensor, rows_of
 
 __all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
 
@@ -45,7 +46,11 @@ def read_clip(corpus: Corpus, name: str) -> np.ndarray:
 
 
 def size_of_clips(corpus: Corpus, names: Iterable[str]) -> int:
-    """Give the bytes of the named clips, without reading them."""
+    """Give the bytes of the named clips, or of a split, without reading them."""
+    if is_sharded(corpus.root):
+        shards: Any = corpus
+        return int(shards.lengths[rows_of(shards, names)].sum()) * 4 * corpus.skeleton.feature_size
+    names = corpus.names(names) if isinstance(names, str) else names
     return sum(size for _, size, _ in _sources(corpus, names))
 
 
@@ -97,6 +102,10 @@ def map_clips(
 def _sources(corpus: Corpus, names: Iterable[str]) -> list[tuple[str, int, int]]:
     """Give what tells a clip from a rebuilt one: its name, size and time of change."""
     names = list(names)
+    if is_sharded(corpus.root):
+        shards: Any = corpus
+        files = [(path.name, path.stat()) for path in shards.files]
+        return [(name, state.st_size, state.st_mtime_ns) for name, state in files] + [(name, 0, 0) for name in names]
     try:
         states = [(corpus.root / "new_joint_vecs" / f"{name}.npy").stat() for name in names]
     except FileNotFoundError as error:
@@ -140,7 +149,4 @@ def _open(file: Path, stamp: str) -> tuple[torch.Tensor, list[int]] | None:
         frames = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, TypeError, KeyError):  # ValueError: also FormatError, a damaged index
         return None
-    with warnings.catch_warnings():
-        # A map that could be written to would count as used memory, and be refused when it is larger than that.
-        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
-        return torch.from_numpy(frames), lengths
+    return mapped_tensor(frames), lengths

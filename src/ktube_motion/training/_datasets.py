@@ -10,7 +10,7 @@ import os
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ import torch
 
 from ..errors import CorpusError
 from ..io import Corpus
+from ..io._hub import is_sharded
 from ._clipfile import fill_up, laid_length, map_clips, read_clip, size_of_clips
 from ._device import free_memory, training_device
+from ._maps import map_shards
 
 __all__ = ["ClipTable", "WindowSampler", "count_clips", "indices_of_step", "step_rng"]
 
@@ -78,21 +80,32 @@ class ClipTable:
     Attributes
     ----------
     frames : tensor [shape=(N, D)]
-        All frames of all clips: in memory, mapped from a file, or on a GPU.
+        All frames of all clips: in memory, mapped from files, or on a GPU.
     starts, lengths : int64 tensor [shape=(C,)]
         Where each clip lies in `frames`; always on the CPU.
     ends : int64 tensor [shape=(C,)]
         Up to where `frames` may be read for each clip: beyond its length its last frame is repeated.
-    names : tuple of str
+    names : sequence of str
         What each clip is called, for messages.
+    pitch : int
+        Rows of `frames` from one frame to the next.
+    reaches : int64 tensor [shape=(C,)], optional
+        Up to where there is memory behind each clip; by default to the end of `frames`.
+    safe, room : int, optional
+        A row with memory behind it, and for how many frames; by default the first, and all.
     """
 
     frames: torch.Tensor
     starts: torch.Tensor
     lengths: torch.Tensor
     ends: torch.Tensor
-    names: tuple[str, ...]
+    names: Sequence[str]
+    pitch: int = 1
+    reaches: torch.Tensor | None = None
+    safe: int = 0
+    room: int | None = None
     _lender: _Lender = field(default_factory=_Lender, repr=False, compare=False)
+    _kept: object = field(default=None, repr=False, compare=False)  # what the frames are mapped from
 
     @classmethod
     def from_arrays(
@@ -138,7 +151,8 @@ class ClipTable:
         Parameters
         ----------
         corpus : Corpus
-        names : list of str
+        names : list of str, or str
+            Clips, or a split.
         file : path, optional
             Lay them end to end in this ``.npy``, which memory need not hold,
             and map it. Used again when it is there and the corpus is the same.
@@ -152,26 +166,50 @@ class ClipTable:
         DataError
             If a clip holds NaN or infinity.
         """
-        names = list(names)
+        names = corpus.names(names) if isinstance(names, str) else list(names)
         if file is None or not names:
             return cls.from_arrays([read_clip(corpus, name) for name in names], names, shortest=shortest)
         return cls._laid(*map_clips(file, corpus, names, shortest=shortest), names, shortest)
 
     @classmethod
-    def for_training(
-        cls, corpus: Corpus, names: Iterable[str], *, file: str | Path | None = None, shortest: int = 0
-    ) -> "ClipTable":
-        """Read the named clips to where training reads them fastest and they fit.
+    def from_shards(cls, corpus: Corpus, names: Iterable[str]) -> "ClipTable":
+        """Map the motion vectors of the named clips of a corpus in shards, as they lie there.
 
-        That is the GPU if they take a quarter of its free memory at most; else
-        memory, likewise; else a file that is mapped.
+        Nothing is read, copied or written; what is used of the files the system keeps in memory, as long as it
+        has some, once for all processes.
 
         Parameters
         ----------
         corpus : Corpus
-        names : list of str
+            In shards.
+        names : list of str, or str
+            Clips, or a split, of which then not even the names are in memory.
+
+        Raises
+        ------
+        CorpusError
+            If there is nothing to read.
+        DataError
+            If a clip holds NaN or infinity.
+        """
+        return cls(**map_shards(corpus, names))
+
+    @classmethod
+    def for_training(
+        cls, corpus: Corpus, names: Sequence[str], *, file: str | Path | None = None, shortest: int = 0
+    ) -> "ClipTable":
+        """Read the named clips to where training reads them fastest and they fit.
+
+        That is the GPU if they take a quarter of its free memory at most; else
+        memory, likewise; else a file that is mapped, or the shards of the corpus where it has them.
+
+        Parameters
+        ----------
+        corpus : Corpus
+        names : sequence of str, or str
+            Clips, or a split.
         file : path, optional
-            See `from_corpus`; without it, memory has to do.
+            See `from_corpus`; without it, and without shards, memory has to do.
         shortest : int
             See `from_arrays`.
 
@@ -180,14 +218,21 @@ class ClipTable:
         CorpusError, DataError
             See `from_corpus`.
         """
-        names, device = list(names), training_device()
+        device = training_device()
         # In memory, every process of this machine would hold the set.
         size = size_of_clips(corpus, names) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         fits = 4 * size <= free_memory(torch.device("cpu"))
+        if not fits and is_sharded(corpus.root):
+            return cls.from_shards(corpus, names)
         table = cls.from_corpus(corpus, names, file=None if fits else file, shortest=shortest)
         if device.type == "cuda" and 4 * table.frames.nbytes <= free_memory(device):
             table = table.to(device)
         return table
+
+    @cached_property
+    def counted(self) -> np.ndarray:
+        """Frames up to the end of each clip, in order, int64 ``(C,)``."""
+        return np.cumsum(self.lengths.numpy())
 
     @classmethod
     def _laid(cls, frames: torch.Tensor, lengths: Sequence[int], names: Iterable[str], shortest: int) -> "ClipTable":
@@ -220,32 +265,48 @@ class ClipTable:
         mask : bool tensor [shape=(B, length)] or None
             False where the clip had ended, None where none had; on the CPU.
         """
-        first, places, rows, mask = self._find(clips, offsets, length)
-        return self._take(first, places, rows, length), None if mask.all() else mask
+        first, places, rows, fills, mask = self._find(clips, offsets, length)
+        return self._take(first, places, rows, fills, length), None if mask.all() else mask
 
     def _find(self, clips: torch.Tensor, offsets: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
-        """Tell where stretches lie: in which rows they start, which frames must be other rows instead, the mask."""
-        first, left, inside = self.starts[clips] + offsets, self.lengths[clips] - offsets, torch.arange(length)
-        mask = inside < left[:, None]
-        # A stretch that would reach beyond the last clip is taken elsewhere, so all its frames must be others.
-        beyond = first + length > len(self.frames)
-        short = (first + length > self.ends[clips]).nonzero()
+        """Tell where stretches lie: in which rows they start, which frames must be other rows, the mask.
+
+        On the CPU, a stretch is filled up where it has been copied to: `fills` are which ``(k,)``, and from where.
+        """
+        left, inside = self.lengths[clips] - offsets, torch.arange(length)
+        first = self.starts[clips] + offsets * self.pitch
+        last, mask = first + length * self.pitch, inside < left[:, None]
+        # A stretch that would reach beyond all memory is taken elsewhere, so all its frames must be others.
+        beyond = last > (len(self.frames) if self.reaches is None else self.reaches[clips])
+        overlong = last > self.ends[clips]
+        filled = overlong & ~beyond if self.frames.device.type == "cpu" else torch.zeros_like(beyond)
+        short, full = (overlong & ~filled).nonzero(), filled.nonzero()
         places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
         clip, frame = places // length, places % length
-        return first.masked_fill(beyond, 0), places, first[clip] + torch.minimum(frame, left[clip] - 1), mask
+        rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
+        fills = torch.cat((full, left[full]), 1)
+        return first.masked_fill(beyond, self.safe), places, rows, fills, mask
 
-    def _take(self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, length: int) -> torch.Tensor:
+    def _take(
+        self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, fills: torch.Tensor, length: int
+    ) -> torch.Tensor:
         (total, size), device = self.frames.shape, self.frames.device
         new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
         frames = new(len(first), length * size)
-        if length <= total:
+        if length <= (total if self.room is None else self.room):
             # A stretch is one long row of this overlapping view: one copy each, not one for every frame.
-            stretches = self.frames.as_strided((total - length + 1, length * size), (size, 1))
+            rows_of = total - (length - 1) * self.pitch
+            stretches = self.frames.as_strided((rows_of, length * size), (self.frames.stride(0), 1))
             torch.index_select(stretches, 0, first.to(device), out=frames)
         if len(places):
             right = self.frames.index_select(0, rows.to(device))
             frames.view(-1, size).index_copy_(0, places.to(device), right)
-        return frames.view(-1, length, size)
+        frames = frames.view(-1, length, size)
+        if len(fills):
+            filled = frames.numpy()
+            for row, stop in fills.tolist():
+                filled[row, stop:] = filled[row, stop - 1]
+        return frames
 
 
 @dataclass(frozen=True)
@@ -282,8 +343,7 @@ class WindowSampler:
 
     def _draw(self, steps: range) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
-        lengths = self.table.lengths.numpy()
-        ends = np.cumsum(lengths)
+        lengths, ends = self.table.lengths.numpy(), self.table.counted
         frames, places = np.empty((len(steps), self.batch_size), np.int64), np.empty((len(steps), self.batch_size))
         for row, step in enumerate(steps):
             rng = step_rng(self.seed, step)
@@ -300,22 +360,24 @@ class WindowSampler:
             for old in [other for other in self._found if other[0] < step or other[1:] == key]:
                 del self._found[old]
             self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
-        first, places, rows, mask = self._found[step, *key]
-        return self.table._take(first, places, rows, self.window), mask
+        first, places, rows, fills, mask = self._found[step, *key]
+        return self.table._take(first, places, rows, fills, self.window), mask
 
     def _find(self, steps: range, part: slice) -> Iterator[tuple[int, tuple[Any, ...]]]:
         clips, offsets = (values[:, part] for values in self._draw(steps))
-        first, places, rows, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
-        frames = clips.shape[1] * self.window
-        bounds = torch.searchsorted(places, torch.arange(1, len(steps)) * frames).tolist()
+        first, places, rows, fills, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
+        batch, begins = clips.shape[1], torch.arange(1, len(steps)) * clips.shape[1]
+        bounds = torch.searchsorted(places, begins * self.window).tolist()
         parts = (
             first.view_as(clips),
             places.tensor_split(bounds),
             rows.tensor_split(bounds),
+            fills.tensor_split(torch.searchsorted(fills[:, 0].contiguous(), begins).tolist()),
             mask.view(*clips.shape, -1),
         )
-        for k, (start, place, row, valid) in enumerate(zip(*parts, strict=True)):
-            yield steps[k], (start, place - k * frames, row, None if valid.all() else valid)
+        for k, (start, place, row, fill, valid) in enumerate(zip(*parts, strict=True)):
+            own = fill - torch.tensor([k * batch, 0])
+            yield steps[k], (start, place - k * batch * self.window, row, own, None if valid.all() else valid)
 
 
 @lru_cache(maxsize=4)

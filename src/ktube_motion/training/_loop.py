@@ -26,6 +26,7 @@ from ._device import capabilities, compile_obstacle, tf32_matmul, training_devic
 from ._folder import check_output, kept_log, plain, same_files
 from ._interrupt import Interrupt
 from ._options import LoopConfig, learning_rate
+from ._shares import Shares, told_of_lost_processes
 
 __all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
 
@@ -108,6 +109,8 @@ def fit(
         If ``checkpoint.pt`` is damaged.
     DataError
         If the loss is not finite; the message names the clips of the batch.
+    KtubeError
+        If another process of this training has ended.
     WriteError
         If the disk is full; the last checkpoint is unharmed.
 
@@ -120,7 +123,8 @@ def fit(
     check_start(config, output, resume=resume)
     loop = _Loop(task, config, Path(output), progress=progress, on_best=on_best)
     alone = only_one(output, "a training") if loop.accelerator.is_main_process else nullcontext()
-    with alone, tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
+    lost = told_of_lost_processes(loop.accelerator.num_processes, Path(output))
+    with lost, alone, tf32_matmul(loop.able.tf32 and config.mixed_precision == "auto"):
         loop.start(resume=resume)
         return loop.run()
 
@@ -175,6 +179,8 @@ class _Loop:
                 expected=f"batch_size divisible by {self.accelerator.num_processes} processes × {config.accumulation}",
                 found=config.batch_size,
             )
+        shared = config.fsdp and self.accelerator.num_processes > 1
+        self.shares = Shares(task.model, self.accelerator.device) if shared else None
         optimizer = torch.optim.AdamW(
             task.model.parameters(),
             lr=config.learning_rate,
@@ -183,7 +189,9 @@ class _Loop:
             # Without it the foreach path makes temporaries as large as the model, too much for a 12 GB card.
             fused=self.able.fused_adamw or None,
         )
-        self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
+        self.model, self.optimizer = task.model, optimizer
+        if self.shares is None:
+            self.model, self.optimizer = self.accelerator.prepare(task.model, optimizer)
         # Beside the model, not in its place: what is saved, evaluated and given back stays the plain one.
         self.forward: Any = torch.compile(self.model) if config.compile else self.model
         self.average: AveragedModel | None = None
@@ -242,14 +250,21 @@ class _Loop:
             values = self._over_processes(values)
             bar.set_postfix({"loss": f"{values['loss']:.4g}"})
             self._log(values)
-        evaluate = self._due(self.config.evaluate_every)
-        if evaluate or self._due(self.config.save_every) or interrupt.asked:
+        evaluate, stop = self._due(self.config.evaluate_every), self._asked(interrupt)
+        if evaluate or self._due(self.config.save_every) or stop:
             self._save()
-        if interrupt.asked:
+        if stop:
             raise KeyboardInterrupt
         if evaluate:
             with interrupt.at_once():
                 self._evaluate()
+
+    def _asked(self, interrupt: Interrupt) -> bool:
+        """Say whether any process was asked to stop: all must after the same step, or they wait for ever."""
+        if self.accelerator.num_processes == 1:
+            return interrupt.asked
+        asked = torch.tensor(float(interrupt.asked), device=self.accelerator.device)
+        return bool(self.accelerator.reduce(asked, "sum") > 0)
 
     # -- one step ------------------------------------------------------------
 
@@ -267,7 +282,10 @@ class _Loop:
             batch = _to_device(self.task.batch(self.step, slice(first, first + share)), accelerator.device)
             last = piece == config.accumulation - 1
             # The gradients of all processes are summed once, with the last piece.
-            with nullcontext() if last else accelerator.no_sync(self.model), accelerator.autocast():
+            if self.shares is not None:
+                self.shares.sum_gradients(last)
+            alone = nullcontext() if last or self.shares is not None else accelerator.no_sync(self.model)
+            with alone, accelerator.autocast():
                 values = self.task.loss(self.forward, batch)
                 accelerator.backward(values["loss"] / config.accumulation)
             for name, value in values.items():
@@ -280,7 +298,11 @@ class _Loop:
                     fix="Look at those clips, or lower the learning rate; the last checkpoint is unharmed.",
                 )
         if config.clip_norm is not None:
-            totals["gradient_norm"] = float(accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm))
+            if self.shares is not None:
+                totals["gradient_norm"] = self.shares.clip(config.clip_norm)
+            else:
+                norm = accelerator.clip_grad_norm_(self.model.parameters(), config.clip_norm)
+                totals["gradient_norm"] = float(norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if self.average is not None:
@@ -293,6 +315,9 @@ class _Loop:
         return self.accelerator.unwrap_model(self.model)
 
     def _kept_model(self) -> Any:
+        """Give the model that is measured and kept; all processes call this, as each may hold a share of it."""
+        if self.shares is not None:
+            return self.shares.whole().to(self.accelerator.device)
         return self.average.module if self.average is not None else self._bare()
 
     def _over_processes(self, values: dict[str, float]) -> dict[str, float]:
@@ -313,8 +338,9 @@ class _Loop:
 
     def _evaluate(self) -> None:
         values: dict[str, float] = {}
+        model = self._kept_model()
         if self.accelerator.is_main_process:
-            model = self._kept_model().eval()
+            model = model.eval()
             torch.manual_seed(self.config.seed)
             with torch.no_grad():
                 values = self.task.evaluate(model)
@@ -342,11 +368,15 @@ class _Loop:
             self.on_best(tuple(better), model)
 
     def _save(self) -> None:
+        if self.shares is None:
+            model, optimizer = self._bare().state_dict(), self.optimizer.state_dict()
+        else:
+            model, optimizer = self.shares.state(self.optimizer)
         if self.accelerator.is_main_process:
             state = {
                 "step": self.step,
-                "model": self._bare().state_dict(),
-                "optimizer": self.optimizer.state_dict(),
+                "model": model,
+                "optimizer": optimizer,
                 "average": None if self.average is None else self.average.state_dict(),
                 "best": self.best_values,
                 "evaluation": self.evaluation,
@@ -362,8 +392,11 @@ class _Loop:
             return  # stopped before the first checkpoint: start again, which gives the same result
         state = load_checked(path)
         try:
-            self._bare().load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            if self.shares is None:
+                self._bare().load_state_dict(state["model"])
+                self.optimizer.load_state_dict(state["optimizer"])
+            else:
+                self.shares.load(self.optimizer, state["model"], state["optimizer"])
             if self.average is not None:
                 self.average.load_state_dict(state["average"])
             self.step, self.best_values = state["step"], state["best"]
@@ -381,9 +414,12 @@ class _Loop:
     def _finish(self, seconds: float) -> dict[str, float]:
         counts = {f"data/{name}": count for name, count in getattr(self.task, "counts", {}).items()}
         summary = {**self.evaluation, **{f"best_{k}": v for k, v in self.best_values.items()}, **counts}
+        model = self._kept_model()
+        if self.shares is not None:
+            setattr(self.task, "model", model)  # noqa: B010 (read only for others): whole again, for who asked
         if self.accelerator.is_main_process:
             with atomic_folder(self.output / "last") as folder:
-                self._kept_model().save_pretrained(folder)
+                model.save_pretrained(folder)
             # No seconds: however often it was stopped, a training leaves the same summary.
             write_json(self.output / "summary.json", summary)
             _LOGGER.info("done in %.1f s", seconds)

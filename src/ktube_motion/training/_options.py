@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..arrays import check_whole
 from ..errors import ConfigError
 from ..evaluation import EvaluationConfig
 
@@ -37,6 +38,9 @@ class LoopConfig:
         ``"no"``, ``"bf16"`` or ``"fp16"``.
     compile : bool
         Compile the model with torch.compile.
+    fsdp : bool
+        In several processes, cut weights, gradients and optimizer states into a share for each
+        (PyTorch's ``fully_shard``), so that a model need not fit one card.
     weight_average : float or None
         Decay of an exponential moving average of the weights, which is then
         what is evaluated and kept.
@@ -65,6 +69,7 @@ class LoopConfig:
     accumulation: int = 1
     mixed_precision: str = "auto"
     compile: bool = False
+    fsdp: bool = False
     weight_average: float | None = None
     seed: int = 0
     log_every: int = 50
@@ -74,9 +79,8 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulation", "log_every", "evaluate_every", "save_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} cannot work.", expected="a whole number of at least 1", found=repr(value))
+            check_whole(getattr(self, name), name=name, least=1)
+        check_whole(self.seed, name="seed", most=2**32 - 1)  # the steps' seeds are made of it, and have 64 bits
         if not self.learning_rate > 0:
             raise ConfigError("learning_rate cannot work.", expected="a positive number", found=self.learning_rate)
         if self.batch_size % self.accumulation:
@@ -85,6 +89,8 @@ class LoopConfig:
                 expected="batch_size divisible by accumulation",
                 found=f"{self.batch_size} and {self.accumulation}",
             )
+        if self.fsdp and self.weight_average is not None:
+            raise ConfigError("Weights that are shared out have no running mean.", fix="Leave out weight_average.")
         if self.mixed_precision not in ("auto", "no", "bf16", "fp16"):
             raise ConfigError("Unknown precision.", expected="auto, no, bf16 or fp16", found=self.mixed_precision)
 

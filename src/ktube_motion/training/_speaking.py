@@ -37,7 +37,7 @@ class SpeakingTask:
         self.model: MotionTransformer = MotionTransformer(config.transformer)
         names = clips_for_training(corpus, spoken=True, stats=False)
         self.counts: dict[str, int] = count_clips(corpus, names)
-        every = list(dict.fromkeys(names["train"] + names["val"]))
+        every = list(dict.fromkeys([*names["train"], *names["val"]]))
         tokens = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
         rate = corpus.fps / tokenizer.frames_per_token
         self.sets: dict[str, SpeechSet] = {

@@ -62,7 +62,7 @@ class SpeechSet:
     def __init__(
         self,
         corpus: Corpus,
-        tokens: Mapping[str, torch.Tensor],
+        tokens: Mapping[str, np.ndarray],
         encoder: WordEncoder,
         config: Any,
         *,

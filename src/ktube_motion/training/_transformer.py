@@ -15,6 +15,7 @@ from ..evaluators import Evaluator
 from ..gpt import MotionTransformer, TransformerConfig, transformer_loss
 from ..io import Corpus
 from ..io._corpus_faults import clips_for_training
+from ..io._hub import is_sharded
 from ..models import load_state
 from ..text import NUM_TIMES, TextAugmentation, TextEncoder, WordEncoder, vectors_per_text
 from ..vq import MotionTokenizer
@@ -112,8 +113,10 @@ class _TransformerTask:
         if evaluator is not None:  # before the first step, rather than at the first evaluation
             evaluator.embed_text(collect_samples(corpus, config.evaluation).texts)
         self.model: MotionTransformer = MotionTransformer(config.transformer)
-        every = list(dict.fromkeys(names["train"] + names["val"]))
-        self.tokens: dict[str, Any] = tokenize_corpus(corpus, tokenizer, every, folder=cache, progress=progress)
+        every = list(dict.fromkeys([*names["train"], *names["val"]]))
+        self.tokens: Mapping[str, np.ndarray] = tokenize_corpus(
+            corpus, tokenizer, every, folder=cache, progress=progress
+        )
         rate = corpus.fps / tokenizer.frames_per_token
         # No motion longer than the block is cut off: it comes in windows, and ends where it ends.
         self.sets: dict[str, UtteranceSet] = {
@@ -129,7 +132,10 @@ class _TransformerTask:
         self.variants: TextVariants = TextVariants(
             augmentation, self.sets["train"].every_text(), config.text_variants, progress=progress
         )
-        self.known: KnownTexts = KnownTexts(encoder, said + self.variants.every_text(), progress=progress)
+        folder = cache if is_sharded(corpus.root) else None
+        self.known: KnownTexts = KnownTexts(
+            encoder, said + self.variants.every_text(), progress=progress, folder=folder
+        )
 
     def batch(self, step: int, part: slice) -> dict[str, Any]:
         samples = self.sets["train"]
@@ -252,7 +258,7 @@ def train_transformer(
         Also measures generated motion and keeps ``best_fid/``,
         ``best_diversity_gap/``, ``best_top1/`` and ``best_matching/``.
     cache : path, optional
-        Folder for the tokens of the corpus.
+        Folder for the tokens of the corpus, and for the vectors of its texts where it is in shards.
     start : MotionTransformer, optional
         Weights to start from.
     resume, progress : bool

@@ -1,6 +1,6 @@
 """Utterances with their stretch of motion: the samples of transformer and evaluator."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ import torch
 
 from ..errors import CheckpointError, CorpusError
 from ..io import Corpus
+from ..io._arrays import ArrayTable
 from ..io._corpus_faults import RIGHT_LINE
-from ..io._files import atomic_path
+from ..io._files import atomic_path, make_folder
+from ..io._hub import is_sharded
 from ..text import CaptionEntry, TextAugmentation, TextEncoder, caption_entries, vectors_per_text
 from ..vq import MotionTokenizer
 
 __all__ = ["KnownTexts", "TextVariants", "UtteranceSet", "encode_texts", "tokenize_corpus"]
+
+_FILE = 20_000  # clips or texts in one file of their tokens or vectors
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,8 @@ class KnownTexts:
     texts : iterable of str
         To be read at once.
     progress : bool
+    folder : path, optional
+        Keep the vectors of `texts` there, in shards that are mapped, instead of in memory.
 
     Examples
     --------
@@ -186,20 +192,32 @@ class KnownTexts:
     torch.Size([3, 512])
     """
 
-    def __init__(self, encoder: TextEncoder, texts: Iterable[str] = (), *, progress: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: TextEncoder,
+        texts: Iterable[str] = (),
+        *,
+        progress: bool = False,
+        folder: str | Path | None = None,
+    ) -> None:
         self.encoder = encoder
         self.vectors: dict[str, torch.Tensor] = {}
+        self.kept = None if folder is None else ArrayTable(Path(folder) / "texts", encoder.identity)
         self.dim: int
         self.identity: str
         self.length: int
         self.dim, self.identity, self.length = encoder.dim, encoder.identity, vectors_per_text(encoder)
         self.unwrapped: TextEncoder = getattr(encoder, "unwrapped", encoder)
-        self._read(texts, progress)
+        if self.kept is None:
+            self._read(texts, progress)
+        else:
+            _fill(self.kept, texts, lambda part: self._encoded(part, False), progress=progress, unit="text")
 
     def encode(self, texts: Sequence[str]) -> torch.Tensor:
         """Give float32 vectors, as the encoder does, on the CPU."""
-        self._read([text for text in texts if text not in self.vectors], False)
-        found = [self.vectors[text] for text in texts]
+        kept = {} if self.kept is None else self.kept
+        self._read([text for text in texts if text not in self.vectors and text not in kept], False)
+        found = [self.vectors[text] if text in self.vectors else torch.from_numpy(kept[text]) for text in texts]
         if self.length == 1:
             return torch.stack(found)
         rows = torch.zeros(len(texts), self.length, self.dim)
@@ -208,9 +226,15 @@ class KnownTexts:
         return rows
 
     def _read(self, texts: Iterable[str], progress: bool) -> None:
-        for text, vectors in encode_texts(self.encoder, texts, progress=progress).items():
-            # The empty rows of a short text would be most of what is kept.
-            self.vectors[text] = vectors if self.length == 1 else vectors[: int(vectors.any(-1).sum())].clone()
+        self.vectors.update(self._encoded(texts, progress))
+
+    def _encoded(self, texts: Iterable[str], progress: bool) -> dict[str, torch.Tensor]:
+        found = encode_texts(self.encoder, texts, progress=progress)
+        # The empty rows of a short text would be most of what is kept.
+        return {
+            text: vectors if self.length == 1 else vectors[: int(vectors.any(-1).sum())].clone()
+            for text, vectors in found.items()
+        }
 
 
 class TextVariants:
@@ -261,8 +285,8 @@ def tokenize_corpus(
     *,
     folder: str | Path | None = None,
     progress: bool = True,
-) -> dict[str, torch.Tensor]:
-    """Turn clips into motion tokens, kept on disk when a folder is given.
+) -> Mapping[str, np.ndarray]:
+    """Turn clips into motion tokens, kept on disk when a folder is given: for a corpus in shards, in shards too.
 
     Parameters
     ----------
@@ -277,7 +301,8 @@ def tokenize_corpus(
 
     Returns
     -------
-    tokens : dict of str to int64 array [shape=(L,)]
+    tokens : mapping of str to int64 array [shape=(L,)]
+        Of shards, mapped and not in memory.
 
     Raises
     ------
@@ -306,18 +331,53 @@ def tokenize_corpus(
             expected=f"{corpus.skeleton.feature_size} numbers a frame, as in {corpus.root}",
             found=tokenizer.config.feature_size,
         )
+    if folder is not None and is_sharded(corpus.root):
+        table = ArrayTable(Path(folder) / "tokens", tokenizer.fingerprint)
+        _fill(table, names, lambda part: {n: _tokens(corpus, tokenizer, n) for n in part}, progress=progress)
+        return table
     path = None if folder is None else Path(folder) / "tokens.safetensors"
     cached = _read_tokens(path, tokenizer.fingerprint)
     missing = [name for name in names if name not in cached]
-    device = next(tokenizer.parameters()).device
     for name in tqdm(missing, desc="motion tokens", unit="clip", disable=None if progress else True):
-        features = torch.from_numpy(np.array(corpus.features(name))).to(device)
-        # A clip shorter than a token stands still to its end, as the tokenizer fills up all clips.
-        still = features[-1:].expand(max(tokenizer.frames_per_token - len(features), 0), -1)
-        cached[name] = tokenizer.encode(torch.cat((features, still))).cpu().numpy()
+        cached[name] = _tokens(corpus, tokenizer, name)
     if path is not None and missing:
         _write_tokens(path, tokenizer.fingerprint, cached)
     return {name: cached[name] for name in names}
+
+
+def _tokens(corpus: Corpus, tokenizer: MotionTokenizer, name: str) -> np.ndarray:
+    features = torch.from_numpy(np.array(corpus.features(name))).to(next(tokenizer.parameters()).device)
+    # A clip shorter than a token stands still to its end, as the tokenizer fills up all clips.
+    still = features[-1:].expand(max(tokenizer.frames_per_token - len(features), 0), -1)
+    found: np.ndarray = tokenizer.encode(torch.cat((features, still))).cpu().numpy()
+    return found
+
+
+def _fill(
+    table: ArrayTable,
+    names: Iterable[str],
+    make: Callable[[Sequence[str]], Mapping[str, Any]],
+    *,
+    progress: bool,
+    unit: str = "clip",
+) -> None:
+    """Make what a table of arrays lacks, file by file, so that memory holds no more and a killed job goes on.
+
+    Of several processes that want it at the same time one makes it, the others wait.
+    """
+    from filelock import FileLock
+    from tqdm import tqdm
+
+    make_folder(table.folder)
+    hidden = None if progress else True
+    with FileLock(table.folder / ".lock"):
+        table.refresh()
+        missing = [name for name in dict.fromkeys(names) if name not in table]
+        with tqdm(total=len(missing), desc=table.folder.name, unit=unit, disable=hidden) as bar:
+            for first in range(0, len(missing), _FILE):
+                part = missing[first : first + _FILE]
+                table.add({name: np.asarray(array) for name, array in make(part).items()})
+                bar.update(len(part))
 
 
 def _read_tokens(path: Path | None, fingerprint: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from ._engines import ENGINES, Engine, SeenBody, SeenHand, load_engine, register_engine
 from ._estimation import VideoLandmarks, estimate_landmarks, estimate_poses, fit_video
 from ._frames import VideoInfo, probe_video, read_frames
+from ._keypoints import read_landmarks
 from ._litert import LiteRTEngine
 from ._models import ModelFile, find_models
 from ._regions import Region
@@ -27,6 +28,7 @@ __all__ = [
     "load_engine",
     "probe_video",
     "read_frames",
+    "read_landmarks",
     "register_engine",
 ]
 

@@ -107,10 +107,9 @@ def load_engine(name: str = "litert", models: str | Path | None = None) -> Engin
     Parameters
     ----------
     name : str
-        ``litert``, ``tasks``, or one of `register_engine`.
+        ``litert``, or one of `register_engine`.
     models : path, optional
-        The networks, see `find_models`; for ``tasks`` a folder with
-        ``.task`` files.
+        The networks, see `find_models`.
 
     Raises
     ------
@@ -123,7 +122,7 @@ def load_engine(name: str = "litert", models: str | Path | None = None) -> Engin
     --------
     >>> load_engine("crystal ball")
     Traceback (most recent call last):
-    ktube_motion.errors.ConfigError: There is no such engine. Expected: one of litert, tasks. Found: 'crystal ball'.
+    ktube_motion.errors.ConfigError: There is no such engine. Expected: one of litert. Found: 'crystal ball'.
     """
     if name not in ENGINES:
         raise ConfigError("There is no such engine.", expected=f"one of {', '.join(ENGINES)}", found=repr(name))

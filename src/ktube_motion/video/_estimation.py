@@ -2,20 +2,22 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import DataError, FormatError
-from ..io._files import atomic_path
+from ..io._files import atomic_path, read_json
+from ..io._untrusted import DAMAGED
 from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
-from ._tracking import Follower, SeenFrame
+from ._tracking import Follower, SeenFrame, Speaker
 
 __all__ = ["VideoLandmarks", "estimate_landmarks", "estimate_poses", "fit_video"]
 
@@ -116,7 +118,8 @@ def estimate_landmarks(
 def _shots_of(path: str | Path, fps: float, cache: str | Path | None) -> list[Shot]:
     kept = None if cache is None else Path(cache) / "shots.json"
     if kept is not None and kept.is_file():
-        return [Shot(*pair) for pair in json.loads(kept.read_text(encoding="utf-8"))]
+        with suppress(FormatError, TypeError):  # damaged since: found again
+            return [Shot(*pair) for pair in read_json(kept)]
     shots = find_shots(path, fps=fps)
     if kept is not None:
         with atomic_path(kept) as temporary:
@@ -130,31 +133,53 @@ _Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
 def _look(
     path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool, cache: Path | None
 ) -> Iterator[_Arrays]:
-    """Give points, weights and pixels of a shot, piece by piece."""
-    follower: Follower | None = None
+    """Give points, weights and pixels of a shot, piece by piece.
+
+    Every piece begins with what is kept of the one before, place and clothes: a build that was stopped in between gives
+    the same bytes.
+    """
+    speaker: Speaker | None = None
     length = max(round(_PIECE_SECONDS * fps), 1)
     for first in range(shot.first, shot.last, length):
         count = min(length, shot.last - first)
         kept = None if cache is None else cache / f"{first:08d}.npz"
-        if kept is not None and kept.is_file():
-            with np.load(kept, allow_pickle=False) as arrays:
-                yield arrays["points"], arrays["weights"], arrays["pixels"]
+        before = None if kept is None else _kept_piece(kept, count)
+        if before is not None:
+            *arrays, numbers = before
+            speaker = Speaker.unpack(numbers)
+            yield arrays[0], arrays[1], arrays[2]
             continue
-        if follower is None:  # at the start of a shot, or where a build that was stopped goes on
-            follower = _choose(path, engine, Shot(first, shot.last), fps, hands)
-        pictures = read_frames(path, fps=fps, first=first, count=count)
-        found = _as_arrays([follower.step(picture) for picture in pictures] if follower else [], count, path)
+        if speaker is None:  # at the start of a shot, or as long as nobody has come
+            speaker = _choose(path, engine, Shot(first, shot.last), fps)
+        seen: list[SeenFrame] = []
+        if speaker is not None:
+            follower = Follower(engine, speaker, fps=fps, hands=hands)
+            seen = [follower.step(picture) for picture in read_frames(path, fps=fps, first=first, count=count)]
+            speaker = follower.speaker
+        found = _as_arrays(seen, count, path)
         if kept is not None:
             with atomic_path(kept) as temporary, temporary.open("wb") as file:
-                np.savez_compressed(file, points=found[0], weights=found[1], pixels=found[2])
+                points, weights, pixels = found
+                np.savez_compressed(file, points=points, weights=weights, pixels=pixels, speaker=Speaker.pack(speaker))
         yield found
 
 
-def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float, hands: bool) -> Follower | None:
+def _kept_piece(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Give a piece that was looked at before, and the speaker; nothing where there is none, or it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points, weights, pixels, speaker = (arrays[name] for name in ("points", "weights", "pixels", "speaker"))
+    except (OSError, *DAMAGED):
+        return None
+    whole = len(points) == len(weights) == len(pixels) == frames and len(speaker) in (0, 4, 10)
+    return (points, weights, pixels, speaker) if whole else None
+
+
+def _choose(path: str | Path, engine: Engine, shot: Shot, fps: float) -> Speaker | None:
     chosen = np.unique(np.linspace(shot.first, shot.last - 1, _LOOKS).astype(int)).tolist()
     looks = (next(read_frames(path, fps=fps, first=frame, count=1), None) for frame in chosen)
     place = look_for_speaker(engine, (picture for picture in looks if picture is not None))
-    return None if place is None else Follower(engine, place, fps=fps, hands=hands)
+    return None if place is None else Speaker(place)
 
 
 def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arrays:

@@ -12,12 +12,10 @@ from typing import IO, cast
 import numpy as np
 
 from ..errors import DataError, FormatError
-from ..io._sound import find_ffmpeg
+from ..io._sound import find_ffmpeg, media_input
 
 __all__ = ["VideoInfo", "choose_rate", "probe_video", "read_frames"]
 
-# Only local files: a playlist must not send us to the network.
-_LOCAL = ["-protocol_whitelist", "file,pipe"]
 _STREAM = re.compile(r"Stream #0:\d+.*: Video: .*")
 _RATE = re.compile(r"(\d+(?:\.\d+)?)(k?) (?:fps|tbr)")
 _LENGTH = re.compile(r"Duration: (\d+):(\d\d):(\d\d(?:\.\d+)?)")
@@ -55,7 +53,7 @@ def probe_video(path: str | Path) -> VideoInfo:
     """
     if not Path(path).is_file():
         raise FormatError("There is no such video.", where=path)
-    command = [find_ffmpeg(), "-hide_banner", *_LOCAL, "-i", f"file:{path}"]
+    command = [find_ffmpeg(), "-hide_banner", *media_input(path)]
     said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr
     text = said.decode("utf-8", "replace")
     streams = [line for line in _STREAM.findall(text) if "attached pic" not in line]
@@ -116,7 +114,7 @@ def read_frames(
     filters = f"setpts=PTS-{offset:.6f}/TB,fps={fps:.6f}:start_time=0,scale={scale}"
     length = [] if count is None else ["-frames:v", str(count)]
     # A stream of PPM pictures says its own size.
-    command = [find_ffmpeg(), "-loglevel", "error", *_LOCAL, *start, "-i", f"file:{path}", "-map", "0:v:0",
+    command = [find_ffmpeg(), "-loglevel", "error", *start, *media_input(path), "-map", "0:v:0",
                "-vf", filters, *length, "-threads", "1", "-f", "image2pipe", "-c:v", "ppm", "-"]  # fmt: skip
     with (
         tempfile.TemporaryFile() as log,

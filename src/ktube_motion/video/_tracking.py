@@ -8,11 +8,12 @@ from ._engines import Engine, SeenBody, SeenHand
 from ._people import colour_distance, find_people, torso_colour
 from ._regions import Region
 
-__all__ = ["Follower", "SeenFrame"]
+__all__ = ["Follower", "SeenFrame", "Speaker"]
 
 _JUMP = 0.3  # of the region's size, from one frame to the next
-_OTHER_COLOUR = 45.0
+_OTHER_COLOUR, _OUR_COLOUR = 22.0, 11.0  # beyond the first it is somebody else; within the second it is learnt from
 _SLOWLY = 0.02  # how fast the colour of the clothes is learnt
+_FORGET_SECONDS = 2.0  # who passes is gone by then; the light has changed
 _SEARCH_SECONDS = 0.25
 
 
@@ -26,25 +27,55 @@ class SeenFrame:
     size: tuple[int, int] = (1, 1)
 
 
+@dataclass(frozen=True, eq=False)
+class Speaker:
+    """Who is followed: where he was last, and the colour of his clothes if it is known."""
+
+    place: Region
+    colour: np.ndarray | None = None
+
+    @staticmethod
+    def pack(speaker: "Speaker | None") -> np.ndarray:
+        """Give him as numbers: none, 4, or 4 and the colour."""
+        if speaker is None:
+            return np.zeros(0)
+        place = speaker.place
+        colour = np.zeros(0) if speaker.colour is None else speaker.colour.astype(np.float64)
+        return np.concatenate([[place.x, place.y, place.size, place.angle], colour])
+
+    @staticmethod
+    def unpack(numbers: np.ndarray) -> "Speaker | None":
+        """Undo `pack`."""
+        if not len(numbers):
+            return None
+        return Speaker(Region(*numbers[:4].tolist()), numbers[4:] if len(numbers) > 4 else None)
+
+
 class Follower:
     """Follows one person from picture to picture.
 
     Parameters
     ----------
     engine : Engine
-    place : Region
-        Where the speaker is expected first.
+    speaker : Speaker
+        Where he is expected first, and in what clothes.
     fps : float
     hands : bool
     """
 
-    def __init__(self, engine: Engine, place: Region, *, fps: float, hands: bool) -> None:
-        self.engine, self.place, self.hands = engine, place, hands
+    def __init__(self, engine: Engine, speaker: Speaker, *, fps: float, hands: bool) -> None:
+        self.engine, self.place, self.hands = engine, speaker.place, hands
         self.region: Region | None = None
-        self.colour: np.ndarray | None = None
+        self.colour = speaker.colour
         self.before = SeenFrame(None)
         self.pause = max(round(_SEARCH_SECONDS * fps), 1)
         self.waited = self.pause
+        self.missed, self.patience = 0, round(_FORGET_SECONDS * fps)
+
+    @property
+    def speaker(self) -> Speaker:
+        """What is known of him now."""
+        return Speaker(self.place, self.colour)
 
     def step(self, picture: np.ndarray) -> SeenFrame:
         """Look at the next picture."""
@@ -53,7 +84,11 @@ class Follower:
             body = self._search(picture)
         if body is None:
             self.region, self.before = None, SeenFrame(None)
+            self.missed += 1
             return self.before
+        if self.missed > self.patience:
+            self.colour = None
+        self.missed = 0
         self.region = self.place = body.region
         self._learn(picture, body)
         left, right = self._hands(picture, body)
@@ -69,7 +104,7 @@ class Follower:
         if last is not None and body.region.distance(last.region) > _JUMP:
             return None
         ours = torso_colour(picture, body)
-        other = ours is not None and self.colour is not None and colour_distance(ours, self.colour) > _OTHER_COLOUR
+        other = self.missed <= self.patience and self._strange(ours) > _OTHER_COLOUR
         return None if other else body
 
     def _search(self, picture: np.ndarray) -> SeenBody | None:
@@ -89,8 +124,13 @@ class Follower:
 
     def _learn(self, picture: np.ndarray, body: SeenBody) -> None:
         ours = torso_colour(picture, body)
-        if ours is not None:
-            self.colour = ours if self.colour is None else (1 - _SLOWLY) * self.colour + _SLOWLY * ours
+        if ours is not None and self._strange(ours) < _OUR_COLOUR:
+            now = ours.astype(np.float64)
+            self.colour = now if self.colour is None else (1 - _SLOWLY) * self.colour + _SLOWLY * now
+
+    def _strange(self, colour: np.ndarray | None) -> float:
+        """How far a torso's colour is from the speaker's; 0 where either is unknown."""
+        return 0.0 if colour is None or self.colour is None else colour_distance(colour.astype(np.float64), self.colour)
 
     def _hands(self, picture: np.ndarray, body: SeenBody) -> tuple[SeenHand | None, SeenHand | None]:
         if not self.hands:

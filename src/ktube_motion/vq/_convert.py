@@ -13,7 +13,7 @@ import torch
 
 from ..arrays import ArrayLike
 from ..errors import CheckpointError, ConfigError
-from ..models import load_state, read_stats, read_torch_file
+from ..models import load_state, load_stats, load_torch_file
 from ..skeletons import Skeleton
 from ._config import TokenizerConfig
 from ._tokenizer import MotionTokenizer
@@ -115,7 +115,7 @@ def load_t2m_gpt_tokenizer(
     Parameters
     ----------
     path : path
-        ``net_last.pth`` or the like: ``{'net': state_dict}``, or as `models.read_torch_file` finds it. Nothing
+        ``net_last.pth`` or the like: ``{'net': state_dict}``, or as `models.load_torch_file` finds it. Nothing
         in it is executed.
     mean, std : path or array [shape=(D,)], optional
         The statistics it was trained with (Mean.npy, Std.npy). Without them
@@ -158,9 +158,9 @@ def load_t2m_gpt_tokenizer(
     unknown = sorted(set(hints) - {field.name for field in fields(TokenizerConfig)})
     if unknown:
         raise ConfigError("Unknown hints.", expected="fields of TokenizerConfig", found=", ".join(unknown))
-    (state,) = read_torch_file(path, parts=["net"])
+    (state,) = load_torch_file(path, parts=["net"])
     config = _infer(state, path, dataname, hints)
-    tokenizer = MotionTokenizer(config, read_stats(mean, std))
+    tokenizer = MotionTokenizer(config, load_stats(mean, std))
     theirs = {new: old for old, new in _prefixes(config).items()}
     renamed = {}
     for name, value in state.items():

@@ -27,7 +27,8 @@ class TokensFromFeatures(nn.Module):
     >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
     >>> batch, tokens = torch.export.Dim("batch", max=64), torch.export.Dim("tokens", min=2, max=500)
     >>> program = torch.export.export(
-    ...     TokensFromFeatures(tokenizer), (torch.zeros(2, 40, 263),), dynamic_shapes=({0: batch, 1: 4 * tokens},)
+    ...     TokensFromFeatures(tokenizer), (torch.zeros(2, 40, 263),), strict=False,
+    ...     dynamic_shapes=({0: batch, 1: 4 * tokens},),
     ... )
     >>> clip = torch.randn(1, 120, 263)
     >>> bool((program.module()(clip) == tokenizer.encode(clip)).all())
@@ -62,7 +63,8 @@ class FeaturesFromTokens(nn.Module):
     >>> tokenizer = MotionTokenizer(TokenizerConfig(width=32, code_dim=16, num_codes=8)).eval()
     >>> length = torch.export.Dim("length", min=2, max=500)
     >>> program = torch.export.export(
-    ...     FeaturesFromTokens(tokenizer), (torch.zeros(1, 9, dtype=torch.long),), dynamic_shapes=({1: length},)
+    ...     FeaturesFromTokens(tokenizer), (torch.zeros(1, 9, dtype=torch.long),), strict=False,
+    ...     dynamic_shapes=({1: length},),
     ... )
     >>> tokens = torch.randint(8, (1, 30))
     >>> torch.allclose(program.module()(tokens), tokenizer.decode(tokens), atol=1e-5)

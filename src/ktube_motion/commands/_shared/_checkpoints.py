@@ -94,7 +94,8 @@ def about_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if path.is_dir():
         options = path.parent / "options.json"
-        return {"dataname": read_json(options)["dataname"]} if options.exists() else {}
+        written = read_json(options) if options.exists() else {}
+        return {"dataname": written["dataname"]} if isinstance(written, dict) and "dataname" in written else {}
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except UNREADABLE:

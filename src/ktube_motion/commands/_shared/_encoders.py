@@ -141,7 +141,7 @@ def choose_text_encoder(
             ),
             found=f"no {' and no '.join(missing)}",
             fix="Put it there (`ktube-motion check-assets` tells the terms). This line runs now, with the encoder that "
-            f"is embedded: {command_line(options.command, *options.words, '--text-encoder', 'embedded')}",
+            f"is embedded: {command_line(options.command, *options.typed, '--text-encoder', 'embedded')}",
         )
     return make_text_encoder(**chosen), chosen
 

@@ -28,7 +28,7 @@ TRANSFORMER_FLAGS = {
 }  # fmt: skip
 
 _FREE = {"resume", "strict", "follow_links", "total_iter", "print_iter", "save_iter"}  # they change no result
-_FREE |= {"given", "unused", "idle", "words", "command"}
+_FREE |= {"given", "unused", "idle", "typed", "command"}
 _LOG = logging.getLogger("ktube_motion")
 
 
@@ -121,5 +121,5 @@ class Experiment:
         self.handler = _LogFile(self.folder / "run.log", encoding="utf-8")
         self.handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         _LOG.addHandler(self.handler)
-        for line in (command_line(self.options.command, *self.options.words), *self.lines):
+        for line in (command_line(self.options.command, *self.options.typed), *self.lines):
             _LOG.info(line)

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...errors import ConfigError, FormatError
 from ...features import features_to_joints
-from ...io import Corpus, load_bvh, load_poses, save_poses
+from ...io import load_bvh, load_poses, save_poses
 from ...io._files import make_folder, save_array
 from ...io._untrusted import load_numpy
-from ...kinematics import Body, load_body
+from ...kinematics import load_body
 from ...render import save_bvh, save_glb, save_html, save_skeleton_video, save_usd, save_vrma
 from ...render._rigs import as_poses
 from ...render._scene import as_motion
@@ -79,27 +79,27 @@ def check_suffix(path: Path) -> str:
 
 
 def _video(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_skeleton_video(motion, path, titles="" if words else None, subtitles=words)
+    save_skeleton_video(motion, path, titles="" if words else None, subtitles=words, finish=not options.as_given)
 
 
 def _page(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_html(motion, path, utterance=words, title=path.stem)
+    save_html(motion, path, utterance=words, title=path.stem, finish=not options.as_given)
 
 
 def _bvh(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_bvh(motion, path, unit=options.unit, bone_names=options.bone_names, body=_body(options))
+    save_bvh(motion, path, unit=options.unit, bone_names=options.bone_names, **_usual(options))
 
 
 def _glb(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_glb(motion, path, bone_names=options.bone_names, body=_body(options))
+    save_glb(motion, path, bone_names=options.bone_names, **_usual(options))
 
 
 def _usd(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_usd(motion, path, bone_names=options.bone_names, body=_body(options))
+    save_usd(motion, path, bone_names=options.bone_names, **_usual(options))
 
 
 def _vrma(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_vrma(motion, path, expressions=_mouth(motion, words), body=_body(options))
+    save_vrma(motion, path, expressions=_mouth(motion, words), **_usual(options))
 
 
 def _mouth(motion: Motion, words: Any) -> dict[str, np.ndarray] | None:
@@ -112,15 +112,16 @@ def _mouth(motion: Motion, words: Any) -> dict[str, np.ndarray] | None:
 
 
 def _poses(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_poses(as_poses(motion, body=load_body(options.body)), path)
+    save_poses(as_poses(motion, body=load_body(options.body), finish=not options.as_given), path)
 
 
 def _joints(motion: Motion, path: Path, options: Namespace, words: Any) -> None:
-    save_array(path, as_motion(motion).require("positions"))
+    save_array(path, as_motion(motion, finish=False).require("positions"))
 
 
-def _body(options: Namespace) -> Body | None:
-    return None if options.body is None else load_body(options.body)
+def _usual(options: Namespace) -> dict[str, Any]:
+    body = None if options.body is None else load_body(options.body)
+    return {"body": body, "finish": not options.as_given}
 
 
 WRITERS: dict[str, Callable[..., None]] = {

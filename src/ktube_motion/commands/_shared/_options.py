@@ -25,11 +25,21 @@ __all__ = [
     "add_flags",
     "flag_of",
     "nearest",
+    "seed_number",
 ]
 
 AXES = ("camera", "y up", "z up")  # as io has them, which help does not import
 DATANAMES = ("ktube", "t2m", "humanml3d", "kit")
 QUANTIZERS = ("ema_reset", "ema", "orig", "reset", "fsq", "lfq", "residual")
+
+
+def seed_number(text: str) -> int:
+    """Read a seed; what torch and NumPy cannot take is a wrong flag."""
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"a seed is a whole number from 0 to {2**32 - 1}, not {text}")
+    return number
+
 
 # flag: (default, how to read it, what it does). A tuple lists choices, bool is a switch, [int] takes several.
 SHARED = {
@@ -59,7 +69,7 @@ SHARED = {
     "exp-name": ("exp_debug", str, "name of this experiment: its folder inside --out-dir"),
     "print-iter": (200, int, "steps between lines in run.log and TensorBoard"),
     "eval-iter": (5000, int, "steps between evaluations"),
-    "seed": (123, int, "seed of all random numbers"),
+    "seed": (123, seed_number, "seed of all random numbers"),
 }  # fmt: skip
 
 VQ = SHARED | {
@@ -132,6 +142,8 @@ OURS = {
                    "humanoid for Godot and Unity, mixamo without its colon, which three.js cannot read"),
     "unit": ("cm", ("cm", "m", "mm"), "unit of length in .bvh"),
     "body": (None, Path, "SMPL-X model file or its folder; by default the embedded body"),
+    "as-given": (False, bool, "write what is given: by default, joints without rotations get bones of one length "
+                 "and feet that stay where they stand, in every format but .npy"),
     "overwrite": (False, bool, "make again what is there already"),
 }  # fmt: skip
 
@@ -192,7 +204,7 @@ class Parser(argparse.ArgumentParser):
         Returns
         -------
         options : argparse.Namespace
-            Beside the flags ``words``; ``given``, the set of names that were
+            Beside the flags ``typed``, the words; ``given``, the set of names that were
             on the command line; and ``unused``, those that mean nothing here.
         """
         options, unknown = self.parse_known_args(words)
@@ -201,7 +213,7 @@ class Parser(argparse.ArgumentParser):
             self.error("; ".join(f"unknown: {word}{nearest(word, known)}" for word in unknown))
         said = {word.partition("=")[0] for word in words}
         options.given = {name for name in vars(options) if flag_of(name) in said}
-        options.unused, options.words = sorted(options.given & options.idle), list(words)
+        options.unused, options.typed = sorted(options.given & options.idle), list(words)
         return options
 
     def error(self, message: str) -> NoReturn:
@@ -285,5 +297,5 @@ def _add(group: argparse._ActionsContainer, name: str, flag: tuple[Any, type, st
         group.add_argument(f"--{name}", type=kind, metavar=_metavar(kind), **how)
 
 
-def _metavar(kind: type) -> str:
-    return {int: "N", float: "X", str: "TEXT", Path: "PATH"}[kind]
+def _metavar(kind: Any) -> str:
+    return {int: "N", seed_number: "N", float: "X", str: "TEXT", Path: "PATH"}[kind]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +32,13 @@ def stoppable(tell: Callable[[], None]) -> Iterator[None]:
 
     def give_up() -> NoReturn:
         tell()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
         os._exit(STOPPED)
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:
+        if _in_import(frame):
+            give_up()
         timer = threading.Timer(_PATIENCE, give_up)
         timer.daemon = True
         timers.append(timer)
@@ -47,3 +52,12 @@ def stoppable(tell: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for timer in timers:
             timer.cancel()
+
+
+def _in_import(frame: FrameType | None) -> bool:
+    """Tell whether a library is being loaded: an exception there can end the process with an abort of C++."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

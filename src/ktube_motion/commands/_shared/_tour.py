@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ... import palette
 from ...io._files import write_text
 from ...render._fonts import embed_font
+from ._language import speaks_korean, told
 from ._places import command_line
 
 if TYPE_CHECKING:
@@ -80,19 +81,21 @@ def write_tour(
     """
     sections = [
         ("What it says", _viewers(output, said)),
+        ("The speaker that comes with the library", _video(output / "sample_speaker.mp4")),
         ("Real and generated", _video(output / "real_and_generated.mp4")),
         ("How good it is", f"<pre>{escape(summary)}</pre>" + "".join(map(_table, reports.values()))),
         ("The corpus", _corpus(output / "KTubeUM" / "report.html")),
         ("What lies where", _places(output)),
         ("What to try next", _next(output, root)),
     ]
-    body = "".join(f"<h2>{title}</h2>{content}" for title, content in sections if content)
+    body = "".join(f"<h2>{told(title)}</h2>{content}" for title, content in sections if content)
+    intro = told("Korean sentences, and what the models that were just trained make of them. Drag a figure to turn it.")
+    language, title = "ko" if speaks_korean() else "en", told("Quick start")
     page = (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>ktube_motion: quick start</title><style>{_font(body)}{_STYLE}</style><h1>Quick start</h1>"
-        '<p class="soft">Korean sentences, and what the models that were just trained make of them. '
-        "Drag a figure to turn it.</p>"
-        f"{body}</html>\n"
+        f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>ktube_motion: {title}</title><style>{_font(title + intro + body)}{_STYLE}</style>"
+        f'<h1>{title}</h1><p class="soft">{intro}</p>{body}</html>\n'
     )
     write_text(output / "index.html", page)
     return output / "index.html"
@@ -109,8 +112,8 @@ def _viewers(output: Path, said: Sequence[str]) -> str:
     shown = [(number, text) for number, text in enumerate(said) if (output / f"say_{number}.html").exists()]
     return '<div class="grid">' + "".join(
         f'<figure><iframe src="say_{number}.html" title="{escape(text, quote=True)}" loading="lazy"></iframe>'
-        f'<figcaption lang="ko">{escape(text)} · <a href="say_{number}.html">alone</a> · '
-        f'<a href="say_{number}.mp4">video</a></figcaption></figure>'
+        f'<figcaption lang="ko">{escape(text)} · <a href="say_{number}.html">{told("alone")}</a> · '
+        f'<a href="say_{number}.mp4">{told("video")}</a></figcaption></figure>'
         for number, text in shown
     ) + "</div>"  # fmt: skip
 
@@ -131,20 +134,23 @@ def _table(report: "Report") -> str:
 def _corpus(path: Path) -> str:
     if not path.exists():
         return ""
-    told = "durations, speech rate, jitter, what was left out and why"
-    return f'<p><a href="KTubeUM/report.html">Its report</a>: {told}.</p>'
+    shows = told("durations, speech rate, jitter, what was left out and why")
+    return f'<p><a href="KTubeUM/report.html">{told("Its report")}</a>: {shows}.</p>'
 
 
 def _places(output: Path) -> str:
     rows = [
-        f'<tr><td><a href="{name}">{name}</a></td><td>{what}</td></tr>'
+        f'<tr><td><a href="{name}">{name}</a></td><td>{told(what)}</td></tr>'
         for name, what in _PLACES.items()
         if (output / name).exists()
     ]
-    return f"<p>Everything is in <code>{escape(str(output.resolve()))}</code>.</p><table>{''.join(rows)}</table>"
+    where = f"<code>{escape(str(output.resolve()))}</code>"
+    return f"<p>{told('Everything is in')} {where}</p><table>{''.join(rows)}</table>"
 
 
 def _next(output: Path, root: Path | None) -> str:
     where = escape(str((root or Path.cwd()).resolve()))
-    lines = "".join(f"<p>{escape(what)}:</p><pre>{escape(line)}</pre>" for what, line in next_commands(output).items())
-    return f'<p class="soft">Run in <code>{where}</code>.</p>{lines}'
+    lines = "".join(
+        f"<p>{escape(told(what))}:</p><pre>{escape(line)}</pre>" for what, line in next_commands(output).items()
+    )
+    return f'<p class="soft">{told("Run in")} <code>{where}</code></p>{lines}'

@@ -19,7 +19,10 @@ _BRACKETED = re.compile(rf"[ \t]*\[{_CLOCK}{_ARROW}{_CLOCK}\][ \t]*:?[ \t]*(.*)$
 # What means to be a time line: a clock before an arrow, or an arrow before a clock that ends the line.
 _BROKEN = re.compile(
     r"[ \t]*\[?-?[0-9]+[ \t]*:[ \t]*[0-9].*(?:->|→)|.*-->[ \t]*-?[0-9]+:[0-9:.,]*[ \t]*$"
-    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$"
+    r"|[ \t]*(?:[-+]?(?:nan|inf(?:inity)?)|null|none|undefined)[ \t]*-->.*"
+    r"|.*-->[ \t]*(?:[-+]?(?:nan|inf)|null|none)\b.*"
+    r"|[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*-->[ \t]*-?[0-9][0-9hmsHMS시분초:.,; ]*$",
+    re.IGNORECASE,
 )
 _WIDE = re.compile("[：，．；＞]")
 _CUT_OFF = re.compile(r"[ \t]*[0-9]{1,4}:[0-9]{2}:[0-9]{2}[.,;][0-9]")
@@ -34,7 +37,7 @@ _STAMP = re.compile(r"<(?:([0-9]{1,4}):)?([0-9]{1,2}):([0-9]{2})(?:[.,]([0-9]{1,
 class _Syntax:
     """What tells the line formats apart."""
 
-    timing: re.Pattern
+    timing: re.Pattern[str]
     example: str
     comments: tuple[str, ...] = ()
     spaces_are_text: bool = False
@@ -46,7 +49,7 @@ _SBV = _Syntax(_COMMA, "0:00:01.000,0:00:02.500")
 _LINES = _Syntax(_BRACKETED, "[00:00:01.000 --> 00:00:02.500] …")
 
 
-def _blocks(page: Page, syntax: _Syntax):
+def _blocks(page: Page, syntax: _Syntax) -> list[tuple[float, float, list[str]]]:
     """Give (start, end, lines of text) of every cue; skip those whose time line makes no sense.
 
     A cue may hold an empty line; what follows it belongs to the cue unless it is a number
@@ -86,29 +89,36 @@ def _blocks(page: Page, syntax: _Syntax):
     return blocks
 
 
-def _means_a_time(line, lines, number, outside):
+def _means_a_time(line: str, lines: Sequence[str], number: int, outside: bool) -> bool:
     first = outside or bool(_NUMBER.match(lines[number - 2]))
     return (bool(_BROKEN.match(line)) and (first or "-->" in line)) or (first and bool(_CUT_OFF.match(line)))
 
 
-def _open(page, number, line, match, blocks, lost):
+def _open(
+    page: Page,
+    number: int,
+    line: str,
+    match: re.Match[str],
+    blocks: list[tuple[float, float, list[str]]],
+    lost: list[str],
+) -> list[str]:
     """Begin the cue of a time line; give where its text goes."""
     *clocks, rest = match.groups()
-    times = [_signed(clocks[:6]), _signed(clocks[6:])]
-    if not check_times(page, number, *times):
+    start, end = _signed(clocks[:6]), _signed(clocks[6:])
+    if not check_times(page, number, start, end):
         return lost
     rest = "" if _SETTINGS.match(rest.strip()) else rest.strip()
-    blocks.append((*times, [rest] if rest else []))
+    blocks.append((start, end, [rest] if rest else []))
     return blocks[-1][2]
 
 
-def _signed(groups):
+def _signed(groups: Sequence[str | None]) -> float:
     sign, hours, minutes, seconds, fraction, thousandths = groups
-    seconds = clock_seconds(hours, minutes, seconds, fraction or thousandths)
-    return -max(seconds, 1e-9) if sign else seconds
+    time = clock_seconds(hours, minutes, seconds or "0", fraction or thousandths)
+    return -max(time, 1e-9) if sign else time
 
 
-def _plain(page, syntax):
+def _plain(page: Page, syntax: _Syntax) -> list[Cue]:
     return [Cue(start, end, "\n".join(lines)) for start, end, lines in _blocks(page, syntax)]
 
 
@@ -155,7 +165,7 @@ def detect_bracketed(page: Page) -> bool:
     return looks_like(page, _BRACKETED)
 
 
-def _stamped_words(lines, start, end):
+def _stamped_words(lines: Sequence[str], start: float, end: float) -> tuple[Word, ...]:
     """Read the word times of YouTube's captions: ``안녕<00:00:01.200><c> 여러분</c>``."""
     pieces: list[tuple[float, str]] = []
     for line in lines:

@@ -3,13 +3,13 @@
 import html
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import accumulate, groupby, pairwise
 
 from ...errors import DataError
-from ...types import Cue
+from ...types import Cue, Word
 from .._characters import normalize_text
 from ._highlights import join_highlights
 from ._inventions import without_inventions
@@ -79,7 +79,7 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _plain_lines(text):
+def _plain_lines(text: str) -> list[str]:
     """Give the lines of a subtitle without tags, entities and sounds; labels still stand in them."""
     text = _STAMPS.sub("", text) if "<" in text else text
     if not _MARKUP.search(text):
@@ -111,7 +111,7 @@ def _without_notes(text: str, counts: dict[str, int]) -> str:
     return " ".join(text.split())
 
 
-def _spoken_lines(rows):
+def _spoken_lines(rows: Sequence[Sequence[tuple[str | None, str]]]) -> list[str]:
     """Give what is spoken in each line; none if the subtitle holds no speech at all."""
     lines = [" ".join(piece for _, piece in pieces if piece) for pieces in rows]
     lines = [line if any(map(str.isalnum, line)) else "" for line in lines]
@@ -210,7 +210,7 @@ COUNTS = (
 )
 
 
-def _shown(cue, lines, labels, counts):
+def _shown(cue: Cue, lines: list[str], labels: Labels, counts: dict[str, int]) -> "_Shown | None":
     """Give a cue that says something and lasts, with its voices; else count why not."""
     rows = _voiced_lines(lines, labels, counts)
     spoken = _spoken_lines(rows)
@@ -230,21 +230,22 @@ def _shown(cue, lines, labels, counts):
     return None
 
 
-def _by_voice(shown, counts):
+def _by_voice(shown: _Shown, counts: dict[str, int]) -> "list[_Part]":
     """Part a cue where its voice changes: at its words' times, or by the share of letters."""
     cue, words = shown.cue, shown.cue.text.split()
     if len(set(shown.voices)) == 1:
         return [_Part(cue, shown.voices[0])]
     cue = replace(cue, words=_matching_words(cue))
     said = [voice for voice, word in zip(shown.voices, words, strict=True) if any(map(str.isalnum, word))]
-    voices = []
+    voices: list[str | None] = []
     for voice, word in zip(shown.voices, words, strict=True):  # a sign alone has no voice of its own
         voices.append(voice if any(map(str.isalnum, word)) else voices[-1] if voices else said[0])
     runs = [list(run) for _, run in groupby(zip(voices, words, strict=True), key=lambda pair: pair[0])]
     if len(runs) == 1:
         return [_Part(cue, voices[0])]
     counts["split"] += len(runs) - 1
-    time, parts = cue.start, []
+    parts: list[_Part] = []
+    time = cue.start
     for run, end in zip(runs, _ends_of(cue, [sum(len(word) for _, word in run) for run in runs]), strict=True):
         timed = tuple(word for word in cue.words if time <= (word.start + word.end) / 2 < max(end, word.end))
         text, other = " ".join(word for _, word in run), "" if parts else cue.other
@@ -270,7 +271,7 @@ class _Part:
     label: str | None
 
 
-def _carried(parts, labels):
+def _carried(parts: "Sequence[_Part]", labels: Labels) -> list[Cue]:
     """Give every cue its speaker: its label, what the format says, or the last label where labels mark turns."""
     named = [part.label for part in parts if part.label is not None and (labels.changes or part.label not in NAMELESS)]
     twice = sum(before == after for before, after in pairwise(named))
@@ -285,7 +286,7 @@ def _carried(parts, labels):
     return cues
 
 
-def _check_times(cue):
+def _check_times(cue: Cue) -> Cue:
     times = [cue.start, cue.end, *(time for word in cue.words for time in (word.start, word.end))]
     if not all(math.isfinite(time) for time in times):
         raise DataError("A cue has a time that is not a number.", where=repr(cue.text[:30]), found=times[:2])
@@ -350,9 +351,9 @@ def _mostly(found: list[bool]) -> bool:
     return sum(found) >= max(2, len(found) / 2)
 
 
-def _separate(cues, counts):
+def _separate(cues: Sequence[Cue], counts: dict[str, int]) -> list[Cue]:
     """End each cue where the next one starts; join those that start together."""
-    apart = []
+    apart: list[Cue] = []
     for cue in cues:
         if apart and cue.start < apart[-1].end:
             last = apart[-1]
@@ -373,7 +374,7 @@ def _separate(cues, counts):
 
 
 @lru_cache(maxsize=8192)  # people say the same few thousand words
-def _clean_word(text):
+def _clean_word(text: str) -> str:
     return clean_text(text) if _MARKUP.search(text) else " ".join(normalize_text(text).split())
 
 
@@ -382,7 +383,7 @@ def _are_in_order(cue: Cue) -> bool:
     return times == sorted(times)
 
 
-def _matching_words(cue):
+def _matching_words(cue: Cue) -> tuple[Word, ...]:
     """Give the timed words that spell the cue's text, or none if they spell something else."""
     if " ".join([word.text for word in cue.words]) == cue.text and _are_in_order(cue):
         return cue.words  # as YouTube's come

@@ -11,7 +11,9 @@ DAMAGE = "\ufffd"  # stands where bytes could not be read
 _HANGUL = re.compile("[가-힣\u1100-\u11ff]")
 _KANA = re.compile("[ぁ-ヿ]")
 # The commonest syllables: two fifths and more of any Korean text, and next to none of what is decoded wrongly.
-_COMMON = frozenset("이다는을의에고하지가한로도를기은사어나그리해대서시자인들일있아라게정안보만수니요네여으제면습까조전")
+_COMMON = frozenset(
+    "이다는을의에고하지가한로도를기은사어나그리해대서시자인들일있아라게정안보만수니요네여으제면습까조전"
+)
 _SHIFTS = b"\x1b$)C"  # ISO-2022-KR announces itself
 _BOMS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -62,7 +64,7 @@ def decode(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     return _without_mark(data, path)
 
 
-def _wide(data):
+def _wide(data: bytes) -> str | None:
     """Tell UTF-16 without a byte order mark by where its zero bytes stand."""
     head = data[:2000]
     if len(head) < 4 or b"\0" not in head:
@@ -73,7 +75,7 @@ def _wide(data):
     return "utf-16-le" if odd > even else "utf-16-be"
 
 
-def _without_mark(data, path):
+def _without_mark(data: bytes, path: str | Path) -> tuple[str, str, list[str]]:
     text = data.decode("utf-8", "replace")
     broken = text.count(DAMAGE) - data.count(DAMAGE.encode())
     # Korean in CP949 read as UTF-8 gives no Hangul at all; damaged UTF-8 keeps most of its own.
@@ -100,7 +102,7 @@ def _likeness(text: str, encoding: str) -> float:
     return (common + 0.01 * len(letters) * (encoding == "cp949")) / foreign
 
 
-def _lenient(data, encoding, path):
+def _lenient(data: bytes, encoding: str, path: str | Path) -> tuple[str, str, list[str]]:
     text = data.decode(encoding, "replace")
     notes = []
     whole = text.rstrip().rstrip(DAMAGE)

@@ -37,7 +37,7 @@ def _has_light(text: str) -> bool:
     return first is not None and _MARKED.search(text, first.end()) is None
 
 
-def _look(cue):
+def _look(cue: Cue) -> _Lit:
     text = cue.text.replace("\\N", "\n")
     plain = _TAG.sub("", text)
     found = list(_MARKED.finditer(text)) if "<" in text or "{" in text else []
@@ -85,7 +85,7 @@ def join_highlights(cues: Sequence[Cue]) -> tuple[list[Cue], int]:
     return result, len(cues) - len(result)
 
 
-def _goes_on(run, look):
+def _goes_on(run: Sequence[_Lit], look: _Lit) -> bool:
     before = run[-1]
     if look.letters != run[0].letters or not look.letters or look.cue.start - before.cue.end > _APART:
         return False
@@ -94,19 +94,20 @@ def _goes_on(run, look):
     return look.lit is None or not lit or look.lit > lit[-1]
 
 
-def _sentence(run):
+def _sentence(run: Sequence[_Lit]) -> Cue:
     """Time each word by the light on its letters; words that were never lit lie between their neighbours."""
     spans, reached = [], 0
     for look in run:
         if look.lit:
-            start = max(look.lit[0], reached if look.lit[0] == 0 else 0)  # a light that grows: only what is new
-            spans.append((start, look.lit[1], look.cue))
+            fresh = max(look.lit[0], reached if look.lit[0] == 0 else 0)  # a light that grows: only what is new
+            spans.append((fresh, look.lit[1], look.cue))
             reached = look.lit[1]
-    words, place = [], 0
+    words: list[tuple[float | None, float | None, str]] = []
+    place = 0
     for text in run[0].plain.split():
-        end = place + len(text)
-        over = [cue for first, last, cue in spans if first < end and last > place]
+        behind = place + len(text)
+        over = [cue for first, last, cue in spans if first < behind and last > place]
         words.append((over[0].start, over[-1].end, text) if over else (None, None, text))
-        place = end
+        place = behind
     start, end = run[0].cue.start, max(look.cue.end for look in run)
     return Cue(start, end, run[0].plain, fill_word_times(words, start, end), speaker=run[0].cue.speaker)

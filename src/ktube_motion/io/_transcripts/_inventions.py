@@ -52,19 +52,19 @@ def without_inventions(cues: Sequence[Cue], counts: dict[str, int]) -> list[Cue]
     return said
 
 
-def _letters(text):
+def _letters(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
-def _phrase(text):
+def _phrase(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
 
-def _without_loops(cues, counts):
-    kept, row = [], []
+def _without_loops(cues: Sequence[Cue], counts: dict[str, int]) -> list[Cue]:
+    kept: list[Cue] = []
+    row: list[Cue] = []
     for cue in [*cues, None]:
-        same = row and cue is not None and _phrase(cue.text) == _phrase(row[-1].text)
-        if same and cue.start - row[-1].end <= _APART:
+        if row and cue is not None and _phrase(cue.text) == _phrase(row[-1].text) and cue.start - row[-1].end <= _APART:
             row.append(cue)
             continue
         if len(row) >= _ROW and _letters(row[0].text) >= _LETTERS:
@@ -75,7 +75,7 @@ def _without_loops(cues, counts):
     return kept
 
 
-def _once(cue):
+def _once(cue: Cue) -> Cue:
     """Say a phrase once that loops within a cue."""
     if len(cue.text) < 2 * _ROW or not (match := _LOOP.search(cue.text)):
         return cue
@@ -86,7 +86,7 @@ def _once(cue):
     return replace(cue, text=f"{cue.text[: match.start()]}{match[1]}{cue.text[match.end() :]}", words=())
 
 
-def _is_invented(cue, end, thanks):
+def _is_invented(cue: Cue, end: float | None, thanks: Sequence[Cue]) -> bool:
     slow = _letters(cue.text) < _SLOWEST * cue.seconds
     alone = end is not None and cue.start - end > _SILENCE
     again = len(thanks) > 2 and cue is not thanks[-1]

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -19,20 +19,22 @@ __all__ = ["detect_json", "detect_json3", "read_json3", "read_json_layout"]
 # Whisper (openai, faster, cpp, timestamped, X), Hugging Face, OpenAI, Vosk, CLOVA Speech, Premiere, Deepgram,
 # AssemblyAI, youtube-transcript-api, AI-Hub and the corpora of the National Institute of Korean Language.
 FIELDS = {
-    "start": "start start_at startAt startTime start_time starttime startMs start_ms begin beginTime begin_time bg offsets.from "
-    "timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec startSec startOffset "
-    "offsetMilliseconds offset Offset offsetInTicks st ts 시작 시작시간",
+    "start": "start start_at startAt startTime start_time starttime startMs start_ms begin beginTime begin_time bg "
+    "offsets.from timestamp.0 timestamps.from timestamp.start time.0 time.start interval.0 from start_sec "
+    "startSec startOffset offsetMilliseconds offset Offset offsetInTicks st ts 시작 시작시간",
     "end": "end end_at endAt endTime end_time endtime endMs end_ms finish stop ed offsets.to timestamp.1 timestamps.to "
     "timestamp.end time.1 time.end interval.1 to end_sec endSec endOffset et end_ts 끝 종료 종료시간",
     "duration": "duration dur dDurationMs durationMs durationMilliseconds duration_ms Duration durationInTicks 길이",
     "text": "textEdited text punctuated_word form sentence transcript word content transcription utterance caption "
-    "subtitle script line value utf8 stt orgtext standard_form norm msg display nbest.0.display nBest.0.display DisplayText NBest.0.Display Word "
+    "subtitle script line value utf8 stt orgtext standard_form norm msg display "
+    "nbest.0.display nBest.0.display DisplayText NBest.0.Display Word "
     "alternatives.0.transcript alternatives.0.content 발화 내용 텍스트 자막 대사",
-    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words nbest.0.words nBest.0.words NBest.0.Words "
-    "result 어절",
+    "words": "words tokens_words word_timestamps wordTimestamps alternatives.0.words "
+    "nbest.0.words nBest.0.words NBest.0.Words result 어절",
     "speaker": "speaker.name speaker.label speaker speaker_id speakerId speakerName speaker_label speakerLabel "
     "speaker_name speakerTag spk who role diarization.label 화자 발화자",
 }
+Row = tuple[str, dict[str, Any], float, float, str]  # where, record, start, end, text
 _NAMES = {field: [name.split(".") for name in names.split()] for field, names in FIELDS.items()}
 # Fields that say milliseconds or ticks of 100 ns themselves.
 _MILLISECONDS = re.compile(r"(?<![A-Za-z])ms$|Ms$|_ms$|[Mm]illiseconds$|^offsets\.")
@@ -41,7 +43,7 @@ _MASKED = re.compile(r"&[a-z]+(?:-[a-z]+)*[0-9]*&")  # &name1&: the corpora of t
 _DEPTH = 8
 
 
-def _load(page: Page):
+def _load(page: Page) -> Any:
     try:
         return json.loads(page.text)
     except json.JSONDecodeError as error:
@@ -54,7 +56,7 @@ def _load(page: Page):
         raise page.error("This is not a transcript.", found=error) from error
 
 
-def _json_lines(text):
+def _json_lines(text: str) -> list[Any]:
     """Read one object a line; an empty list if that fails."""
     try:
         return [json.loads(line) for line in text.split("\n") if line.strip()]
@@ -101,11 +103,11 @@ def read_json_layout(page: Page) -> list[Cue]:
     return with_ends(cues)
 
 
-def _find_records(data) -> tuple[str, list] | None:
+def _find_records(data: Any) -> tuple[str, list[Any]] | None:
     """Give (name, objects) of the outermost list of timed texts; a list of words only if there is no other."""
     level: list[tuple[str, object]] = [("", data)]
     for _ in range(_DEPTH):
-        lists: dict[str, list] = {}
+        lists: dict[str, list[Any]] = {}
         for name, value in level:
             if isinstance(value, list) and any(isinstance(item, dict) for item in value):
                 lists.setdefault(name, []).extend(value)
@@ -119,31 +121,31 @@ def _find_records(data) -> tuple[str, list] | None:
     return None
 
 
-def _find_deeper(level, words):
+def _find_deeper(level: Sequence[tuple[str, object]], words: str) -> tuple[str, list[Any]] | None:
     """Look for sentences in what stands beside a list of words."""
     beside = [child for name, value in level if name != words for child in _children(name, value)]
     found = _find_records(dict(enumerate(value for _, value in beside))) if beside else None
     return found if found and not _WORDS.search(found[0]) else None
 
 
-def _children(name, value) -> Iterator[tuple[str, object]]:
+def _children(name: str, value: object) -> Iterator[tuple[str, object]]:
     if isinstance(value, dict):
         yield from ((str(key), child) for key, child in value.items() if isinstance(child, (dict, list)))
     elif isinstance(value, list):
         yield from ((name, child) for child in value if isinstance(child, (dict, list)))
 
 
-def _are_timed(items) -> bool:
+def _are_timed(items: Iterable[Any]) -> bool:
     objects = [item for item in items if isinstance(item, dict)]
     timed = [item for item in objects if _get(item, "start")[1] is not None and (_says(item) or _get(item, "words")[1])]
     return bool(timed) and 2 * len(timed) >= len(objects)
 
 
-def _says(record):
+def _says(record: Any) -> bool:
     return isinstance(_get(record, "text")[1], str)
 
 
-def _get(record, field):
+def _get(record: Any, field: str) -> tuple[str, Any]:
     """Give (name, value) of the first name of a field that `record` has; (``""``, None) if it has none."""
     for path in _NAMES[field]:
         value = record
@@ -168,7 +170,7 @@ def _period(value: dict[str, Any]) -> str | None:
     return None if seconds is None or nanos is None else f"{seconds + nanos * 1e-9:.6f}s"
 
 
-def _row(record, where, page):
+def _row(record: Any, where: str, page: Page) -> Row | None:
     """Give (where, record, start, end, text) in the file's unit; NaN for an end that is not written."""
     if not isinstance(record, dict):
         page.skip(where, "This is no object.", repr(record))
@@ -192,13 +194,13 @@ def _is_sign(text: object) -> bool:
     return isinstance(text, str) and 0 < len(text) <= 3 and not any(map(str.isalnum, text))
 
 
-def _are_single(rows) -> bool:
+def _are_single(rows: Sequence[Row]) -> bool:
     """Are most of these texts one word?"""
     texts = [text.split() for *_, text in rows if text.strip()]
     return not texts or sum(len(words) == 1 for words in texts) >= 0.7 * len(texts)
 
 
-def _scale(page, records, rows):
+def _scale(page: Page, records: Iterable[Any], rows: Sequence[Row]) -> float:
     """Say how many seconds the unit of the times is: told by a field's name or form, else found by plausibility."""
     for record in records:
         name, value = _get(record, "start") if isinstance(record, dict) else ("", None)
@@ -214,7 +216,7 @@ def _scale(page, records, rows):
     return guess_unit(page, texts)
 
 
-def _speaker_names(data):
+def _speaker_names(data: Any) -> dict[str, str]:
     """Give the names that a list of speakers beside the segments gives to ids."""
     speakers = data.get("speakers") if isinstance(data, dict) else None
     if not isinstance(speakers, list):
@@ -223,7 +225,7 @@ def _speaker_names(data):
     return {str(key): name for key, name in pairs if key is not None and isinstance(name, str)}
 
 
-def _cue(page, row, scale, names):
+def _cue(page: Page, row: Row, scale: float, names: Mapping[str, str]) -> Cue | None:
     where, record, start, end, text = row
     start, end = start * scale, end * scale
     if not check_times(page, where, start, start if math.isnan(end) else end):
@@ -242,7 +244,7 @@ def _cue(page, row, scale, names):
     return Cue(start, end, _MASKED.sub("○○", text), words, speaker=names.get(speaker, speaker))
 
 
-def _word_rows(record):
+def _word_rows(record: Any) -> list[tuple[float | None, float | None, str]]:
     """Give (start, end, text) of a record's words; None for a time that is not there or no number."""
     words = _get(record, "words")[1]
     rows = []
@@ -262,27 +264,28 @@ def _word_rows(record):
     return rows
 
 
-def _are_words(rows):
+def _are_words(rows: Sequence[Row]) -> bool:
     """Are these objects single words, as Hugging Face gives them if asked for words?"""
     texts = [text.strip() for *_, text in rows if text.strip()]
     plain = not any(_word_rows(record) for _, record, *_ in rows)
     return plain and len(texts) > 3 and sum(" " not in text for text in texts) > 0.95 * len(texts) and _gapless(rows)
 
 
-def _call_words(rows):
+def _call_words(rows: Sequence[Row]) -> bool:
     """Is the text of each called a word, as Vosk does?"""
     return bool(rows) and all(_get(record, "text")[0] in ("word", "punctuated_word") for _, record, *_ in rows)
 
 
-def _gapless(rows):
+def _gapless(rows: Sequence[Row]) -> bool:
     """Does most of it begin where the one before it ends?"""
     steps = [later[2] - row[3] for row, later in pairwise(rows)]
     lengths = [row[3] - row[2] for row in rows]
     return sum(0 <= step <= max(lengths) for step in steps) > 0.7 * len(steps)
 
 
-def _from_words(page, rows, scale):
-    words, speakers = [], []
+def _from_words(page: Page, rows: Iterable[Row], scale: float) -> list[Cue]:
+    words: list[Word] = []
+    speakers: list[str] = []
     for where, record, start, end, text in rows:
         if math.isnan(start):
             words[-1:] = [replace(word, text=word.text + text) for word in words[-1:]]
@@ -295,12 +298,15 @@ def _from_words(page, rows, scale):
     return join_words(words, speakers=speakers)
 
 
-def _with_loose_words(data, cues, scale):
+def _with_loose_words(data: Any, cues: list[Cue], scale: float) -> list[Cue]:
     """Give the cues the words of a list beside them, as OpenAI writes them; those whose middle lies in a cue."""
     if not isinstance(data, dict) or any(cue.words for cue in cues) or not isinstance(data.get("words"), list):
         return cues
-    rows = [row for row in _word_rows(data) if row[0] is not None]
-    words = [Word(start * scale, end * scale, text) for start, end, text in rows]
+    words = [
+        Word(start * scale, end * scale, text)
+        for start, end, text in _word_rows(data)
+        if start is not None and end is not None
+    ]
     return [
         replace(cue, words=tuple(word for word in words if cue.start <= (word.start + word.end) / 2 < cue.end))
         for cue in cues
@@ -342,7 +348,7 @@ def read_json3(page: Page) -> list[Cue]:
 
 def roll(events: Any) -> list[Cue]:
     """Make cues of YouTube's events, (start, end, timed pieces); a line stays while the next one is spoken."""
-    cues: list[list] = []
+    cues: list[list[Any]] = []
     for start, end, pieces in events:
         shown = "".join(piece for _, piece in pieces)
         if shown.strip():  # automatic captions roll by events that append a line break

@@ -92,9 +92,10 @@ def _without_doubles(
     if not found or found < _SHARE * sum(foreign):
         return list(shown), []
     pairs = list(shown)
-    for i in (i for i, double in enumerate(doubles) if double is not None):
-        cue, lines = pairs[doubles[i]]
-        pairs[doubles[i]] = _with_other(cue, shown[i][1]), lines
+    for (_, strange_lines), double in zip(shown, doubles, strict=True):
+        if double is not None:
+            cue, lines = pairs[double]
+            pairs[double] = _with_other(cue, strange_lines), lines
     korean = [pair for pair, double in zip(pairs, doubles, strict=True) if double is None]
     return korean, [cue for (cue, _), double in zip(shown, doubles, strict=True) if double is not None]
 

@@ -4,10 +4,11 @@ import html
 import math
 import re
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from ...types import Cue
+from ...types import Cue, Word
 from ._blocks import timed_words
 from ._json_layouts import roll
 from ._page import Page, check_times
@@ -68,8 +69,8 @@ def read_sami(page: Page) -> list[Cue]:
         else:
             parts = _PARAGRAPH.split(piece)
             for attributes, words in zip(parts[1::2], parts[2::2], strict=True):
-                name = _CLASS.search(attributes)
-                shown[name[1].upper() if name else ""].append((line, start / 1000, words))
+                named = _CLASS.search(attributes)
+                shown[named[1].upper() if named else ""].append((line, start / 1000, words))
             if len(parts) == 1:  # a sync without a paragraph
                 shown[next(iter(shown), "")].append((line, start / 1000, piece))
         line += piece.count("\n")
@@ -77,7 +78,7 @@ def read_sami(page: Page) -> list[Cue]:
     return _sami_cues(page, shown.get(name, []))
 
 
-def _korean_class(page, shown, languages):
+def _korean_class(page: Page, shown: Mapping[str, Any], languages: Mapping[str, str]) -> str:
     languages = {name.upper(): language.lower() for name, language in languages.items()}
     if len(shown) < 2:
         return next(iter(shown), "")
@@ -88,7 +89,7 @@ def _korean_class(page, shown, languages):
     return chosen
 
 
-def _sami_cues(page, rows):
+def _sami_cues(page: Page, rows: Sequence[Any]) -> list[Cue]:
     cues = []
     rows = sorted(rows, key=lambda row: row[1])
     for i, (line, start, words) in enumerate(rows):
@@ -139,7 +140,7 @@ def read_ass(page: Page) -> list[Cue]:
     return cues
 
 
-def _karaoke_words(text, start, end):
+def _karaoke_words(text: str, start: float, end: float) -> tuple[Word, ...]:
     r"""Read the word times of karaoke, ``{\k20}노{\k30}래``, in hundredths of a second."""
     parts = _KARAOKE.split(text)
     if len(parts) < 3:
@@ -179,13 +180,14 @@ def read_ttml(page: Page) -> list[Cue]:
     return with_ends(cues)
 
 
-def _ttml_rate(page, names):
-    ratio = [_positive(part) for part in (names.get("frameRateMultiplier") or "1 1").replace(":", " ").split()]
-    factor = ratio[0] / ratio[1] if len(ratio) == 2 and all(ratio) else 1.0
+def _ttml_rate(page: Page, names: Mapping[str, str]) -> float:
+    parts = (names.get("frameRateMultiplier") or "1 1").replace(":", " ").split()
+    ratio = [number for part in parts if (number := _positive(part)) is not None]
+    factor = ratio[0] / ratio[1] if len(parts) == len(ratio) == 2 else 1.0
     return (_positive(names.get("frameRate")) or page.fps or 30.0) * factor
 
 
-def _positive(text):
+def _positive(text: str | None) -> float | None:
     try:
         number = float(text) if isinstance(text, str) else 0.0
     except ValueError:
@@ -193,7 +195,7 @@ def _positive(text):
     return number if 0 < number < math.inf else None
 
 
-def _ttml_time(text, units):
+def _ttml_time(text: str | None, units: Mapping[str, float]) -> float | None:
     if text is None:
         return None
     if match := _OFFSET.match(text):
@@ -210,7 +212,7 @@ def _ttml_time(text, units):
     return None
 
 
-def _collect(page, element, begin, end, units, cues):
+def _collect(page: Page, element: Any, begin: float, end: float, units: Mapping[str, float], cues: list[Cue]) -> None:
     """Walk divisions and paragraphs; a paragraph without times of its own has those of its spans."""
     stack = [(element, begin, end)]
     while stack:
@@ -234,13 +236,13 @@ def _collect(page, element, begin, end, units, cues):
             stack += [(child, start, stop) for child in reversed(node)]
 
 
-def _has_timed_child(node):
+def _has_timed_child(node: Any) -> bool:
     return any(
         child.get("begin") is not None or child.get("end") is not None for child in node.iter() if child is not node
     )
 
 
-def _flat_text(node):
+def _flat_text(node: Any) -> str:
     """Give the text of an element, a line break for ``<br/>``; white space of the source is one space."""
     for child in node.iter():
         if local_name(child) == "br":

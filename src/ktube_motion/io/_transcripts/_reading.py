@@ -183,7 +183,7 @@ def read_transcript(
     return Transcript([_shifted(cue, offset) for cue in cues], kind, tuple(page.skipped), tuple(page.notes))
 
 
-def _open(path, tier, fps):
+def _open(path: Path, tier: str | None, fps: float | None) -> Page:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -192,7 +192,7 @@ def _open(path, tier, fps):
     return Page(visible_text(text), path, tier, fps, notes=notes)
 
 
-def _without_damage(page, cues):
+def _without_damage(page: Page, cues: Iterable[Cue]) -> list[Cue]:
     """Skip the cues in which bytes could not be read: what stood there is not known."""
     whole = [cue for cue in cues if DAMAGE not in cue.text]
     for cue in cues:
@@ -201,7 +201,7 @@ def _without_damage(page, cues):
     return whole
 
 
-def _shifted(cue, offset):
+def _shifted(cue: Cue, offset: float) -> Cue:
     if offset == 0:
         return cue
     words = tuple(replace(word, start=word.start + offset, end=word.end + offset) for word in cue.words)
@@ -248,6 +248,6 @@ def save_transcript(cues: Iterable[Cue], path: str | Path) -> None:
     write_text(path, "\n".join(blocks))
 
 
-def _stamp(milliseconds):
+def _stamp(milliseconds: int) -> str:
     seconds, milliseconds = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02},{milliseconds:03}"

@@ -64,7 +64,7 @@ def without_sounds(line: str) -> str:
     return re.sub("[♪♫♬]", " ", line)
 
 
-def _unless_said(match):
+def _unless_said(match: re.Match[str]) -> str:
     joined = match.start() > 0 and match.string[match.start() - 1].isalnum()
     if is_sound(match[1]) or not match[1].strip():
         return " "

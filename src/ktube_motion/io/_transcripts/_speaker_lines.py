@@ -50,7 +50,9 @@ def _recurring(cues: list[list[str]]) -> set[str]:
         if len(lines) > 1:
             seconds.setdefault(lines[0], set()).add(lines[1])
     said = {line for lines in cues for line in lines[1:]}  # captions that roll show each line below first
-    often = {name for name, count in Counter(heads).items() if count > 1 and len(seconds[name]) > 1 and name not in said}
+    often = {
+        name for name, count in Counter(heads).items() if count > 1 and len(seconds[name]) > 1 and name not in said
+    }
     return often if len(often) > 1 else set()
 
 

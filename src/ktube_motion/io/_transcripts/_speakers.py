@@ -69,18 +69,21 @@ _COLON = re.compile(
 _KNOWN_INSIDE = re.compile(
     rf"(?<=[\s.?!…])\(({_KNOWN.pattern})\)(?=\s)|[.?!…]\s({_KNOWN.pattern})\s*:\s", re.IGNORECASE
 )
+# A name before a colon further on in a line that begins with one.
+_INSIDE = re.compile(r"(?<=\s)([가-힣A-Za-z]\w{1,9})\s?:(?=\s)")
+_CLOCK_BEHIND = re.compile(r"\s*\([0-9:.]+\)$")
 _MAY_MARK = re.compile(rf"[{MARK_START}>:]|{_OPEN}")
 _LEAD = re.compile(r"\s*(?:[-–—•·]\s*|>{2,}\s*)*")
 _DASH = re.compile(r"\s*[-–—](?:\s+|(?=[가-힣\[(【〈<]))")
 _LATER_DASH = re.compile(r"(?<=[.?!…~])\s+[-–—](?:\s+|(?=[가-힣]))")
 
 
-def _key(label):
+def _key(label: str) -> str:
     """Compare labels without spaces and case: 화자1 is 화자 1."""
     return re.sub(r"[\s_-]+", "", label).casefold()
 
 
-def _may_be(label):
+def _may_be(label: str) -> bool:
     """Can this be a name at all?"""
     words = label.split()
     plain = 0 < len(words) <= 3 and len(label) <= 20 and (any(map(str.isalpha, label)) or label[0] == "#")
@@ -115,11 +118,13 @@ class Labels:
             or r"(?!)"
             for wanted in (None, self.signed)
         )
+        long = "|".join(r"[\s_-]*".join(map(re.escape, key)) for key in spellings if len(key) > 1) or r"(?!)"
         self._mark = re.compile(
             rf"{MARK_START}(?P<tag>[^{MARK_END}]*){MARK_END}:?"
             r"|(?P<change>>{2,})"
             rf"|(?:^|(?<=[\s.?!…>\-–—{MARK_END}])){_OPEN}\s*(?P<bracket>{names})\s*{_CLOSE}\s*:?"
-            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))(?P<colon>{names})\s*:(?!//)"
+            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))(?P<colon>{names})\s*:{{1,2}}(?!//)"
+            rf"|(?<=\s)(?P<inside>{long})\s?:(?=\s)"
             rf"|^(?P<signed>{signed})(?:{_SIGN}|\s*\.(?=\s))",
             re.IGNORECASE,
         )
@@ -161,13 +166,13 @@ class Labels:
             pieces[-1:] = self._split(rest.lstrip(), voice)
         return pieces
 
-    def _name(self, match):
+    def _name(self, match: re.Match[str]) -> str | None:
         if match["change"]:
             self.changes += 1
             return NAMELESS[self.changes % 2]
         if match["tag"] is not None:
             return " ".join(match["tag"].split()) or None
-        return self.names[_key(match["bracket"] or match["colon"] or match["signed"])]
+        return self.names[_key(match["bracket"] or match["colon"] or match["inside"] or match["signed"])]
 
 
 def is_known_label(text: str) -> bool:
@@ -192,7 +197,7 @@ class _AnyKnown(Labels):
             re.IGNORECASE,
         )
 
-    def _name(self, match):
+    def _name(self, match: re.Match[str]) -> str | None:
         return match["tag"] or match["bracket"] or match["colon"] or NAMELESS[0]
 
 
@@ -211,9 +216,11 @@ def find_labels(lines: Iterable[str]) -> Labels:
     Notes
     -----
     A label stands in brackets or before a colon. It is a speaker if it is known to be one (화자 1, MC, SPEAKER_00),
-    or if two different lines begin with it and it is neither a sound nor a word that introduces
-    something (주의:, 예:). A name with a Korean surname in brackets counts once where there are other labels.
-    A name before another sign (``남)``, ``민수>``, ``Q.``) counts if two of them recur, or it is known to be one.
+    or if two different lines begin with it and it is neither a sound nor a word that introduces something (주의:, 예:).
+    Where numbered ones recur, the others of their kind are speakers too (S1:, S2:), and so is a name before a colon
+    within two lines that begin with a label. A name with a Korean surname in brackets counts once where there are
+    other labels. A name before another sign (``남)``, ``민수>``, ``Q.``) counts if two of them recur, or it is known
+    to be one.
     """
     seen: dict[str, set[str]] = defaultdict(set)
     spelled: dict[str, str] = {}
@@ -221,6 +228,7 @@ def find_labels(lines: Iterable[str]) -> Labels:
     names: dict[str, str] = {}
     single: dict[str, str] = {}
     signed: dict[str, tuple[str, set[str]]] = {}
+    within: dict[str, tuple[str, set[str]]] = {}
     for line in lines:
         for inner in _KNOWN_INSIDE.findall(line) if "(" in line or ":" in line else ():
             label = " ".join(max(inner, key=len).split())
@@ -235,6 +243,9 @@ def find_labels(lines: Iterable[str]) -> Labels:
         rest, colon = line[match.end() :].strip(), match.re is _COLON
         if colon and label[-1].isdigit() and rest[:1].isdigit():
             continue  # a time of day or a score
+        for inner in _INSIDE.findall(rest) if colon and ":" in rest else ():
+            if _may_be(inner):
+                within.setdefault(_key(inner), (inner, set()))[1].add(line)
         key = _key(label)
         seen[key].add(line)
         spelled.setdefault(key, label)
@@ -246,11 +257,24 @@ def find_labels(lines: Iterable[str]) -> Labels:
     for key, rows in seen.items():
         if len(rows) > 1 and (2 * spoken[key] >= len(rows)):
             names.setdefault(key, spelled[key])
+    stems = {key.rstrip("0123456789") for key in names if key[-1].isdigit()}
+    names |= {key: spelled[key] for key in seen if key[-1].isdigit() and key.rstrip("0123456789") in stems - {""}}
     if names:
-        names = {**single, **names}
+        names = {**single, **{key: label for key, (label, rows) in within.items() if len(rows) > 1}, **names}
+    names = {key: _tidy(label) for key, label in names.items()}
     often = {key: label for key, (label, rows) in signed.items() if len(rows) > 1 and len(signed) > 1}
     often = often if len(often) > 1 or all(map(_KNOWN.fullmatch, often.values())) else {}
     return Labels({**often, **names}, set(often))
+
+
+def _tidy(label: str) -> str:
+    """Give a name without what decorates it: stars, arrows, emoji, the time behind it."""
+    label = _CLOCK_BEHIND.sub("", label)
+    while label[:1] and not label[0].isalnum() and label[0] != "#":
+        label = label[1:].lstrip("\ufe0f\u200d ")
+    while label[-1:] and not label[-1].isalnum() and label[-1] != ")":
+        label = label[:-1]
+    return label
 
 
 def _note_signed(match: re.Match[str], line: str, signed: dict[str, tuple[str, set[str]]]) -> None:

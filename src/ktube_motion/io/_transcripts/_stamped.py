@@ -5,6 +5,7 @@ import io
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...types import Cue
@@ -33,6 +34,8 @@ _NAMED = re.compile(rf"[ \t]*(\S.{{0,30}}?)[ \t]+[\[(]?{_CLOCK}[\])]?[ \t]*$")
 
 def detect_stamped(page: Page) -> bool:
     """Do several lines, or the first one, begin with a clock, or is one behind a name?"""
+    if detect_table(page):  # its cells may be clocks
+        return False
     lines = [line for line in page.text.split("\n", 400)[:400] if line.strip()]
     heads = sum(bool(_RANGE.match(line) or _START.match(line) or _NAMED.match(line)) for line in lines)
     first = bool(lines) and bool(_RANGE.match(lines[0]) or _START.match(lines[0]))
@@ -44,7 +47,7 @@ def read_stamped(page: Page) -> list[Cue]:
     lines = page.text.split("\n")
     # A line such as “화자 1 00:05” is a head only where lines that begin with a time are none.
     plain = any(_RANGE.match(line) or _START.match(line) for line in lines)
-    blocks: list[tuple[int, list, str, list[str]]] = []
+    blocks: list[tuple[int, list[Sequence[str | None]], str, list[str]]] = []
     frames = 0
     for number, line in enumerate(lines, 1):
         times, name, rest = _head(line, named=not plain)
@@ -57,7 +60,7 @@ def read_stamped(page: Page) -> list[Cue]:
     rate = _frame_rate(page, frames) if any(time[4] for block in blocks for time in block[1]) else 1.0
     cues = []
     for number, times, name, texts in blocks:
-        start, *end = (clock_seconds(*time[:4]) + int(time[4] or 0) / rate for time in times)
+        start, *end = (_clock_of(time[:4]) + int(time[4] or 0) / rate for time in times)
         if check_times(page, number, start, end[0] if end else start):
             cues.append(Cue(start, end[0] if end else math.nan, "\n".join(texts), speaker=name))
     if any(math.isnan(cue.end) for cue in cues):
@@ -66,7 +69,7 @@ def read_stamped(page: Page) -> list[Cue]:
     return with_ends([cue for cue in cues if cue.text.strip()])
 
 
-def _head(line, *, named):
+def _head(line: str, *, named: bool) -> tuple[list[Sequence[str | None]] | None, str, str]:
     """Give (times, name, text) of a line with a time; times are None if it has none."""
     if match := _RANGE.match(line):
         return [match.groups()[:5], match.groups()[5:10]], "", match[11].strip()
@@ -77,7 +80,7 @@ def _head(line, *, named):
     return None, "", ""
 
 
-def _frame_rate(page, frames):
+def _frame_rate(page: Page, frames: int) -> float:
     rate = page.fps or next(rate for rate in (24.0, 25.0, 30.0, 60.0, 100.0) if frames < rate)
     if page.fps is None:
         page.note(f"The times count frames; {rate:g} a second are assumed (say fps= if it is another rate).")
@@ -92,7 +95,7 @@ def _without_spoken_times(cues: list[Cue]) -> list[Cue]:
     return [replace(cue, text=_SPOKEN_TIME.sub("", cue.text, count=1)) for cue in cues]
 
 
-def _first_lines_as_speakers(cues):
+def _first_lines_as_speakers(cues: list[Cue]) -> list[Cue]:
     """Take first lines that recur above others for names, as DaVinci writes them."""
     firsts = Counter(cue.text.split("\n")[0] for cue in cues if "\n" in cue.text)
     named = sum(count for line, count in firsts.items() if is_known_label(line) or (count > 1 and len(line) <= 30))
@@ -142,12 +145,13 @@ def read_lrc(page: Page) -> list[Cue]:
     return with_ends(cues)
 
 
-def _lrc_seconds(match):
+def _lrc_seconds(match: re.Match[str]) -> float:
     return _clock_of(match.groups())
 
 
-def _clock_of(groups):
-    return clock_seconds(0, *groups)
+def _clock_of(groups: Sequence[str | None]) -> float:
+    hours, minutes, seconds, fraction = [None, *groups][-4:]
+    return clock_seconds(hours, minutes, seconds or "0", fraction)
 
 
 # -- MicroDVD ----------------------------------------------------------------------------------
@@ -197,14 +201,14 @@ _COLUMNS = {
 _COLUMN_OF = {name: column for column, names in _COLUMNS.items() for name in names.split()}
 
 
-def _rows(page):
+def _rows(page: Page) -> Iterator[list[str]]:
     """Give the delimiter and the cells of every line that has any."""
     lines = [line for line in page.text.split("\n", 20)[:20] if line.strip()]
     delimiter = max("\t,;|", key=lambda mark: min((line.count(mark) for line in lines[:2]), default=0))
     return csv.reader(io.StringIO(page.text), delimiter=delimiter)
 
 
-def _header(cells):
+def _header(cells: Sequence[str]) -> list[str | None] | None:
     names = [re.sub(r"[\s()\[\]]+|(?<=time)s$", "", cell.strip().lower()) for cell in cells]
     found = [
         _COLUMN_OF.get(name) or _COLUMN_OF.get(re.sub(r"(_?(?:ms|sec|seconds|s|초))$", "", name)) for name in names
@@ -234,7 +238,7 @@ def read_table(page: Page) -> list[Cue]:
     columns = _header(rows[0][1]) if rows else None
     names = rows.pop(0)[1] if columns else []
     columns = columns or ["start", "end", "text"]
-    timed = [(number, row) for number, cells in rows if (row := _row(page, number, columns, cells)) is not None]
+    timed = [(number, cue) for number, cells in rows if (cue := _row(page, number, columns, cells)) is not None]
     told = any(re.search(r"(?<![a-z])ms\)?$|_ms$|millis", name.strip().lower()) for name in names)
     clocks = any(":" in cells[columns.index("start")] for _, cells in rows if len(cells) > columns.index("start"))
     scale = 1e-3 if told else 1.0 if clocks else guess_unit(page, [(cue.start, cue.end, cue.text) for _, cue in timed])
@@ -246,7 +250,7 @@ def read_table(page: Page) -> list[Cue]:
     return with_ends(cues)
 
 
-def _row(page, number, columns, cells):
+def _row(page: Page, number: int, columns: Sequence[str | None], cells: Sequence[str]) -> Cue | None:
     found = {column: cell.strip() for column, cell in zip(columns, cells, strict=False) if column}
     start, end = (read_time(found.get(name, "")) for name in ("start", "end"))
     if end is None and start is not None:
@@ -255,7 +259,7 @@ def _row(page, number, columns, cells):
         if found.get("end") and duration is None:
             page.skip(number, "There is no end time.", found["end"])
             return None
-    if start is None or not found.get("text"):
+    if start is None or end is None or not found.get("text"):
         if found.get("text") or start is not None:
             page.skip(number, "There is no start or no text.", ", ".join(cells))
         return None

@@ -1,8 +1,9 @@
 """Annotation tiers: Praat TextGrids and ELAN documents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ...types import Cue, Word
 from ._markup import local_name, parse_xml
@@ -40,7 +41,7 @@ def _pick(tiers: Sequence[_Tier], names: Sequence[str]) -> list[_Tier]:
     return []
 
 
-def _name_parts(name):
+def _name_parts(name: str) -> set[str]:
     parts = [part for part in re.split(r"[\s_\-:/@.()]+", name.strip().lower()) if part]
     return {parts[-1], parts[0]} if parts else set()
 
@@ -75,7 +76,7 @@ def _choose(page: Page, tiers: list[_Tier]) -> list[Cue]:
     return [cue for tier in spoken for cue in _cues(page, tier, words, several=len(spoken) > 1)]
 
 
-def _cues(page, tier, words, *, several):
+def _cues(page: Page, tier: _Tier, words: Sequence[_Tier], *, several: bool) -> list[Cue]:
     timed = [
         word
         for other in words
@@ -84,28 +85,31 @@ def _cues(page, tier, words, *, several):
         if word.text.strip().lower() not in _SILENCE
     ]
     speaker = tier.speaker or (_speaker_in(tier.name) if several else "")
-    middle = lambda word: (word.start + word.end) / 2  # noqa: E731
     cues, first = [], 0
-    timed.sort(key=middle)
+    timed.sort(key=_middle)
     for place, row in tier.rows:
         if row.text.strip() and check_times(page, place, row.start, row.end):
-            while first < len(timed) and middle(timed[first]) < row.start:
+            while first < len(timed) and _middle(timed[first]) < row.start:
                 first += 1
             last = first
-            while last < len(timed) and middle(timed[last]) < row.end:
+            while last < len(timed) and _middle(timed[last]) < row.end:
                 last += 1
             cues.append(Cue(row.start, row.end, row.text, tuple(timed[first:last]), speaker=speaker))
             first = first if row.end <= row.start else last
     return cues
 
 
-def _speaker_in(name):
+def _middle(word: Word) -> float:
+    return (word.start + word.end) / 2
+
+
+def _speaker_in(name: str) -> str:
     """Give what stands in a tier's name beside the word that says its kind."""
     parts = re.split(r"[\s_\-:/@.()]+", name.strip())
     return " ".join(part for part in parts if part.lower() not in {*UTTERANCE_TIERS, *WORD_TIERS}) or name
 
 
-def _runs(page, tier):
+def _runs(page: Page, tier: _Tier) -> list[Cue]:
     """Join words that follow each other without silence into cues."""
     spoken = [(place, word) for place, word in tier.rows if word.text.strip().lower() not in _SILENCE]
     words = [word for place, word in spoken if check_times(page, place, word.start, word.end)]
@@ -118,11 +122,11 @@ def _runs(page, tier):
 class _Values:
     """The values of a TextGrid in order; labels such as ``xmin =`` carry nothing, so both formats read alike."""
 
-    def __init__(self, page):
+    def __init__(self, page: Page) -> None:
         self.page, self.place, self.line = page, 0, 1
         self.found = _VALUE.finditer(page.text)
 
-    def next(self, kind):
+    def next(self, kind: type) -> Any:
         match = next(self.found, None)
         value = "the end of the file" if match is None else match.group()
         if match is not None:
@@ -167,7 +171,7 @@ def read_textgrid(page: Page) -> list[Cue]:
     return _choose(page, tiers)
 
 
-def _speaker_beside(name):
+def _speaker_beside(name: str) -> str:
     """Give the speaker in ``anna - words``, as aligners name tiers; none in a name of one part."""
     parts = [part for part in re.split(r"\s+-\s+|\s*[/:@]\s*", name.strip()) if part]
     kinds = {*UTTERANCE_TIERS, *WORD_TIERS, *_PARTS}
@@ -186,7 +190,7 @@ def read_elan(page: Page) -> list[Cue]:
     """Read ELAN's .eaf; annotations that refer to others have the times of those."""
     root = parse_xml(page)
     slots = {node.get("TIME_SLOT_ID"): node.get("TIME_VALUE") for node in root.iter("TIME_SLOT")}
-    times: dict[str, tuple] = {}
+    times: dict[str, tuple[float | None, float | None]] = {}
     references: dict[str, str] = {}
     tiers = []
     for tier in root.iter("TIER"):
@@ -195,7 +199,8 @@ def read_elan(page: Page) -> list[Cue]:
             name, text = node.get("ANNOTATION_ID", ""), node.findtext("ANNOTATION_VALUE") or ""
             if local_name(node) == "ALIGNABLE_ANNOTATION":
                 ends = [slots.get(node.get(f"TIME_SLOT_REF{side}")) for side in (1, 2)]
-                times[name] = tuple(int(time) / 1000 if time and time.isdigit() else None for time in ends)
+                start, end = (int(time) / 1000 if time and time.isdigit() else None for time in ends)
+                times[name] = start, end
                 found.append((name, text))
             elif local_name(node) == "REF_ANNOTATION":
                 references[name] = node.get("ANNOTATION_REF", "")
@@ -204,7 +209,14 @@ def read_elan(page: Page) -> list[Cue]:
     return _choose(page, [_elan_tier(page, *tier, times, references) for tier in tiers])
 
 
-def _elan_tier(page, tier, participant, found, times, references):
+def _elan_tier(
+    page: Page,
+    tier: str,
+    participant: str,
+    found: Sequence[tuple[str, str]],
+    times: Mapping[str, tuple[float | None, float | None]],
+    references: Mapping[str, str],
+) -> _Tier:
     rows = []
     for name, text in found:
         owner = name

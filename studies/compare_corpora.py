@@ -1,0 +1,178 @@
+"""Is a corpus whose poses were estimated from video as good as one of the true poses?
+
+    python studies/compare_corpora.py
+    python studies/compare_corpora.py --talks 24 --steps 1500
+
+Makes talks of the sample speaker, films them (480 x 480 pixels, whole body, cameras up to 30° aside), and builds two
+corpora: one from the true poses, one from the films by `ktube-motion build --videos`. A judge that knows the gestures
+from true poses of other people says how many it recognises, in the corpora themselves and, with --steps, in what a
+tokenizer and a transformer trained on each make of held-out talks. Everything lies under output/corpora; a call that
+was stopped goes on where it was. The table is in corpora.csv and in docs/video.rst.
+"""
+
+import argparse
+import shutil
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from compare_tokenizers import write_table
+from film_speaker import Actor, Studio, View, write_film
+from measure_timing import STRANGERS, Judge, about_root, given, make_talks, speak, train
+
+from ktube_motion.construct import BuildOptions, build_corpus, pair_sources, pair_videos
+from ktube_motion.errors import KtubeError
+from ktube_motion.io import Corpus
+from ktube_motion.io._files import read_json, write_json
+from ktube_motion.metrics import frechet_distance, jerk, joint_errors
+from ktube_motion.samples import make_speaker
+from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
+
+SIZE = (480, 480)
+COLUMNS = ("right gesture %", "lag s, median", "no stroke %", "utterances with a stray gesture %", "distance to true",
+           "joints mm", "wrists mm", "jerk m/s3", "hands mm/s", "filled %")  # fmt: skip
+
+
+def read_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("output/corpora"))
+    parser.add_argument("--talks", type=int, default=12, help="filmed, each of another person; a quarter is held out")
+    parser.add_argument("--sentences", type=int, default=18, help="of each talk")
+    parser.add_argument("--known", type=int, default=24, help="talks of true poses that the judge learns from")
+    parser.add_argument("--fps", type=float, default=15.0, help="of the films")
+    parser.add_argument(
+        "--steps", type=int, default=0, help="of a transformer on each corpus (tokenizer: 4 x); 0: none"
+    )
+    parser.add_argument("--codes", type=int, default=512)
+    parser.add_argument("--width", type=int, default=192)
+    return parser.parse_args()
+
+
+def film_talks(options):
+    """Write true poses, words and films; give the labels of each talk, in seconds of its video."""
+    poses, films, told = (options.output / name for name in ("true_poses", "films", "labels.json"))
+    labels = read_json(told) if told.exists() else {}
+    for number in range(options.talks):
+        name = f"talk{number:03d}"
+        speaker = make_speaker(
+            poses, seed=700 + number, person=STRANGERS + 500 + number, name=name, num_utterances=options.sentences,
+            split="train", transcript="TextGrid",
+        )  # fmt: skip
+        labels[name] = [asdict(label) for label in speaker.labels]
+        path = films / f"{name}.mp4"
+        if not path.exists():
+            actor = Actor(speaker.truth, fps=options.fps, look=number)
+            view = View(0.52 * np.sin(2.4 * number), 0.1, False, number)
+            with Studio(SIZE) as studio:
+                write_film(path, studio.film(actor, [view] * len(actor)), fps=options.fps, size=SIZE)
+            shutil.copy(poses / f"{name}.TextGrid", films / f"{name}.TextGrid")
+            print(f"{path}: {len(actor)} frames", flush=True)
+    write_json(told, labels)
+    return labels
+
+
+def build_both(options):
+    """Build a corpus from the true poses and one from the films, with the same splits."""
+    how = {"talk_seconds": 300.0, "split_sizes": (0.75, 0.0, 0.25), "fingers": False, "video_fps": options.fps}
+    poses, films = options.output / "true_poses", options.output / "films"
+    for name, (sources, _) in (("true", pair_sources(poses, poses)), ("seen", pair_videos(films, films))):
+        print(build_corpus(sources, options.output / name, options=BuildOptions(**how), report=False), flush=True)
+    return Corpus(options.output / "true"), Corpus(options.output / "seen")
+
+
+def within(corpus, labels):
+    """Give the labels of each clip in seconds from its start."""
+    found = {}
+    for clip in read_json(corpus.root / "manifest.json")["clips"]:
+        marks = []
+        for label in labels[clip["source"]]:
+            moved = {key: label[key] - clip["start"] for key in ("start", "end", "onset", "stroke", "release")}
+            if moved["onset"] >= 0 and moved["release"] <= clip["end"] - clip["start"]:
+                marks.append({**label, **moved})
+        found[clip["name"]] = marks
+    return found
+
+
+def looks(judge, motions, fps):
+    """Give what the judge sees twice a second, ``(N, 24)``."""
+    windows = [
+        judge._window(joints, moment, fps)
+        for joints in map(about_root, motions.values())
+        for moment in np.arange(0.5, len(joints) / fps - 1, 0.5)
+    ]
+    return (np.array(windows) - judge.mean) @ judge.axes[:, :24]
+
+
+def figures(judge, corpus, labels, motions, true, compared=True):
+    """Give the columns of one set of motions beside the true ones; `compared` where both are of the same moments."""
+    names = list(motions)
+    median, _, missing, right, stray = judge.measure(corpus, labels, motions)
+    joints = {name: about_root(motions[name]) for name in names}
+    row = {"right gesture %": right, "lag s, median": median, "no stroke %": missing,
+           "utterances with a stray gesture %": stray}  # fmt: skip
+    row["distance to true"] = frechet_distance(looks(judge, motions, corpus.fps), looks(judge, true, corpus.fps))
+    if compared:
+        apart = np.concatenate([
+            joint_errors(ours[:frames], theirs[:frames], align="root")
+            for ours, theirs in ((joints[name], about_root(true[name])) for name in names)
+            for frames in (min(len(ours), len(theirs)),)
+        ])  # fmt: skip
+        row |= {"joints mm": 1000 * apart.mean(), "wrists mm": 1000 * apart[:, 20:22].mean()}
+    row["jerk m/s3"] = np.mean([jerk(part, fps=corpus.fps) for part in joints.values()])
+    row["hands mm/s"] = 1000 * np.mean(
+        [np.linalg.norm(np.diff(part[:, 20:22], axis=0), axis=-1).mean() * corpus.fps for part in joints.values()]
+    )
+    return row
+
+
+def features_of(corpus, names):
+    return {name: corpus.features(name) for name in names}
+
+
+def main():
+    options = read_arguments()
+    labels = film_talks(options)
+    known, marks = make_talks(
+        options.output, "known", range(options.known), range(options.known), "train", mirror=False,
+        split_sizes=(1.0, 0.0, 0.0),
+    )  # fmt: skip
+    judge = Judge(known, marks)
+    true, seen = build_both(options)
+    filled = {clip["name"]: clip["filled"] for clip in read_json(seen.root / "manifest.json")["clips"]}
+    both = [name for name in true.names("all") if name in filled]
+    marks, rows = within(true, labels), [["motion", *COLUMNS]]
+    everything, held_out = features_of(true, both), [name for name in true.names("test") if name in filled]
+
+    def tell(name, row):
+        rows.append([name, *(f"{row[column]:.3g}" if column in row else "" for column in COLUMNS)])
+        said = (f"{column} {value}" for column, value in zip(COLUMNS, rows[-1][1:], strict=True) if value)
+        print(f"{name:45s}", "  ".join(said), flush=True)
+
+    tell("true poses", figures(judge, true, marks, everything, everything))
+    row = figures(judge, seen, marks, features_of(seen, both), everything)
+    tell("poses seen in the films", row | {"filled %": 100 * np.mean([filled[name] for name in both])})
+    if options.steps:
+        encoder = EmbeddedTextEncoder()
+        words, real = WindowWordEncoder(encoder), features_of(true, held_out)
+        tell("true poses, held out", figures(judge, true, marks, real, real))
+        for name, corpus in (("true poses", true), ("films", seen)):
+            there = argparse.Namespace(**vars(options) | {"output": options.output / f"trained_{corpus.root.name}"})
+            tokenizer, transformer = train(there, corpus, encoder, words)
+            with torch.no_grad():
+                coded = {
+                    clip: tokenizer.decode(tokenizer.encode(torch.from_numpy(real[clip]))).numpy() for clip in real
+                }
+            tell(f"held out, in tokens learnt from {name}", figures(judge, true, marks, coded, real))
+            made = speak(true, held_out, tokenizer, transformer, words, given, top_p=0.9)
+            made = dict(zip(held_out, made, strict=True))
+            tell(f"spoken as learnt from {name}", figures(judge, true, marks, made, real, compared=False))
+    write_table(options.output / "corpora.csv", rows)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KtubeError as error:
+        sys.exit(f"error: {error}")
