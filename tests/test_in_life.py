@@ -13,6 +13,7 @@ import torch
 from small_corpus import make_small_corpus
 
 from ktube_motion.commands import main
+from ktube_motion.construct import read_gestures, read_sources
 from ktube_motion.errors import (
     CheckpointError,
     ConfigError,
@@ -32,6 +33,7 @@ from ktube_motion.render import save_bvh, save_html
 from ktube_motion.render._scene import as_cues
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.text import CachedTextEncoder, EmbeddedTextEncoder, utterances
+from ktube_motion.training import LoopConfig
 from ktube_motion.types import Cue, Motion, PoseSequence
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
 
@@ -137,6 +139,12 @@ def test_cached_vectors_are_numbers(tmp_path):
     with pytest.warns(UserWarning, match="written anew"):
         again = CachedTextEncoder(EmbeddedTextEncoder(), folder=tmp_path).encode(["손"])
     torch.testing.assert_close(again, right)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**32, 2**70])
+def test_seeds_of_trainings(seed):
+    with pytest.raises(ConfigError, match="seed"):
+        LoopConfig(seed=seed)
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), str(2**70)])
@@ -375,3 +383,12 @@ def test_a_folder_has_vectors_of_one_size(joints, tmp_path, capsys):
     assert np.load(tmp_path / "HumanML3D/new_joint_vecs/b.npy").shape[1] == 263
     assert main(["represent-motion", "--skeleton", "smplh_52"]) == 1
     assert "A folder holds vectors of one size" in capsys.readouterr().err
+
+
+def test_tables_of_nothing_and_of_endless_names(tmp_path):
+    (tmp_path / "utterances.tsv").write_text("")
+    with pytest.raises(FormatError, match="Not a table of utterances"):
+        list(read_gestures(tmp_path))
+    (tmp_path / "videos.csv").write_text(f"poses,transcript\n{'x' * 5000}.json,a.srt\n")
+    (source,) = read_sources(tmp_path / "videos.csv")
+    assert source.name == "x" * 5000
