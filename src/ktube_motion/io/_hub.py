@@ -247,7 +247,7 @@ def _sources(manifest: Mapping[str, Any]) -> str:
         return f"## Sources\n\n{manifest.get('source', 'Not recorded.')}"
     counts = f"{len(sources)} videos of {len(speakers)} speakers."
     rows = [
-        (source["name"], source.get("speaker", ""), source.get("clips", ""), f"{source.get('seconds', 0):.0f}")
+        (source["name"], source.get("speaker", ""), source.get("clips", ""), f"{source.get('seconds') or 0:.0f}")
         for source in sources
     ]
     return f"## Sources\n\n{counts}\n\n{_table(('video', 'speaker', 'clips', 'seconds'), rows)}"
