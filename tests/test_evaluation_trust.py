@@ -178,6 +178,8 @@ def test_words_are_read_from_transcripts(tmp_path):
     clips = [
         {"name": f"{s}_{k}", "source": s, "start": 2.0 * k, "end": 2.0 * k + 2} for s in ("a", "gone") for k in (0, 1)
     ]
+    sources += [{"name": "none", "transcript": None}, {"name": "long", "transcript": "a" * 9999}]
+    clips += [{"name": "null", "source": "a", "start": None, "end": None}]
     (corpus.root / "manifest.json").write_text(json.dumps({"sources": sources, "clips": clips}))
     found = corpus_words(corpus)
     assert sorted(found) == ["a_0", "a_1"]

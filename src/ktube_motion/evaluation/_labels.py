@@ -1,7 +1,7 @@
 """What a corpus's manifest tells of its clips: labels and spoken words; and how well classes are told."""
 
+import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -93,7 +93,7 @@ def corpus_words(corpus: Corpus) -> dict[str, tuple[Word, ...]]:
     manifest = read_manifest(corpus.root)
     spoken = {}
     for source in manifest.get("sources", []):
-        if source.get("transcript") and Path(source["transcript"]).is_file():
+        if source.get("transcript") and os.path.isfile(source["transcript"]):
             spoken[source["name"]] = [word for cue in load_transcript(source["transcript"]) for word in cue.words]
     found = {}
     for clip in manifest.get("clips", []):

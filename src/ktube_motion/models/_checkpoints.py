@@ -6,6 +6,7 @@ before any weight is read. Those of others are files that ``torch.save`` wrote.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -165,7 +166,7 @@ def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
 def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
     """Give the local path of one file of a checkpoint."""
     folder = Path(source)
-    if folder.is_dir():
+    if os.path.isdir(folder):
         if not (folder / name).is_file():
             there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
             raise CheckpointError(f"There is no {name} here.", where=folder, found=there, fix="Is the folder complete?")

@@ -1,5 +1,6 @@
 """The three parts of a pipeline: whether they belong together, and the folder that keeps them."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ def load_parts(
     """Give the parts, and the usual sampling, of what `save_parts` wrote: a folder, one of the package, or a hub's."""
     folder = find_pipeline(packaged(folder), **hub)
     path = folder / "pipeline.json"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise CheckpointError("This is no pipeline folder.", where=folder, expected="a file pipeline.json")
     written = read_json(path)
     if not isinstance(written, dict) or written.get("kind") != _KIND:

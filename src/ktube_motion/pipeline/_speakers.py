@@ -1,5 +1,6 @@
 """Speakers that come with the library."""
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,5 +17,5 @@ def packaged(name: str | Path) -> str | Path:
     >>> packaged("output/quickstart/pipeline")
     'output/quickstart/pipeline'
     """
-    ours = isinstance(name, str) and not Path(name).exists() and Path(name).name == name
-    return _SPEAKERS / name if ours and (_SPEAKERS / name / "pipeline.json").is_file() else name
+    ours = isinstance(name, str) and not os.path.exists(name) and Path(name).name == name
+    return _SPEAKERS / name if ours and os.path.isfile(_SPEAKERS / name / "pipeline.json") else name

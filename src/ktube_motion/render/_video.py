@@ -73,7 +73,7 @@ def check_target(path: str | Path, *, audio: str | Path | None = None) -> Path:
     if audio is not None:
         if path.suffix.lower() not in _VIDEO:
             raise ConfigError("Only a video carries sound.", where=path, expected=".mp4, .mov or .mkv")
-        if not Path(audio).is_file():
+        if not os.path.isfile(audio):
             raise FormatError("There is no such sound file.", where=audio)
     return path
 
@@ -280,7 +280,7 @@ def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndar
     Traceback (most recent call last):
     ktube_motion.errors.FormatError: nowhere.mp4: There is no such video.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FormatError("There is no such video.", where=path)
     ffmpeg = find_ffmpeg()
     filters = f"fps={fps:.6f},scale=-2:{height}"

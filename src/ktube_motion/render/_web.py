@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -106,7 +107,7 @@ def _sound(audio: str | Path | None) -> str | None:
     """Give sound as a data URL: MP3, which every browser plays, small enough for speech in a page."""
     if audio is None:
         return None
-    if not Path(audio).is_file():
+    if not os.path.isfile(audio):
         raise FormatError("There is no such sound file.", where=audio)
     command = [find_ffmpeg(), "-loglevel", "error", *media_input(audio)]
     command += ["-vn", "-ac", "1", "-ar", "24000", "-b:a", "48k", "-f", "mp3", "-"]

@@ -4,6 +4,7 @@ What can be loaded again has a ``recipe``: a few plain values, the first of
 which is its kind. The kinds stand in a registry, to which others may add.
 """
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
@@ -145,7 +146,7 @@ def load_text_encoder(
         return EmbeddedTextEncoder()
     if isinstance(source, str) and (found := _without_files(source)) is not None:
         return found
-    if (Path(source) / FILE).is_file():
+    if os.path.isfile(Path(source) / FILE):
         return _saved(Path(source), device)
     return _of_transformers(source, device=device, local_files_only=local_files_only, **options)
 
@@ -215,7 +216,7 @@ def _of_transformers(
 
 
 def _model_type(source: str | Path, local_files_only: bool) -> str:
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         path = Path(source) / "config.json"
         if not path.is_file():
             raise CheckpointError("This is no model folder.", where=source, expected=f"config.json or {FILE}")

@@ -1,5 +1,6 @@
 """What lies where, and the command that makes it."""
 
+import os
 import shlex
 from argparse import Namespace
 from pathlib import Path
@@ -71,7 +72,7 @@ def existing(
     """Give a path that is there; else tell its full path and the command that makes it."""
     if path is None:
         raise ConfigError(f"Which {what}?", fix=f"Give {flag}.")
-    if not Path(path).exists():
+    if not os.path.exists(path):
         fix = f"Make it with `{make}`" + (f", or correct {flag}." if flag else ".")
         raise error(f"There is no {what} here.", where=Path(path).resolve(), fix=fix)
     return Path(path)
