@@ -552,5 +552,5 @@ def test_report_of_other_folders(shared, tmp_path):
     assert "Joint speed" in page
     assert "Jitter" not in page  # nothing is known of it
     Corpus.create(tmp_path / "bare")
-    with pytest.raises(CorpusError, match="no manifest"):
+    with pytest.raises(CorpusError, match="a manifest by build_corpus"):
         write_report(tmp_path / "bare")

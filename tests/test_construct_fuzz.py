@@ -48,7 +48,7 @@ def test_any_name_is_used_or_counted(good, tmp_path):
     assert report.clips + len(report.failed) == len(NAMES)
     used = set(Corpus(tmp_path / "in" / "K").names("all"))
     assert {"😀_000", f"{'x' * 190}_000", "*_000", "[ab]_000", "-rf_000", "$(touch x)_000", "a_000_000"} <= used
-    assert report.clips == 11
+    assert report.clips == 10  # "con" is one that Windows keeps for itself
     again = build(sources, tmp_path / "in" / "K")  # odd names do not confuse what sweeps up behind a build
     assert again == report
     assert set(Corpus(tmp_path / "in" / "K").names("all")) == used
