@@ -27,14 +27,15 @@ from ktube_motion.metrics import gesture_strokes
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
 from ktube_motion.samples import CONCEPTS, sentences
-from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
+from ktube_motion.text import EmbeddedTextEncoder, FormWordEncoder, WindowWordEncoder
 from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
-#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
-#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
+#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector,
+#: None that a word is read in its dictionary form alone. The first learns to move, by sentences too; the others learn
+#: gestures with their words alone, the last one whatever the rhythm of the words around.
 STAGES = (
     {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
@@ -42,6 +43,9 @@ STAGES = (
      "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
     {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
      "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
+    {"steps": 1800, "before": None, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1100, 1400, 1650),
+     "decay": 0.4, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 1.0,
+     "weight_average": 0.99},
 )  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
 NEAR = 0.5  # seconds between a word and the stroke of its gesture
@@ -77,6 +81,8 @@ def train(options, corpus, encoder):
         folder = options.output / f"transformer_{number}"
         how = {name: value for name, value in stage.items() if name != "before"}
         how["steps"] = max(int(options.share * stage["steps"]), 1)
+        before = stage["before"]
+        words = FormWordEncoder(encoder) if before is None else WindowWordEncoder(encoder, before=before)
         if not (folder / "last").exists():
             train_transformer(
                 TransformerTraining(
@@ -86,11 +92,24 @@ def train(options, corpus, encoder):
                     ),
                     **often, **how,
                 ),
-                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True, start=transformer,
-                word_encoder=WindowWordEncoder(encoder, before=stage["before"]), cache=options.output / "tokens",
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True,
+                start=transformer if before is not None else hearing_forms(transformer, encoder.dim),
+                word_encoder=words, cache=options.output / "tokens",
             )  # fmt: skip
         transformer = MotionTransformer.from_pretrained(folder / "last")
     return tokenizer, transformer
+
+
+def hearing_forms(transformer, dim):
+    """Give a transformer of word windows as one that hears dictionary forms: it does what that does in forms."""
+    weights = transformer.hearing.words.weight.detach()
+    config = replace(transformer.config, word_dim=transformer.config.word_dim - 2 * dim)
+    heard = MotionTransformer(config)
+    # A track weighs its vectors with the root of their size.
+    summed = weights[:, : 3 * dim].reshape(len(weights), 3, dim).sum(1) * 3**0.5
+    words = torch.cat((summed, weights[:, 3 * dim :]), 1)
+    heard.load_state_dict({**transformer.state_dict(), "hearing.words.weight": words})
+    return heard
 
 
 def make_pipeline(tokenizer, transformer, encoder):
@@ -119,7 +138,10 @@ def measure_talks(options, pipeline, judge, rows):
         real = {name: talks.features(name) for name in names}
         rows.append([f"{wordings} wordings, real", *tell(judge.measure(talks, marks, real))])
         with torch.no_grad():
-            coded = {name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(real[name])).numpy() for name in names}
+            coded = {
+                name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(torch.from_numpy(real[name]))).numpy()
+                for name in names
+            }
         rows.append([f"{wordings} wordings, real in tokens", *tell(judge.measure(talks, marks, coded))])
         for times, read in WAYS.items():
             made = speak(talks, names, pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder, read,
@@ -148,9 +170,7 @@ class TextClassifier:
         self.vectors = torch.cat(vectors)
 
     def _encode(self, texts):
-        # The word and its dictionary form, without the word before it.
-        vectors = self.words.encode_words(texts)[:, : 2 * self.words.dim // 3]
-        return torch.nn.functional.normalize(vectors, dim=-1)
+        return torch.nn.functional.normalize(self.words.encode_words(texts), dim=-1)
 
     def __call__(self, texts):
         """Give for each word a concept, or None."""

@@ -9,6 +9,7 @@ from ktube_motion.text import (
     NUM_TIMES,
     CachedTextEncoder,
     ContextWordEncoder,
+    FormWordEncoder,
     HFTextEncoder,
     SequenceTextEncoder,
     WindowWordEncoder,
@@ -79,6 +80,26 @@ def model(tmp_path_factory):
         tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>"
     ).save_pretrained(folder)
     return HFTextEncoder(folder)
+
+
+def test_forms_alone_are_alike_whatever_the_ending_and_the_words_before():
+    inner = LetterEncoder()
+    encoder = FormWordEncoder(inner)
+    assert isinstance(encoder, WordEncoder)
+    assert (encoder.dim, encoder.identity) == (8, "letters/forms")
+    said = ["박수가", "멈춰", "박수를", "멈추십시오.", "…"]
+    first, second, again, polite, dots = encoder.encode_words(said)
+    assert torch.equal(first, again)
+    assert torch.equal(second, polite)
+    assert not torch.equal(first, second)
+    assert torch.equal(first, LetterEncoder().encode(["박수"])[0])
+    assert torch.equal(dots, LetterEncoder().encode(["…"])[0])  # no word: as it stands
+    assert inner.asked == ["박수", "멈추다", "…"]
+    assert torch.equal(encoder.encode_words(["멈춰", "박수도"])[1], first)
+    assert encoder.encode_words([]).shape == (0, 8)
+    built = word_encoder(CachedTextEncoder(inner, "unused"), identity=encoder.identity)
+    assert isinstance(built, FormWordEncoder)
+    assert built.encoder is inner
 
 
 def test_states_of_a_word_after_what_led_to_it(model):

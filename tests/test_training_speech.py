@@ -16,7 +16,7 @@ from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import NUM_TIMES, estimate_words, word_track
 from ktube_motion.training import TransformerTraining, train_transformer
-from ktube_motion.training._speech import SpeechSet
+from ktube_motion.training._speech import SpeechSet, _carriers, _recut, _scores
 from ktube_motion.types import Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -104,6 +104,85 @@ def test_estimated_and_jittered_times(speech):
     assert 0 < (shaken[0] - given).abs().mean() < (guessed - given).abs().mean()
 
 
+def with_strokes(corpus, *places):
+    """Give the talk with strokes at some of its words, as if the hands had made them."""
+    speech = SpeechSet(corpus, {"talk": np.arange(40) % 8}, Letters(), WRITER, tokens_per_second=5.0)
+    (reading,) = speech.readings["talk"]
+    plain = ~np.isin(np.arange(len(reading.given)), places)
+    speech.readings["talk"] = [replace(reading, plain=plain, idle=plain)]
+    speech._plain = reading.vectors[plain]
+    return speech
+
+
+def test_exchanged_words_are_those_without_a_stroke(corpus):
+    speech = with_strokes(corpus, 1, 4)
+    (whole,), seeds = speech.readings["talk"], range(8)
+    speech.config = replace(WRITER, block_size=42)
+    (given,) = speech.batch([("talk", 0)])["words"]
+    said = speech.batch([("talk", 0)] * 8, seeds, exchanged=1.0)
+    assert said["texts"] == [None] * 8
+    kept = [round(2 + 5 * whole.given[place].start) for place in (1, 4)]
+    for rows in said["words"]:
+        assert torch.equal(rows[:, -NUM_TIMES:], given[:, -NUM_TIMES:])  # spoken when they were
+        assert not torch.equal(rows, given)
+        for row in kept:
+            torch.testing.assert_close(rows[row + 1], given[row + 1])
+    assert torch.equal(said["words"][3], speech.batch([("talk", 0)], [3], exchanged=1.0)["words"][0])
+
+
+def test_in_another_rhythm_only_gesture_words_stay_where_they_are(corpus):
+    speech = with_strokes(corpus, 1, 4)
+    (reading,) = speech.readings["talk"]
+    first = reading.given[0]
+    seen, counts, rng = [], set(), np.random.default_rng(0)
+    for _ in range(40):
+        words, vectors = speech._reworded(reading, reading.given, 0.5, rng)
+        assert len(words) == len(vectors)
+        for place in (1, 4):
+            (here,) = [k for k, word in enumerate(words) if word == reading.given[place]]
+            assert torch.equal(vectors[here], reading.vectors[place])
+        assert all(a.end <= b.start + 1e-9 for a, b in pairwise(words))  # in order, none over another
+        before = [word for word in words if word.end <= reading.given[1].start]
+        assert all(first.start <= word.start and word.end <= first.end + 1e-9 for word in before)
+        counts.add(len(before))
+        seen += [word.end - word.start for word in before]
+    assert counts == {0, 1, 2}
+    assert np.std(seen) > 0.03
+    # Each vector is that of a word of the talk.
+    assert {tuple(row) for row in vectors.tolist()} <= {tuple(row) for row in reading.vectors.tolist()}
+    batch = speech.batch([("talk", 0)], [1], exchanged=0.5, rhythms=1.0)["words"]
+    assert torch.equal(batch, speech.batch([("talk", 0)], [1], exchanged=0.5, rhythms=1.0)["words"])
+    assert not torch.equal(batch[..., -NUM_TIMES:], speech.batch([("talk", 0)], [1], exchanged=0.5)["words"][..., -6:])
+
+
+def test_a_stretch_is_cut_otherwise():
+    rng = np.random.default_rng(0)
+    cuts = [_recut(2.0, 5.0, 4, rng) for _ in range(200)]
+    assert {len(words) for words in cuts} >= {2, 3, 4, 5}
+    assert min(words[0].start for words in cuts if words) == 2.0
+    assert max(words[-1].end for words in cuts if words) == pytest.approx(5.0)
+    assert all(a.end <= b.start + 1e-9 for words in cuts for a, b in pairwise(words))
+    spoken = np.mean([sum(word.end - word.start for word in words) for words in cuts])
+    assert spoken == pytest.approx(0.85 * 3.0, rel=0.05)
+
+
+def test_the_word_that_carries_a_stroke_is_told_from_its_neighbours():
+    sentences = ["정말 최고예요", "역시 최고예요", "정말 고마워요", "정말 늦었어요", "고작 최고예요"]
+    talks = []
+    for text in sentences:
+        one = spoken(1.0, text)
+        # 0.1 s before the second word's middle: near both.
+        strokes = [1.35] if "최고예요" in text else []
+        talks.append(([one], np.array(strokes)))
+    scores = _scores(talks)
+    assert scores["최고예요"] == pytest.approx(3 / 4)
+    assert scores["정말"] == pytest.approx((1 + 0 + 0) / 4)
+    assert scores["고작"] == pytest.approx(1 / 2)
+    assert scores["고마워요"] == 0
+    carried = [_carriers(utterances[0].words, strokes, scores) for utterances, strokes in talks]
+    assert carried == [[False, True], [False, True], [False, False], [False, False], [False, True]]
+
+
 def test_windows_are_drawn_by_step_and_length(speech):
     drawn = [speech.draw(400, seed=0, step=step)[0] for step in (3, 3, 4)]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -141,6 +220,14 @@ def test_training_and_its_checkpoint(corpus, tokenizer, tmp_path):
     again = MotionTransformer.from_pretrained(tmp_path / "a/last")
     (written,) = generate(again, None, words=[rows_of(TALK[0].words, 0, 40)], seeds=[0])
     assert len(written) == 40
+
+
+def test_words_are_exchanged_in_training(corpus, tokenizer, tmp_path):
+    ways = [{}, {"exchanged_words": 0.9}, {"exchanged_words": 0.9, "exchanged_rhythms": 1.0}]
+    models = [train(corpus, tokenizer, tmp_path / str(k), **way) for k, way in enumerate(ways)]
+    weights = [model.hearing.words.weight for model in models]
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[1], weights[2])
 
 
 def test_what_was_stopped_goes_on_alike(corpus, tokenizer, tmp_path):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:  # for editors and type checkers: the names that `__getattr__`
     from ._timing import timed_words as timed_words
     from ._tracks import NUM_TIMES as NUM_TIMES
     from ._tracks import ContextWordEncoder as ContextWordEncoder
+    from ._tracks import FormWordEncoder as FormWordEncoder
     from ._tracks import WindowWordEncoder as WindowWordEncoder
     from ._tracks import WordEncoder as WordEncoder
     from ._tracks import word_encoder as word_encoder
@@ -64,6 +65,7 @@ _HOME = {
     "ClipTextEncoder": "pretrained",
     "ContextWordEncoder": "tracks",
     "EmbeddedTextEncoder": "encoders",
+    "FormWordEncoder": "tracks",
     "HFTextEncoder": "pretrained",
     "KeT5TextEncoder": "pretrained",
     "NUM_TIMES": "tracks",

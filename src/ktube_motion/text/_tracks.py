@@ -11,7 +11,15 @@ from ..types import Word
 from ._encoders import TextEncoder, clean_texts
 from ._words import tag_korean
 
-__all__ = ["NUM_TIMES", "ContextWordEncoder", "WindowWordEncoder", "WordEncoder", "word_encoder", "word_track"]
+__all__ = [
+    "NUM_TIMES",
+    "ContextWordEncoder",
+    "FormWordEncoder",
+    "WindowWordEncoder",
+    "WordEncoder",
+    "word_encoder",
+    "word_track",
+]
 
 NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
 _KEPT = 50_000  # vectors that are kept, the last ones: about 100 MB
@@ -116,6 +124,40 @@ class WindowWordEncoder:
         return torch.where(plainly, form, vectors)
 
 
+class FormWordEncoder:
+    """Word vectors from an encoder of sentences: each word by itself, in its dictionary form.
+
+    All endings and particles of a word give one vector, so a word is known in endings that no training saw; what
+    they tell, and the words before, are not read. The model knows what was said before by the other rows of its track.
+
+    Parameters
+    ----------
+    encoder : TextEncoder
+        One vector a text.
+
+    Examples
+    --------
+    >>> from ktube_motion.text import EmbeddedTextEncoder
+    >>> encoder = FormWordEncoder(EmbeddedTextEncoder())
+    >>> plain, polite = encoder.encode_words(["멈춰", "멈추십시오."])
+    >>> plain.shape, bool(torch.equal(plain, polite))
+    (torch.Size([512]), True)
+    """
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self.encoder: TextEncoder
+        self.encoder = encoder
+        self.dim: int
+        self.identity: str
+        self.dim, self.identity = encoder.dim, f"{encoder.identity}/forms"
+        self._read = _Reader(encoder.encode)
+
+    def encode_words(self, words: Sequence[str]) -> torch.Tensor:
+        """Give vectors ``(len(words), encoder.dim)``."""
+        words = clean_texts(words)
+        return self._read([_dictionary_form(word) for word in words]) if words else torch.zeros(0, self.dim)
+
+
 class ContextWordEncoder:
     """Word vectors from an encoder built on transformers: the states of the word after the words that led to it.
 
@@ -154,8 +196,8 @@ def word_encoder(encoder: TextEncoder, *, identity: str = "") -> WordEncoder:
     ----------
     encoder : TextEncoder
     identity : str
-        That of the word encoder which a model was trained with: so many words before are read, where it is of this
-        kind.
+        That of the word encoder which a model was trained with: it tells the dictionary's forms from windows, and how
+        many words before are read.
 
     Examples
     --------
@@ -165,6 +207,8 @@ def word_encoder(encoder: TextEncoder, *, identity: str = "") -> WordEncoder:
     """
     while hasattr(encoder, "encoder"):  # a cache, or one that reads the same in parts
         encoder = encoder.encoder
+    if identity.endswith("/forms"):
+        return FormWordEncoder(encoder)
     kind = ContextWordEncoder if hasattr(encoder, "encode_last_words") else WindowWordEncoder
     before = identity.rpartition("/")[2]
     return kind(encoder, before=int(before)) if before.isdecimal() else kind(encoder)

@@ -55,7 +55,8 @@ class SpeakingTask:
         # Each window has its own numbers, so that a part of a batch is the same on any number of processes.
         seeds = rng.integers(2**62, size=config.batch_size)[part]
         options = {
-            "estimated": config.estimated_words, "jitter": config.word_jitter, "exchanged": config.exchanged_words
+            "estimated": config.estimated_words, "jitter": config.word_jitter, "exchanged": config.exchanged_words,
+            "rhythms": config.exchanged_rhythms,
         }  # fmt: skip
         return self._with_text(self.sets["train"].batch(windows[part], seeds, **options), windows[part])
 

@@ -1,9 +1,10 @@
 """Talks with their words in time: the samples of a transformer that hears what it moves to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ __all__ = ["SpeechSet"]
 _BEFORE, _AFTER, _LONGEST = 0.25, 0.3, 0.6  # seconds: where the stroke of a word's gesture may lie, from start to end
 _NOD = 0.03  # metres
 _FORMS = 0.3  # of the words are read in their dictionary form, where others are exchanged
+_LIKELIER = 0.7  # of the best score of a stroke; words below it do not carry the stroke's gesture
+_SILENT = 0.15  # of the words around gestures are left out, where others are exchanged
+_PAUSE = 0.3  # seconds
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class _Reading:
     estimated: tuple[Word, ...]
     vectors: torch.Tensor
     plain: np.ndarray  # which words have no stroke near them
+    idle: np.ndarray  # which words carry none: those, and words beside likelier ones
 
 
 class SpeechSet:
@@ -70,12 +75,11 @@ class SpeechSet:
         self.tokens: dict[str, torch.Tensor]
         self.readings: dict[Any, Any]
         self.tokens, self.readings = {}, {}
+        strokes = {name: _strokes(corpus, name) for name in tokens}
+        versions = {name: spoken_versions(corpus.texts(name), len(row) / self.rate) for name, row in tokens.items()}
+        carried = _scores((spoken, strokes[name]) for name, found in versions.items() for spoken in found)
         for name, row in tokens.items():
-            strokes = _strokes(corpus, name)
-            found = [
-                self._reading(spoken, encoder, strokes)
-                for spoken in spoken_versions(corpus.texts(name), len(row) / self.rate)
-            ]
+            found = [self._reading(spoken, encoder, strokes[name], carried) for spoken in versions[name]]
             found = [reading for reading in found if reading.given]
             if found and len(row):
                 self.tokens[name], self.readings[name] = torch.from_numpy(np.asarray(row)), found
@@ -112,6 +116,7 @@ class SpeechSet:
         estimated: float = 0.0,
         jitter: float = 0.0,
         exchanged: float = 0.0,
+        rhythms: float = 0.0,
     ) -> dict[str, Any]:
         """Give tokens, lengths, words and sentences of windows.
 
@@ -128,6 +133,8 @@ class SpeechSet:
         exchanged : float in [0, 1]
             Share of the words without a stroke near them that are exchanged for others of the corpus that have
             none; such windows have no sentence.
+        rhythms : float in [0, 1]
+            Share of these windows in which words that carry no stroke are cut otherwise too.
 
         Returns
         -------
@@ -144,7 +151,10 @@ class SpeechSet:
             reading = readings[0 if rng is None else rng.integers(len(readings))]
             spoken = reading.given if rng is None or rng.random() >= estimated else reading.estimated
             other = None if rng is None or not exchanged or not len(self._plain) else rng
-            vectors = reading.vectors if other is None else self._exchanged(reading, exchanged, other)
+            vectors = reading.vectors
+            if other is not None:
+                exchange = self._reworded if rhythms and other.random() < rhythms else self._exchanged
+                spoken, vectors = exchange(reading, spoken, exchanged, other)
             words.append(self._track(name, start, int(lengths.max()), _jittered(spoken, rng, jitter), vectors))
             texts.append(
                 None
@@ -154,20 +164,46 @@ class SpeechSet:
         tokens = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         return {"tokens": tokens, "lengths": lengths, "words": torch.stack(words), "texts": texts}
 
-    def _exchanged(self, reading: _Reading, share: float, rng: np.random.Generator) -> torch.Tensor:
-        """Give the vectors of other sentences around the same gestures: a gesture is its word's, not its sentence's."""
+    def _exchanged(
+        self, reading: _Reading, spoken: Sequence[Word], share: float, rng: np.random.Generator
+    ) -> tuple[Sequence[Word], torch.Tensor]:
+        """Say other words around the same gestures: a gesture is its word's, not its sentence's."""
         places = np.flatnonzero(reading.plain & (rng.random(len(reading.plain)) < share))
         vectors = reading.vectors.clone() if self._vary is None else self._vary(reading.vectors, _FORMS, rng)
         vectors[places] = self._plain[rng.integers(len(self._plain), size=len(places))]
-        return vectors
+        return spoken, vectors
 
-    def _reading(self, spoken: Sequence[Utterance], encoder: WordEncoder, strokes: np.ndarray) -> _Reading:
+    def _reworded(
+        self, reading: _Reading, spoken: Sequence[Word], share: float, rng: np.random.Generator
+    ) -> tuple[Sequence[Word], torch.Tensor]:
+        """Say other words, in another rhythm: else a model knows the sentence by how long its words are."""
+        vectors = reading.vectors if self._vary is None else self._vary(reading.vectors, _FORMS, rng)
+        words: list[Word] = []
+        rows: list[torch.Tensor] = []
+        for plain, run in groupby(_runs(spoken, reading.idle), key=itemgetter(0)):
+            places = [place for _, place in run]
+            if plain is None:
+                words += [spoken[place] for place in places]
+                rows.append(vectors[places])
+                continue
+            others = _recut(spoken[places[0]].start, spoken[places[-1]].end, len(places), rng)
+            said = vectors[rng.choice(places, size=len(others))]
+            other = torch.from_numpy(rng.random(len(others)) < share)[:, None]
+            drawn = self._plain[rng.integers(len(self._plain), size=len(others))]
+            words += others
+            rows.append(torch.where(other, drawn, said))
+        return words, torch.cat(rows)
+
+    def _reading(
+        self, spoken: Sequence[Utterance], encoder: WordEncoder, strokes: np.ndarray, carried: Mapping[str, float]
+    ) -> _Reading:
         given = [timed_words(utterance) for utterance in spoken]
         estimated = [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
         vectors = [encoder.encode_words([word.text for word in words]) for words in given]
         told = tuple(chain(*given))
-        plain = np.array([not _near(word, strokes) for word in told], bool)
-        return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain)
+        plain = np.array([not len(_near(word, strokes)) for word in told], bool)
+        idle = np.array([not carries for carries in _carriers(told, strokes, carried)], bool)
+        return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain, idle)
 
     def _track(self, name: str, start: int, count: int, words: Sequence[Word], vectors: torch.Tensor) -> torch.Tensor:
         """Give the rows that a window hears; beyond the ends of the clip nothing is known."""
@@ -193,6 +229,25 @@ class SpeechSet:
         return None
 
 
+def _runs(words: Sequence[Word], plain: np.ndarray) -> Iterator[tuple[int | None, int]]:
+    """Give for each word the number of its run of plain words without a pause, None for others; and its place."""
+    number = 0
+    for place, word in enumerate(words):
+        if place and word.start - words[place - 1].end > _PAUSE:
+            number += 1
+        if not plain[place]:
+            number += 1
+        yield (number if plain[place] else None), place
+
+
+def _recut(start: float, end: float, count: int, rng: np.random.Generator) -> list[Word]:
+    """Cut a stretch of speech into about as many words of other lengths, some of them silent."""
+    cuts = np.cumsum(rng.uniform(0.4, 1.6, max(count + int(rng.integers(-1, 2)), 1)))
+    cuts = start + (end - start) * np.concatenate(([0.0], cuts / cuts[-1]))
+    spoken = rng.random(len(cuts) - 1) >= _SILENT
+    return [Word(float(a), float(b), "…") for a, b in zip(cuts[:-1][spoken], cuts[1:][spoken], strict=True)]
+
+
 def _strokes(corpus: Corpus, name: str) -> np.ndarray:
     """Give when hands or head of a clip make a stroke, in seconds."""
     joints = features_to_joints(np.asarray(corpus.features(name)), skeleton=corpus.skeleton)
@@ -202,9 +257,41 @@ def _strokes(corpus: Corpus, name: str) -> np.ndarray:
     return np.concatenate((find(), find(joint="head", least=_NOD)))
 
 
-def _near(word: Word, strokes: np.ndarray) -> bool:
+def _near(word: Word, strokes: np.ndarray) -> np.ndarray:
+    """Give the places of the strokes that a word may carry."""
     last = word.start + min(word.end - word.start, _LONGEST) + _AFTER
-    return bool(((strokes >= word.start - _BEFORE) & (strokes <= last)).any())
+    return np.flatnonzero((strokes >= word.start - _BEFORE) & (strokes <= last))
+
+
+def _scores(talks: Iterable[tuple[Sequence[Utterance], np.ndarray]]) -> dict[str, float]:
+    """Give how surely each word carries a stroke: one that has a stroke near it in many sentences, and never none.
+
+    The words beside it have strokes near them too; but the rare ones in few sentences, and the common ones not always.
+    """
+    met: dict[str, dict[str, list[bool]]] = {}
+    for spoken, strokes in talks:
+        for utterance in spoken:
+            for word in timed_words(utterance):
+                near = met.setdefault(_bare(word.text), {}).setdefault(utterance.text, [])
+                near.append(bool(len(_near(word, strokes))))
+    return {
+        text: sum(sum(near) / len(near) for near in sentences.values()) / (len(sentences) + 1)
+        for text, sentences in met.items()
+    }
+
+
+def _carriers(words: Sequence[Word], strokes: np.ndarray, scores: Mapping[str, float]) -> list[bool]:
+    """Tell which words carry a stroke: of those near it the likeliest, and those nearly as likely."""
+    near = [_near(word, strokes) for word in words]
+    own = [scores[_bare(word.text)] for word in words]
+    best = np.zeros(len(strokes))
+    for places, score in zip(near, own, strict=True):
+        best[places] = np.maximum(best[places], score)
+    return [bool((score >= _LIKELIER * best[places]).any()) for places, score in zip(near, own, strict=True)]
+
+
+def _bare(text: str) -> str:
+    return text.strip(".,?!…~'\"")
 
 
 def _jittered(words: Sequence[Word], rng: np.random.Generator | None, jitter: float) -> Sequence[Word]:

@@ -59,6 +59,9 @@ class TransformerTraining(LoopConfig):
     exchanged_words : float
         Share of the words on which no stroke falls that are exchanged for others of that kind in the corpus: so a
         gesture is learned with its word, and not with the sentences in which a small corpus has it.
+    exchanged_rhythms : float
+        Share of the windows with exchanged words in which all words that carry no stroke are also cut otherwise, and
+        some left out: how long the words around it are is no sign of a gesture either.
     text_variants : int
         Paraphrases that an augmentation makes of each text.
     augmentation : str
@@ -84,6 +87,7 @@ class TransformerTraining(LoopConfig):
     estimated_words: float = 0.25
     word_jitter: float = 0.03
     exchanged_words: float = 0.0
+    exchanged_rhythms: float = 0.0
     text_variants: int = 32
     augmentation: str = ""
     evaluation: EvaluationConfig = VALIDATION
