@@ -132,5 +132,5 @@ def test_broken_files_are_counted(good, tmp_path):
 
 @pytest.mark.parametrize("root", ["a\0b", "x" * 300, "\udc80" * 300])
 def test_impossible_roots(good, tmp_path, root):
-    with pytest.raises(KtubeError, match="Cannot make a corpus here"):
+    with pytest.raises(KtubeError, match="Cannot write this file"):
         build([good], tmp_path / root)

@@ -32,6 +32,7 @@ from ktube_motion.render import save_bvh, save_html
 from ktube_motion.render._scene import as_cues
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.text import CachedTextEncoder, EmbeddedTextEncoder, utterances
+from ktube_motion.training import LoopConfig
 from ktube_motion.types import Cue, Motion, PoseSequence
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig, load_t2m_gpt_tokenizer, to_t2m_gpt_state_dict
 
@@ -137,6 +138,12 @@ def test_cached_vectors_are_numbers(tmp_path):
     with pytest.warns(UserWarning, match="written anew"):
         again = CachedTextEncoder(EmbeddedTextEncoder(), folder=tmp_path).encode(["손"])
     torch.testing.assert_close(again, right)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**32, 2**70])
+def test_seeds_of_trainings(seed):
+    with pytest.raises(ConfigError, match="seed"):
+        LoopConfig(seed=seed)
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**32), str(2**70)])

@@ -1,7 +1,7 @@
 """A corpus for others: on the Hugging Face hub, and in the library `datasets`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -150,7 +150,7 @@ _OURS = ("finite", "texts_file", "words_file", "mean", "scatter", "originals")
 _PUBLISHED = [CARD, "data/*.arrow", "*.json", "*.npy", "*.txt", "report.html"]
 
 
-def _in_shards(corpus) -> "ShardCorpus":
+def _in_shards(corpus: Any) -> "ShardCorpus":
     if not is_sharded(corpus.root):
         raise CorpusError(
             "This corpus is not in shards.",
@@ -209,13 +209,13 @@ clips = load_dataset("owner/name")["train"].with_format("torch", columns=["new_j
 ```"""
 
 
-def _stated_terms(path):
+def _stated_terms(path: Path) -> str | None:
     from huggingface_hub import DatasetCard
 
     return DatasetCard.load(path, ignore_metadata_errors=True).data.get("ktube_terms") if path.exists() else None
 
 
-def _data_files(corpus):
+def _data_files(corpus: "ShardCorpus") -> list[dict[str, str]]:
     """Name the files of each split, where files hold clips of one split each; else all together, as no split.
 
     Clips that were chosen anew stay where they are: whoever took a file for a split would then train on what is
@@ -227,18 +227,18 @@ def _data_files(corpus):
     return [{"split": "clips", "path": "data/*.arrow"}]  # "all" has a meaning of its own there
 
 
-def _figures(corpus):
+def _figures(corpus: "ShardCorpus") -> str:
     lengths = corpus.lengths
     hours = lengths.sum() / corpus.fps / 3600
     rows = [("clips", f"{len(lengths):,}"), ("hours", f"{hours:.2f}"), ("frames a second", f"{corpus.fps:g}")]
-    rows += [("skeleton", corpus.skeleton.name), ("numbers a frame", corpus.skeleton.feature_size)]
+    rows += [("skeleton", corpus.skeleton.name), ("numbers a frame", str(corpus.skeleton.feature_size))]
     for split in (split for split in _SPLITS if (corpus.root / f"{split}.txt").exists()):
         found = corpus.rows(split)
         rows.append((split, f"{len(found):,} clips, {lengths[found].sum() / corpus.fps / 3600:.2f} hours"))
     return _table(("what", "how much"), rows)
 
 
-def _sources(manifest):
+def _sources(manifest: Mapping[str, Any]) -> str:
     sources = manifest.get("sources", [])
     speakers = Counter(str(source.get("speaker", "")) for source in sources)
     if not sources:
@@ -251,7 +251,7 @@ def _sources(manifest):
     return f"## Sources\n\n{counts}\n\n{_table(('video', 'speaker', 'clips', 'seconds'), rows)}"
 
 
-def _left_out(manifest):
+def _left_out(manifest: Mapping[str, Any]) -> str:
     kinds = Counter(skip.get("problem") or skip.get("reason", "") for skip in manifest.get("skipped", ()))
     rows = [(reason, count) for reason, count in kinds.most_common()]
     rows += [(f"the whole video {name}: {reason}", 1) for name, reason in manifest.get("failed", {}).items()]

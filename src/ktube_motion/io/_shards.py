@@ -5,7 +5,7 @@ pyarrow finds what the folders hold.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -113,7 +113,7 @@ def write_shard(path: Path, schema: "pa.Schema") -> Iterator[ShardWriter]:
             writer.flush()
 
 
-def _record_batch(clips, schema):
+def _record_batch(clips: Sequence[StoredClip], schema: "pa.Schema") -> "pa.RecordBatch":
     pa = arrow()
     vectors = [clip.arrays["new_joint_vecs"] for clip in clips]
     mean, scatter = (np.concatenate(parts) for parts in zip(*map(clip_moments, vectors), strict=True))
@@ -139,7 +139,7 @@ def _record_batch(clips, schema):
     return pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 
-def _said(clip):
+def _said(clip: StoredClip) -> list[dict[str, Any]]:
     """Give what is said in a clip for those who read the columns; `parse_texts` reads the files themselves."""
     utterances, _, _ = parse_texts(clip.name, clip.texts, clip.words)
     return [
@@ -147,18 +147,18 @@ def _said(clip):
     ]
 
 
-def _offsets(lengths):
+def _offsets(lengths: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
 
 
-def _frames(arrays, size):
+def _frames(arrays: Sequence[np.ndarray], size: int) -> "pa.ListArray":
     pa = arrow()
     flat = pa.array(np.concatenate(arrays).reshape(-1))
     offsets = pa.array(_offsets([len(array) for array in arrays]))
     return pa.ListArray.from_arrays(offsets, pa.FixedSizeListArray.from_arrays(flat, size))
 
 
-def _joints(arrays):
+def _joints(arrays: Sequence[np.ndarray | None]) -> "pa.ListArray":
     """Give joints ``(T, J, 3)`` of each clip, null where there are none."""
     pa = arrow()
     there = [np.zeros((0, 1, 3), np.float32) if array is None else array for array in arrays]
@@ -261,8 +261,9 @@ class Batch:
         return StoredClip(self.cell("name", row), ordered, texts, words, self.originals(row))
 
 
-def _numbers(array):
-    return array.to_numpy(zero_copy_only=True)
+def _numbers(array: "pa.Array") -> np.ndarray:
+    numbers: np.ndarray = array.to_numpy(zero_copy_only=True)
+    return numbers
 
 
 def open_shard(path: Path) -> tuple[list[Batch], dict[str, Any]]:

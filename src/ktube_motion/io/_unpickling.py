@@ -96,8 +96,8 @@ class _Array(np.ndarray):
             raise ValueError("array data of the wrong kind")
         if len(data) != count * (1 if dtype.hasobject else dtype.itemsize):
             raise ValueError("array data of the wrong length")
-        state: Any = (1, shape, dtype, bool(fortran), data)
-        super().__setstate__(state)
+        checked: Any = (1, shape, dtype, bool(fortran), data)
+        super().__setstate__(checked)
 
 
 _RECONSTRUCT: Any = np.zeros(1).__reduce__()[0]

@@ -254,7 +254,8 @@ def droppable_words(text: str) -> list[int]:
     """Give the numbers of the words that may be missing without the rest saying something else.
 
     Adverbs but those that carry the sense (안, 함께, 더), an exclamation, and a first word that means the speaker.
-    Never verb, noun or adjective: a caption without its hand is another, and 나쁜 생각 하지 마세요 without 나쁜 too.
+    Never verb, noun or adjective: a caption without its hand is another one, and 나쁜 생각 하지 마세요 without 나쁜,
+    too.
 
     Examples
     --------

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ..arrays import check_whole
 from ..errors import ConfigError
 from ..evaluation import EvaluationConfig
 
@@ -78,9 +79,8 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "accumulation", "log_every", "evaluate_every", "save_every"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"{name} cannot work.", expected="a whole number of at least 1", found=repr(value))
+            check_whole(getattr(self, name), name=name, least=1)
+        check_whole(self.seed, name="seed", most=2**32 - 1)  # the steps' seeds are made of it, and have 64 bits
         if not self.learning_rate > 0:
             raise ConfigError("learning_rate cannot work.", expected="a positive number", found=self.learning_rate)
         if self.batch_size % self.accumulation:

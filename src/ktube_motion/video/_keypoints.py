@@ -69,8 +69,8 @@ def read_landmarks(
     --------
     >>> import json, tempfile
     >>> path = Path(tempfile.mkdtemp()) / "talk.json"
-    >>> point = {"x": 0.1, "y": -0.5, "z": -0.2, "visibility": 0.9}
-    >>> _ = path.write_text(json.dumps([{"pose_world_landmarks": [point] * 33}] * 4))
+    >>> points = [{"x": 0.1, "y": -0.5, "z": -0.2 - 0.01 * k, "visibility": 0.9} for k in range(33)]
+    >>> _ = path.write_text(json.dumps([{"pose_world_landmarks": points}] * 4))
     >>> clip = read_landmarks(path, fps=30)
     >>> len(clip), clip.names[0], clip.points[0, 0]
     (4, 'nose', array([0.1, 0.5, 0.2], dtype=float32))
