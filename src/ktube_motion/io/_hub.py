@@ -1,5 +1,6 @@
 """A corpus for others: on the Hugging Face hub, and in the library `datasets`."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,8 +22,8 @@ _SPLITS = ("train", "val", "test")
 
 
 def is_sharded(root: str | Path) -> bool:
-    """Say whether a corpus is in shards."""
-    return (Path(root) / "data").is_dir() and not (Path(root) / "new_joint_vecs").is_dir()
+    """Say whether a corpus is in shards; a path that no file system takes holds none."""
+    return os.path.isdir(Path(root, "data")) and not os.path.isdir(Path(root, "new_joint_vecs"))
 
 
 class OnTheHub:
