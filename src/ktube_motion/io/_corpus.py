@@ -98,7 +98,11 @@ class Corpus(UsableClips, OnTheHub):
         self._follow_links = follow_links
         self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
         if not os.path.isdir(self.root / self._folder):  # never raises, as Path.is_dir does for a name too long
-            have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
+            have = (
+                sorted(entry.name for entry in self.root.iterdir())[:10]
+                if os.path.isdir(self.root)
+                else "no such folder"
+            )
             raise CorpusError(
                 "This is not a KTubeUM corpus.",
                 where=self.root,
