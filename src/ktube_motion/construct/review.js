@@ -71,6 +71,7 @@ const orders = {
   name: (a, b) => (a.name < b.name ? -1 : 1),
   filled: (a, b) => b.filled - a.filled,
   jitter: (a, b) => b.jitter - a.jitter,
+  confidence: (a, b) => a.confidence - b.confidence,
   dropped: (a, b) => dropped.has(b.name) - dropped.has(a.name),
 };
 document.getElementById("order").addEventListener("change", (event) => show(orders[event.target.value]));
