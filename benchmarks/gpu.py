@@ -55,8 +55,8 @@ class Sizes:
 class Bench:
     """One device, and the table that grows."""
 
-    def __init__(self, device: torch.device, sizes: Sizes) -> None:
-        self.device, self.sizes = device, sizes
+    def __init__(self, device: torch.device, sizes: Sizes, *, eager: bool) -> None:
+        self.device, self.sizes, self.eager = device, sizes, eager
         self.able = capabilities(device)
         self.rows: list[Row] = []
         self.curves: dict[str, list[float]] = {}
@@ -157,7 +157,7 @@ def stepper(
 
 def ways(bench: Bench) -> Iterator[tuple[str, dict[str, bool], str]]:
     """Give how a step can be taken: name, what is on, and why it cannot be."""
-    able, obstacle = bench.able, compile_obstacle(bench.device)
+    able, obstacle = bench.able, "--eager" if bench.eager else compile_obstacle(bench.device)
     no_bf16 = "" if able.mixed_precision == "bf16" or bench.sizes.small else "the device has no bf16"
     yield "eager fp32", {}, ""
     yield "TF32", {"tf32": True}, "" if able.tf32 else "the device has no TF32"
@@ -331,7 +331,7 @@ def run(options: Namespace) -> Bench:
     sizes = Sizes(options.small or device.type == "cpu")
     if sizes.small and not options.small:
         print("No GPU is here: small sizes, which only show that everything runs.")
-    bench = Bench(device, sizes)
+    bench = Bench(device, sizes, eager=options.eager)
     began = time.perf_counter()
     bandwidth = describe(bench)
     tokenizer(bench)
@@ -368,6 +368,7 @@ def main() -> None:
     """Read the options."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--small", action="store_true", help="small sizes: whether everything runs")
+    parser.add_argument("--eager", action="store_true", help="compile nothing")
     parser.add_argument("--cpu", action="store_true", help="leave a GPU alone")
     parser.add_argument("--output", type=Path, default=Path("output/gpu"), metavar="DIR")
     run(parser.parse_args())

@@ -30,7 +30,7 @@ DOCS = Path(__file__).resolve().parent
 # The pages that there are in Korean; tests/test_translation.py fails where a sentence of them is missing.
 TRANSLATED = (
     "index install quickstart original conventions guide commands data video tokenizer generation evaluation rendering "
-    "avatars training checkpoints differences troubleshooting citation tutorials/*"
+    "avatars training scale checkpoints differences troubleshooting citation tutorials/*"
 ).split()
 KOREAN = os.environ.get("KTUBE_DOCS") == "ko"
 if KOREAN:

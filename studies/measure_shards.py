@@ -97,30 +97,37 @@ def told(what: str) -> Iterator[None]:
     began, spent, before = time.perf_counter(), time.process_time(), memory()[0]
     yield
     wall, own = time.perf_counter() - began, time.process_time() - spent
-    print(f"{what}: {own:.2f} s of the processor, {wall:.2f} s in all, {memory()[0] - before:+.0f} MB of its own")
+    print(
+        f"{what}: {own:.2f} s of the processor, {wall:.2f} s in all, {memory()[0] - before:+.0f} MB of its own",
+        flush=True,
+    )
 
 
-def look(root: Path) -> ClipTable:
-    """Open the corpus anew, and do what reads no vectors."""
+def opened(root: Path) -> tuple[Corpus, ClipTable]:
+    """Open the corpus anew, and make it ready for training."""
     with told("opened, all clips counted"):
         corpus = Corpus(root)
         count = len(corpus)
     with told(f"{count:,} clips listed and looked through, ready for training"):
         table = ClipTable.from_shards(corpus, corpus._select("train", spoken=True))
-    with told("statistics over all clips"):
-        corpus.write_stats(feature_stats(corpus))
+    return corpus, table
+
+
+def look(corpus: Corpus, table: ClipTable) -> None:
+    """Do what else reads no vectors, or few."""
     with told("1,000 clips by name, vectors and texts"):
-        for row in np.random.default_rng(0).integers(count, size=1000).tolist():
+        for row in np.random.default_rng(0).integers(len(table.names), size=1000).tolist():
             clip = table.names[row]
             assert len(corpus.features(clip))
             assert corpus.texts(clip)
-    return table
+    with told("statistics over all clips"):
+        corpus.write_stats(feature_stats(corpus))
 
 
 def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
     """Take batches of random windows, by turns with plain copies of as many bytes, and watch memory."""
     size = table.pitch
-    batch = max(1, 4_194_304 // (options.window * size))  # 16 MB
+    batch = max(1, int(options.megabytes * 262_144) // (options.window * size))
     sampler = WindowSampler(table, options.window, batch)
     source = torch.randn(16 * batch * options.window, size)
     target, rng = torch.empty(batch * options.window, size), np.random.default_rng(1)
@@ -131,7 +138,7 @@ def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
         for _ in range(20):
             first = int(rng.integers(len(source) - len(target) + 1))
             start, clock = time.process_time(), time.perf_counter()
-            sampler.windows(step)
+            sampler.windows(step % options.steps)
             middle, wall = time.process_time(), wall + time.perf_counter() - clock
             target.copy_(source[first : first + len(target)])
             spent += middle - start, time.process_time() - middle
@@ -159,13 +166,22 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=20_000, metavar="N")
     parser.add_argument("--window", type=int, default=64, metavar="N", help="frames")
     parser.add_argument("--seconds", type=float, default=5, metavar="X", help="how long windows are taken")
+    parser.add_argument("--megabytes", type=float, default=16, metavar="X", help="of windows in a batch")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=2**40,
+        metavar="N",
+        help="batches after which the same windows come again, read before",
+    )
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="processes that write")
     parser.add_argument("--folder", type=Path, default=Path("output/shards"), metavar="DIR")
     parser.add_argument("--keep", action="store_true", help="leave the shards there, and use those of before")
     options = parser.parse_args()
     if not (options.folder / "shards" / "train.txt").exists():
         build(options)
-    rows = windows(look(options.folder / "shards"), options)
+    corpus, table = opened(options.folder / "shards")
+    rows = windows(table, options)
     with (options.folder / "windows.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
@@ -177,7 +193,8 @@ def main() -> None:
     middle = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
     own = [row["own MB"] for row in rows[len(rows) // 2 :]]
     print(f"median: {middle['windows GB/s']:.2f} GB/s, {middle['ratio']:.2f} of a plain copy (processor time);", end="")
-    print(f" memory of its own {min(own):.0f} to {max(own):.0f} MB in the second half")
+    print(f" memory of its own {min(own):.0f} to {max(own):.0f} MB in the second half", flush=True)
+    look(corpus, table)
     if not options.keep:
         shutil.rmtree(options.folder / "shards")
 

@@ -6,7 +6,7 @@ Makes talks of 96 people with all gestures, in the wordings for training; trains
 hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
 that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
 gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
-was. --install writes the pipeline, its card and its figures into the package. About three hours on one processor.
+was. --install writes the pipeline, its card and its figures into the package. An hour and a quarter on a processor.
 """
 
 import argparse
@@ -27,15 +27,14 @@ from ktube_motion.metrics import gesture_strokes
 from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
 from ktube_motion.samples import CONCEPTS, sentences
-from ktube_motion.text import EmbeddedTextEncoder, FormWordEncoder, WindowWordEncoder
+from ktube_motion.text import EmbeddedTextEncoder, word_encoder
 from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
-#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector,
-#: None that a word is read in its dictionary form alone. The first learns to move, by sentences too; the others learn
-#: gestures with their words alone, the last one whatever the rhythm of the words around.
+#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
+#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
 STAGES = (
     {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
@@ -43,10 +42,13 @@ STAGES = (
      "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
     {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
      "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
-    {"steps": 1800, "before": None, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1100, 1400, 1650),
-     "decay": 0.4, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 1.0,
-     "weight_average": 0.99},
 )  # fmt: skip
+#: Tried after them, and not shipped: words in their dictionary forms alone, and in other rhythms around a gesture.
+TRIED = {
+    "steps": 1800, "before": None, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1100, 1400, 1650),
+    "decay": 0.4, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 1.0,
+    "weight_average": 0.99,
+}  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
 NEAR = 0.5  # seconds between a word and the stroke of its gesture
 
@@ -60,6 +62,9 @@ def read_arguments():
     parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
     parser.add_argument("--tokenizer-steps", type=int, default=6000)
     parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
+    parser.add_argument(
+        "--stages", action="store_true", help="measure after each stage, on other talks; and what was tried"
+    )
     parser.add_argument("--install", action="store_true", help=f"write the pipeline to {HOME.name} in the package")
     return parser.parse_args()
 
@@ -76,13 +81,15 @@ def train(options, corpus, encoder):
             ),
             corpus, folder, resume=True,
         )  # fmt: skip
-    tokenizer, transformer = MotionTokenizer.from_pretrained(folder / "last"), None
-    for number, stage in enumerate(STAGES, 1):
+    tokenizer, transformers = MotionTokenizer.from_pretrained(folder / "last"), []
+    for number, stage in enumerate((*STAGES, TRIED)[: len(STAGES) + options.stages], 1):
         folder = options.output / f"transformer_{number}"
         how = {name: value for name, value in stage.items() if name != "before"}
         how["steps"] = max(int(options.share * stage["steps"]), 1)
-        before = stage["before"]
-        words = FormWordEncoder(encoder) if before is None else WindowWordEncoder(encoder, before=before)
+        how["milestones"] = tuple(max(int(options.share * step), 1) for step in stage["milestones"])
+        start = transformers[-1] if transformers else None
+        if stage is TRIED:
+            start = hearing_forms(start, encoder.dim)
         if not (folder / "last").exists():
             train_transformer(
                 TransformerTraining(
@@ -92,12 +99,16 @@ def train(options, corpus, encoder):
                     ),
                     **often, **how,
                 ),
-                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True,
-                start=transformer if before is not None else hearing_forms(transformer, encoder.dim),
-                word_encoder=words, cache=options.output / "tokens",
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True, start=start,
+                word_encoder=word_encoder(encoder, identity=heard(encoder, stage)), cache=options.output / "tokens",
             )  # fmt: skip
-        transformer = MotionTransformer.from_pretrained(folder / "last")
-    return tokenizer, transformer
+        transformers.append(MotionTransformer.from_pretrained(folder / "last"))
+    return tokenizer, transformers
+
+
+def heard(encoder, stage):
+    """Name the word encoder of a stage."""
+    return f"{encoder.identity}/" + ("forms" if stage is TRIED else f"windows/{stage['before']}")
 
 
 def hearing_forms(transformer, dim):
@@ -125,15 +136,32 @@ def make_pipeline(tokenizer, transformer, encoder):
     return UtteranceToMotion(tokenizer, transformer, encoder, sampling=SAMPLING)
 
 
+def strangers(options, name, first, known, new):
+    """Give wordings, talks and labels of people that no training saw."""
+    for wordings, split, seed in (("known", "train", known), ("new", "new", new)):
+        numbers = range(options.measured)
+        yield wordings, *make_talks(
+            options.output, f"{name}_{wordings}", [seed + number for number in numbers],
+            [first + number for number in numbers], split, mirror=False, split_sizes=(0.0, 0.0, 1.0),
+        )  # fmt: skip
+
+
+def measure_stages(options, tokenizer, transformers, encoder, judge, rows):
+    """Measure after each stage, with the times of words given, on the talks that choices may be made by."""
+    for number, transformer in enumerate(transformers, 1):
+        words = word_encoder(encoder, identity=transformer.config.word_encoder)
+        for wordings, talks, marks in strangers(options, "chosen", STRANGERS, 900, 950):
+            names = list(marks)
+            made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
+            found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+            steps = sum(stage["steps"] for stage in (*STAGES, TRIED)[:number])
+            rows.append([str(number), str(steps), wordings, *tell(found)])
+            print(*rows[-1], sep="  ", flush=True)
+
+
 def measure_talks(options, pipeline, judge, rows):
     """Measure on talks whose seeds and people nothing was chosen by."""
-    for wordings, split, seed in (("known", "train", 2900), ("new", "new", 2950)):
-        numbers = range(options.measured)
-        people = [3 * STRANGERS + number for number in numbers]
-        talks, marks = make_talks(
-            options.output, f"held_{wordings}", [seed + number for number in numbers], people, split, mirror=False,
-            split_sizes=(0.0, 0.0, 1.0),
-        )  # fmt: skip
+    for wordings, talks, marks in strangers(options, "held", 3 * STRANGERS, 2900, 2950):
         names = list(marks)
         real = {name: talks.features(name) for name in names}
         rows.append([f"{wordings} wordings, real", *tell(judge.measure(talks, marks, real))])
@@ -170,7 +198,9 @@ class TextClassifier:
         self.vectors = torch.cat(vectors)
 
     def _encode(self, texts):
-        return torch.nn.functional.normalize(self.words.encode_words(texts), dim=-1)
+        # The word and its dictionary form, without the word before it.
+        vectors = self.words.encode_words(texts)[:, : 2 * self.words.dim // 3]
+        return torch.nn.functional.normalize(vectors, dim=-1)
 
     def __call__(self, texts):
         """Give for each word a concept, or None."""
@@ -222,8 +252,14 @@ def main():
         options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
     )
     encoder = EmbeddedTextEncoder()
-    pipeline = make_pipeline(*train(options, corpus, encoder), encoder)
-    judge, talks, everyday = Judge(corpus, labels), [["talks", *COLUMNS]], [["figure", "value"]]
+    tokenizer, transformers = train(options, corpus, encoder)
+    judge = Judge(corpus, labels)
+    if options.stages:
+        rows = [["stage", "steps so far", "wordings", *COLUMNS]]
+        measure_stages(options, tokenizer, transformers, encoder, judge, rows)
+        write_table(options.output / "stages.csv", rows)
+    pipeline = make_pipeline(tokenizer, transformers[len(STAGES) - 1], encoder)
+    talks, everyday = [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)
     if options.sentences:
         measure_everyday(options, pipeline, judge, everyday)

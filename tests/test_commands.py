@@ -158,6 +158,7 @@ def test_unknown_flag_before_any_work(command, tmp_path, name):
     needed = {
         "generate": ["--say", "a", "--pipeline", "b"],
         "edit": ["a.npy", "b.json"],
+        "export-corpus": ["--output", "a"],
         "render": ["--filedir", "a"],
         "build-bandai": ["--input", "a"],
     }

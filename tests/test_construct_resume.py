@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ktube_motion.construct import build_corpus, pair_sources
+from ktube_motion.errors import KtubeError
 from ktube_motion.samples import make_speaker
 
 KILLS = int(os.environ.get("KTUBE_KILLS", "8"))
@@ -167,3 +168,54 @@ def test_dask_cluster_builds_the_same_corpus(folder, expected, tmp_path):
     assert report.clips == 12
     assert os.getpid() not in processes.values()
     assert files_of(tmp_path / "K") == expected[0]
+
+
+def _first_record(root):
+    limit = time.time() + 300
+    while not list(root.glob(".build/*.json")) and time.time() < limit:
+        time.sleep(0.02)
+
+
+@pytest.mark.filterwarnings("default")
+def test_dask_workers_come_and_go(folder, expected, tmp_path):
+    """A worker is killed in the middle of its video, another one comes."""
+    distributed = pytest.importorskip("dask.distributed")
+    root = tmp_path / "K"
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=str(tmp_path)
+        ) as cluster,
+        distributed.Client(cluster) as client,
+        ThreadPoolExecutor(1) as here,
+    ):
+        (worker,) = client.run(os.getpid).values()
+        sources = pair_sources(folder, folder)[0]
+        build = here.submit(build_corpus, sources, root, executor=client.get_executor(), progress=False)
+        _first_record(root)
+        assert len(list(root.glob(".build/*.json"))) < 4
+        os.kill(worker, signal.SIGKILL)
+        cluster.scale(2)
+        assert build.result(timeout=600).clips == 12
+        assert worker not in client.run(os.getpid).values()
+    assert files_of(root) == expected[0]
+
+
+@pytest.mark.filterwarnings("default")
+def test_dask_scheduler_is_restarted(folder, expected, tmp_path):
+    """The build says so, and goes on with another cluster where it was."""
+    distributed = pytest.importorskip("dask.distributed")
+    root, sources = tmp_path / "K", pair_sources(folder, folder)[0]
+    options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None, "local_directory": str(tmp_path)}
+    with ThreadPoolExecutor(1) as here:
+        with distributed.LocalCluster(n_workers=1, **options) as cluster, distributed.Client(cluster) as client:
+            build = here.submit(build_corpus, sources, root, executor=client.get_executor(), progress=False)
+            _first_record(root)
+            client.restart(timeout=120)
+            with pytest.raises(KtubeError, match="Start the build again"):
+                build.result(timeout=600)
+        kept = {path.name: path.stat().st_mtime_ns for path in root.glob(".build/*.json")}
+        assert 0 < len(kept) < 4
+        with distributed.LocalCluster(n_workers=2, **options) as cluster, distributed.Client(cluster) as client:
+            build_corpus(sources, root, executor=client.get_executor(), progress=False)
+    assert all((root / ".build" / name).stat().st_mtime_ns == time for name, time in kept.items())
+    assert files_of(root) == expected[0]

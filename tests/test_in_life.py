@@ -13,6 +13,7 @@ import torch
 from small_corpus import make_small_corpus
 
 from ktube_motion.commands import main
+from ktube_motion.construct import read_gestures, read_sources
 from ktube_motion.errors import (
     CheckpointError,
     ConfigError,
@@ -382,3 +383,12 @@ def test_a_folder_has_vectors_of_one_size(joints, tmp_path, capsys):
     assert np.load(tmp_path / "HumanML3D/new_joint_vecs/b.npy").shape[1] == 263
     assert main(["represent-motion", "--skeleton", "smplh_52"]) == 1
     assert "A folder holds vectors of one size" in capsys.readouterr().err
+
+
+def test_tables_of_nothing_and_of_endless_names(tmp_path):
+    (tmp_path / "utterances.tsv").write_text("")
+    with pytest.raises(FormatError, match="Not a table of utterances"):
+        list(read_gestures(tmp_path))
+    (tmp_path / "videos.csv").write_text(f"poses,transcript\n{'x' * 5000}.json,a.srt\n")
+    (source,) = read_sources(tmp_path / "videos.csv")
+    assert source.name == "x" * 5000

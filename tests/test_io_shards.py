@@ -361,6 +361,62 @@ def test_a_damaged_shard_is_refused(tmp_path, fault, monkeypatch):
         Corpus(tmp_path / "s").names()
 
 
+def _spoiled(data, rng):
+    """Change a few bytes, most of them in what says where things lie: of shards this small it is the most."""
+    spoiled = bytearray(data)
+    for place in rng.integers(len(data), size=rng.integers(1, 8)):
+        spoiled[place] = rng.choice([0, 1, 127, 255])
+    return bytes(spoiled)
+
+
+@pytest.mark.filterwarnings("ignore")  # what NumPy says of NaN whose bytes were changed
+def test_whatever_bytes_of_a_shard_are_changed_nothing_raw_comes_out(tmp_path):
+    """Nor does the process end, as it did where Arrow read a cell whose offsets led nowhere."""
+    corpus = make_small_corpus(tmp_path / "c", splits=(2, 1, 0), frames=(5, 6))
+    export_corpus(corpus, tmp_path / "s", progress=False)
+    path, rng, refused = tmp_path / "s" / "data" / "train-00000.arrow", np.random.default_rng(0), 0
+    data = path.read_bytes()
+    for _ in range(400):
+        path.unlink()  # it is mapped: what is written over it would change what was read
+        path.write_bytes(_spoiled(data, rng))
+        shards = Corpus(tmp_path / "s")
+        try:
+            for name in shards.usable("train", spoken=True):
+                _ = shards.features(name), shards.texts(name), shards.joints(name)
+            _ = list(shards.moments()), shards.fps, shards.skeleton
+        except KtubeError:
+            refused += 1
+    assert 100 < refused < 400
+
+
+def test_other_counts_than_the_frames_are_told(tmp_path):
+    corpus = make_small_corpus(tmp_path / "c", splits=(1, 0, 0), frames=(60, 61))
+    export_corpus(corpus, tmp_path / "s", progress=False)
+    path = tmp_path / "s" / "data" / "train-00000.arrow"
+    batch = shards_of.open_shard(path)[0][0].columns
+    place = batch.schema.names.index("frames")
+    wrong = batch.set_column(place, batch.schema.field(place), pa.array([61], batch.schema.field(place).type))
+    path.unlink()
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, wrong.schema) as writer:
+        writer.write_batch(wrong)
+    with pytest.raises(FormatError, match="frames"):
+        Corpus(tmp_path / "s").names()
+
+
+def test_spoiled_tables_of_arrays_are_told(tmp_path):
+    ArrayTable(tmp_path, "a").add({"가": np.arange(6.0).reshape(2, 3), "나": np.zeros((0, 3))})
+    path, rng, refused = tmp_path / "000000.arrow", np.random.default_rng(0), 0
+    data = path.read_bytes()
+    for _ in range(400):
+        path.unlink()
+        path.write_bytes(_spoiled(data, rng))
+        try:
+            _ = dict(ArrayTable(tmp_path, "a"))
+        except KtubeError:
+            refused += 1
+    assert 100 < refused < 400
+
+
 def test_what_shards_refuse(tmp_path):
     corpus = Corpus.create(tmp_path / "s", shards=True)
     with pytest.raises(CorpusError, match="together"):

@@ -86,7 +86,9 @@ def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     table = tmp_path / "말.csv"
     table.write_text("Q,A\n여러분 안녕하세요,네\n오늘 비가 온대,우산 챙기세요\n왼쪽으로 가,네\n", encoding="utf-8")
     small = "--talks 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
-    run("train_sample_speaker.py", "--output", tmp_path, *small, "--sentences", table)
+    run("train_sample_speaker.py", "--output", tmp_path, *small, "--stages", "--sentences", table)
+    stages = [(row["stage"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
+    assert stages == [(stage, wordings) for stage in "1234" for wordings in ("known", "new")]
     rows = read(tmp_path / "talks.csv")
     ways = ("real", "real in tokens", *SPOKEN)
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
@@ -185,3 +187,21 @@ def test_held_out_words_are_not_trained_on():
     held = read_table("rewordings.tsv")
     assert not trained & {letters(row["wording"]) for row in held}
     assert {row["set"] for row in held} == {"choose", "test"}
+
+
+def test_shards_study_runs(tmp_path):
+    run(
+        "measure_shards.py", "--clips", 400, "--frames", 2000, "--seconds", 0.1, "--window", 8, "--workers", 1,
+        "--folder", tmp_path,
+    )  # fmt: skip
+    rows = read(tmp_path / "windows.csv")
+    assert float(rows[0]["windows GB/s"]) > 0
+    assert not (tmp_path / "shards").exists()
+
+
+def test_figures_of_a_card_run_on_a_cpu(tmp_path):
+    run("../benchmarks/gpu.py", "--small", "--eager", "--cpu", "--output", tmp_path)
+    table = (tmp_path / "table.md").read_text(encoding="utf-8")
+    assert "| tokenizer step, 8 x 32 frames, width 32, compiled | not run | --eager |" in table
+    assert "| evaluator and metrics, 64 clips |" in table
+    assert (tmp_path / "curves.png").stat().st_size > 1000

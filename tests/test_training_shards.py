@@ -254,8 +254,11 @@ def hub(tmp_path, monkeypatch):
 def test_to_the_hub_and_back(pair, tmp_path, hub):
     folder, shards = pair
     manifest = {
-        "sources": [{"name": "강연|1", "speaker": "김", "clips": 9, "seconds": 61.0}, {"name": "b", "speaker": "김"}],
-        "skipped": [{"problem": "too short"}, {"problem": "too short"}, {"reason": "no words"}],
+        "sources": [
+            {"name": "강연|1", "speaker": "김", "clips": 9, "seconds": 61.0},
+            {"name": "b", "speaker": "김", "seconds": None},
+        ],
+        "skipped": [{"reason": "0.1 s", "problem": "too short"}] * 2 + [{"reason": "no words"}],
         "failed": {"c": "no poses\nat all"}, "excluded": ["d"],
     }  # fmt: skip
     (shards.root / "manifest.json").write_text(json.dumps(manifest))

@@ -22,7 +22,7 @@ from ktube_motion.evaluation import Interval, Report, plot_report
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.io import Corpus, save_poses, write_text_file
+from ktube_motion.io import Corpus, export_corpus, save_poses, write_text_file
 from ktube_motion.io._executors import Here
 from ktube_motion.io._files import atomic_folder, make_folder, save_array, write_json, write_text
 from ktube_motion.io._word_times import write_words
@@ -184,6 +184,7 @@ def _writers(other: Path) -> Iterator[tuple[str, Writer]]:
             pair_sources(videos, videos, offset=0.1 * k)[0], f / "K", executor=Here(), progress=False
         ),
     )
+    yield "shards", lambda f, k: export_corpus(corpus, f / f"shards{k}", progress=False)
     yield "report of a corpus", lambda f, k: _report(f, k, videos)
     yield "review of a corpus", lambda f, k: _report(f, k, videos, write_review)
     yield "BVH", lambda f, k: save_bvh(motion[: 20 + k], f / "a.bvh")

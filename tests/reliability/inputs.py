@@ -29,7 +29,7 @@ from ktube_motion.evaluation import Interval, Report, corpus_labels, corpus_word
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, load_t2m_gpt_transformer
 from ktube_motion.gpt import to_t2m_gpt_state_dict as transformer_state
-from ktube_motion.io import Corpus, load_bvh, load_poses, load_transcript, read_text_file
+from ktube_motion.io import Corpus, export_corpus, load_bvh, load_poses, load_transcript, read_text_file
 from ktube_motion.io._executors import Here
 from ktube_motion.io._experiments import check_experiment
 from ktube_motion.io._word_times import write_words
@@ -155,6 +155,9 @@ def _seeds(folder: Path) -> Iterator[Seed]:
     ):
         yield (corpus.root / name).read_bytes(), f"corpus/{name}", lambda _: _read_corpus(corpus.root)
     yield (corpus.root / f"texts/{clip}.txt").read_bytes(), "lines.txt", read_text_file
+    export_corpus(corpus, folder / "shards", progress=False)
+    for name in ("data/train-00000.arrow", "train.txt"):
+        yield (folder / "shards" / name).read_bytes(), f"shards/{name}", lambda _: _read_corpus(folder / "shards")
     speaker = make_speaker(folder / "speaker", num_utterances=1)
     poses = next((folder / "speaker").glob("*.json")).read_bytes()
     yield poses, "poses.json", load_poses
@@ -281,6 +284,7 @@ def _read_corpus(root: Path) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # a shard is mapped: what is written over it would change what was read
     path.write_bytes(data)
 
 

@@ -139,6 +139,7 @@ def _command_lines(folder: Path) -> dict[str, str]:
         "represent-motion": "--input joints --output represented",
         "mean-variance": "--input new_joint_vecs --output stats",
         "build-bandai": "--input bvh --root bandai",
+        "export-corpus": "--root long --output shards --shard-size 0.5",
         "train-vq": f"{small} {vq} --exp-name V",
         "train-gpt": f"{small} {gpt} --resume-pth tokenizer --exp-name G",
         "train-evaluator": f"{small} --width 16 --exp-name E --checkpoint evaluator",

@@ -4,7 +4,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -331,7 +331,15 @@ def _make_videos(
 
 def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, Any]:
     """Give a video's record. What the worker did not foresee fails that video, what stops all of them is raised."""
-    error = future.exception()
+    try:
+        error = future.exception()
+    except CancelledError as cancelled:
+        raise KtubeError(
+            "The cluster has given up a video.",
+            where=corpus.root,
+            found="its scheduler was restarted, or has ended",
+            fix="Start the build again, on any cluster: what is finished is kept.",
+        ) from cancelled
     if error is None:
         return future.result()
     if isinstance(error, BrokenProcessPool):

@@ -68,7 +68,7 @@ def read_gestures(folder: str | Path) -> Iterator[tuple[Motion, list[dict[str, A
 
 
 def _lines(path: Path) -> dict[str, list[dict[str, str]]]:
-    header, *rows = [row.split("\t") for row in read_text(path).split("\n") if row]
+    header, *rows = [row.split("\t") for row in read_text(path).split("\n") if row] or [[]]
     wanted = ["name", "split", "content", "style", "utterance"]
     if header != wanted:
         raise FormatError("Not a table of utterances.", where=path, expected=wanted, found=header)

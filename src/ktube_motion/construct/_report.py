@@ -245,7 +245,7 @@ def _videos(manifest: Mapping[str, Any]) -> str:
 def _figure(source: Mapping[str, Any], key: str) -> object:
     """Give one figure of a video; a frame rate that nobody said is marked."""
     value = source.get(key, "")
-    return f"{value:g} (assumed)" if key == "fps" and source.get("fps_assumed") else value
+    return f"{value:g} (assumed)" if key == "fps" and value and source.get("fps_assumed") else value
 
 
 def _left_out(manifest: Mapping[str, Any], excluded: Collection[str]) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import os
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -174,14 +175,15 @@ def _source(columns: Sequence[str], row: Sequence[str], table: Path, where: str)
 
 def _on_disk(path: Path) -> Path:
     """Find the file that is called so in another normal form: tables are typed composed, macOS writes decomposed."""
-    if path.exists() or not path.parent.is_dir():
+    # Unlike those of pathlib, these take names of any length for what is not there; reading tells it then.
+    if os.path.exists(path) or not os.path.isdir(path.parent):
         return path
     name = normalize_text(path.name)
     return next((other for other in path.parent.iterdir() if normalize_text(other.name) == name), path)
 
 
 def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else path.stem
+    return path.name if os.path.isdir(path) else path.stem
 
 
 def _number(text: str, name: str, where: str) -> float:

@@ -93,11 +93,11 @@ def corpus_words(corpus: Corpus) -> dict[str, tuple[Word, ...]]:
     manifest = read_manifest(corpus.root)
     spoken = {}
     for source in manifest.get("sources", []):
-        if Path(source["transcript"]).is_file():
+        if source.get("transcript") and Path(source["transcript"]).is_file():
             spoken[source["name"]] = [word for cue in load_transcript(source["transcript"]) for word in cue.words]
     found = {}
     for clip in manifest.get("clips", []):
-        start, end = clip.get("start", 0.0), clip.get("end", 0.0)
+        start, end = clip.get("start") or 0.0, clip.get("end") or 0.0
         words = [word for word in spoken.get(clip.get("source"), []) if start <= word.start < end]
         if words:
             found[clip["name"]] = tuple(Word(word.start - start, word.end - start, word.text) for word in words)

@@ -1,6 +1,7 @@
 """Arrays by name in Arrow files that are mapped: motion tokens of clips, vectors of texts, however many there are."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..errors import FormatError
 from ._files import atomic_path
-from ._shards import arrow, map_stream
+from ._shards import arrow, map_stream, told_damaged
 
 __all__ = ["ArrayTable", "NameIndex"]
 
@@ -75,10 +76,13 @@ class ArrayTable(Mapping[str, np.ndarray]):
         pa, self._batches = arrow(), []
         for path in sorted(self.folder.glob("[!.]*.arrow")):
             reader = map_stream(path)
-            if _maker(reader.schema) == self.maker:
-                self._batches += list(reader)
-        for batch in self._batches:
-            batch.validate(full=True)
+            if _maker(reader.schema) != self.maker:
+                continue
+            with told_damaged(path):
+                found = list(reader)
+                for batch in found:
+                    _check(batch, path)
+            self._batches += found
         self._names = NameIndex(pa.chunked_array([batch.column("name") for batch in self._batches], pa.string()))
         self._ends = np.cumsum([len(batch) for batch in self._batches], dtype=np.int64)
 
@@ -141,6 +145,21 @@ def _batch(names: Sequence[str], arrays: Sequence[np.ndarray], maker: str) -> An
     }
     batch = pa.record_batch(columns)
     return batch.replace_schema_metadata({"ktube_motion": json.dumps({"maker": maker})})
+
+
+def _check(batch: Any, path: Path) -> None:
+    """Raise what is wrong with a table: a cell that leads out of it, another size than the shape says."""
+    batch.validate(full=True)
+    sizes = np.diff(batch.column("values").offsets.to_numpy()).tolist()
+    shapes = batch.column("shape").to_pylist()
+    nulls = any(column.null_count for column in (*batch.columns, batch.column("values").values))
+    if nulls or batch.column("name").type != arrow().string() or sizes != [_size(shape) for shape in shapes]:
+        fix = "Delete it: what it held is computed again."
+        raise FormatError("This table of arrays is damaged.", where=path, found="sizes that do not agree", fix=fix)
+
+
+def _size(shape: Sequence[int]) -> int | None:
+    return math.prod(shape) if min(shape, default=0) >= 0 else None
 
 
 def _maker(schema: Any) -> str:

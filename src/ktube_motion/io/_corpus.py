@@ -26,7 +26,7 @@ from ._text_lines import numbered_lines, write_text_file
 from ._untrusted import DAMAGED
 from ._word_times import check_words, read_words, write_words
 
-__all__ = ["SPLITS", "Corpus"]
+__all__ = ["SPLITS", "Corpus", "check_settings"]
 
 SPLITS = ("train", "val", "test", "train_val", "all")
 
@@ -97,8 +97,12 @@ class Corpus(UsableClips, OnTheHub):
         self.root: Path = Path(root)
         self._follow_links = follow_links
         self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
-        if not (self.root / self._folder).is_dir():
-            have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
+        if not os.path.isdir(self.root / self._folder):  # never raises, as Path.is_dir does for a name too long
+            have = (
+                sorted(entry.name for entry in self.root.iterdir())[:10]
+                if os.path.isdir(self.root)
+                else "no such folder"
+            )
             raise CorpusError(
                 "This is not a KTubeUM corpus.",
                 where=self.root,
@@ -149,13 +153,7 @@ class Corpus(UsableClips, OnTheHub):
     def _settings(self) -> dict[str, Any]:
         path = self.root / "corpus.json"
         if path.exists():
-            settings = read_json(path)
-            if not isinstance(settings, dict) or not {"skeleton", "fps"} <= settings.keys():
-                raise CorpusError("Damaged settings.", where=path, expected="skeleton and fps", found=settings)
-            fps = settings["fps"]
-            if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= 1000:
-                raise CorpusError("No such frame rate.", where=path, expected="fps above 0, to 1000", found=fps)
-            return settings
+            return check_settings(read_json(path), path)
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
 
@@ -425,3 +423,13 @@ class Corpus(UsableClips, OnTheHub):
 
     def __repr__(self) -> str:
         return f"Corpus({str(self.root)!r}, {self.skeleton.name}, {self.fps:g} fps)"
+
+
+def check_settings(settings: Any, where: Path) -> dict[str, Any]:
+    """Give the settings of a corpus back; `CorpusError` if they are none."""
+    if not isinstance(settings, dict) or not {"skeleton", "fps"} <= settings.keys():
+        raise CorpusError("Damaged settings.", where=where, expected="skeleton and fps", found=settings)
+    fps = settings["fps"]
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps <= 1000:
+        raise CorpusError("No such frame rate.", where=where, expected="fps above 0, to 1000", found=fps)
+    return settings

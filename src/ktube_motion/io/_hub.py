@@ -1,5 +1,6 @@
 """A corpus for others: on the Hugging Face hub, and in the library `datasets`."""
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ _SPLITS = ("train", "val", "test")
 
 def is_sharded(root: str | Path) -> bool:
     """Say whether a corpus is in shards."""
-    return (Path(root) / "data").is_dir() and not (Path(root) / "new_joint_vecs").is_dir()
+    # Unlike those of pathlib, this takes names that no folder can have.
+    return os.path.isdir(Path(root) / "data") and not os.path.isdir(Path(root) / "new_joint_vecs")
 
 
 class OnTheHub:
@@ -245,7 +247,7 @@ def _sources(manifest: Mapping[str, Any]) -> str:
         return f"## Sources\n\n{manifest.get('source', 'Not recorded.')}"
     counts = f"{len(sources)} videos of {len(speakers)} speakers."
     rows = [
-        (source["name"], source.get("speaker", ""), source.get("clips", ""), f"{source.get('seconds', 0):.0f}")
+        (source["name"], source.get("speaker", ""), source.get("clips", ""), f"{source.get('seconds') or 0:.0f}")
         for source in sources
     ]
     return f"## Sources\n\n{counts}\n\n{_table(('video', 'speaker', 'clips', 'seconds'), rows)}"

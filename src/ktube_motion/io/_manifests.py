@@ -22,7 +22,10 @@ _CLIP: dict[str, type] = {
     "filled": float, "jitter_before": float, "jitter_after": float, "syllables": int, "hands": list, "words": dict,
     "confidence": float,
 }  # fmt: skip
-_SOURCE: dict[str, type] = {"name": str, "transcript": str, "poses": str, "fps": float}
+_SOURCE: dict[str, type] = {
+    "name": str, "transcript": str, "poses": str, "fps": float, "speaker": str, "clips": int, "skipped": int,
+    "seconds": float,
+}  # fmt: skip
 _SKIPPED: dict[str, type] = {"reason": str, "problem": str}
 _KINDS = {list: "a list", dict: "an object", str: "text", int: "a whole number", float: "a number"}
 

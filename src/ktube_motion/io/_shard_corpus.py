@@ -12,7 +12,7 @@ from ..errors import CorpusError, FormatError
 from ..types import Utterance
 from ._arrays import NameIndex
 from ._clip_names import check_name, check_path
-from ._corpus import Corpus
+from ._corpus import Corpus, check_settings
 from ._corpus_faults import vector_fault
 from ._files import read_text
 from ._hub import write_card
@@ -96,7 +96,7 @@ class ShardCorpus(Corpus):
             return super()._settings
         if not self.files:
             raise CorpusError("The corpus is empty.", where=self.root, expected="shards in data/")
-        return self._index.settings
+        return check_settings(self._index.settings, self.files[-1])
 
     # -- reading -----------------------------------------------------------
 

@@ -23,7 +23,10 @@ from ._word_times import parse_words
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Batch", "ShardWriter", "arrow", "map_stream", "open_shard", "parse_texts", "shard_schema", "write_shard"]
+__all__ = [
+    "Batch", "ShardWriter", "arrow", "map_stream", "open_shard", "parse_texts", "shard_schema", "told_damaged",
+    "write_shard",
+]  # fmt: skip
 
 BATCH_BYTES = 1 << 26  # of arrays; so much a writer holds in memory, and a list's offsets of 32 bits reach far beyond
 VERSION = 1
@@ -46,6 +49,18 @@ def arrow() -> Any:
     except ImportError as error:
         raise MissingDependencyError("pyarrow is not installed.", fix="pip install 'ktube_motion[shards]'") from error
     return pyarrow
+
+
+@contextmanager
+def told_damaged(path: Path) -> Iterator[None]:
+    """Raise `FormatError` with the path for all that Arrow and NumPy say of spoiled bytes: also what is mapped late."""
+    try:
+        yield
+    except FormatError:
+        raise
+    # Of pyarrow's own errors some are an OSError or a ValueError, and nothing else.
+    except (arrow().ArrowException, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FormatError("This file of Arrow is damaged, or another one.", where=path, found=error) from error
 
 
 def shard_schema(feature_size: int, settings: dict[str, Any]) -> "pa.Schema":
@@ -192,14 +207,17 @@ class Batch:
     def __init__(self, columns: "pa.RecordBatch", path: Path) -> None:
         self.columns, self.path = columns, path
         vectors = columns.column("new_joint_vecs")
-        try:
+        with told_damaged(path):
+            columns.validate()  # that all columns lie inside the file; what is in their cells is looked at with each
             for name in ("name", "frames", "finite", "new_joint_vecs"):
                 columns.column(name).validate(full=True)
-        except arrow().ArrowInvalid as error:
-            raise FormatError("This shard is damaged.", where=path, found=error) from error
-        # All frames of the batch, and where each clip begins among them.
-        self.frames: np.ndarray = _numbers(vectors.values.values).reshape(-1, vectors.type.value_type.list_size)
-        self.offsets: np.ndarray = _numbers(vectors.offsets)
+                if columns.column(name).null_count:
+                    raise FormatError("This shard is damaged.", where=path, found=f"a clip without {name}")
+            # All frames of the batch, and where each clip begins among them.
+            self.frames: np.ndarray = _numbers(vectors.values.values).reshape(-1, vectors.type.value_type.list_size)
+            self.offsets: np.ndarray = _numbers(vectors.offsets)
+            if not np.array_equal(np.diff(self.offsets), _numbers(columns.column("frames"))):
+                raise FormatError("This shard is damaged.", where=path, found="other counts of frames than its clips'")
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -211,7 +229,8 @@ class Batch:
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Give the means and scatters of all clips, float64 ``(clips, D)``."""
         size = self.frames.shape[1]
-        found = [_numbers(self.columns.column(name).values).reshape(-1, size) for name in ("mean", "scatter")]
+        with told_damaged(self.path):
+            found = [_numbers(self.columns.column(name).values).reshape(-1, size) for name in ("mean", "scatter")]
         return found[0], found[1]
 
     def usable(self, *, spoken: bool) -> np.ndarray:
@@ -225,25 +244,29 @@ class Batch:
 
     def cell(self, column: str, row: int) -> Any:
         """Give one value in Python's own types."""
-        value = self.columns.column(column).slice(row, 1)
-        value.validate(full=True)
-        return value[0].as_py()
+        with told_damaged(self.path):
+            value = self.columns.column(column).slice(row, 1)
+            value.validate(full=True)
+            return value[0].as_py()
 
     def joints(self, column: str, row: int) -> np.ndarray | None:
         """Give the joints of a clip ``(T, J, 3)``, None where there are none."""
-        found = self.columns.column(column).slice(row, 1)
-        found.validate(full=True)
-        if not found[0].is_valid:
-            return None
-        frames = found.flatten()
-        points = frames.flatten().flatten()
-        count = len(points) // 3 // len(frames) if len(frames) else 0
-        return _numbers(points).reshape(len(frames), count, 3)
+        with told_damaged(self.path):
+            found = self.columns.column(column).slice(row, 1)
+            found.validate(full=True)
+            if not found[0].is_valid:
+                return None
+            frames = found.flatten()
+            points = frames.flatten().flatten()
+            count = len(points) // 3 // len(frames) if len(frames) else 0
+            return _numbers(points).reshape(len(frames), count, 3)
 
     def has(self, folder: str, row: int) -> bool:
         """Say whether a clip has a file in a folder of a corpus."""
         column = f"{folder}_file" if folder in ("texts", "words") else folder
-        return self.columns.column(column)[row].is_valid or folder in self.originals(row)
+        # Not of the cell, which Arrow would read at once: of a spoiled one it ends the process.
+        there = self.columns.column(column).slice(row, 1).is_valid()[0].as_py()
+        return there or folder in self.originals(row)
 
     def originals(self, row: int) -> dict[str, bytes]:
         """Give the files of a clip that NumPy would write otherwise, by folder."""
@@ -274,29 +297,22 @@ def open_shard(path: Path) -> tuple[list[Batch], dict[str, Any]]:
     FormatError
         If it is damaged, or no shard of a corpus.
     """
-    pa = arrow()
     reader = map_stream(path)
-    try:
+    with told_damaged(path):
         settings = json.loads((reader.schema.metadata or {})[b"ktube_motion"])
         wanted = shard_schema(reader.schema.field("mean").type.list_size, {})
         if not reader.schema.equals(wanted, check_metadata=False):
             raise FormatError("The columns of this shard are others.", where=path, expected=wanted.names)
         return [Batch(batch, path) for batch in reader], settings
-    except FormatError:
-        raise
-    except (pa.ArrowException, KeyError, ValueError, AttributeError) as error:
-        raise FormatError("This is no shard of a corpus, or it is damaged.", where=path, found=error) from error
 
 
 def map_stream(path: Path) -> Any:
     """Map a file of an Arrow stream into memory, and give its reader; `FormatError` if it is none, or cut off."""
     pa = arrow()
-    try:
+    with told_damaged(path):
         with pa.memory_map(str(path)) as source:
             # The map outlives the file, which is closed: of open files there may be a thousand, of maps many more.
             buffer = source.read_buffer()
         if buffer.slice(max(buffer.size - len(_END), 0)) != _END:
             raise FormatError("This file was cut off.", where=path, fix="Copy it again.")
         return pa.ipc.open_stream(buffer)
-    except (pa.ArrowException, OSError) as error:
-        raise FormatError("This is no file of Arrow, or it is damaged.", where=path, found=error) from error

@@ -12,7 +12,7 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from ._bodies import Body, load_body
-from ._chains import inverse_kinematics
+from ._chains import forward_kinematics, inverse_kinematics
 from ._rigid import bones_of
 from ._solving import Points, continuous_rotvecs, solve
 
@@ -148,7 +148,7 @@ def fit_betas(positions: np.ndarray, *, body: Body, strength: float | None = Non
     array([2.], dtype=float32)
     """
     betas, missed = nearest_shape(positions, body, strength)
-    _tell_misfit(missed, *_measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)[:2])
+    _tell_misfit(positions, missed)
     return betas.astype(np.float32)
 
 
@@ -168,7 +168,7 @@ def nearest_shape(positions: np.ndarray, body: Body, strength: float | None = No
 
     joints = list(range(22)) if positions.shape[1] == 22 else BODY_IN_SMPLX
     first, second, stature = _measured_pairs(SMPL_22 if positions.shape[1] == 22 else SMPLH_52)
-    seen = np.median(np.linalg.norm(positions[:, first] - positions[:, second], axis=-1), 0)
+    seen = _lengths(positions, first, second)
     mean = np.asarray(body.rest_joints(np.zeros(10, np.float32)), np.float64)[joints]
     change = np.stack([body.rest_joints(unit) for unit in np.eye(10, dtype=np.float32)], -1)[joints] - mean[..., None]
     start, slope = mean[first] - mean[second], change[first] - change[second]
@@ -198,16 +198,28 @@ def _measured_pairs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray, np.ndar
     return first, second, _HEIGHT_WEIGHT * np.array(stature)
 
 
-def _tell_misfit(missed: np.ndarray, first: np.ndarray, second: np.ndarray) -> None:
+def _tell_misfit(positions: np.ndarray, missed: np.ndarray) -> None:
+    skeleton = SMPL_22 if positions.shape[1] == 22 else SMPLH_52
+    first, second, _ = _measured_pairs(skeleton)
     worst = int(np.abs(missed).argmax())
-    if abs(missed[worst]) > _FOREIGN:
-        _LOGGER.warning(
-            "No plausible body has these bones: they miss by %.0f mm on average, %s to %s by %.0f mm.",
-            1000 * np.abs(missed).mean(),
-            SMPLH_52.joint_names[second[worst]],
-            SMPLH_52.joint_names[first[worst]],
-            1000 * abs(missed[worst]),
-        )
+    if abs(missed[worst]) <= _FOREIGN:
+        return
+    # The skeleton that motion vectors are about has SMPL's neck and collars: no news to those who generate motion.
+    rest = forward_kinematics(np.eye(3)[None, None].repeat(skeleton.num_joints, 1), np.zeros((1, 3)), skeleton=skeleton)
+    usual = np.abs(_lengths(positions, first, second) - _lengths(rest, first, second)).max() < _FOREIGN
+    _LOGGER.log(
+        logging.INFO if usual else logging.WARNING,
+        "No plausible body has these bones: they miss by %.0f mm on average, %s to %s by %.0f mm.",
+        1000 * np.abs(missed).mean(),
+        SMPLH_52.joint_names[second[worst]],
+        SMPLH_52.joint_names[first[worst]],
+        1000 * abs(missed[worst]),
+    )
+
+
+def _lengths(positions: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Median distance of pairs of joints."""
+    return np.median(np.linalg.norm(positions[:, first] - positions[:, second], axis=-1), 0)
 
 
 def _observed(motion: Motion) -> tuple[np.ndarray, Skeleton]:

@@ -138,6 +138,8 @@ def as_poses(clip: Motion | PoseSequence, *, body: Body, finish: bool = True) ->
     (2, 55, 3)
     """
     check_clip(clip)
+    if isinstance(clip, Motion) and clip.skeleton not in (SMPL_22, SMPLH_52, SMPLX_55):
+        return fit_poses(clip, body=body)  # which says what it takes
     clip = finished(clip, body=body) if finish else clip
     if isinstance(clip, PoseSequence):
         return clip

@@ -197,7 +197,7 @@ def save_html(
     --------
     >>> import tempfile
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> motion = Motion(skeleton=SMPL_22, positions=np.zeros((2, 22, 3)), fps=20)
+    >>> motion = Motion(skeleton=SMPL_22, positions=np.random.default_rng(0).normal(size=(2, 22, 3)), fps=20)
     >>> page = save_html(motion, Path(tempfile.mkdtemp()) / "a.html", utterance="안녕하세요")
     >>> "안녕하세요" in page.read_text("utf-8")
     True
@@ -272,7 +272,8 @@ def save_gallery(
     >>> import tempfile
     >>> from types import SimpleNamespace
     >>> from ktube_motion.skeletons import SMPL_22
-    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: np.zeros((9, 22, 3)),
+    >>> joints = np.random.default_rng(0).normal(size=(9, 22, 3))
+    >>> corpus = SimpleNamespace(names=lambda split: ["a"], joints=lambda name: joints,
     ...     texts=lambda name: "안녕하세요", skeleton=SMPL_22, fps=20)
     >>> save_gallery(corpus, Path(tempfile.mkdtemp()) / "all.html", split="val")
     {}
