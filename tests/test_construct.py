@@ -123,7 +123,16 @@ def test_filled_counts_missing_and_rejected_frames(tmp_path):
     assert clip["hands"] == []  # constant fingers are hands that nobody saw
     [source] = manifest_of(tmp_path / "K")["sources"]
     assert (source["outliers"], source["missing"]) == (1, pytest.approx(5 / 121, abs=1e-4))
-    assert any("silence at the end" in warning for warning in manifest_of(tmp_path / "K")["warnings"])
+    assert not [warning for warning in manifest_of(tmp_path / "K")["warnings"] if "the words at" in warning]
+
+
+@pytest.mark.parametrize(
+    ("words_end", "told"), [(29.5, None), (28.0, None), (27.0, "silence at the end"), (44.0, "was the video cut")]
+)
+def test_ends_of_words_and_poses(words_end, told):
+    quality = {"seconds": 30.0, "fps": 25.0, "fps_assumed": False}
+    found = construct._videos._compare_lengths("a", quality, words_end)
+    assert (told is None and not found) or told in found[0]
 
 
 def test_clip_is_the_motion_of_its_own_seconds(tmp_path):
@@ -552,5 +561,5 @@ def test_report_of_other_folders(shared, tmp_path):
     assert "Joint speed" in page
     assert "Jitter" not in page  # nothing is known of it
     Corpus.create(tmp_path / "bare")
-    with pytest.raises(CorpusError, match="no manifest"):
+    with pytest.raises(CorpusError, match="a manifest by build_corpus"):
         write_report(tmp_path / "bare")

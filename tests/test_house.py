@@ -26,16 +26,20 @@ def room_of(path):
 
 def imports_of(path):
     """Rooms that a file imports from, anywhere in it."""
-    folder = path.relative_to(PACKAGE).parts[:-1]
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = folder[: len(folder) - node.level + 1]
-            module = [*base, *(node.module.split(".") if node.module else [])]
+            module = module_of(path, node)
             yield from ([module[0]] if module else [alias.name for alias in node.names])
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ktube_motion."):
             yield node.module.split(".")[1]
         elif isinstance(node, ast.Import):
             yield from (a.name.split(".")[1] for a in node.names if a.name.startswith("ktube_motion."))
+
+
+def module_of(path, node):
+    """The module that a relative import names, as parts below the package."""
+    folder = path.relative_to(PACKAGE).parts[:-1]
+    return [*folder[: len(folder) - node.level + 1], *(node.module.split(".") if node.module else [])]
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
@@ -63,6 +67,18 @@ def test_modules_inside_a_room_are_private():
         assert ".".join(parts[:2]) in public or all(n.startswith("_") for n in names[:1]), (
             f"{path}: name it _{names[0]}"
         )
+
+
+def test_no_private_name_crosses_a_room():
+    crossing = [
+        f"{path.relative_to(PACKAGE)}: {alias.name}"
+        for path in PACKAGE.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+        if alias.name.startswith("_") and (module_of(path, node) or [room_of(path)])[0] != room_of(path)
+    ]
+    assert not crossing, f"give these proper names: {crossing}"
 
 
 def run(code):

@@ -1,6 +1,7 @@
 """Every transcript format: files of real tools, layouts of real recognisers, and damage that costs one cue."""
 
 import json
+import os
 import re
 import unicodedata
 from pathlib import Path
@@ -332,12 +333,15 @@ SOUP = st.text(max_size=8) | st.sampled_from(
 )
 
 
+CASES = int(os.environ.get("KTUBE_FUZZ_CASES", "400"))  # over all formats
+
+
 @pytest.mark.parametrize("name", [*FILES, "a.eaf"])
 def test_damage_gives_cues_or_a_library_error(tmp_path_factory, name):
     base = {**FILES, "a.eaf": ELAN}[name]
     path = Path(tmp_path_factory.mktemp("fuzz")) / name
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=max(CASES // (len(FILES) + 1), 10), deadline=None)
     @given(st.lists(st.tuples(st.integers(0, len(base)), st.integers(0, 9), SOUP), min_size=1, max_size=4))
     def check(cuts):
         text = base

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from ktube_motion.io import clean_cues, clean_text, normalize_text
+from ktube_motion.io import clean_cues, clean_text, load_transcript, normalize_text, save_transcript
 from ktube_motion.io._transcripts import main_speaker
 from ktube_motion.io._transcripts._sounds import is_sound
 from ktube_motion.text import utterances
@@ -43,6 +43,36 @@ def test_a_label_that_recurs_is_a_speaker(label):
 def test_names_before_a_colon(label):
     found, _ = said(f"{label}: 안녕하세요", "영희: 네", f"{label}: 왜요", "영희: 그냥요")
     assert [speaker for speaker, _ in found] == [label, "영희", label, "영희"]
+
+
+TALK = ["안녕하세요 여러분", "네 반갑습니다", "오늘은 뭐 할까요", "운동을 할 거예요"]
+
+
+@pytest.mark.parametrize("form", ['"{}": ', "“{}”: ", "'{}' : ", "‘{}’：", "{}. ", "{} . ", "**{}:** "])
+@pytest.mark.parametrize("names", [("민수", "영희"), ("김민수", "이영희"), ("사회자", "강사 1")])
+def test_names_in_quotes_and_before_a_full_stop(form, names):
+    found, counts = said(*(form.format(names[i % 2]) + text for i, text in enumerate(TALK)))
+    assert [speaker for speaker, _ in found] == [*names, *names]
+    assert [text.removeprefix("** ") for _, text in found] == TALK
+    assert (counts["labels"], counts["possible_labels"]) == (4, 0)
+
+
+@pytest.mark.parametrize("pair", ["네 아니요", "자 음", "감사합니다 안녕하세요", "첫째 둘째", "왼손 오른손", "가 나"])
+def test_sentences_of_one_word_are_no_labels(pair):
+    texts = [f"{pair.split()[i % 2]}. {text}" for i, text in enumerate(TALK)]
+    found, counts = said(*texts)
+    assert found == [("", text) for text in texts]
+    assert counts["possible_labels"] == 0
+
+
+def test_too_few_full_stops_are_told_and_left(tmp_path, caplog):
+    texts = ["민수. 안녕하세요", *TALK, "영희. 네", *TALK, "민수. 왜요", "영희. 그냥요"]
+    found, counts = said(*texts)
+    assert [text for _, text in found] == texts
+    assert counts["possible_labels"] == 4
+    save_transcript([Cue(2 * i, 2 * i + 2, text) for i, text in enumerate(texts)], tmp_path / "a.srt")
+    load_transcript(tmp_path / "a.srt")
+    assert "4 lines begin with a word and a full stop" in caplog.text
 
 
 def test_what_looks_like_a_label_and_is_none():

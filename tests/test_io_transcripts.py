@@ -1,6 +1,10 @@
-"""Transcripts: every format, every trap, and never a crash that is not a KtubeError."""
+"""Transcripts: every format, every trap, and never a crash that is not a KtubeError.
+
+``KTUBE_FUZZ_CASES=5000`` makes so many damaged files, over all formats.
+"""
 
 import json
+import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from ktube_motion.errors import ConfigError, DataError, FormatError, KtubeError
 from ktube_motion.io._transcripts import clean_cues, clean_text, load_transcript, read_cues, save_transcript
 from ktube_motion.types import Cue, Word
 
+CASES = int(os.environ.get("KTUBE_FUZZ_CASES", "720"))
 SRT = "1\n00:00:01,000 --> 00:00:02,500\n안녕하세요\n\n2\n00:00:03,000 --> 00:00:04,000\n여러분\n반가워요\n"
 SBV = "0:00:01.000,0:00:02.500\n안녕하세요\n\n0:00:03.000,0:00:04.000\n여러분\n반가워요\n"
 WHISPER = {
@@ -399,7 +404,7 @@ def _damage(text, cuts):
 def test_damaged_text_gives_cues_or_a_library_error(tmp_path_factory, kind):
     path = Path(tmp_path_factory.mktemp("fuzz")) / "a.txt"
 
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=max(CASES // 6, 1), deadline=None)
     @given(_fuzz(kind), st.sampled_from([kind, "auto"]))
     def check(text, format):
         path.write_bytes(text.encode("utf-8", "surrogatepass"))

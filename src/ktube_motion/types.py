@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Clip", "Cue", "FeatureStats", "Motion", "PoseSequence", "Utterance", "Word"]
 
 
-def _array(
+def checked_array(
     value: npt.ArrayLike, shape: tuple[int | None, ...], name: str, dtype: npt.DTypeLike = np.float32
 ) -> np.ndarray:
     """Give `value` as a read-only array of `shape`; ``None`` in `shape` fits any size."""
@@ -31,7 +31,7 @@ def _array(
     return array
 
 
-def _check_fps(fps: object) -> float:
+def checked_fps(fps: object) -> float:
     if not (isinstance(fps, (int, float, np.integer, np.floating)) and np.isfinite(fps) and fps > 0):
         raise DataError("fps must be a positive number.", found=repr(fps))
     return float(fps)
@@ -43,7 +43,7 @@ FILLED_LATER: Any = None
 _Features = TypeVar("_Features", np.ndarray, "torch.Tensor")
 
 
-class _Clip(ABC):
+class FrameSequence(ABC):
     """What every sequence of frames can do."""
 
     fps: float
@@ -86,7 +86,7 @@ class _Clip(ABC):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PoseSequence(_Clip):
+class PoseSequence(FrameSequence):
     """Whole-body SMPL-X poses of one person.
 
     Attributes
@@ -142,17 +142,17 @@ class PoseSequence(_Clip):
         def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
-        put("rotvecs", _array(self.rotvecs, (None, SMPLX_55.num_joints, 3), "rotvecs"))
+        put("rotvecs", checked_array(self.rotvecs, (None, SMPLX_55.num_joints, 3), "rotvecs"))
         frames = len(self.rotvecs)
         defaults = {"transl": np.zeros((frames, 3)), "expression": np.zeros((frames, 0)), "valid": np.ones(frames)}
         for name, default in defaults.items():
             if getattr(self, name) is None:
                 put(name, default)
-        put("transl", _array(self.transl, (frames, 3), "transl"))
-        put("expression", _array(self.expression, (frames, None), "expression"))
-        put("valid", _array(self.valid, (frames,), "valid", bool))
-        put("betas", _array(self.betas, (None,), "betas"))
-        put("fps", _check_fps(self.fps))
+        put("transl", checked_array(self.transl, (frames, 3), "transl"))
+        put("expression", checked_array(self.expression, (frames, None), "expression"))
+        put("valid", checked_array(self.valid, (frames,), "valid", bool))
+        put("betas", checked_array(self.betas, (None,), "betas"))
+        put("fps", checked_fps(self.fps))
 
     @property
     def num_frames(self) -> int:
@@ -197,7 +197,7 @@ class PoseSequence(_Clip):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Motion(_Clip):
+class Motion(FrameSequence):
     """Joint motion of one person; positions or rotations may be absent.
 
     Attributes
@@ -239,11 +239,11 @@ class Motion(_Clip):
         shapes = {"positions": (None, joints, 3), "rotations": (None, joints, 3, 3), "translation": (None, 3)}
         for name, shape in shapes.items():
             if getattr(self, name) is not None:
-                object.__setattr__(self, name, _array(getattr(self, name), shape, name))
+                object.__setattr__(self, name, checked_array(getattr(self, name), shape, name))
         lengths = {name: len(getattr(self, name)) for name in shapes if getattr(self, name) is not None}
         if len(set(lengths.values())) > 1:
             raise ShapeError("The parts of a Motion differ in length.", expected="one length", found=lengths)
-        object.__setattr__(self, "fps", _check_fps(self.fps))
+        object.__setattr__(self, "fps", checked_fps(self.fps))
 
     @property
     def num_frames(self) -> int:
@@ -345,8 +345,8 @@ class FeatureStats:
     std: np.ndarray
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mean", _array(self.mean, (None,), "mean"))
-        object.__setattr__(self, "std", _array(self.std, self.mean.shape, "std"))
+        object.__setattr__(self, "mean", checked_array(self.mean, (None,), "mean"))
+        object.__setattr__(self, "std", checked_array(self.std, self.mean.shape, "std"))
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
             raise DataError(
                 "Feature statistics must be finite with a positive std.",

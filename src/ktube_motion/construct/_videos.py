@@ -31,6 +31,7 @@ __all__ = ["build_video"]
 
 _HANDS = {"left": slice(25, 40), "right": slice(40, 55)}
 _RATES = (30.0, 25.0, 29.97, 24.0, 23.976, 60.0, 59.94, 50.0, 120.0, 20.0, 15.0)
+_SILENCE = 2.5  # seconds after the last word that need no word
 _STILL = 1e-3  # radians: less than any estimator's jitter on a hand it really sees
 
 
@@ -176,6 +177,8 @@ def _compare_lengths(name: str, quality: Mapping[str, Any], words_end: float) ->
         hint = f"frame rate? It is {fps:g}{said}, at {fitting[0]:g} they would end together (29.97 is not 30)"
     elif words_end > seconds:
         hint = "was the video cut, or is the offset wrong?"
+    elif seconds - words_end <= _SILENCE:
+        return []
     else:
         hint = "silence at the end?"
     return [f"{name}: the poses end at {seconds:.1f} s, the words at {words_end:.1f} s; {hint}"]

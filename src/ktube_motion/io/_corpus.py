@@ -97,8 +97,12 @@ class Corpus(UsableClips, OnTheHub):
         self.root: Path = Path(root)
         self._follow_links = follow_links
         self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
-        if not (self.root / self._folder).is_dir():
-            have = sorted(entry.name for entry in self.root.iterdir())[:10] if self.root.is_dir() else "no such folder"
+        if not os.path.isdir(self.root / self._folder):  # never raises, as Path.is_dir does for a name too long
+            have = (
+                sorted(entry.name for entry in self.root.iterdir())[:10]
+                if os.path.isdir(self.root)
+                else "no such folder"
+            )
             raise CorpusError(
                 "This is not a KTubeUM corpus.",
                 where=self.root,

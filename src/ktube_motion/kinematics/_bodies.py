@@ -170,7 +170,7 @@ class Body(ABC):
 
     def joints(self, poses: PoseSequence) -> np.ndarray:
         """Global joint positions in metres, float32 ``(T, 55, 3)``, without computing a mesh."""
-        posed, _ = _pose(self.rotations(poses), self._frame_joints(poses))
+        posed, _ = turned_joints(self.rotations(poses), self._frame_joints(poses))
         return posed + self.root_path(poses)[:, None]
 
     def root_path(self, poses: PoseSequence) -> np.ndarray:
@@ -191,7 +191,7 @@ class Body(ABC):
         for start in range(0, len(poses), chunk_frames):
             part = poses[start : start + chunk_frames]
             local = self.rotations(part)
-            _, moves = _pose(local, self._frame_joints(part))
+            _, moves = turned_joints(local, self._frame_joints(part))
             # Few joints move a vertex: a sparse product is faster than smplx's own.
             blended = weights @ rearrange(moves, "t j row column -> j (t row column)")
             blended = rearrange(blended, "v (t row column) -> t v row column", row=3, column=4)
@@ -368,7 +368,7 @@ def _embedded() -> EmbeddedBody:
     return EmbeddedBody()
 
 
-def _pose(rotations: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def turned_joints(rotations: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Posed joints ``(T, 55, 3)`` of rest joints ``(1 or T, 55, 3)``, and how each moves a point ``(T, 55, 3, 4)``."""
     from smplx.lbs import batch_rigid_transform
 

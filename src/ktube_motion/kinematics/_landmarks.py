@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ConfigError, ShapeError
 from ..skeletons import SMPLH_52
-from ..types import _array, _check_fps, _Clip
+from ..types import FrameSequence, checked_array, checked_fps
 
 __all__ = ["BODY_LANDMARKS", "HAND_LANDMARKS", "LANDMARKS", "Landmarks"]
 
@@ -73,7 +73,7 @@ LANDMARKS = _sites()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Landmarks(_Clip):
+class Landmarks(FrameSequence):
     """Named points of one person over time.
 
     Attributes
@@ -118,12 +118,12 @@ class Landmarks(_Clip):
         put("names", tuple(self.names))
         if len(set(self.names)) < len(self.names):
             raise ConfigError("Two landmarks have one name.", found=", ".join(self.names))
-        put("points", _array(self.points, (None, len(self.names), 3), "points"))
+        put("points", checked_array(self.points, (None, len(self.names), 3), "points"))
         shape = self.points.shape[:2]
-        put("weights", _array(np.ones(shape) if self.weights is None else self.weights, shape, "weights"))
+        put("weights", checked_array(np.ones(shape) if self.weights is None else self.weights, shape, "weights"))
         if self.pixels is not None:
-            put("pixels", _array(self.pixels, (*shape, 2), "pixels"))
-        put("fps", _check_fps(self.fps))
+            put("pixels", checked_array(self.pixels, (*shape, 2), "pixels"))
+        put("fps", checked_fps(self.fps))
         seen = self.require_weights() > 0
         if not np.isfinite(self.points[seen]).all() or not np.isfinite(self.require_weights()).all():
             raise ShapeError("A landmark that counts is no number.", where=self.name or None, fix="Give it weight 0.")

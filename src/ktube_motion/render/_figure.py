@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from .. import palette
 from ..kinematics import Body
-from ..kinematics._bodies import EmbeddedBody, _pose
+from ..kinematics._bodies import EmbeddedBody, turned_joints
 from ..palette import rgb
 from ..skeletons import SMPLX_55
 from ..types import PoseSequence
@@ -230,7 +230,7 @@ def _blob(at: np.ndarray, radii: np.ndarray, turn: float, yaw: float, colour: np
 
 def bone_matrices(body: Body, poses: PoseSequence) -> np.ndarray:
     """Give what each joint does to a point of the rest pose, float32 ``(T, 55, 3, 4)``: all frames at once."""
-    _, moves = _pose(body.rotations(poses), body._frame_joints(poses))
+    _, moves = turned_joints(body.rotations(poses), body._frame_joints(poses))
     moves[..., 3] += body.root_path(poses)[:, None]
     return moves
 

@@ -108,9 +108,9 @@ def _slerp(a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def enliven(quats: np.ndarray, times: np.ndarray, cues: list[Cue], rng: np.random.Generator) -> np.ndarray:
-    """Add what never stops: swaying, breathing, small looks, and the jaw while he talks."""
+    """Add what never stops: swaying, breathing, small looks, fingers, and the jaw while he talks."""
 
-    def wander(size: float, slowest: float, fastest: float) -> np.ndarray:
+    def wander(size: float, slowest: float, fastest: float, rng: np.random.Generator = rng) -> np.ndarray:
         rates, phases = rng.uniform(slowest, fastest, 4), rng.uniform(0, 2 * np.pi, 4)
         return size / 2 * np.sin(2 * np.pi * rates * times[:, None] + phases).sum(1)
 
@@ -124,6 +124,9 @@ def enliven(quats: np.ndarray, times: np.ndarray, cues: list[Cue], rng: np.rando
         extra[:, 12, axis] += wander(1.5 * size, 0.08, 0.4)
     for joint in (16, 17, 18, 19):
         extra[:, joint] += np.stack([wander(0.02, 0.08, 0.35) for _ in range(3)], -1)
+    fingers = np.random.default_rng(round(1000 * cues[-1].end))  # of their own: the rest of him is as without
+    for joint in range(25, 55):
+        extra[:, joint, 2] = wander(0.012, 0.1, 0.5, fingers)
     for start, end in _talking(cues):
         first, last = np.searchsorted(times, (start, end))
         since, left = times[first:last] - start, end - times[first:last]

@@ -18,7 +18,7 @@ from ._sounds import without_sounds
 from ._speaker_lines import with_heads
 from ._speakers import MARK_END, MARK_START, NAMELESS, Labels, find_labels, known_labels
 
-__all__ = ["clean_cues", "clean_text"]
+__all__ = ["clean_cues", "clean_text", "tell_possible_labels"]
 
 TOUCHING = 0.1  # seconds; cues no further apart than this may repeat each other
 OVERLAPPING = 0.05  # seconds two cues share before they count as shown together
@@ -155,8 +155,8 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
         ``other_language`` (no Korean, beside Korean), ``credits`` and ``invented`` (a recogniser's stock
         phrases over silence), ``looped`` (the same again and again), ``other_speakers`` (see `speaker`);
         ``split`` were added where two voices shared one. Also ``repeated_words``, ``labels`` and ``notes`` (in
-        square brackets, no sounds: ``[중요]``) removed, ``other_lines`` (in another language, kept as ``cue.other``)
-        and ``overlaps`` cut.
+        square brackets, no sounds: ``[중요]``) removed, ``possible_labels`` (``민수. 안녕``, too few to be sure) left
+        in, ``other_lines`` (in another language, kept as ``cue.other``) and ``overlaps`` cut.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     kept = [(cue, lines) for (cue, _), lines in zip(kept, with_heads(lines for _, lines in kept), strict=True)]
     labels = find_labels(line for _, lines in kept for line in lines)
     shown = [piece for cue, lines in kept if (piece := _shown(cue, lines, labels, counts)) is not None]
-    counts["labels"] = labels.removed
+    counts["labels"], counts["possible_labels"] = labels.removed, labels.possible
     voiced = _carried([part for piece in _without_repeats(shown, counts) for part in _by_voice(piece, counts)], labels)
     told = without_inventions(voiced, counts)
     if speaker is not None:
@@ -203,10 +203,20 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
     return [replace(cue, words=_matching_words(cue)) if cue.words else cue for cue in apart], counts
 
 
+def tell_possible_labels(counts: dict[str, int]) -> list[str]:
+    """Say that some cues may begin with a speaker's name, and what makes it one."""
+    if not counts["possible_labels"]:
+        return []
+    return [
+        f"{counts['possible_labels']} lines begin with a word and a full stop that recur: speakers' names? They are "
+        "kept as words; write them with a colon (민수: …) if they are"
+    ]
+
+
 #: What `clean_cues` counts.
 COUNTS = (
     *"cues no_speech no_length repeated joined highlighted other_language credits invented looped".split(),
-    *"other_speakers split repeated_words labels notes other_lines overlaps".split(),
+    *"other_speakers split repeated_words labels possible_labels notes other_lines overlaps".split(),
 )
 
 

@@ -10,7 +10,7 @@ from ...errors import ConfigError, DataError, FormatError
 from ...types import Cue
 from .._characters import visible_text
 from .._files import write_text
-from ._cleaning import clean_cues
+from ._cleaning import clean_cues, tell_possible_labels
 from ._decoding import DAMAGE, decode
 from ._formats import TRANSCRIPT_FORMATS, find_format
 from ._page import Page
@@ -90,7 +90,11 @@ def load_transcript(
     """
     transcript = read_transcript(path, offset=offset, format=format, tier=tier, fps=fps)
     cues, counts = clean_cues(transcript.cues)
-    for message in (*transcript.skipped, *transcript.notes):
+    for message in (
+        *transcript.skipped,
+        *transcript.notes,
+        *(f"{path}: {text}" for text in tell_possible_labels(counts)),
+    ):
         logger.warning(message)
     if not cues:
         dropped = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count)

@@ -60,6 +60,15 @@ _BRACKETED = re.compile(rf"{_OPEN}\s*([^\[\]()【】〈〉《》<>「」『』�
 # A name before another sign: 남) …, 민수> …, 민수 | …, 민수 - …; a point only behind Q and A.
 _SIGN = r"\s*(?:\)|>(?!>)|\||\s[-–—](?=\s))"
 _SIGNED = re.compile(rf"(?:([^\W_][\w]{{0,9}}(?: \w{{1,5}})?){_SIGN}|([QA])\s*\.(?=\s))(?=\s*\S)")
+# A name in quotes before a colon; and before a full stop, as a sentence of one word stands too.
+_QUOTED = re.compile(r"[\"“”'‘’]\s*([^\"“”'‘’:\[\](){}]{1,24}?)\s*[\"“”'‘’]\s*:(?!//)")
+_POINTED = re.compile(r"([가-힣]{2,5}(?: ?[0-9]{1,3})?)\s?\.\s+(?=\S)")
+# Sentences of one word, which people say again and again, and what is enumerated.
+_SENTENCE = re.compile(
+    r".*[요다죠까]|[네예응음어아자그저뭐와오]+|아니|그래|글쎄|맞아|좋아|안녕|고마워|미안|진짜로?|정말로?|하하+|호호+|"
+    r"그럼|그치|그렇지|당연히?|물론|역시|이제|일단|우선|잠깐만?|잠시만|근데|그런데|그래서|그리고|하지만|아무튼|어쨌든"
+)
+_POINTED_SHARE = 0.6  # of all lines begin with one of a few names, where a full stop is to mean a label
 _ENUMERATED = re.compile(r"[가나다라마바사아자차카타파하]|[A-Za-z]|[0-9]+|[ivx]+")
 _COLON = re.compile(
     r""
@@ -103,12 +112,15 @@ class Labels:
         Those that stand before another sign than a colon (``남)``, ``민수>``), as they are compared.
     removed, changes : int
         Labels taken from the lines read so far; marks of another voice (``>>``) among them.
+    possible : int
+        Lines that begin with a word and a full stop, which may be a label, and were left as they are.
     """
 
     names: dict[str, str] = field(default_factory=dict)
     signed: set[str] = field(default_factory=set)
     removed: int = 0
     changes: int = 0
+    possible: int = 0
 
     def __post_init__(self) -> None:
         spellings = sorted(self.names, key=len, reverse=True)
@@ -123,7 +135,8 @@ class Labels:
             rf"{MARK_START}(?P<tag>[^{MARK_END}]*){MARK_END}:?"
             r"|(?P<change>>{2,})"
             rf"|(?:^|(?<=[\s.?!…>\-–—{MARK_END}])){_OPEN}\s*(?P<bracket>{names})\s*{_CLOSE}\s*:?"
-            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))(?P<colon>{names})\s*:{{1,2}}(?!//)"
+            rf"|(?:^|(?<=[.?!…>\-–—]\s)|(?<=[>\-–—{MARK_END}]))"
+            rf"(?:[\"“”'‘’]\s*(?P<quoted>{names})\s*[\"“”'‘’]|(?P<colon>{names}))\s*:{{1,2}}(?!//)(?:\*\*(?=\s))?"
             rf"|(?<=\s)(?P<inside>{long})\s?:(?=\s)"
             rf"|^(?P<signed>{signed})(?:{_SIGN}|\s*\.(?=\s))",
             re.IGNORECASE,
@@ -172,7 +185,9 @@ class Labels:
             return NAMELESS[self.changes % 2]
         if match["tag"] is not None:
             return " ".join(match["tag"].split()) or None
-        return self.names[_key(match["bracket"] or match["colon"] or match["inside"] or match["signed"])]
+        return self.names[
+            _key(match["bracket"] or match["quoted"] or match["colon"] or match["inside"] or match["signed"])
+        ]
 
 
 def is_known_label(text: str) -> bool:
@@ -220,7 +235,9 @@ def find_labels(lines: Iterable[str]) -> Labels:
     Where numbered ones recur, the others of their kind are speakers too (S1:, S2:), and so is a name before a colon
     within two lines that begin with a label. A name with a Korean surname in brackets counts once where there are
     other labels. A name before another sign (``남)``, ``민수>``, ``Q.``) counts if two of them recur, or it is known
-    to be one.
+    to be one. Before a full stop stand labels and sentences of one word (``민수. 안녕``, ``정말. 그래요``): known
+    labels that recur count, and two to six recurring words that begin most of all lines; others are counted as
+    possible.
     """
     seen: dict[str, set[str]] = defaultdict(set)
     spelled: dict[str, str] = {}
@@ -229,18 +246,22 @@ def find_labels(lines: Iterable[str]) -> Labels:
     single: dict[str, str] = {}
     signed: dict[str, tuple[str, set[str]]] = {}
     within: dict[str, tuple[str, set[str]]] = {}
+    pointed: dict[str, tuple[str, set[str]]] = {}
+    lines = list(lines)
     for line in lines:
         for inner in _KNOWN_INSIDE.findall(line) if "(" in line or ":" in line else ():
             label = " ".join(max(inner, key=len).split())
             names.setdefault(_key(label), label)
         start = len(line) - len(_LEAD.sub("", line, count=1)) if _LEAD.match(line) else 0
-        match = _BRACKETED.match(line, start) or _COLON.match(line, start)
+        match = _BRACKETED.match(line, start) or _COLON.match(line, start) or _QUOTED.match(line, start)
+        if match is None and (point := _POINTED.match(line)) is not None:
+            _note_pointed(" ".join(point[1].split()), line, pointed)
         if match is None and (match := _SIGNED.match(line)) is not None:
             _note_signed(match, line, signed)
             continue
         if match is None or not _may_be(label := " ".join(match[1].split())):
             continue
-        rest, colon = line[match.end() :].strip(), match.re is _COLON
+        rest, colon = line[match.end() :].strip(), match.re is not _BRACKETED
         if colon and label[-1].isdigit() and rest[:1].isdigit():
             continue  # a time of day or a score
         for inner in _INSIDE.findall(rest) if colon and ":" in rest else ():
@@ -264,7 +285,8 @@ def find_labels(lines: Iterable[str]) -> Labels:
     names = {key: _tidy(label) for key, label in names.items()}
     often = {key: label for key, (label, rows) in signed.items() if len(rows) > 1 and len(signed) > 1}
     often = often if len(often) > 1 or all(map(_KNOWN.fullmatch, often.values())) else {}
-    return Labels({**often, **names}, set(often))
+    points, possible = _pointed_names(pointed, len(lines))
+    return Labels({**points, **often, **names}, {*points, *often}, possible=possible)
 
 
 def _tidy(label: str) -> str:
@@ -283,6 +305,21 @@ def _note_signed(match: re.Match[str], line: str, signed: dict[str, tuple[str, s
     known = match[2] is not None or label in ("남", "여")
     if known or (_may_be(label) and not _ENUMERATED.fullmatch(label)):
         signed.setdefault(_key(label), (label, set()))[1].add(line)
+
+
+def _note_pointed(label: str, line: str, pointed: dict[str, tuple[str, set[str]]]) -> None:
+    if _may_be(label) and not _SENTENCE.fullmatch(label):
+        pointed.setdefault(_key(label), (label, set()))[1].add(line)
+
+
+def _pointed_names(pointed: dict[str, tuple[str, set[str]]], lines: int) -> tuple[dict[str, str], int]:
+    """Give the names before full stops that are labels, and how many lines begin with what only may be one."""
+    often = {key: (label, len(rows)) for key, (label, rows) in pointed.items() if len(rows) > 1}
+    count = sum(rows for _, rows in often.values())
+    sure = 1 < len(often) <= 6 and count > 3 and count >= _POINTED_SHARE * lines
+    names = {key: label for key, (label, _) in often.items() if sure or _KNOWN.fullmatch(label)}
+    left = sum(rows for key, (_, rows) in often.items() if key not in names)
+    return names, left if 20 * count >= lines else 0  # now and then it is a habit of speech
 
 
 def main_speaker(cues: Iterable[Cue], *, wanted: str = "") -> str:
