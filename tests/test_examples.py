@@ -357,7 +357,7 @@ def test_published_evaluator(script, place, golden):
     make_small_corpus("dataset/HumanML3D", frames=(45, 60))
     words = "--total-iter 1 --exp-name HML --out-dir output"
     small = SMALL.replace("ktube", "humanml3d")
-    assert "no evaluator for t2m" in script("train_vq.py", small, words)
+    assert "no evaluator for humanml3d" in script("train_vq.py", small, words)
     model = place / "checkpoints/t2m/text_mot_match/model"
     model.mkdir(parents=True)
     (model / "finest.tar").write_bytes((golden / "evaluator/finest_small.tar").read_bytes())
