@@ -108,7 +108,7 @@ def reworded(corpus, root, wanted):
         if style != "normal":
             said = [f"{table['style', style][rng.integers(len(table['style', style]))]}, {text}" for text in said]
         write_text_file(root / "texts" / f"{name}.txt", [Utterance(0, 0, text) for text in said])
-    return Corpus(root)
+    return Corpus(root, follow_links=True)  # links to what is the same in all of them
 
 
 def align(options, corpus, augmentation, dictionary=False):

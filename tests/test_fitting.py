@@ -1,6 +1,7 @@
 """Joints to SMPL-X poses: exact joints, natural turns, no flips, clear errors."""
 
 import json
+import logging
 import time
 
 import numpy as np
@@ -149,7 +150,8 @@ def test_shape_of_foreign_proportions_is_plausible_keeps_the_height_and_is_told(
     body = load_body()
     upright = forward_kinematics(np.tile(np.eye(3), (3, 22, 1, 1)), np.zeros((3, 3)), skeleton=SMPL_22)
     betas = fit_betas(upright, body=body)
-    assert not caplog.text, "all generated motion has these bones"
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not told, "all generated motion has these bones"
     fit_betas(upright * [1.0, 1.1, 1.0], body=body)
     assert np.abs(betas).max() < 1.6
     assert 1.6 < np.ptp(body.rest_vertices(betas)[:, 1]) < 1.9

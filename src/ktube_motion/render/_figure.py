@@ -59,7 +59,7 @@ def make_figure(body: Body, betas: np.ndarray) -> Figure:
     --------
     >>> from ktube_motion.kinematics import load_body
     >>> figure = make_figure(load_body(), np.zeros(10))
-    >>> len(figure.vertices) > len(load_body().weights), figure.weights.shape[1]
+    >>> 10_000 < len(figure.vertices) < len(load_body().weights), figure.weights.shape[1]  # a lighter mesh
     (True, 4)
     """
     return _figure(body, tuple(np.asarray(betas, np.float32).tolist()))

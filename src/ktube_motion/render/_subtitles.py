@@ -19,7 +19,7 @@ def lit_words(cue: Cue) -> tuple[Word, ...]:
     Examples
     --------
     >>> [(word.text, round(word.start, 1)) for word in lit_words(Cue(1.0, 2.0, "하나 둘"))]
-    [('하나', 1.0), ('둘', 1.6)]
+    [('하나', 1.0), ('둘', 1.7)]
     >>> lit_words(Cue(0.0, 0.0, "하나 둘"))
     ()
     """
