@@ -12,7 +12,7 @@ from ..errors import ConfigError, DataError, ShapeError
 from ..skeletons import SMPL_22, SMPLH_52, SMPLX_55, Skeleton
 from ..types import Motion, PoseSequence
 from ._bodies import Body, load_body
-from ._chains import forward_kinematics, inverse_kinematics
+from ._chains import inverse_kinematics
 from ._rigid import bones_of
 from ._solving import Points, continuous_rotvecs, solve
 
@@ -37,6 +37,7 @@ _STATURE = dict.fromkeys((3, 6, 9, 12, 15), 1.0) | dict.fromkeys((4, 5, 7, 8), 0
 _HEIGHT_WEIGHT = 5.0
 _PULL = 0.03  # where the search for the pull to the average shape begins
 _FOREIGN = 0.02  # metres that a bone may miss before it is told
+_USUAL = 0.03  # metres from the lengths that motion vectors have: generated arms vary
 _OWN = 0.01  # metres: bones that a body has within these may as well be its own
 
 
@@ -204,9 +205,10 @@ def _tell_misfit(positions: np.ndarray, missed: np.ndarray) -> None:
     worst = int(np.abs(missed).argmax())
     if abs(missed[worst]) <= _FOREIGN:
         return
-    # The skeleton that motion vectors are about has SMPL's neck and collars: no news to those who generate motion.
-    rest = forward_kinematics(np.eye(3)[None, None].repeat(skeleton.num_joints, 1), np.zeros((1, 3)), skeleton=skeleton)
-    usual = np.abs(_lengths(positions, first, second) - _lengths(rest, first, second)).max() < _FOREIGN
+    # Motion vectors are about bones of SMPL's lengths, whose neck is short: no news to those who generate motion.
+    bones = first[: skeleton.num_joints - 1]
+    lengths = _lengths(positions, bones, second[: len(bones)])
+    usual = np.abs(lengths - np.linalg.norm(skeleton.offsets[bones], axis=-1)).max() < _USUAL
     _LOGGER.log(
         logging.INFO if usual else logging.WARNING,
         "No plausible body has these bones: they miss by %.0f mm on average, %s to %s by %.0f mm.",
