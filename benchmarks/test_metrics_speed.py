@@ -12,7 +12,7 @@ import torch
 
 from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
-from ktube_motion.evaluators._published import T2MEvaluator, _BiGRU, _Movement, _TextBiGRU
+from ktube_motion.evaluators._published import T2MEvaluator, _MotionBiGRU, _Movement, _TextBiGRU
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.metrics import DiversityAccumulator, FrechetAccumulator, RetrievalAccumulator, frechet_distance
@@ -62,7 +62,7 @@ def full_size():
     torch.manual_seed(0)
     parts = {
         "movement_encoder": _Movement(259, 512, 512),
-        "motion_encoder": _BiGRU(512, 1024, 512),
+        "motion_encoder": _MotionBiGRU(512, 1024, 512),
         "text_encoder": _TextBiGRU(300, 15, 512, 512),
     }
     return T2MEvaluator({name: part.state_dict() for name, part in parts.items()})
