@@ -190,7 +190,7 @@ def _load_foreign(path: str | Path) -> tuple[Any, list[str]]:
     """Read a file; what is of a class is left empty, never made. Gives the names of such classes too."""
     skipped: list[str] = []
     while True:
-        stand_ins = [(_stand_in(), name) for name in skipped]
+        stand_ins = [(_StandIn, name) for name in skipped]
         try:
             return _load(path, [*SAFE_NUMPY, *stand_ins]), skipped
         except _RefusedError as error:
@@ -201,13 +201,11 @@ def _load_foreign(path: str | Path) -> tuple[Any, list[str]]:
             skipped.append(name)
 
 
-def _stand_in() -> type:
-    """Make a class for all that a pickle would make of another: an empty dict, which takes any items and state."""
+class _StandIn:
+    """What a pickle makes instead of objects of a class: empty dicts, which take any items and state."""
 
-    def __new__(cls: type, *_: Any, **__: Any) -> Any:  # noqa: N807
+    def __new__(cls, *_: Any, **__: Any) -> Any:
         return OrderedDict()
-
-    return type("StandIn", (), {"__new__": __new__})
 
 
 def _kind(content: Any) -> str:
