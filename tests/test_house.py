@@ -10,7 +10,7 @@ import pytest
 import ktube_motion
 
 PACKAGE = Path(ktube_motion.__file__).parent
-LEAVES = ["errors", "deprecation", "palette", "skeletons", "types", "arrays", "rotations"]
+LEAVES = ["errors", "_runs", "deprecation", "palette", "skeletons", "types", "arrays", "rotations"]
 MOTION = ["io", "filters", "kinematics", "features"]
 MODELS = ["metrics", "models", "vq", "text", "evaluators", "gpt", "pipeline"]
 RESULTS = ["evaluation", "render"]

@@ -87,9 +87,3 @@ def running_median_angle(quats: torch.Tensor, reach: int) -> torch.Tensor:
         median = F.normalize(torch.where(side < 0, -window, window).median(-1).values, dim=-1)
         angles.append(roma.unitquat_geodesic_distance(median, quats[rows]))
     return torch.cat(angles)
-
-
-def runs(mask: np.ndarray) -> np.ndarray:
-    """Stretches of true values as ``(start, stop)`` pairs."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
-    return edges.reshape(-1, 2)

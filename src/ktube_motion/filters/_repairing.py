@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from .._runs import true_runs
 from ..errors import ConfigError
 from ..types import PoseSequence
-from ._quats import between, running_median_angle, runs, to_quats, valid_frames
+from ._quats import between, running_median_angle, to_quats, valid_frames
 
 __all__ = ["fill_gaps", "reject_outliers", "split_at_gaps"]
 
@@ -58,7 +59,7 @@ def reject_outliers(poses: PoseSequence, *, max_angle: float = 0.7, max_frames: 
     angle = running_median_angle(to_quats(poses.rotvecs[frames]), max_frames).numpy()
     bad = np.zeros(len(frames), bool)
     for joint in np.flatnonzero((angle > max_angle).any(0)):
-        for start, stop in runs(angle[:, joint] > max_angle / 2):
+        for start, stop in true_runs(angle[:, joint] > max_angle / 2):
             if stop - start <= max_frames and angle[start:stop, joint].max() > max_angle:
                 bad[start:stop] = True
     valid = poses.valid.copy()
@@ -132,4 +133,4 @@ def split_at_gaps(poses: PoseSequence) -> list[tuple[int, PoseSequence]]:
     >>> [(start, len(stretch)) for start, stretch in split_at_gaps(poses)]
     [(0, 2), (3, 3)]
     """
-    return [(int(start), poses[start:stop]) for start, stop in runs(poses.valid)]
+    return [(start, poses[start:stop]) for start, stop in true_runs(poses.valid)]

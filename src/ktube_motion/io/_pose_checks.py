@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .._runs import true_runs
 from ..errors import DataError
 from ..skeletons import SMPLX_55
 from ..types import PoseSequence
@@ -133,8 +134,7 @@ def check_poses(poses: PoseSequence) -> PoseCheck:
         )
     if np.percentile(np.abs(poses.rotvecs[rows]).max((1, 2)), 50) > _DEGREES:
         problems.append("the rotations are larger than a full turn: are they degrees?")
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], ~poses.valid, [0]])))
-    longest = max((last - first for first, last in edges.reshape(-1, 2)), default=0)
+    longest = max((stop - start for start, stop in true_runs(~poses.valid)), default=0)
     facing = front.mean(0) / max(np.linalg.norm(front.mean(0)), 1e-9)
     rest = _rest()
     return PoseCheck(

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from .._runs import true_runs
+
 __all__ = ["find_doubts", "find_missing_hands", "find_stand_ins", "follows"]
 
 _NOTHING = 1e-3  # radians: noise upon zeros; no living body holds all its joints so near to a T
@@ -127,8 +129,7 @@ def _is_zero(part: np.ndarray, order: int, limit: float) -> np.ndarray:
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
     """Give (first, last) of every run of true rows."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags, [0]])))
-    return [(int(first), int(last) - 1) for first, last in edges.reshape(-1, 2)]
+    return [(start, stop - 1) for start, stop in true_runs(flags)]
 
 
 def _partial(body: np.ndarray, zeros: np.ndarray) -> np.ndarray:

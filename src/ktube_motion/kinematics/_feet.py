@@ -6,6 +6,8 @@ import numpy as np
 from scipy.linalg import solveh_banded
 from scipy.ndimage import binary_closing, binary_opening
 
+from .._runs import true_runs
+
 __all__ = ["Feet", "find_contacts", "follow", "plant"]
 
 _NEAR, _SLOW = 0.05, 0.6  # metres above where it stands and metres per second: below both a toe is on the ground
@@ -156,17 +158,12 @@ def _steady(mask: np.ndarray, fps: float) -> np.ndarray:
     return binary_opening(binary_closing(padded, gap), run)[len(run) : len(run) + len(mask)]
 
 
-def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
-
-
 def _pieces(toe: np.ndarray, contact: np.ndarray, fps: float, taken: list[int]) -> list[tuple[int, int, bool]]:
     """Spans in which a toe stands in one place: start, stop, and whether a small step led there."""
     pieces = []
     stance, apart = round(_STANCE * fps), round(_STEP * fps) + 1
     others = np.array(taken, int)
-    for start, stop in _runs(contact):
+    for start, stop in true_runs(contact):
         first, stepped = start, False
         low = high = toe[start, [0, 2]]
         for frame in range(start, stop):

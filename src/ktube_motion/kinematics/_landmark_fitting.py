@@ -7,6 +7,7 @@ import numpy as np
 import roma
 import torch
 
+from .._runs import true_runs
 from ..errors import DataError
 from ..skeletons import SMPLH_52
 from ..types import PoseSequence
@@ -126,7 +127,7 @@ def _fit_shot(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -
     seen = (shot.require_weights() > _LEAST_WEIGHT).sum(1) >= 3
     rotvecs = np.zeros((len(shot), 55, 3), np.float32)
     transl = np.zeros((len(shot), 3), np.float32)
-    for start, stop in _stretches(seen):
+    for start, stop in true_runs(seen):
         for first, last, keep in _chunks(start, stop):
             turned, moved = _fit_chunk(shot[first:last], body, betas, iterations)
             rotvecs[keep], transl[keep] = (part[keep.start - first : keep.stop - first] for part in (turned, moved))
@@ -134,11 +135,6 @@ def _fit_shot(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -
         rotvecs=rotvecs, transl=transl, fps=shot.fps, betas=betas, flat_hand_mean=True, valid=seen, source=shot.name,
         trajectory=False,
     )  # fmt: skip
-
-
-def _stretches(seen: np.ndarray) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], seen.astype(int), [0]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
 def _chunks(start: int, stop: int) -> list[tuple[int, int, slice]]:
