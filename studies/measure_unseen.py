@@ -58,9 +58,6 @@ BVH_JOINTS = (
 class LeftOut(Corpus):
     """A corpus that trains without some clips, and has them as its test split."""
 
-    def __new__(cls, root, actions):
-        return super().__new__(cls, root)
-
     def __init__(self, root, actions):
         super().__init__(root)
         kinds = {clip["name"]: clip["content"] for clip in read_json(self.root / "manifest.json")["clips"]}

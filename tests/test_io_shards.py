@@ -506,3 +506,19 @@ def test_a_table_of_arrays(tmp_path, kind):
     (tmp_path / "000000.arrow").write_bytes(b"no")
     with pytest.raises(KtubeError):
         ArrayTable(tmp_path, "two")
+
+
+def test_a_corpus_of_ones_own_may_take_what_it_likes(tmp_path):
+    class LeftOut(Corpus):
+        def __init__(self, root, left_out):
+            super().__init__(root)
+            self.left_out = left_out
+
+        def names(self, split="all"):
+            return [name for name in super().names(split) if name != self.left_out]
+
+    corpus = Corpus.create(tmp_path)
+    for name in ("a", "b"):
+        corpus.add_clip(name, features=np.zeros((8, 263), np.float32), texts=[Utterance(0, 0, "네")])
+    assert LeftOut(tmp_path, "a").names() == ["b"]
+    assert LeftOut(tmp_path, left_out="b").names() == ["a"]

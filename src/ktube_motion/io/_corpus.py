@@ -84,16 +84,13 @@ class Corpus(UsableClips, OnTheHub):
 
     _folder = "new_joint_vecs"  # that makes it a corpus
 
-    def __new__(cls, root: str | Path = "", *, strict: bool = False, follow_links: bool = False) -> "Corpus":
-        """Open shards where there are shards; they have the same face."""
-        if cls is Corpus and is_sharded(root):
-            from ._shard_corpus import ShardCorpus
-
-            return super().__new__(ShardCorpus)
-        return super().__new__(cls)
-
     def __init__(self, root: str | Path, *, strict: bool = False, follow_links: bool = False) -> None:
         super().__init__(strict=strict)
+        if type(self) is Corpus and is_sharded(root):
+            from ._shard_corpus import ShardCorpus
+
+            # It becomes what its folder is; a `__new__` would tell subclasses which arguments they may have.
+            self.__class__ = ShardCorpus
         self.root: Path = Path(root)
         self._follow_links = follow_links
         self._known: dict[str, tuple[tuple[int, int], str | None]] = {}
