@@ -16,6 +16,7 @@ import pytest
 from small_corpus import make_small_corpus
 
 from ktube_motion.commands import COMMANDS, main, parser_of
+from ktube_motion.commands._generate import asked_sampling
 from ktube_motion.errors import ConfigError
 from ktube_motion.io import Corpus, load_bvh, load_poses, load_transcript, save_poses
 from ktube_motion.kinematics import pose_to_joints
@@ -446,3 +447,18 @@ def test_axes_of_pose_files(command, tmp_path, speaker):
 def test_what_the_parser_notes_is_no_flag_of_a_command(name):
     noted = {"given", "typed", "unused"}
     assert not noted & {action.dest for action in parser_of(name)._actions}
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("live", {}),
+        ("live --top-p 0.5 --guidance-scale 1", {"top_p": 0.5, "guidance_scale": 1.0}),
+        ("edit a.npy b.json", {}),
+        ("edit a.npy b.json --temperature 0", {"temperature": 0.0}),
+        ("generate --say 네", {}),
+    ],
+)
+def test_a_pipeline_draws_as_usual_unless_told(line, asked):
+    name, *words = line.split()
+    assert asked_sampling(parser_of(name).parse_args(words)) == asked

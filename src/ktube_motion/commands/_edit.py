@@ -13,9 +13,9 @@ Writes --output, in the format its suffix names; .npy is the same as MOTION to t
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ._generate import add_model_options, load
+from ._generate import add_model_options, add_sampling_options, asked_sampling, load
 from ._shared._console import say
-from ._shared._options import add_flags, seed_number
+from ._shared._options import add_flags
 from ._shared._places import existing
 
 OURS = "guidance-scale text-encoder text-tokenizer text-pooling bone-names unit body as-given"
@@ -31,10 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/edited.npy"), metavar="FILE",
         help=".npy .mp4 .gif .html .bvh .glb .npz",
     )  # fmt: skip
-    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
-    parser.add_argument(
-        "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
-    )
+    add_sampling_options(parser)
     add_flags(parser, ours=OURS)
 
 
@@ -52,9 +49,6 @@ def run(options: Namespace) -> None:
     motion = read_joints(options.motion, fps=pipeline.fps)
     changes = read_changes(options.edit, motion=motion)
     generator = torch.Generator().manual_seed(options.seed)
-    edited = edit_motion(
-        pipeline, motion, changes, generator=generator, temperature=options.temperature,
-        guidance_scale=options.guidance_scale,
-    )  # fmt: skip
+    edited = edit_motion(pipeline, motion, changes, generator=generator, **asked_sampling(options))
     write_motion(edited, options.output, options)
     say(f"{len(changes)} of its spans made again: {options.output}")

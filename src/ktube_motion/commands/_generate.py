@@ -19,7 +19,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DataError
 from ._shared._console import say
@@ -46,9 +46,7 @@ def add_options(parser: ArgumentParser) -> None:
     add_model_options(parser)
     parser.add_argument("--output", type=Path, metavar="FILE", help=".mp4 .gif .html .bvh .glb .vrma .npz .npy")
     parser.add_argument("--seconds", type=float, metavar="X", help="exact length; by default the model ends by itself")
-    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
-    parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
-    parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
+    add_sampling_options(parser)
     parser.add_argument("--int8", action="store_true", help="int8 weights: faster on a CPU")
     add_flags(parser, ours=OURS)
 
@@ -59,6 +57,19 @@ def add_model_options(parser: ArgumentParser) -> None:
     model.add_argument("--transformer", metavar="PATH", help="checkpoint of train-gpt: a .pth or a folder")
     model.add_argument("--pipeline", default=SPEAKER, metavar="DIR", help="folder of UtteranceToMotion.save_pretrained")
     parser.add_argument("--tokenizer", metavar="PATH", help="its tokenizer; by default the one it was trained on")
+
+
+def add_sampling_options(parser: ArgumentParser) -> None:
+    """Add the flags that say how tokens are drawn; `add_flags` adds ``--guidance-scale``."""
+    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
+    parser.add_argument("--temperature", type=float, metavar="X", help="0 always takes the likeliest token")
+    parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
+
+
+def asked_sampling(options: Namespace) -> dict[str, Any]:
+    """Give what was said of drawing tokens; what was not said is as the pipeline usually does it."""
+    names = ("temperature", "top_p", "guidance_scale")
+    return {name: getattr(options, name) for name in names if name in options.given}
 
 
 def run(options: Namespace) -> None:
@@ -77,10 +88,10 @@ def run(options: Namespace) -> None:
         pipeline = UtteranceToMotion(
             pipeline.tokenizer, quantize(pipeline.transformer), pipeline.text_encoder, sampling=pipeline.sampling
         )
-    asked = {name: getattr(options, name) for name in ("temperature", "top_p", "guidance_scale")}
-    # What was not asked for is as the pipeline usually does it.
-    sampling = {name: value for name, value in asked.items() if name in options.given}
-    sampling |= {"seconds": options.seconds, "generator": torch.Generator().manual_seed(options.seed)}
+    sampling = asked_sampling(options) | {
+        "seconds": options.seconds,
+        "generator": torch.Generator().manual_seed(options.seed),
+    }
     if options.say is not None:
         (motion,) = pipeline.generate([options.say], **sampling)
         words: Sequence[Cue] = [Cue(0.0, motion.seconds, motion.name)]

@@ -17,9 +17,9 @@ host is named.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 
-from ._generate import add_model_options, load
+from ._generate import add_model_options, add_sampling_options, asked_sampling, load
 from ._shared._console import complain, say
-from ._shared._options import add_flags, seed_number
+from ._shared._options import add_flags
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -31,11 +31,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=30.0, metavar="X", help="poses a second")
     parser.add_argument("--hips-height", type=float, metavar="X", help="of the avatar, in metres: scales its path")
     parser.add_argument("--vrm", type=int, default=0, choices=(0, 1), help="0 calls mouths A I U E O, 1 aa ih ou ee oh")
-    parser.add_argument("--seed", type=seed_number, default=0, metavar="N", help="another seed, another gesture")
-    parser.add_argument(
-        "--temperature", type=float, default=1.0, metavar="X", help="0 always takes the likeliest token"
-    )
-    parser.add_argument("--top-p", type=float, metavar="X", help="draw from the likeliest tokens of this share only")
+    add_sampling_options(parser)
     add_flags(parser, ours="guidance-scale text-encoder text-tokenizer text-pooling")
 
 
@@ -60,10 +56,8 @@ def run(options: Namespace) -> None:
         vrm=options.vrm,
         tell=complain,
         ready=lambda port: complain(_welcome(vmc, websocket and (websocket[0], port))),
-        temperature=options.temperature,
-        top_p=options.top_p,
-        guidance_scale=options.guidance_scale,
         seed=options.seed,
+        **asked_sampling(options),
     )
     say(
         f"{report.words} words, {report.frames} poses; {report.bad_lines} bad lines, {report.late_words} late words; "
