@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import ConfigError, FormatError, KtubeError
 from ..io._files import atomic_path, make_folder
+from ..io._pictures import read_pictures
 from ..io._sound import find_ffmpeg, media_input
 from ..io._writing import PREFIX_WRITING, writing
 from ..types import Motion, PoseSequence
@@ -280,31 +281,8 @@ def read_video(path: str | Path, *, fps: float, height: int) -> Iterator[np.ndar
     Traceback (most recent call last):
     ktube_motion.errors.FormatError: nowhere.mp4: There is no such video.
     """
-    if not os.path.isfile(path):
-        raise FormatError("There is no such video.", where=path)
-    ffmpeg = find_ffmpeg()
-    filters = f"fps={fps:.6f},scale=-2:{height}"
-    # A stream of PPM pictures says its own width, so the file need not be asked first.
-    command = [ffmpeg, "-loglevel", "error", *media_input(path), "-vf", filters, "-f", "image2pipe", "-c:v", "ppm", "-"]
-    with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
-        try:
-            count = 0
-            for picture in _pictures(cast(IO[bytes], process.stdout)):
-                yield picture
-                count += 1
-            if count == 0:
-                log.seek(0)
-                words = log.read().decode("utf-8", "replace").strip()
-                raise FormatError("This is no video ffmpeg can read.", where=path, found=words.splitlines()[-1:])
-        finally:
-            process.kill()
-
-
-def _pictures(stream: IO[bytes]) -> Iterator[np.ndarray]:
-    while stream.readline().strip() == b"P6":
-        width, rows = (int(number) for number in stream.readline().split())
-        stream.readline()
-        yield np.frombuffer(stream.read(width * rows * 3), np.uint8).reshape(rows, width, 3)
+    options = ["-vf", f"fps={fps:.6f},scale=-2:{height}"]
+    yield from read_pictures(path, options, problem="This is no video ffmpeg can read.")
 
 
 def read_and_hold(source_video: str | Path, *, fps: float, height: int) -> Iterator[Any]:

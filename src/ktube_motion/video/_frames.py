@@ -3,15 +3,14 @@
 import math
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 
 from ..errors import DataError, FormatError
+from ..io._pictures import last_line, read_pictures
 from ..io._sound import find_ffmpeg, media_input
 
 __all__ = ["VideoInfo", "choose_rate", "probe_video", "read_frames"]
@@ -59,15 +58,10 @@ def probe_video(path: str | Path) -> VideoInfo:
     streams = [line for line in _STREAM.findall(text) if "attached pic" not in line]
     rates = [float(number) * (1000 if kilo else 1) for number, kilo in _RATE.findall(streams[0])] if streams else []
     if not rates or not rates[0] > 0:
-        raise FormatError("There are no moving pictures in this file.", where=path, found=_last_line(text))
+        raise FormatError("There are no moving pictures in this file.", where=path, found=last_line(text))
     length = _LENGTH.search(text)
     hours, minutes, seconds = map(float, length.groups()) if length else (0.0, 0.0, 0.0)
     return VideoInfo(rates[0], 3600 * hours + 60 * minutes + seconds)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip() and "output file" not in line]
-    return lines[-1] if lines else "nothing"
 
 
 def read_frames(
@@ -103,8 +97,6 @@ def read_frames(
     Traceback (most recent call last):
     ktube_motion.errors.FormatError: nowhere.mp4: There is no such video.
     """
-    if not Path(path).is_file():
-        raise FormatError("There is no such video.", where=path)
     scale = f"{size[0]}:{size[1]}:flags=area" if size else (
         f"w='min(1,{largest}/max(iw,ih))*iw':h='min(1,{largest}/max(iw,ih))*ih':flags=area"
     )  # fmt: skip
@@ -113,36 +105,9 @@ def read_frames(
     offset = 0.5 / fps if first else 0
     filters = f"setpts=PTS-{offset:.6f}/TB,fps={fps:.6f}:start_time=0,scale={scale}"
     length = [] if count is None else ["-frames:v", str(count)]
-    # A stream of PPM pictures says its own size.
-    command = [find_ffmpeg(), "-loglevel", "error", *start, *media_input(path), "-map", "0:v:0",
-               "-vf", filters, *length, "-threads", "1", "-f", "image2pipe", "-c:v", "ppm", "-"]  # fmt: skip
-    with (
-        tempfile.TemporaryFile() as log,
-        subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, pipesize=2**20
-        ) as process,
-    ):
-        try:
-            found = False
-            for picture in _pictures(cast(IO[bytes], process.stdout)):
-                found = True
-                yield picture
-            if not found and not first:
-                log.seek(0)
-                words = _last_line(log.read().decode("utf-8", "replace"))
-                raise FormatError("No picture of this video can be decoded.", where=path, found=words)
-        finally:
-            process.kill()
-
-
-def _pictures(stream: IO[bytes]) -> Iterator[np.ndarray]:
-    while stream.readline().strip() == b"P6":
-        width, rows = (int(number) for number in stream.readline().split())
-        stream.readline()
-        data = stream.read(width * rows * 3)
-        if len(data) < width * rows * 3:
-            return
-        yield np.frombuffer(data, np.uint8).reshape(rows, width, 3)
+    options = ["-map", "0:v:0", "-vf", filters, *length, "-threads", "1"]
+    problem = None if first else "No picture of this video can be decoded."
+    yield from read_pictures(path, options, before=start, problem=problem)
 
 
 def choose_rate(info: VideoInfo, wanted: float | None, where: str | Path) -> float:
