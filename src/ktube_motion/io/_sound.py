@@ -80,22 +80,8 @@ class SoundReader:
     def _open(self, path: Path) -> Any:
         if not path.is_file():
             raise FormatError("There is no such sound file.", where=path)
-        command = [
-            find_ffmpeg(),
-            "-loglevel",
-            "error",
-            *media_input(path),
-            "-vn",
-            "-map",
-            "0:a:0",
-            "-ac",
-            "1",
-            "-ar",
-            str(self.sample_rate),
-            "-f",
-            "s16le",
-            "-",
-        ]
+        command = [find_ffmpeg(), "-loglevel", "error", *media_input(path), "-vn", "-map", "0:a:0", "-ac", "1"]
+        command += ["-ar", str(self.sample_rate), "-f", "s16le", "-"]
         with ExitStack() as stack:
             log = stack.enter_context(tempfile.TemporaryFile())
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)

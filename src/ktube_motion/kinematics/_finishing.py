@@ -28,20 +28,8 @@ from ._rigid import bones_of, implied_offsets, rigid_fit
 __all__ = ["FinishReport", "finish"]
 
 _REAL_JERK = 22.0  # m/s³, mean over joints: what cleaned estimates of real speakers have (18 to 22)
-_BLURS = (
-    0.0,
-    0.025,
-    0.035,
-    0.05,
-    0.06,
-    0.07,
-    0.08,
-    0.09,
-    0.1,
-    0.12,
-    0.15,
-    0.2,
-)  # seconds: the gentlest that is enough is taken
+# Seconds of smoothing: the gentlest that is enough is taken.
+_BLURS = (0.0, 0.025, 0.035, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
 _ROOT_SHARE, _BODY_SHARE = 0.6, 0.8  # of the jerk allowed: what the root's path may have, and the body about it
 _RIGID = 0.005  # a bone whose length varies less than this share is rigid
 
