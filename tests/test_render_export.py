@@ -218,20 +218,25 @@ def validator():
     return next((Path(p, "gltf-validator").resolve() for p in places if p and Path(p, "gltf-validator").is_dir()), None)
 
 
-def test_khronos_validator_finds_no_error(tmp_path):
+def khronos_issues(files):
+    """Give what Khronos's validator finds in each file."""
     module = validator()
     if module is None:
         pytest.skip("npm's gltf-validator is not installed (npm install gltf-validator; set KTUBE_NODE_MODULES)")
-    poses = speaking()
-    files = [save_glb(poses, tmp_path / f"{style}.glb", bone_names=style) for style in ("smplx", "vrm", "mixamo")]
-    files += [save_glb(poses[:1], tmp_path / "one.glb"), save_glb(pose_to_joints(poses), tmp_path / "joints.glb")]
     script = (
         "const v = require(process.argv[1]), fs = require('fs');"
         "Promise.all(process.argv.slice(2).map((f) => v.validateBytes(new Uint8Array(fs.readFileSync(f)))))"
         ".then((all) => console.log(JSON.stringify(all.map((one) => one.issues))));"
     )
     done = subprocess.run(["node", "-e", script, str(module), *map(str, files)], capture_output=True, text=True)
-    issues = json.loads(done.stdout)
+    return json.loads(done.stdout)
+
+
+def test_khronos_validator_finds_no_error(tmp_path):
+    poses = speaking()
+    files = [save_glb(poses, tmp_path / f"{style}.glb", bone_names=style) for style in ("smplx", "vrm", "mixamo")]
+    files += [save_glb(poses[:1], tmp_path / "one.glb"), save_glb(pose_to_joints(poses), tmp_path / "joints.glb")]
+    issues = khronos_issues(files)
     assert len(issues) == len(files)
     assert [(one["numErrors"], one["numWarnings"]) for one in issues] == [(0, 0)] * len(files), issues
 
@@ -262,19 +267,25 @@ print("JOINTS" + json.dumps(joints))
 """
 
 
+def blender_joints(path, frames):
+    """Give where Blender has each bone's joint, frame by frame."""
+    script = path.parent / "read.py"
+    script.write_text(BLENDER)
+    command = ["blender", "--background", "--python", str(script), "--", str(path), "20", str(frames)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    found = [line for line in done.stdout.splitlines() if line.startswith("JOINTS")]
+    assert found, done.stdout[-1500:] + done.stderr[-1500:]
+    return json.loads(found[0][6:])
+
+
 @pytest.mark.parametrize("suffix", [".bvh", ".glb"])
 def test_blender_agrees(tmp_path, suffix):
     if shutil.which("blender") is None:
         pytest.skip("Blender is not installed (apt-get install blender python3-numpy)")
     poses, frames = speaking(), [0, 13, 26, 39]
     path = (save_bvh if suffix == ".bvh" else save_glb)(poses, tmp_path / f"a{suffix}")
-    (tmp_path / "read.py").write_text(BLENDER)
-    command = ["blender", "--background", "--python", str(tmp_path / "read.py"), "--", str(path), "20", str(frames)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    found = [line for line in done.stdout.splitlines() if line.startswith("JOINTS")]
-    assert found, done.stdout[-1500:] + done.stderr[-1500:]
     true = pose_to_joints(poses, skeleton=SMPLX_55).positions
-    for frame, bones in json.loads(found[0][6:]).items():
+    for frame, bones in blender_joints(path, frames).items():
         x, y, z = np.array([bones[name] for name in SMPLX_55.joint_names]).T
         ours = np.stack([x, z, -y], -1)  # Blender is z up
         assert np.linalg.norm(ours - true[int(frame)], axis=-1).max() < 0.002
@@ -301,14 +312,9 @@ def test_the_recipe_makes_fbx_that_moves_alike(tmp_path):
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert fbx.exists(), done.stdout[-1500:] + done.stderr[-1500:]
-    (tmp_path / "read.py").write_text(BLENDER)
-    command = ["blender", "--background", "--python", str(tmp_path / "read.py"), "--", str(fbx), "20", str(frames)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    found = [line for line in done.stdout.splitlines() if line.startswith("JOINTS")]
-    assert found, done.stdout[-1500:] + done.stderr[-1500:]
     true = pose_to_joints(poses, skeleton=SMPLX_55).positions
     names = bone_names(SMPLX_55.joint_names, "humanoid")
-    for frame, bones in json.loads(found[0][6:]).items():
+    for frame, bones in blender_joints(fbx, frames).items():
         x, y, z = np.array([bones[name] for name in names]).T
         ours = np.stack([x, z, -y], -1)
         assert np.linalg.norm(ours - true[int(frame)], axis=-1).max() < 0.002

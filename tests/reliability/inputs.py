@@ -7,7 +7,6 @@ import os
 import pickle
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 import traceback
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reliability.apart import run_apart
 from small_corpus import make_small_corpus
 from tqdm import tqdm
 
@@ -67,15 +67,7 @@ ODD = [
 
 def run(count: int) -> tuple[dict[str, int], list[str]]:
     """Read so many spoiled files, in a process of its own, whose memory is measured."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
-        f"from reliability import inputs; import json; print(json.dumps(inputs.read({count})))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    if found.returncode:
-        return {"inputs": 0}, [f"the process ended with {found.returncode}"]
-    counts, faults = json.loads(found.stdout.strip().split("\n")[-1])
-    return counts, faults
+    return run_apart("inputs", "read", count, unit="inputs")
 
 
 def read(count: int) -> tuple[dict[str, int], list[str]]:

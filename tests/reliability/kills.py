@@ -1,12 +1,9 @@
 """Trainings and builds killed at random moments: gone on with, they leave the same bytes as one that was left alone."""
 
-import json
 import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -15,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from reliability.apart import run_apart
 from small_corpus import make_small_corpus
 from tqdm import tqdm
 
@@ -36,15 +34,7 @@ CONFIG = TokenizerTraining(
 
 def run(count: int) -> tuple[dict[str, int], list[str]]:
     """Kill so many processes, half of them trainings, half builds; in one of its own, which may fork."""
-    code = (
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"
-        f"from reliability import kills; import json; print(json.dumps(kills.kill({count})))"
-    )
-    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    if found.returncode:
-        return {"kills": 0}, [f"the process ended with {found.returncode}"]
-    counts, faults = json.loads(found.stdout.strip().split("\n")[-1])
-    return counts, faults
+    return run_apart("kills", "kill", count, unit="kills")
 
 
 def kill(count: int) -> tuple[dict[str, int], list[str]]:
