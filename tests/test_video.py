@@ -1,6 +1,8 @@
 """From a video file to poses: frames by time, shots, one speaker, gaps, what is finished is kept."""
 
+import math
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -288,6 +290,26 @@ def test_what_was_finished_is_not_done_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found.points, expected.points)
     np.testing.assert_array_equal(found.pixels, expected.pixels)
     assert steps == [(10 * k, 60) for k in range(1, 7)]
+
+
+class UpsideDown(Blobs):
+    """It takes everybody's feet for his head, and sees trunk and arms as clearly as is told."""
+
+    def __init__(self, visibility):
+        super().__init__()
+        self.visibility = visibility
+
+    def body(self, picture, region):
+        seen = super().body(picture, region)
+        turned = replace(seen.region, angle=math.pi)
+        return replace(seen, region=turned, visibility=np.full(33, self.visibility))
+
+
+@pytest.mark.parametrize(("visibility", "valid"), [(0.95, True), (0.5, False)])
+def test_a_body_on_its_head_counts_if_it_is_seen_well(tmp_path, visibility, valid):
+    path = write_video(tmp_path / "a.mp4", [scene((RED, 80, 60, 80))] * 10)
+    (shot,) = estimate_landmarks(path, engine=UpsideDown(visibility)).landmarks
+    assert (shot.require_weights() > 0).any() == valid
 
 
 # ---- networks and engines ----

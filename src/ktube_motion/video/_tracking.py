@@ -15,6 +15,8 @@ _OTHER_COLOUR, _OUR_COLOUR = 22.0, 11.0  # beyond the first it is somebody else;
 _SLOWLY = 0.02  # how fast the colour of the clothes is learnt
 _FORGET_SECONDS = 2.0  # who passes is gone by then; the light has changed
 _SEARCH_SECONDS = 0.25
+_TRUNK_AND_ARMS = slice(11, 25)  # landmarks from the shoulders to the hips
+_UPSIDE_DOWN, _CLEARLY = 2.1, 0.7  # radians; mean visibility of trunk and arms
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +100,7 @@ class Follower:
     def _same(self, picture: np.ndarray, region: Region | None) -> SeenBody | None:
         """Look where the speaker is expected; None where nobody is, or somebody else."""
         body = None if region is None else self.engine.body(picture, region)
-        if body is None or region is None:
+        if body is None or region is None or _hardly_a_body(body):
             return None
         last = self.before.body
         if last is not None and body.region.distance(last.region) > _JUMP:
@@ -138,3 +140,8 @@ class Follower:
         left = self.engine.hand(picture, body, left=True, before=self.before.left)
         right = self.engine.hand(picture, body, left=False, before=self.before.right)
         return left, right
+
+
+def _hardly_a_body(body: SeenBody) -> bool:
+    """Say whether this stands on its head and is seen badly: a trunk whose face is hidden, taken the wrong way up."""
+    return abs(body.region.angle) > _UPSIDE_DOWN and bool(body.visibility[_TRUNK_AND_ARMS].mean() < _CLEARLY)
