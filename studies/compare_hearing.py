@@ -43,12 +43,12 @@ def read_arguments():
     parser.add_argument("--output", type=Path, default=Path("output/hearing"))
     parser.add_argument("--talks", type=int, default=48, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
-    parser.add_argument("--steps", type=int, default=800, help="training steps of each transformer")
+    parser.add_argument("--steps", type=int, default=400, help="training steps of each transformer")
     parser.add_argument("--tokenizer-steps", type=int, default=6000)
     parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192, help="of the transformers")
     parser.add_argument("--top-p", type=float, default=0.9)
-    parser.add_argument("--draws", type=int, default=3, help="motions of each talk, whose figures are averaged")
+    parser.add_argument("--draws", type=int, default=2, help="motions of each talk, whose figures are averaged")
     return parser.parse_args()
 
 
@@ -180,8 +180,9 @@ def train(options, name, corpus, tokenizer, encoder, words):
     folder, steps = options.output / name.replace(" ", "_"), options.steps
     if not (folder / "spent.json").exists():
         config = TransformerTraining(
-            steps=steps, batch_size=32, learning_rate=5e-4, text_dropout=0.5, warmup=50, milestones=(int(0.8 * steps),),
-            decay=0.2, evaluate_every=steps, save_every=500, tracker=None, mixed_precision="no",
+            steps=steps, batch_size=32, learning_rate=1e-3, betas=(0.9, 0.98), text_dropout=0.5, warmup=50,
+            milestones=(int(0.8 * steps),), decay=0.2, evaluate_every=steps, save_every=500, tracker=None,
+            mixed_precision="no",
             transformer=TransformerConfig(
                 num_codes=tokenizer.config.num_codes, tokenizer=tokenizer.fingerprint, width=options.width,
                 frames_per_token=tokenizer.frames_per_token, num_layers=2, num_heads=6, block_size=65,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from numbers import Real
 from typing import TypeVar
 
 from ..errors import ConfigError, DataError
@@ -137,23 +138,57 @@ def join_words(text: str, words: Sequence[Word]) -> tuple[Word, ...]:
         From the start of its first piece to the end of its last; ``()`` where the pieces do not spell the text or
         are not in order.
 
+    Raises
+    ------
+    DataError
+        If what is given are no words, or their times no numbers.
+
     Examples
     --------
     >>> join_words("안녕하세요 여러분", [Word(0, 1, "안녕"), Word(1, 1.5, "하세요"), Word(2, 3, "여러분")])
     (Word(start=0, end=1.5, text='안녕하세요', source='given'), Word(start=2, end=3, text='여러분', source='given'))
     """
+    if _misfit(text, words) is not None:
+        return ()
     texts = text.split()
     letters = [word for word in words for letter in word.text if not letter.isspace()]
-    times = [time for word in words for time in (word.start, word.end)]
-    spelled = "".join("".join(word.text.split()) for word in words) == "".join(texts)
-    if not spelled or not all(before <= after for before, after in pairwise(times)):
-        return ()
     joined, place = [], 0
     for spoken in texts:
         first, last = letters[place], letters[place + len(spoken) - 1]
         joined.append(Word(first.start, last.end, spoken, first.source))
         place += len(spoken)
     return tuple(joined)
+
+
+def _misfit(text: str, words: Sequence[Word]) -> str | None:
+    """Say why words are not those of a text, or None; `DataError` if they are no words at all."""
+    for word in words:
+        if not (
+            isinstance(word, Word) and isinstance(word.text, str) and _is_number(word.start) and _is_number(word.end)
+        ):
+            raise DataError("This is no word with a time.", expected="Word(start, end, text), in seconds", found=word)
+    if "".join("".join(word.text.split()) for word in words) != "".join(text.split()):
+        return "do not spell their text"
+    times = [time for word in words for time in (word.start, word.end)]
+    if not all(before <= after for before, after in pairwise(times)):
+        return "are out of order or overlap"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    # NaN and infinity are: a recogniser's way to say that it does not know.
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def misfit_words(cue: Cue) -> str | None:
+    """Say why the times that a cue has for its words are not used; None where they are, or it has none.
+
+    Examples
+    --------
+    >>> misfit_words(Cue(0, 1, "네", (Word(3, 3.2, "네"),)))
+    'lie outside the time of their text'
+    """
+    return _known_words(cue)[1]
 
 
 def timed_words(cue: Cue) -> tuple[Word, ...]:
@@ -172,7 +207,7 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
     Raises
     ------
     DataError
-        If the cue lasts no time.
+        If the cue lasts no time, or what it has are no words.
 
     Notes
     -----
@@ -187,9 +222,19 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
     >>> [word.source for word in timed_words(Cue(0, 2.5, "오늘은 28일"))]
     ['estimated', 'estimated']
     """
+    return _known_words(cue)[0] or estimate_words(cue.text, cue.start, cue.end)
+
+
+def _known_words(cue: Cue) -> tuple[tuple[Word, ...], str | None]:
+    """Give the words of a cue whose times can be, and why there are none."""
+    if (problem := _misfit(cue.text, cue.words) if cue.words else None) is not None:
+        return (), problem
     words = join_words(cue.text, cue.words)
-    inside = bool(words) and cue.start <= words[0].start < words[-1].end <= cue.end
-    return (_fill_in(words, cue.end) if inside else ()) or estimate_words(cue.text, cue.start, cue.end)
+    if not words:
+        return (), None
+    if not cue.start <= words[0].start < words[-1].end <= cue.end:
+        return (), "lie outside the time of their text"
+    return _fill_in(words, cue.end), None
 
 
 def _fill_in(words: Sequence[Word], end: float) -> tuple[Word, ...]:
