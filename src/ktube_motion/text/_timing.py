@@ -1,5 +1,6 @@
 """When each word is said: joined to the words of the text, moved with a cut, estimated where nobody knows."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -19,6 +20,8 @@ SYLLABLES_PER_SECOND = 5.5
 SLOWEST = 2.0  # syllables per second; a subtitle that leaves more time is still shown when all is said
 FASTEST = 20.0  # syllables per second; a word that would have less time than this has none of its own
 LEAST = 0.2  # syllables; what a sign takes that nobody reads out, so that every word has some time
+
+_ROUNDED = 0.01  # seconds; what rounding moves is neither out of order nor outside
 
 # Pauses, in syllables.
 _SENTENCE, _COMMA, _CLAUSE, _LAST, _SPACE = 2.0, 1.2, 0.4, 0.4, 0.1
@@ -148,31 +151,30 @@ def join_words(text: str, words: Sequence[Word]) -> tuple[Word, ...]:
     >>> join_words("안녕하세요 여러분", [Word(0, 1, "안녕"), Word(1, 1.5, "하세요"), Word(2, 3, "여러분")])
     (Word(start=0, end=1.5, text='안녕하세요', source='given'), Word(start=2, end=3, text='여러분', source='given'))
     """
-    if _misfit(text, words) is not None:
-        return ()
+    return _joined(text, words)[0]
+
+
+def _joined(text: str, words: Sequence[Word]) -> tuple[tuple[Word, ...], str | None]:
+    """Do what `join_words` does, and say why there are none; `DataError` if they are no words at all."""
+    for word in words:
+        if not (isinstance(word, Word) and isinstance(word.text, str) and all(map(_is_number, (word.start, word.end)))):
+            raise DataError("This is no word with a time.", expected="Word(start, end, text), in seconds", found=word)
     texts = text.split()
+    if "".join("".join(word.text.split()) for word in words) != "".join(texts):
+        return (), "do not spell their text"
+    times = [time for word in words for time in (word.start, word.end)]
+    risen = list(accumulate(times, max))
+    if not all(math.isfinite(time) and up - time <= _ROUNDED for time, up in zip(times, risen, strict=True)):
+        return (), "are out of order or overlap"
+    pairs = zip(risen[::2], risen[1::2], strict=True)
+    words = [replace(word, start=start, end=end) for word, (start, end) in zip(words, pairs, strict=True)]
     letters = [word for word in words for letter in word.text if not letter.isspace()]
     joined, place = [], 0
     for spoken in texts:
         first, last = letters[place], letters[place + len(spoken) - 1]
         joined.append(Word(first.start, last.end, spoken, first.source))
         place += len(spoken)
-    return tuple(joined)
-
-
-def _misfit(text: str, words: Sequence[Word]) -> str | None:
-    """Say why words are not those of a text, or None; `DataError` if they are no words at all."""
-    for word in words:
-        if not (
-            isinstance(word, Word) and isinstance(word.text, str) and _is_number(word.start) and _is_number(word.end)
-        ):
-            raise DataError("This is no word with a time.", expected="Word(start, end, text), in seconds", found=word)
-    if "".join("".join(word.text.split()) for word in words) != "".join(text.split()):
-        return "do not spell their text"
-    times = [time for word in words for time in (word.start, word.end)]
-    if not all(before <= after for before, after in pairwise(times)):
-        return "are out of order or overlap"
-    return None
+    return tuple(joined), None
 
 
 def _is_number(value: object) -> bool:
@@ -227,14 +229,14 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
 
 def _known_words(cue: Cue) -> tuple[tuple[Word, ...], str | None]:
     """Give the words of a cue whose times can be, and why there are none."""
-    if (problem := _misfit(cue.text, cue.words) if cue.words else None) is not None:
-        return (), problem
-    words = join_words(cue.text, cue.words)
+    words, problem = _joined(cue.text, cue.words) if cue.words else ((), None)
     if not words:
-        return (), None
-    if not cue.start <= words[0].start < words[-1].end <= cue.end:
+        return (), problem
+    first, last = max(words[0].start, cue.start), min(words[-1].end, cue.end)
+    if first - words[0].start > _ROUNDED or words[-1].end - last > _ROUNDED or first >= last:
         return (), "lie outside the time of their text"
-    return _fill_in(words, cue.end), None
+    inside = [replace(word, start=max(word.start, first), end=min(word.end, last)) for word in words]
+    return _fill_in(inside, cue.end), None
 
 
 def _fill_in(words: Sequence[Word], end: float) -> tuple[Word, ...]:
