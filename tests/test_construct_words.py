@@ -138,10 +138,13 @@ def test_words_that_cannot_be_are_moved_or_estimated_and_counted(talk, tmp_path,
 def test_ten_words_a_second_and_a_minute_of_silence_make_clips_or_say_why_not(talk, tmp_path):
     folder, speaker, _ = talk
     first, *_, last = speaker.cues
-    fast = Cue(first.start, first.start + 4.0, " ".join(["네"] * 40))
+    said = [chr(ord("가") + 28 * k) for k in range(40)]
+    fast = Cue(first.start, first.start + 4.0, " ".join(said))
     rows = [
-        {"start": fast.start, "end": fast.end, "text": fast.text,
-         "words": hurry([{"word": "네"}] * 40, fast)},
+        {
+            "start": fast.start, "end": fast.end, "text": fast.text,
+            "words": hurry([{"word": word} for word in said], fast),
+        },
         {"start": last.start + 60, "end": last.end + 60, "text": last.text, "words": []},
     ]  # fmt: skip
     (tmp_path / "words.json").write_text(json.dumps({"segments": rows}), encoding="utf-8")
@@ -299,6 +302,6 @@ def test_sound_that_cannot_be_read_or_ends_early_is_a_warning(talk, tmp_path):
     say(tmp_path / "long.wav", speaker.cues, speaker.poses.seconds + 10.0)
     _, manifest = build([replace(source, audio=tmp_path / "long.wav")], tmp_path / "long")
     assert manifest["sources"][0]["heard"] == {"aligned": 3}
-    assert any("is it the sound of another video?" in warning for warning in manifest["warnings"])
+    assert manifest["warnings"] == []
     with pytest.raises(CorpusError, match=r"gone\.wav"):
         build([replace(source, audio=tmp_path / "gone.wav")], tmp_path / "short")
