@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from ktube_motion.errors import MissingDependencyError
+from ktube_motion.gpt import TransformerConfig
+from ktube_motion.types import Word
 from ktube_motion.video import find_models
 
 STUDIES = Path(__file__).parent.parent / "studies"
@@ -111,6 +114,44 @@ def test_timing_is_measured(tmp_path):
     assert [(row["talks"], row["motion"]) for row in rows] == [(name, way) for name in ("known", "new") for way in ways]
     late = [float(row["Stroke lag s, median ↓"]) for row in rows if row["motion"] == "real, half a second late"]
     assert all(0.3 < lag < 0.7 for lag in late)
+    small = ("--speaker", "sample-speaker", "--measured", 2, "--steps", 2)
+    run("measure_speech.py", "--talks", tmp_path, "--output", tmp_path / "speaker", *small)
+    rows = read(tmp_path / "speaker" / "speech.csv")
+    assert [(row["talks"], row["motion"]) for row in rows] == [(name, way) for name in ("known", "new") for way in ways]
+    lag = {row["motion"]: float(row["Stroke lag s, median ↓"]) for row in rows if row["talks"] == "known"}
+    assert lag["real"] < 0.1
+    assert lag["generated"] < 0.2 < lag["real, half a second late"]  # as the speaker of the package is
+    small = "--talks 2 --measured 1 --tokenizer-steps 2 --steps 2 --codes 8 --width 48 --draws 1".split()
+    run("compare_hearing.py", "--output", tmp_path, *small)
+    rows = read(tmp_path / "hearing.csv")
+    ways = ("real", "real in tokens", "added to the input", "attended to")
+    assert [(row["wordings"], row["words are"]) for row in rows] == [(x, way) for x in ("known", "new") for way in ways]
+
+
+def test_words_are_attended_to_as_they_come(monkeypatch):
+    """Read at once or token by token is the same, and no word counts that is not near a token."""
+    monkeypatch.syspath_prepend(str(STUDIES))
+    study = pytest.importorskip("compare_hearing")
+    config = TransformerConfig(
+        num_codes=16, width=48, text_dim=8, num_layers=1, num_heads=6, block_size=41, word_dim=2 * (4 + 3) + 1,
+        word_past=20, word_ahead=12,
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = study.AttendingTransformer(config).eval()
+    words = [Word(0.5 * k, 0.5 * k + 0.4, "말") for k in range(14)]
+    rows = study.word_slots(words, torch.randn(14, 4), num_tokens=73, tokens_per_second=10.0)[None]
+    tokens, text = torch.randint(0, 16, (1, 40)), torch.randn(1, 8)
+    with torch.inference_mode():
+        whole = model(tokens, text, rows)
+        logits, cache = model.start(tokens[:, :5], text, rows[:, : 33 + 5])
+        torch.testing.assert_close(logits, whole[:, 5])
+        for place in range(5, 40):
+            logits = model.step(tokens[:, place], cache, rows[:, place + 1 : place + 34])
+            torch.testing.assert_close(logits, whole[:, place + 1])
+        other = rows.clone()
+        other[:, 35, :4] += 1.0  # the word of 3.5 s: heard from token 3 (1.2 s before it) on
+        changed = (model(tokens, text, other) - whole).abs().amax((0, 2)) > 1e-6
+        assert changed.tolist() == [False] * 3 + [True] * 38
 
 
 def test_unseen_gestures_are_measured(gestures, shared, tmp_path):
