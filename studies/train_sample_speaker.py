@@ -2,7 +2,7 @@
 
     python studies/train_sample_speaker.py --sentences ChatbotData.csv --install
 
-Makes talks of 96 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
+Makes talks of 160 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
 hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
 that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
 gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
@@ -41,7 +41,8 @@ STAGES = (
     {"steps": 1500, "before": 1, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1200, 1440), "decay": 0.6,
      "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
     {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
-     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
+     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 0.3,
+     "weight_average": 0.99},
 )  # fmt: skip
 #: Tried after them, and not shipped: words in their dictionary forms alone, and in other rhythms around a gesture.
 TRIED = {
@@ -56,11 +57,11 @@ NEAR = 0.5  # seconds between a word and the stroke of its gesture
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output/sample_speaker"))
-    parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
+    parser.add_argument("--talks", type=int, default=160, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
     parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
     parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
-    parser.add_argument("--tokenizer-steps", type=int, default=6000)
+    parser.add_argument("--tokenizer-steps", type=int, default=8000)
     parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
     parser.add_argument(
         "--stages", action="store_true", help="measure after each stage, on other talks; and what was tried"
@@ -77,7 +78,7 @@ def train(options, corpus, encoder):
         train_tokenizer(
             TokenizerTraining(
                 batch_size=16, learning_rate=1e-3, steps=steps, milestones=(int(0.8 * steps),), decay=0.2,
-                evaluate_every=steps, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1), **often,
+                evaluate_every=steps, tokenizer=TokenizerConfig(width=128, num_codes=1024, code_dim=16, down_t=1), **often,
             ),
             corpus, folder, resume=True,
         )  # fmt: skip
