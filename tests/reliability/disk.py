@@ -38,6 +38,7 @@ from ktube_motion.types import FeatureStats, Motion, PoseSequence, Utterance, Wo
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 SMALL = FULL = 1  # times
+LEFT = "writing", "ready", "replaced"
 
 Writer = Callable[[Path, int], object]
 
@@ -76,7 +77,7 @@ def _fill(name: str, write: Writer, folder: Path, full: Callable, faults: list[s
                 told = faults.append(f"{name}: nothing was refused") or 0
         after = _contents(folder)
         faults += [f"{name}: {path} is lost or changed" for path in before if after.get(path) != before[path]]
-        faults += [f"{name}: {path} is left" for path in after if ".writing-" in path or ".replaced-" in path]
+        faults += [f"{name}: {path} is left" for path in after if any(f".{left}-" in path for left in LEFT)]
         return told
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)

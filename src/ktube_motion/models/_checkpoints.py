@@ -23,6 +23,7 @@ from safetensors.torch import save_file
 from ..errors import CheckpointError, ConfigError, FormatError
 from ..io._files import atomic_path, read_json, write_json
 from ..io._untrusted import load_numpy
+from ..io._writing import finish_saving
 from ..types import FeatureStats
 from ._fingerprints import hash_weights
 from ._torch_files import check_weights
@@ -106,6 +107,7 @@ def load_checkpoint(
     Traceback (most recent call last):
     ktube_motion.errors.CheckpointError: nowhere: There is no such folder...
     """
+    finish_saving(source)
     path = _find(source, CONFIG, hub)
     entries = read_json(path)
     found = entries.get("kind") if isinstance(entries, dict) else None
@@ -135,6 +137,7 @@ def load_checkpoint(
 
 def verify_checkpoint(folder: str | Path) -> None:
     """Raise `CheckpointError` if a checkpoint folder of any kind is not as it was saved."""
+    finish_saving(folder)
     _checked_weights(_find(folder, WEIGHTS, {}), read_json(_find(folder, CONFIG, {})))
 
 
