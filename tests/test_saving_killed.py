@@ -19,6 +19,12 @@ from ktube_motion.text import EmbeddedTextEncoder, load_text_encoder, save_text_
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    """A kill takes nothing of what the system holds, so that waiting for the disk is of no use here."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
+
+
 def tokenizer(seed):
     torch.manual_seed(seed)
     # Other sizes: the config of one does not fit the weights of the other.
@@ -123,11 +129,10 @@ def test_a_folder_as_a_whole_comes_back(tmp_path):
         with atomic_folder(folder) as inner:
             models[seed].save_pretrained(inner)
 
-    whole, found = [model.fingerprint for model in models], []
-    for folder in both(tmp_path, save):
-        found.append(MotionTokenizer.from_pretrained(folder).fingerprint)
-    assert set(found) == set(whole)
-    assert found == sorted(found, key=whole.index)
+    found = [MotionTokenizer.from_pretrained(folder).fingerprint for folder in both(tmp_path, save)]
+    assert found == [models[0].fingerprint] * len(found)  # it is the last move that puts the newer one there
+    assert len(found) >= 6
+    assert MotionTokenizer.from_pretrained(tmp_path / str(len(found)) / "model").fingerprint == models[1].fingerprint
 
 
 def test_a_reader_that_takes_a_writer_for_killed_does_no_harm(tmp_path, monkeypatch):
