@@ -136,7 +136,7 @@ class Corpus(UsableClips, OnTheHub):
             kind = "a corpus of one file a clip" if shards else "a corpus in shards"
             raise CorpusError("Another corpus is here.", where=root, found=kind, fix="Choose another folder.")
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
-        if not (root / "corpus.json").exists():
+        if not os.path.exists(root / "corpus.json"):
             write_json(root / "corpus.json", settings)
         corpus = cls(root)
         found = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
@@ -149,13 +149,13 @@ class Corpus(UsableClips, OnTheHub):
     @cached_property
     def _settings(self) -> dict[str, Any]:
         path = self.root / "corpus.json"
-        if path.exists():
+        if os.path.exists(path):
             return check_settings(read_json(path), path)
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
 
     def _feature_size(self) -> int:
-        if (self.root / "Mean.npy").exists():
+        if os.path.exists(self.root / "Mean.npy"):
             return self._load("Mean.npy").shape[-1]
         for name in self._stored():
             return self._load(f"new_joint_vecs/{name}.npy").shape[-1]
@@ -185,7 +185,7 @@ class Corpus(UsableClips, OnTheHub):
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
             fix = "`ktube-motion build`, started again, makes what is missing."
-            raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
+            raise CorpusError("A file of the corpus is missing.", where=path.absolute(), fix=fix) from error
         except (OSError, *DAMAGED) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
@@ -210,23 +210,23 @@ class Corpus(UsableClips, OnTheHub):
         CorpusError
             If there is no such split, or a name in it is not allowed.
         """
-        return [name for name in self._listed(split) if self._vector_path(name).exists()]
+        return [name for name in self._listed(split) if os.path.exists(self._vector_path(name))]
 
     def missing(self, split: str = "all") -> list[str]:
         """Give the clips that a split lists but that have no motion vectors."""
-        return [name for name in self._listed(split) if not self._vector_path(name).exists()]
+        return [name for name in self._listed(split) if not os.path.exists(self._vector_path(name))]
 
     def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
-        if path.exists():
+        if os.path.exists(path):
             lines = (line.strip().removesuffix(".npy") for line in read_text(self._inside(path)).split("\n"))
             return list(dict.fromkeys(check_path(line) for line in lines if line))
         if split == "all":
             return list(self._stored())
-        have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
+        have = [name for name in SPLITS if os.path.exists(self.root / f"{name}.txt")]
         raise CorpusError(
             f"The corpus has no split {split!r}.",
-            where=self.root.resolve(),
+            where=self.root.absolute(),
             expected=f"{split}.txt",
             found=have or "no splits",
             fix="`ktube-motion build --poses my_pose --transcripts DIR` makes splits and texts; "
@@ -279,7 +279,7 @@ class Corpus(UsableClips, OnTheHub):
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
         """Say whether a clip has a file in a folder of the corpus: ``texts``, ``words``, ``joints``, ``new_joints``."""
-        return (self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}").exists()
+        return os.path.exists(self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}")
 
     def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.

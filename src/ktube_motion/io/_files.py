@@ -15,8 +15,8 @@ from ..errors import FormatError
 from ._writing import PREFIX_ASIDE, PREFIX_READY, PREFIX_WRITING, finish_saving, move_in, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_json", "read_text",
-    "save_array", "write_bytes", "write_json", "write_text",
+    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_bytes", "read_json",
+    "read_text", "save_array", "write_bytes", "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -114,11 +114,17 @@ def read_text(path: str | Path) -> str:
     FormatError
         If the file is missing or in none of these encodings.
     """
+    return decode_text(read_bytes(path), where=path)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a file; `FormatError` where that cannot be, for whatever reason."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
-    return decode_text(data, where=path)
+    except ValueError as error:  # a zero byte in its name, or letters that no name can have
+        raise FormatError("No file can have this name.", where=ascii(str(path))) from error
 
 
 def decode_text(data: bytes, *, where: str | Path) -> str:

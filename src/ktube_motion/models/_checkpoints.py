@@ -170,7 +170,7 @@ def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
     """Give the local path of one file of a checkpoint."""
     folder = Path(source)
     if os.path.isdir(folder):
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
             raise CheckpointError(f"There is no {name} here.", where=folder, found=there, fix="Is the folder complete?")
         return folder / name

@@ -185,7 +185,7 @@ def _saved(folder: Path, device: "str | torch.device") -> TextEncoder:
             expected=identity,
             fix="Pass text_encoder=… .",
         )
-    own = folder if (folder / "config.json").is_file() else None
+    own = folder if os.path.isfile(folder / "config.json") else None
     try:
         encoder = _cook(recipe, device, own)
     except CheckpointError as error:
@@ -221,7 +221,7 @@ def _of_transformers(
 def _model_type(source: str | Path, local_files_only: bool) -> str:
     if os.path.isdir(source):
         path = Path(source) / "config.json"
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise CheckpointError("This is no model folder.", where=source, expected=f"config.json or {FILE}")
         about = read_json(path)
         found = about.get("model_type") if isinstance(about, dict) else None
