@@ -4,6 +4,7 @@ HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
-from ._clip_names import check_name, check_path
+from ._clip_names import check_name, check_path, read_split
 from ._corpus_faults import UsableClips, vector_fault
 from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
 from ._hub import OnTheHub, is_sharded
@@ -162,11 +163,11 @@ class Corpus(UsableClips, OnTheHub):
         raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
 
     def _stored(self) -> Iterator[str]:
-        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, .DS_Store) is none."""
+        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, @eaDir) is none."""
         folder = self.root / "new_joint_vecs"
         for path in sorted(folder.rglob("*.npy")):
             inside = path.relative_to(folder)
-            if not any(part.startswith(".") for part in inside.parts):
+            if not any(part.startswith((".", "@eaDir", "__MACOSX")) for part in inside.parts):
                 yield inside.with_suffix("").as_posix()
 
     @cached_property
@@ -219,8 +220,8 @@ class Corpus(UsableClips, OnTheHub):
     def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
         if os.path.exists(path):
-            lines = (line.strip().removesuffix(".npy") for line in read_text(self._inside(path)).split("\n"))
-            return list(dict.fromkeys(check_path(line) for line in lines if line))
+            names = read_split(read_text(self._inside(path)), where=path)
+            return list(dict.fromkeys(self._as_written(name) for name in names))
         if split == "all":
             return list(self._stored())
         have = [name for name in SPLITS if os.path.exists(self.root / f"{name}.txt")]
@@ -232,6 +233,13 @@ class Corpus(UsableClips, OnTheHub):
             fix="`ktube-motion build --poses my_pose --transcripts DIR` makes splits and texts; "
             "the steps before it do not.",
         )
+
+    def _as_written(self, name: str) -> str:
+        """Give a name as its file has it: macOS takes Korean letters apart, and a split may come from elsewhere."""
+        if name.isascii() or os.path.exists(self._vector_path(name)):
+            return name
+        others = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+        return next((other for other in others if os.path.exists(self._vector_path(other))), name)
 
     def _vector_path(self, name: str) -> Path:
         return self.root / "new_joint_vecs" / f"{name}.npy"
@@ -248,7 +256,8 @@ class Corpus(UsableClips, OnTheHub):
                 expected=f"(frames, {self.skeleton.feature_size})",
                 found=features.shape,
             )
-        return features.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is told as such
+            return features.astype(np.float32, copy=False)
 
     def _fault(self, name: str) -> str | None:
         state = self._vector_path(name).stat()
@@ -303,8 +312,10 @@ class Corpus(UsableClips, OnTheHub):
     @property
     def stats(self) -> FeatureStats:
         """Mean and Std of the vectors. A zero Std, which other tools write, reads as 1."""
-        std = self._load("Std.npy")
-        return FeatureStats(mean=self._load("Mean.npy"), std=np.where(std < 1e-8, 1, std))
+        mean, std = self._load("Mean.npy"), self._load("Std.npy")
+        if std.dtype.kind in "fiu":
+            std = np.where((std >= 0) & (std < 1e-8), 1, std)
+        return FeatureStats(mean=mean, std=std)
 
     def __len__(self) -> int:
         """Number of clips, of all splits."""
