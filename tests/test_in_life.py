@@ -30,6 +30,7 @@ from ktube_motion.io._files import save_array
 from ktube_motion.io._manifests import read_manifest
 from ktube_motion.kinematics import pose_to_joints
 from ktube_motion.models import load_torch_file
+from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.render import save_bvh, save_html
 from ktube_motion.render._scene import as_cues
 from ktube_motion.skeletons import SMPL_22
@@ -82,6 +83,18 @@ def test_a_corpus_has_a_rate(corpus, fps):
 def test_options_of_generation_are_looked_at(model, options):
     with pytest.raises(ConfigError, match=next(iter(options)).removesuffix("s")):
         generate(model, torch.zeros(1, 8), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"generator": 3}, {"generator": np.random.default_rng(0)}, {"context": 1.5}, {"prefix": 3}, {"prefix": "a"}],
+)
+def test_options_of_another_kind(options, tokenizer):
+    torch.manual_seed(0)
+    config = TransformerConfig(num_codes=16, width=32, text_dim=512, num_layers=1, num_heads=4, block_size=13)
+    pipeline = UtteranceToMotion(tokenizer, MotionTransformer(config).eval(), EmbeddedTextEncoder())
+    with pytest.raises(ConfigError):
+        pipeline.generate(["손을 든다"], seconds=0.4, **options)
 
 
 def test_a_temperature_of_almost_nothing_takes_the_likeliest(model):
