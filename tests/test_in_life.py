@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter, deque
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -266,11 +268,18 @@ def _wrapped(state):
         "parallel": {"net": parallel}, "compiled": {"net": compiled}, "inside": {"model": {"net": state}},
         "numbers": {"net": state, **numbers}, "options": {"net": state, "args": argparse.Namespace(lr=0.1, path="x")},
         "arrays": {"net": {name: value.numpy() for name, value in state.items()}},
+        "lightning": {"state_dict": {f"model.{name}": value for name, value in state.items()}, "callbacks": {}},
+        "deepspeed": {"module": {f"_forward_module.net.{name}": value for name, value in state.items()}},
+        "history": {"net": state, "log": deque([1.0, 2.0]), "seen": Counter("ab"), "made": datetime(2026, 1, 1)},
+        "ema": {"ema": {name: torch.nn.Parameter(value) for name, value in state.items()}},
+        "mixed": {**state, "epoch": 3, "best": np.float64(0.5), "options": None},
+        "views": {name: torch.stack([value, value])[0] for name, value in state.items()},
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["net", "bare", "state_dict", "model", "parallel", "compiled", "inside", "numbers",
-                                 "options", "arrays"])  # fmt: skip
+                                 "options", "arrays", "lightning", "deepspeed", "history", "ema", "mixed", "views"],
+)  # fmt: skip
 def test_weights_however_they_are_wrapped(tmp_path, tokenizer, way):
     torch.save(_wrapped(to_t2m_gpt_state_dict(tokenizer))[way], tmp_path / "a.pth")
     loaded = load_t2m_gpt_tokenizer(tmp_path / "a.pth")
@@ -286,6 +295,43 @@ def test_weights_in_half_precision(tmp_path, tokenizer, dtype):
     weight = next(loaded.parameters())
     assert weight.dtype == torch.float32
     torch.testing.assert_close(weight, next(tokenizer.parameters()), atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda x: x.to_sparse(), "sparse"), (lambda x: x.to("meta"), "without numbers"),
+        (lambda x: x.to(torch.complex64), "complex64"), (lambda x: x.to(torch.float8_e4m3fn), "float8"),
+        (lambda x: x[:1].expand(1 << 40), "of which the file has fewer"),
+        (lambda x: x.to(torch.int8), "int8 instead of"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "qint8"), (lambda x: x[:0], "instead of"),
+        (lambda x: torch.full_like(x, 1e30), "absurd"), (lambda x: x.double() * NAN, "NaN"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")  # what torch says of sparse and quantized ones
+def test_weights_that_are_no_plain_numbers_are_named(tmp_path, tokenizer, spoil, told):
+    state = to_t2m_gpt_state_dict(tokenizer)
+    name = next(name for name in reversed(state) if state[name].ndim == 1 and state[name].is_floating_point())
+    torch.save({"net": state | {name: spoil(state[name])}}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=told):
+        load_t2m_gpt_tokenizer(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page"), (b"", "the file is empty"),
+    ],
+)  # fmt: skip
+def test_what_downloads_leave_in_place_of_a_file_is_told(tmp_path, tokenizer, data, told):
+    (tmp_path / "a.pth").write_bytes(data)
+    with pytest.raises(CheckpointError, match=told):
+        load_t2m_gpt_tokenizer(tmp_path / "a.pth")
+    tokenizer.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match=told):
+        MotionTokenizer.from_pretrained(tmp_path / "model")
 
 
 class _Secret:

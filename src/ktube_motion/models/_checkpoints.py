@@ -26,7 +26,7 @@ from ..io._untrusted import load_numpy
 from ..io._writing import finish_saving
 from ..types import FeatureStats
 from ._fingerprints import hash_weights
-from ._torch_files import check_weights
+from ._torch_files import check_weights, in_place_of
 
 __all__ = ["load_checkpoint", "load_state", "load_stats", "save_checkpoint", "verify_checkpoint"]
 
@@ -160,7 +160,7 @@ def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             about = {"format": "pt", **(file.metadata() or {})}
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError("The weights are damaged.", where=path, found=error) from error
+        raise CheckpointError("The weights are damaged.", where=path, found=in_place_of(path) or error) from error
     if about["format"] != "pt" or about.keys() - {"format", _CHECKSUM}:
         raise CheckpointError("The weights are damaged, or another program's.", where=path, found=", ".join(about))
     return state, about.get(_CHECKSUM)
@@ -214,6 +214,11 @@ def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, wh
         f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
         for name, value in state.items()
         if name in own and value.shape != own[name].shape
+    ]
+    problems += [
+        f"{name} {value.dtype} instead of {own[name].dtype}".replace("torch.", "")
+        for name, value in state.items()
+        if name in own and value.is_floating_point() != own[name].is_floating_point()
     ]
     if problems:
         more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""
