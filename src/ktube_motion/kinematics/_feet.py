@@ -16,7 +16,7 @@ _FLAT = 0.03  # metres that a heel may rise above where it stands
 _SHORTEST, _GAP = 0.15, 0.1  # seconds: no shorter touch is one, and no shorter absence is a step
 _STRAY = 0.04  # metres from where a foot stands to where the motion has it, before it steps after
 _STEP, _RISE = 0.5, 0.02  # seconds and metres of such a step
-_STANCE = 0.8  # seconds that a foot stays at least
+_STANCE, _SOON = 0.8, 0.4  # seconds that a foot stays at least; and one that is twice as far away
 _FIRM, _FREE = 1e6, 1e-4  # weights of frames in which a foot stands, or steps
 _CUTOFF = 4.0  # Hz: what a foot in the air does faster is not followed
 
@@ -161,14 +161,15 @@ def _steady(mask: np.ndarray, fps: float) -> np.ndarray:
 def _pieces(toe: np.ndarray, contact: np.ndarray, fps: float, taken: list[int]) -> list[tuple[int, int, bool]]:
     """Spans in which a toe stands in one place: start, stop, and whether a small step led there."""
     pieces = []
-    stance, apart = round(_STANCE * fps), round(_STEP * fps) + 1
+    stance, soon, apart = round(_STANCE * fps), round(_SOON * fps), round(_STEP * fps) + 1
     others = np.array(taken, int)
     for start, stop in true_runs(contact):
         first, stepped = start, False
         low = high = toe[start, [0, 2]]
         for frame in range(start, stop):
             low, high = np.minimum(low, toe[frame, [0, 2]]), np.maximum(high, toe[frame, [0, 2]])
-            strayed = np.hypot(*(high - low)) > 2 * _STRAY and min(frame - first, stop - frame) > stance
+            width, room = np.hypot(*(high - low)), min(frame - first, stop - frame)
+            strayed = (width > 2 * _STRAY and room > stance) or (width > 4 * _STRAY and room > soon)
             if strayed and not (len(others) and np.abs(others - frame).min() < apart):
                 pieces.append((first, frame, stepped))
                 first, stepped, low, high = frame, True, toe[frame, [0, 2]], toe[frame, [0, 2]]
