@@ -11,6 +11,8 @@ from .._runs import true_runs
 __all__ = ["Feet", "find_contacts", "follow", "plant"]
 
 _NEAR, _SLOW = 0.05, 0.6  # metres above where it stands and metres per second: below both a toe is on the ground
+# Feet of generated motion slide while they stand, recorded ones hardly: slower is what is slow for the feet at hand.
+_SLIDES, _SLOWEST = 4.0, 0.15  # times what feet near the ground do, and metres per second at least
 _UNEVEN = 0.014  # metres that one foot may stand higher than the other: no more is seen, and legs are of one length
 _FLAT = 0.03  # metres that a heel may rise above where it stands
 _SHORTEST, _GAP = 0.15, 0.1  # seconds: no shorter touch is one, and no shorter absence is a step
@@ -100,12 +102,15 @@ def find_contacts(ankles: np.ndarray, toes: np.ndarray, *, fps: float) -> tuple[
     """
     low = float(np.percentile(toes[..., 1].min(1), 10))
     speed = _speed(toes[..., [0, 2]], fps)
-    toe = (toes[..., 1] < low + _NEAR) & (speed < _SLOW)
+    near = toes[..., 1] < low + _NEAR
+    still = speed[near & (speed < _SLOW)]
+    slow = float(np.clip(_SLIDES * np.median(still), _SLOWEST, _SLOW)) if len(still) else _SLOW
+    toe = near & (speed < slow)
     toe = np.stack([_steady(toe[:, side], fps) for side in range(2)], -1)
     level = float(np.median(toes[..., 1][toe])) if toe.any() else low
     above = ankles[..., 1] - toes[..., 1]
     standing = np.median(above[toe]) if toe.any() else 0.0
-    flat = toe & (above < standing + _FLAT)
+    flat = toe & (above < standing + _FLAT) & (_speed(ankles, fps) < slow)
     return toe, np.stack([_steady(flat[:, side], fps) & toe[:, side] for side in range(2)], -1), level
 
 

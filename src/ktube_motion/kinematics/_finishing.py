@@ -29,8 +29,9 @@ from ._rigid import bones_of, implied_offsets, rigid_fit
 __all__ = ["FinishReport", "finish"]
 
 _REAL_JERK = 22.0  # m/s³, mean over the body's joints at 20 fps: cleaned estimates of real speakers have 18 to 22
-# What a suit recorded has 25 at 20 fps and 35 at 30, as fast parts show between more frames; that is real, and kept.
-_AS_REAL, _RATE, _FASTEST, _STEEPNESS = 1.14, 20.0, 30.0, 0.85
+_AS_REAL = 1.25  # a motion up to so many times that is as real ones are, and not smoothed
+_RATE = 20.0  # fps at which it is told: between more frames, fast parts show more
+_RECORDED = ((20.0, 30.0), (25.0, 35.0))  # fps, and the jerk that a recording by a suit has then
 # Seconds of smoothing: the gentlest that is enough is taken.
 _BLURS = (0.0, 0.025, 0.035, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
 _ROOT_SHARE, _BODY_SHARE = 0.6, 0.8  # of the jerk allowed: what the root's path may have, and the body about it
@@ -396,13 +397,13 @@ def _variation(points: np.ndarray, skeleton: Skeleton) -> float:
 
 
 def _allowed(points: np.ndarray, fps: float, jerk: float) -> float:
-    """Jerk that a finished motion may have: a real motion's or its own where it is one, else as given."""
+    """Jerk that a finished motion may have: a real motion's, or its own, where it is one, else as given."""
     seconds = np.arange(len(points)) / fps
     often = np.arange(0, seconds[-1], 1 / _RATE)
     same = CubicSpline(seconds, points)(often) if fps > _RATE and len(often) > 3 else points
     if not _jerk(same, min(fps, _RATE)) <= _AS_REAL * jerk:
         return jerk
-    return max(_AS_REAL * jerk * float(np.clip(fps, _RATE, _FASTEST) / _RATE) ** _STEEPNESS, _jerk(points, fps))
+    return max(_jerk(points, fps), jerk / _REAL_JERK * float(np.interp(fps, *_RECORDED)))
 
 
 def _jerk(points: np.ndarray, fps: float) -> float:
