@@ -70,7 +70,7 @@ class Beat:
 
     def take(self, piece: Piece) -> None:
         """Add frames behind those that are there."""
-        self._period = 1 / piece.fps
+        self._period, self.at_end = 1 / piece.fps, False
         for number in range(len(piece.roots)):
             values = piece.quats[number], piece.roots[number], piece.mouths[number]
             self._frames.append((piece.start + number / piece.fps, *values))
