@@ -244,6 +244,22 @@ def test_the_largest_and_most_central_speaks(tmp_path):
     assert all(abs(place[0] - 90) < 3 for place in found)
 
 
+def test_who_is_seen_only_in_a_part_of_the_picture_speaks_if_larger(tmp_path):
+    class SeesTheLargeInParts(Blobs):
+        def detect(self, picture, region):
+            found = super().detect(picture, region)
+            return found if region.size < 150 else [(score, one) for score, one in found if one.size < 70]
+
+        def body(self, picture, region):
+            return Blobs().body(picture, region)
+
+    frames = [scene((BLUE, 130, 60, 60), (RED, 75, 60, 110)) for _ in range(10)]
+    assert SeesTheLargeInParts().detect(frames[0], letterbox(frames[0]))[0][1].x == pytest.approx(130, abs=1)
+    (shot,) = estimate_landmarks(write_video(tmp_path / "a.mp4", frames), engine=SeesTheLargeInParts()).landmarks
+    assert (shot.weights[:, 0] == 1).all()
+    assert np.abs(shot.pixels[:, 0, 0] * 120 + 80 - 75).max() < 3
+
+
 def test_of_two_of_equal_size_one_is_kept(tmp_path):
     frames = [scene((RED, 45, 60, 80), (BLUE, 115, 60, 80)) for _ in range(10)]
     found = seen_colours(write_video(tmp_path / "a.mp4", frames))
