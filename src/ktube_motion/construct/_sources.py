@@ -98,9 +98,9 @@ def find_audio(sources: Iterable[Source], folder: str | Path) -> list[Source]:
     ['a.wav', 'b.MP4', None]
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CorpusError("This folder does not exist.", where=folder)
-    files = sorted(path for path in folder.iterdir() if path.is_file() and _has(path, SOUNDS))
+    files = sorted(path for path in folder.iterdir() if os.path.isfile(path) and _has(path, SOUNDS))
     files = sorted(files, key=lambda path: -SOUNDS.index(path.suffix.lower()))
     named = {normalize_text(path.stem): path for path in files}
     return [source if source.audio else _with_audio(source, named.get(source.name), folder) for source in sources]

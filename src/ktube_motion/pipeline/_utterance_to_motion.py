@@ -498,7 +498,7 @@ class UtteranceToMotion(SharedPipeline):
 
     def _check_context(self, context: int) -> None:
         limit = self.transformer.config.max_tokens
-        if not 0 <= context <= limit:
+        if not isinstance(context, (int, np.integer)) or not 0 <= context <= limit:
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
     def _frames_for(
