@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # What the speakers show: a third of what they can, so that few minutes are enough to learn it.
 GESTURES = """greeting farewell bow yes no here there left right up down big small count thinking cheer""".split()
+WORDINGS = 10  # of each: what a small speaker can learn in six minutes
 TALK = 300.0  # seconds of talk in a clip; longer ones are cut
 SHOWN = 12.0  # seconds of the video that compares
 OPENING = (
@@ -143,7 +144,7 @@ def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list
         held_out = max(0.2, 2 / options.videos)  # two talks at least, to compare; nothing is left for a test
         build = BuildOptions(talk_seconds=TALK, split_sizes=(1 - held_out, held_out, 0.0))
         poses = transcripts = options.output / "videos"
-        labels = make_sample_videos(poses, options.videos, concepts=GESTURES)
+        labels = make_sample_videos(poses, options.videos, concepts=GESTURES, wordings=WORDINGS)
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
     for path in alone:
         say(f"no partner: {path}")

@@ -10,7 +10,7 @@ from ...errors import ConfigError, DataError, FormatError
 from ...types import Cue
 from .._characters import visible_text
 from .._files import read_bytes, write_text
-from ._cleaning import clean_cues, tell_possible_labels
+from ._cleaning import clean_cues, tell_doubts
 from ._decoding import DAMAGE, decode
 from ._formats import TRANSCRIPT_FORMATS, find_format
 from ._page import Page
@@ -93,7 +93,7 @@ def load_transcript(
     for message in (
         *transcript.skipped,
         *transcript.notes,
-        *(f"{path}: {text}" for text in tell_possible_labels(counts)),
+        *(f"{path}: {text}" for text in tell_doubts(counts)),
     ):
         logger.warning(message)
     if not cues:
