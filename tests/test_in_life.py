@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter, deque
 from dataclasses import replace
 from datetime import datetime
@@ -27,7 +28,7 @@ from ktube_motion.errors import (
 )
 from ktube_motion.filters import fill_gaps, fix_root, lowpass, resample
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
-from ktube_motion.io import Corpus, load_poses, load_transcript
+from ktube_motion.io import Corpus, load_bvh, load_poses, load_transcript
 from ktube_motion.io._files import save_array
 from ktube_motion.io._manifests import read_manifest
 from ktube_motion.kinematics import pose_to_joints
@@ -190,6 +191,15 @@ def test_json_that_is_a_bomb(tmp_path, corpus, text):
     (corpus.root / "corpus.json").write_text(text)
     with pytest.raises((FormatError, CorpusError)):
         _ = Corpus(corpus.root).fps
+
+
+def test_bodies_of_endless_joints(tmp_path):
+    joint = "JOINT b\n{\nOFFSET 0 0 0\nCHANNELS 3 Xrotation Yrotation Zrotation\n"
+    (tmp_path / "a.bvh").write_text("HIERARCHY\n" + joint.replace("JOINT", "ROOT") + joint * 100_000)
+    began = time.process_time()
+    with pytest.raises(FormatError, match="No body has so many joints"):
+        load_bvh(tmp_path / "a.bvh")
+    assert time.process_time() - began < 10
 
 
 def test_configs_that_ask_for_terabytes(tmp_path, tokenizer):

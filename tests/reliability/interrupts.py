@@ -36,7 +36,9 @@ SMALL, FULL = 3, 111  # stopped: each command and each script three times
 SECONDS = 2.0
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 # Python's own start, and the loading of the command line, cannot be stopped in a line: it says when they are over.
+# Where this suite itself runs in the background of a shell, that has Ctrl-C ignored, which children inherit.
 PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     "import runpy, sys; from ktube_motion.commands import main; print('in', flush=True); sys.argv = sys.argv[1:]\n"
     "if sys.argv[0].endswith('.py'): runpy.run_path(sys.argv[0], run_name='__main__')\n"
     "else: sys.exit(main(sys.argv))"

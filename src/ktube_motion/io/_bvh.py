@@ -17,6 +17,7 @@ __all__ = ["load_bvh"]
 
 _METRES = {"m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 _CHANNEL = re.compile(r"([xyz])(position|rotation)", re.IGNORECASE)
+_MOST_JOINTS = 2_000
 _STRETCH = 1e-3  # metres a bone may change in length before the file counts as having moving bones
 
 
@@ -136,10 +137,12 @@ def _read_hierarchy(lines: Sequence[str], path: str | Path) -> tuple[list[_Joint
                 raise FormatError("The hierarchy is not complete.", where=where, expected="every { closed by a }")
             return joints, number
         if word in ("ROOT", "JOINT"):
-            if (word == "ROOT") != (not joints) or (word == "JOINT" and not stack) or None in stack:
+            if (word == "ROOT") != (not joints) or (word == "JOINT" and not stack) or None in stack[-1:]:
                 raise FormatError(
                     f"{word} does not belong here.", where=where, expected="one ROOT, and joints inside its braces"
                 )
+            if len(joints) == _MOST_JOINTS:
+                raise FormatError("No body has so many joints.", where=where, expected=f"at most {_MOST_JOINTS:,}")
             parent = stack[-1] if stack else None
             joints.append(_Joint(rest.strip(), -1 if parent is None else parent))
             pending = (len(joints) - 1,)
