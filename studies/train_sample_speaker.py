@@ -2,7 +2,7 @@
 
     python studies/train_sample_speaker.py --sentences ChatbotData.csv --install
 
-Makes talks of 96 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
+Makes talks of 160 people with all gestures, in the wordings for training; trains a tokenizer and a transformer that
 hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
 that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
 gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
@@ -34,21 +34,19 @@ from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
 #: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
-#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
+#: The first learns to move, by sentences too; the others learn gestures with their words alone.
 STAGES = (
     {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
     {"steps": 1500, "before": 1, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1200, 1440), "decay": 0.6,
      "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
     {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
-     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "weight_average": 0.99},
+     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 0.3,
+     "weight_average": 0.99},
+    {"steps": 3000, "before": 0, "learning_rate": 5e-4, "betas": (0.9, 0.98), "milestones": (1000, 1500, 2000, 2500),
+     "decay": 0.5, "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
+     "weight_average": 0.99},
 )  # fmt: skip
-#: Tried after them, and not shipped: words in their dictionary forms alone, and in other rhythms around a gesture.
-TRIED = {
-    "steps": 1800, "before": None, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1100, 1400, 1650),
-    "decay": 0.4, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 1.0,
-    "weight_average": 0.99,
-}  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
 NEAR = 0.5  # seconds between a word and the stroke of its gesture
 
@@ -56,15 +54,13 @@ NEAR = 0.5  # seconds between a word and the stroke of its gesture
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output/sample_speaker"))
-    parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
+    parser.add_argument("--talks", type=int, default=160, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
     parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
     parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
-    parser.add_argument("--tokenizer-steps", type=int, default=6000)
+    parser.add_argument("--tokenizer-steps", type=int, default=8000)
     parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
-    parser.add_argument(
-        "--stages", action="store_true", help="measure after each stage, on other talks; and what was tried"
-    )
+    parser.add_argument("--stages", action="store_true", help="measure after each stage too, on other talks")
     parser.add_argument("--install", action="store_true", help=f"write the pipeline to {HOME.name} in the package")
     return parser.parse_args()
 
@@ -77,19 +73,19 @@ def train(options, corpus, encoder):
         train_tokenizer(
             TokenizerTraining(
                 batch_size=16, learning_rate=1e-3, steps=steps, milestones=(int(0.8 * steps),), decay=0.2,
-                evaluate_every=steps, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1), **often,
+                tokenizer=TokenizerConfig(width=128, num_codes=1024, code_dim=16, down_t=1), evaluate_every=steps,
+                **often,
             ),
             corpus, folder, resume=True,
         )  # fmt: skip
     tokenizer, transformers = MotionTokenizer.from_pretrained(folder / "last"), []
-    for number, stage in enumerate((*STAGES, TRIED)[: len(STAGES) + options.stages], 1):
+    for number, stage in enumerate(STAGES, 1):
         folder = options.output / f"transformer_{number}"
         how = {name: value for name, value in stage.items() if name != "before"}
         how["steps"] = max(int(options.share * stage["steps"]), 1)
         how["milestones"] = tuple(max(int(options.share * step), 1) for step in stage["milestones"])
         start = transformers[-1] if transformers else None
-        if stage is TRIED:
-            start = hearing_forms(start, encoder.dim)
+        words = word_encoder(encoder, identity=f"{encoder.identity}/windows/{stage['before']}")
         if not (folder / "last").exists():
             train_transformer(
                 TransformerTraining(
@@ -99,28 +95,11 @@ def train(options, corpus, encoder):
                     ),
                     **often, **how,
                 ),
-                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, resume=True, start=start,
-                word_encoder=word_encoder(encoder, identity=heard(encoder, stage)), cache=options.output / "tokens",
+                corpus, folder, tokenizer=tokenizer, text_encoder=encoder, word_encoder=words, resume=True,
+                start=start, cache=options.output / "tokens",
             )  # fmt: skip
         transformers.append(MotionTransformer.from_pretrained(folder / "last"))
     return tokenizer, transformers
-
-
-def heard(encoder, stage):
-    """Name the word encoder of a stage."""
-    return f"{encoder.identity}/" + ("forms" if stage is TRIED else f"windows/{stage['before']}")
-
-
-def hearing_forms(transformer, dim):
-    """Give a transformer of word windows as one that hears dictionary forms: it does what that does in forms."""
-    weights = transformer.hearing.words.weight.detach()
-    config = replace(transformer.config, word_dim=transformer.config.word_dim - 2 * dim)
-    heard = MotionTransformer(config)
-    # A track weighs its vectors with the root of their size.
-    summed = weights[:, : 3 * dim].reshape(len(weights), 3, dim).sum(1) * 3**0.5
-    words = torch.cat((summed, weights[:, 3 * dim :]), 1)
-    heard.load_state_dict({**transformer.state_dict(), "hearing.words.weight": words})
-    return heard
 
 
 def make_pipeline(tokenizer, transformer, encoder):
@@ -154,7 +133,7 @@ def measure_stages(options, tokenizer, transformers, encoder, judge, rows):
             names = list(marks)
             made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
             found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
-            steps = sum(stage["steps"] for stage in (*STAGES, TRIED)[:number])
+            steps = sum(stage["steps"] for stage in STAGES[:number])
             rows.append([str(number), str(steps), wordings, *tell(found)])
             print(*rows[-1], sep="  ", flush=True)
 
@@ -258,7 +237,7 @@ def main():
         rows = [["stage", "steps so far", "wordings", *COLUMNS]]
         measure_stages(options, tokenizer, transformers, encoder, judge, rows)
         write_table(options.output / "stages.csv", rows)
-    pipeline = make_pipeline(tokenizer, transformers[len(STAGES) - 1], encoder)
+    pipeline = make_pipeline(tokenizer, transformers[-1], encoder)
     talks, everyday = [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)
     if options.sentences:

@@ -9,6 +9,7 @@ from ktube_motion.kinematics import (
     BODY_LANDMARKS,
     HAND_LANDMARKS,
     Landmarks,
+    _landmark_fitting,
     fit_landmarks,
     load_body,
     mend_swaps,
@@ -157,3 +158,15 @@ def test_what_landmarks_must_be():
         Landmarks(("nose",), np.full((2, 1, 3), np.nan), fps=20)
     with pytest.raises(DataError, match="No landmark is seen"):
         fit_landmarks(Landmarks(("nose",), np.zeros((2, 1, 3)), np.zeros((2, 1)), fps=20))
+
+
+@pytest.mark.parametrize("frames", [1, 899, 901, 1349, 1351, 108_000])
+def test_a_long_stretch_is_fitted_in_pieces_of_one_size(frames):
+    pieces = _landmark_fitting._chunks(7, 7 + frames)
+    kept = [frame for _, _, keep in pieces for frame in range(keep.start, keep.stop)]
+    assert kept == list(range(7, 7 + frames))
+    sizes = [keep.stop - keep.start for _, _, keep in pieces]
+    assert max(sizes) - min(sizes) <= 1
+    assert max(last - first for first, last, _ in pieces) <= 960
+    assert all(first <= max(keep.start - 30, 7) and last >= min(keep.stop + 30, 7 + frames)
+               for first, last, keep in pieces)  # fmt: skip

@@ -1,7 +1,9 @@
 """From a video file to poses: frames by time, shots, one speaker, gaps, what is finished is kept."""
 
+import itertools
 import math
 import subprocess
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +25,11 @@ from ktube_motion.video import (
     read_frames,
     register_engine,
 )
+from ktube_motion.video import _estimation as estimation
 from ktube_motion.video import _models as models
+from ktube_motion.video._frames import VideoInfo
 from ktube_motion.video._regions import crop, letterbox
+from ktube_motion.video._shots import Shot
 
 pytest.importorskip("imageio_ffmpeg")
 pytest.importorskip("PIL")
@@ -239,6 +244,22 @@ def test_the_largest_and_most_central_speaks(tmp_path):
     assert all(abs(place[0] - 90) < 3 for place in found)
 
 
+def test_who_is_seen_only_in_a_part_of_the_picture_speaks_if_larger(tmp_path):
+    class SeesTheLargeInParts(Blobs):
+        def detect(self, picture, region):
+            found = super().detect(picture, region)
+            return found if region.size < 150 else [(score, one) for score, one in found if one.size < 70]
+
+        def body(self, picture, region):
+            return Blobs().body(picture, region)
+
+    frames = [scene((BLUE, 130, 60, 60), (RED, 75, 60, 110)) for _ in range(10)]
+    assert SeesTheLargeInParts().detect(frames[0], letterbox(frames[0]))[0][1].x == pytest.approx(130, abs=1)
+    (shot,) = estimate_landmarks(write_video(tmp_path / "a.mp4", frames), engine=SeesTheLargeInParts()).landmarks
+    assert (shot.weights[:, 0] == 1).all()
+    assert np.abs(shot.pixels[:, 0, 0] * 120 + 80 - 75).max() < 3
+
+
 def test_of_two_of_equal_size_one_is_kept(tmp_path):
     frames = [scene((RED, 45, 60, 80), (BLUE, 115, 60, 80)) for _ in range(10)]
     found = seen_colours(write_video(tmp_path / "a.mp4", frames))
@@ -290,6 +311,30 @@ def test_what_was_finished_is_not_done_again(tmp_path, monkeypatch):
     np.testing.assert_array_equal(found.points, expected.points)
     np.testing.assert_array_equal(found.pixels, expected.pixels)
     assert steps == [(10 * k, 60) for k in range(1, 7)]
+
+
+def test_what_a_long_video_takes_is_its_landmarks_once(tmp_path, monkeypatch):
+    frames = 20_000
+    path, picture = tmp_path / "a.mp4", scene((RED, 80, 60, 80))
+    person = Blobs().body(picture, letterbox(picture))
+
+    class Quick(Blobs):
+        def body(self, picture, region):
+            return person
+
+    monkeypatch.setattr(estimation, "probe_video", lambda path: VideoInfo(20.0, frames / 20))
+    monkeypatch.setattr(estimation, "find_shots", lambda path, *, fps: [Shot(0, frames)])
+    monkeypatch.setattr(estimation, "read_frames", lambda path, *, fps, first, count: itertools.repeat(picture, count))
+    tracemalloc.start()
+    try:
+        (shot,) = estimate_landmarks(path, engine=Quick(), hands=False).landmarks
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    size = shot.points.nbytes + shot.weights.nbytes + shot.pixels.nbytes
+    assert size == frames * 75 * 6 * 4
+    assert (shot.weights[[0, -1], :33] == 1).all()
+    assert most < 1.5 * size
 
 
 class UpsideDown(Blobs):

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 # What the speakers show: a third of what they can, so that few minutes are enough to learn it.
 GESTURES = """greeting farewell bow yes no here there left right up down big small count thinking cheer""".split()
+WORDINGS = 10  # of each: what a small speaker can learn in six minutes
 TALK = 300.0  # seconds of talk in a clip; longer ones are cut
 SHOWN = 12.0  # seconds of the video that compares
 OPENING = (
@@ -80,7 +81,7 @@ def run(options: Namespace) -> None:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
     for folder in filter(None, (options.poses, options.transcripts)):
         sources_folder(folder)
-    say(f"{told(OPENING)} {told('Everything goes to')} {options.output.resolve()}")
+    say(f"{told(OPENING)} {told('Everything goes to')} {options.output.absolute()}")
     show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
@@ -102,7 +103,7 @@ def run(options: Namespace) -> None:
     summary = closing_table(pipeline, reports, time.perf_counter() - began)
     write_text(options.output / "summary.txt", summary + "\n")
     page = write_tour(options.output, options.say, summary, reports)
-    say(f"\n{summary}\n\n{told('Look at')} {page.resolve()}\n{told('Next')}:")
+    say(f"\n{summary}\n\n{told('Look at')} {page.absolute()}\n{told('Next')}:")
     for what, line in next_commands(options.output).items():
         say(f"  {line}   # {told(what)}")
 
@@ -111,13 +112,13 @@ def show_at_once(options: Namespace) -> None:
     """Say the first sentence with the speaker that comes with the library, before anything is trained."""
     import torch
 
+    from ..io._files import make_folder
     from ..pipeline import UtteranceToMotion
     from ..render import save_skeleton_video
 
     speaker = UtteranceToMotion.from_pretrained("sample-speaker")
     (motion,) = speaker.generate(options.say[:1], generator=torch.Generator().manual_seed(0))
-    path = options.output / "sample_speaker.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = make_folder(options.output) / "sample_speaker.mp4"
     save_skeleton_video(motion, path, titles=motion.name)
     shown = told("The speaker that comes with the library says it in this video; now one of your own is trained:")
     say(f"{shown} {path}")
@@ -143,7 +144,7 @@ def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list
         held_out = max(0.2, 2 / options.videos)  # two talks at least, to compare; nothing is left for a test
         build = BuildOptions(talk_seconds=TALK, split_sizes=(1 - held_out, held_out, 0.0))
         poses = transcripts = options.output / "videos"
-        labels = make_sample_videos(poses, options.videos, concepts=GESTURES)
+        labels = make_sample_videos(poses, options.videos, concepts=GESTURES, wordings=WORDINGS)
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
     for path in alone:
         say(f"no partner: {path}")

@@ -138,8 +138,8 @@ def _fit_shot(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) -
 
 
 def _chunks(start: int, stop: int) -> list[tuple[int, int, slice]]:
-    """Cut a long stretch into overlapping pieces, and say which frames to keep of each: memory stays flat."""
-    cuts = [*range(start, max(stop - _CHUNK // 2, start + 1), _CHUNK), stop]
+    """Cut a long stretch into overlapping pieces of one size, and say which frames to keep of each."""
+    cuts = np.linspace(start, stop, -(-(stop - start) // _CHUNK) + 1).astype(int).tolist()
     return [(max(a - _OVERLAP, start), min(b + _OVERLAP, stop), slice(a, b)) for a, b in pairwise(cuts)]
 
 

@@ -124,8 +124,8 @@ class Landmarks(FrameSequence):
         if self.pixels is not None:
             put("pixels", checked_array(self.pixels, (*shape, 2), "pixels"))
         put("fps", checked_fps(self.fps))
-        seen = self.require_weights() > 0
-        if not np.isfinite(self.points[seen]).all() or not np.isfinite(self.require_weights()).all():
+        unseen = self.require_weights() <= 0  # not for a weight that is no number
+        if not (np.isfinite(self.points).all(-1) | unseen).all() or not np.isfinite(self.require_weights()).all():
             raise ShapeError("A landmark that counts is no number.", where=self.name or None, fix="Give it weight 0.")
 
     @property

@@ -11,31 +11,51 @@ from ._regions import Region, letterbox
 __all__ = ["choose_speaker", "colour_distance", "find_people", "look_for_speaker", "torso_colour"]
 
 _SAME_PLACE = 0.35  # of the region's size: how far somebody moves between two looks
+_SURELY = 0.5  # the score of who is seen in a part of the picture while others are seen in the whole
+_HEAD, _SAME_HEAD = np.array([0.5, 0.18]), 0.25  # where in a person's region it is
 _SHOULDERS_AND_HIPS = [11, 12, 24, 23]
 
 
-def find_people(engine: Engine, picture: np.ndarray) -> list[tuple[float, Region]]:
-    """Find people in a picture; where the whole shows none, in parts of it.
+def find_people(engine: Engine, picture: np.ndarray, *, everybody: bool = False) -> list[tuple[float, Region]]:
+    """Find people in a picture; where the whole shows none, or `everybody` is asked for, in parts of it.
 
     The detector was trained on people whose size is that of the picture. It misses those who fill it from the waist
     up or stand in a group, and finds them in a crop.
     """
     whole = letterbox(picture)
-    found = engine.detect(picture, whole)
-    if found:
-        return found
+    people = engine.detect(picture, whole)
+    if people and not everybody:
+        return people
     height, width = picture.shape[:2]
-    parts = [whole.grown(1.6)]
-    for size in (min(width, height), 0.6 * max(width, height)):
-        for x in np.linspace(size / 2, width - size / 2, 1 if width <= size else 3):
-            for y in np.linspace(size / 2, height - size / 2, 1 if height <= size else 2):
-                parts.append(Region(float(x), float(y), float(size)))
-    people: list[tuple[float, Region]] = []
+    parts = [whole.grown(1.6), *_squares(width, height, min(width, height))]
+    _add(people, engine, picture, parts, least=_SURELY if people else 0.0)
+    if not people:
+        _add(people, engine, picture, _squares(width, height, 0.6 * max(width, height)), least=0.0)
+    return sorted(people, key=lambda person: -person[0])
+
+
+def _squares(width: int, height: int, size: float) -> list[Region]:
+    return [
+        Region(float(x), float(y), float(size))
+        for x in np.linspace(size / 2, width - size / 2, 1 if width <= size else 3)
+        for y in np.linspace(size / 2, height - size / 2, 1 if height <= size else 2)
+    ]
+
+
+def _add(
+    people: list[tuple[float, Region]], engine: Engine, picture: np.ndarray, parts: Iterable[Region], *, least: float
+) -> None:
+    """Add who is seen in parts of a picture and is not there yet."""
     for part in parts:
         for score, region in engine.detect(picture, part):
-            if all(region.distance(other) > 0.25 for _, other in people):
+            if score >= least and all(_heads_apart(region, other) > _SAME_HEAD for _, other in people):
                 people.append((score, region))
-    return sorted(people, key=lambda person: -person[0])
+
+
+def _heads_apart(first: Region, second: Region) -> float:
+    """How far apart two people's heads are, in sizes of the smaller; hips out of the picture are guessed badly."""
+    heads = [person.to_picture(_HEAD) for person in (first, second)]
+    return float(np.linalg.norm(heads[0] - heads[1])) / min(first.size, second.size)
 
 
 @dataclass
@@ -47,7 +67,8 @@ class Candidate:
 
     def weight(self, width: int, height: int, looks: int) -> float:
         """How much this is the speaker: size times nearness to the middle times presence."""
-        sizes = np.array([region.size for region in self.regions]) / max(width, height)
+        # Who is seen from the waist up would be much larger than the picture, by as much as nobody knows.
+        sizes = np.minimum([region.size for region in self.regions], max(width, height)) / max(width, height)
         away = np.array([abs(region.x - width / 2) / width for region in self.regions])
         return float((sizes * np.exp(-2.0 * away) * np.array(self.scores)).sum() / looks)
 
@@ -74,7 +95,7 @@ def look_for_speaker(engine: Engine, pictures: Iterable[np.ndarray]) -> Region |
     looks, width, height = [], 1, 1
     for picture in pictures:
         height, width = picture.shape[:2]
-        looks.append(find_people(engine, picture))
+        looks.append(find_people(engine, picture, everybody=True))
     chosen = choose_speaker(looks, width=width, height=height)
     return None if chosen is None else chosen.regions[0]
 

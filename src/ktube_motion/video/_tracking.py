@@ -69,6 +69,7 @@ class Follower:
         self.engine, self.place, self.hands = engine, speaker.place, hands
         self.region: Region | None = None
         self.colour = speaker.colour
+        self.fresh = True
         self.before = SeenFrame(None)
         self.pause = max(round(_SEARCH_SECONDS * fps), 1)
         self.waited = self.pause
@@ -117,7 +118,10 @@ class Follower:
         self.waited = 0
         people = [region for _, region in find_people(self.engine, picture)]
         near = [region for region in people if region.distance(self.place) < 0.6]
-        for region in sorted(near, key=self.place.distance):
+        # At first where he was chosen: the detector may see another better.
+        first = [self.place] if self.fresh else []
+        self.fresh = False
+        for region in [*first, *sorted(near, key=self.place.distance)]:
             self.before = SeenFrame(None)
             body = self._same(picture, region)
             if body is not None:

@@ -1,6 +1,9 @@
 """What the steps of the data set have in common: files in, files out, what exists is kept, what failed is told."""
 
+import math
+import os
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -10,7 +13,7 @@ from ._console import say
 from ._places import command_line
 
 if TYPE_CHECKING:
-    from ...samples import Label
+    from ...samples import Label, Sentence
 
 __all__ = ["add_folders", "convert", "list_files", "make_sample_videos", "tell_next"]
 
@@ -26,9 +29,10 @@ def add_folders(parser: ArgumentParser, source: str, target: str) -> None:
 
 def list_files(folder: Path, suffix: str, *, make: str) -> list[Path]:
     """Give the files of a folder; where there is none, `DataError` tells what makes them."""
-    files = sorted(path for path in folder.glob(f"*{suffix}") if not path.name.startswith("."))
+    found = folder.glob(f"*{suffix}") if os.path.isdir(folder) else ()
+    files = sorted(path for path in found if not path.name.startswith("."))
     if not files:
-        raise DataError(f"There are no {suffix} files here.", where=folder.resolve(), fix=make)
+        raise DataError(f"There are no {suffix} files here.", where=folder.absolute(), fix=make)
     return files
 
 
@@ -63,18 +67,25 @@ def tell_next(*words: str, why: str = "") -> None:
 
 
 def make_sample_videos(
-    folder: Path, count: int, *, concepts: Collection[str] | None = None
+    folder: Path, count: int, *, concepts: Collection[str] | None = None, wordings: int | None = None
 ) -> "dict[str, list[Label]]":
     """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when.
 
-    They speak of some concepts, by default of all, in the wordings that are for training.
+    They speak of some concepts, by default of all, in the wordings that are for training: all, or so many of each, and
+    three times as many without a gesture.
     """
     from tqdm import tqdm
 
     from ...samples import CONCEPTS, make_speaker, sentences
 
     known = set(CONCEPTS if concepts is None else concepts)
-    said = [sentence for sentence in sentences(split="train") if known.issuperset(sentence.concepts)]
+    said: list[Sentence] = []
+    counts: Counter[tuple[str, ...]] = Counter()
+    for sentence in sentences(split="train"):
+        counts[sentence.concepts] += 1
+        most = math.inf if wordings is None else wordings if sentence.marks else 3 * wordings
+        if known.issuperset(sentence.concepts) and counts[sentence.concepts] <= most:
+            said.append(sentence)
     labels = {}
     for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
         name = f"speaker_{number:02d}"
