@@ -352,13 +352,26 @@ def test_export_files(command, tmp_path, speaker):
     fitted = pose_to_joints(load_poses(folder / "gt.npz"))
     assert fitted.fps == 20
     lifted = fitted.positions - joints  # onto the ground, all frames alike
-    np.testing.assert_allclose(lifted[..., 1].mean(), 1.543, atol=0.01)
+    np.testing.assert_allclose(lifted[..., 1].mean(), 0.0165 - joints[:, [10, 11], 1].mean(), atol=0.01)
     assert np.linalg.norm(lifted - lifted.mean((0, 1)), axis=-1).mean() < 0.01
     assert "1 made" in command("export", "gt.npy", "--to", "npz", "--as-given", "--output", "given")[1]
     given = pose_to_joints(load_poses(tmp_path / "given/gt.npz"))
     assert np.linalg.norm(given.positions - joints, axis=-1).mean() < 0.01
     assert "0 made, 1 existed already" in command("export", "말.npz")[1]
     assert "1 made" in command("export", "output/export/말.bvh", "--output", "again", "--to", "html")[1]
+
+
+def test_export_into_a_file_of_its_own(command, tmp_path):
+    np.save(tmp_path / "stand.npy", np.repeat(make_speaker_joints()[:1], 3, 0))
+    assert command("export", "stand.npy", "--output", "아바타.GLB")[0] == 0
+    assert (tmp_path / "아바타.GLB").read_bytes()[:4] == b"glTF"
+    assert command("export", "stand.npy", "--output", "new/아바타.vrma")[0] == 0
+    assert (tmp_path / "new/아바타.vrma").read_bytes()[:4] == b"glTF"
+    (tmp_path / "two.npy").write_bytes((tmp_path / "stand.npy").read_bytes())
+    for wrong in (("two.npy",), ("--to", "bvh")):
+        code, out = command("export", "stand.npy", *wrong, "--output", "b.glb")
+        assert (code, "b.glb is one file" in out) == (2, True)
+    assert not (tmp_path / "b.glb").exists()
 
 
 def test_export_names_and_units(command, tmp_path):

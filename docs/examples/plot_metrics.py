@@ -106,6 +106,7 @@ for line, (title, spoil, amounts) in zip(
 ):
     for ax, name, values in zip(line, names, zip(*rows(spoil, amounts), strict=True), strict=True):
         ax.plot(amounts, values, "o-")
+        ax.margins(y=0.1)
         ax.set(title=name, xlabel=title, ylim=(0, None))
 plt.show()
 

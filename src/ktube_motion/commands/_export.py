@@ -8,8 +8,9 @@ Reads files: .npy with joints (T, 22, 3) or motion vectors (T, 263), as eval-gpt
 .bvh; poses of any estimator (.json, .npz, .pkl and others). Or clips of a corpus, with their words.
 
 Writes --output/NAME.bvh (animation programs), .glb (a skinned, animated body for engines), .vrma (for
-VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif. Joints without rotations
-are finished and fitted first. What cannot be written is skipped and told.
+VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 or .gif; or one file, as
+--output talk.vrma. Joints without rotations are finished and fitted first. What cannot be written is skipped
+and told.
 """
 
 from argparse import ArgumentParser, Namespace
@@ -33,8 +34,11 @@ def add_options(parser: ArgumentParser) -> None:
     """Add the flags."""
     parser.usage = "ktube-motion export [options] [FILE ...]"
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="motions to read")
-    parser.add_argument("--to", nargs="+", default=["bvh"], choices=FORMATS, help="what to write, several if wanted")
-    parser.add_argument("--output", type=Path, default=Path("output/export"), metavar="DIR", help="folder to write")
+    parser.add_argument("--to", nargs="+", choices=FORMATS, help="what to write, several if wanted; by default bvh")
+    parser.add_argument(
+        "--output", type=Path, default=Path("output/export"), metavar="PATH",
+        help="folder to write, or a file with the suffix of a format",
+    )  # fmt: skip
     parser.add_argument("--root", type=Path, metavar="DIR", help="a corpus whose clips are written")
     parser.add_argument("--names", nargs="+", metavar="CLIP", help="which clips of --root; by default all")
     parser.add_argument(
@@ -52,13 +56,30 @@ def run(options: Namespace) -> None:
     if bool(options.files) == (options.root is not None) or (options.names and not options.root):
         raise UsageError("What should be exported?", fix="Give files, or the clips of a corpus by --root and --names.")
     readers = from_corpus(options) if options.root else from_files(options)
-    targets = [options.output / f"{name}.{suffix}" for name in readers for suffix in dict.fromkeys(options.to)]
+    single = options.output.suffix.removeprefix(".").lower() in FORMATS and not options.output.is_dir()
+    if single:
+        readers, targets = {options.output.stem: _only(readers, options)}, [options.output]
+    else:
+        suffixes = dict.fromkeys(options.to or ["bvh"])
+        targets = [options.output / f"{name}.{suffix}" for name in readers for suffix in suffixes]
 
     def make(path: Path) -> None:
         motion, words = readers[path.stem]()
         write_motion(motion, path, options, words=words)
 
     convert(targets, make, finished=Path.exists, overwrite=options.overwrite)
+
+
+def _only(readers: Readers, options: Namespace) -> "Callable[[], tuple[Motion | PoseSequence, str | None]]":
+    """Give the one motion that goes into a file of its own."""
+    if len(readers) > 1 or options.to:
+        raise UsageError(
+            f"--output {options.output} is one file.",
+            expected="one motion, and no --to",
+            found=f"{len(readers)} motions" if len(readers) > 1 else f"--to {' '.join(options.to)}",
+            fix="Give a folder by --output and formats by --to.",
+        )
+    return next(iter(readers.values()))
 
 
 def from_files(options: Namespace) -> Readers:
