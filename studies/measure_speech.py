@@ -1,11 +1,13 @@
 """Can a learned judge tell whether a motion is in time with what is said, and does generated motion stand before it?
 
     python studies/measure_speech.py
+    python studies/measure_speech.py --speaker sample-speaker --talks output/sample_speaker
 
 Trains a `SpeechEvaluator` on the talks of ``measure_timing.py``, which is run first, and lets it judge talks of people
 it has not seen, in known and in new wordings: real motion, which is the ceiling; motion through the tokenizer; motion
 that the transformer wrote; another talk's motion; and, as a control, real motion that comes half a second late, which
-must lose. The table is in speech.csv, and in docs/evaluation.rst.
+must lose. ``--speaker`` lets a finished pipeline speak instead, on the talks that ``train_sample_speaker.py`` holds
+back; those that are not there are made. The table is in speech.csv, and in docs/generation.rst.
 """
 
 import argparse
@@ -32,21 +34,23 @@ LATE = 0.5  # seconds
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--talks", type=Path, default=Path("output/timing"), help="where measure_timing.py wrote")
+    parser.add_argument("--speaker", help="a pipeline's name or folder, instead of what measure_timing.py trained")
     parser.add_argument("--output", type=Path, default=Path("output/speech"))
     parser.add_argument("--steps", type=int, default=400, help="training steps of the judge")
     parser.add_argument("--windows", type=float, nargs="+", default=[8.0], help="seconds on which a preference falls")
-    parser.add_argument("--top-p", type=float, default=0.9)
+    parser.add_argument("--top-p", type=float, default=0.9, help="a speaker draws as it always does")
     parser.add_argument("--real-only", action="store_true", help="leave the transformer out")
     return parser.parse_args()
 
 
-def read_talks(folder):
-    """Give the corpora of `measure_timing`, each with the labels of its clips."""
+def read_talks(folder, held_back):
+    """Give the corpora of `measure_timing`, or of `train_sample_speaker`, each with the labels of its clips."""
     yield "train", *make_talks(folder, "train", range(96), range(96), "train", split_sizes=(0.95, 0.05, 0.0))
-    for name, split, seed in (("known", "train", 900), ("new", "new", 950)):
-        people = [STRANGERS + number for number in range(12)]
+    prefix, first, seeds = ("held_", 3 * STRANGERS, (2900, 2950)) if held_back else ("", STRANGERS, (900, 950))
+    for name, split, seed in zip(("known", "new"), ("train", "new"), seeds, strict=True):
+        people = [first + number for number in range(12)]
         whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
-        yield name, *make_talks(folder, name, range(seed, seed + 12), people, split, **whole)
+        yield name, *make_talks(folder, prefix + name, range(seed, seed + 12), people, split, **whole)
 
 
 def train(options, corpus):
@@ -60,6 +64,18 @@ def train(options, corpus):
     return train_speech_evaluator(config, corpus, options.output / "judge", word_encoder=words, resume=True)
 
 
+def read_models(options):
+    """Give the tokenizer, the pipeline if it is to speak, and how it draws."""
+    if options.speaker is not None:
+        pipeline = UtteranceToMotion.from_pretrained(options.speaker)
+        return pipeline.tokenizer, None if options.real_only else pipeline, {}
+    tokenizer = MotionTokenizer.from_pretrained(options.talks / "tokenizer" / "last")
+    if options.real_only:
+        return tokenizer, None, {}
+    transformer = MotionTransformer.from_pretrained(options.talks / "transformer" / "last")
+    return tokenizer, UtteranceToMotion(tokenizer, transformer, EmbeddedTextEncoder()), {"top_p": options.top_p}
+
+
 def late(features, frames):
     """Give a motion that waits at its start."""
     return np.concatenate((np.repeat(features[:1], frames, axis=0), features[:-frames]))
@@ -67,12 +83,9 @@ def late(features, frames):
 
 def main():
     options = read_arguments()
-    (_, corpus, labels), *measured = read_talks(options.talks)
+    (_, corpus, labels), *measured = read_talks(options.talks, options.speaker is not None)
     judge, rows = train(options, corpus), [["talks", "window s", "motion"]]
-    tokenizer, pipeline = MotionTokenizer.from_pretrained(options.talks / "tokenizer" / "last"), None
-    if not options.real_only:
-        transformer = MotionTransformer.from_pretrained(options.talks / "transformer" / "last")
-        pipeline = UtteranceToMotion(tokenizer, transformer, EmbeddedTextEncoder())
+    tokenizer, pipeline, sampling = read_models(options)
     delays = Judge(corpus, labels).delays
     for name, talks, marks in measured:
         strokes = {
@@ -83,7 +96,6 @@ def main():
         for window in options.windows:
             config = SpeechConfig(window=window)
             common = {"evaluator": judge, "config": config, "strokes": strokes}
-            sampling = {"top_p": options.top_p}
             table = evaluate_speech(pipeline, talks, tokenizer=tokenizer, sampling=sampling, **common).table
             table["real, half a second late"] = evaluate_speech(shifted, talks, **common).table["generated"]
             names = columns(table["real"])

@@ -83,25 +83,29 @@ def _within(labels, clip):
             yield {**label, **moved}
 
 
+def schedule(steps):
+    often = {"evaluate_every": max(steps // 2, 1), "save_every": 500, "warmup": 50, "decay": 0.2}
+    return {"steps": steps, "milestones": (int(0.8 * steps),), **often}
+
+
+def train_the_tokenizer(corpus, output, *, steps, codes):
+    """Train the tokenizer; go on where it was stopped."""
+    if (output / "tokenizer" / "last").exists():
+        return MotionTokenizer.from_pretrained(output / "tokenizer" / "last")
+    return train_tokenizer(
+        TokenizerTraining(
+            batch_size=16, learning_rate=1e-3, **schedule(steps),
+            # Two frames a token: arms that cross four frames of a stroke are more than a code can say.
+            tokenizer=TokenizerConfig(width=128, num_codes=codes, down_t=1),
+        ),
+        corpus, output / "tokenizer", resume=True,
+    )  # fmt: skip
+
+
 def train(options, corpus, encoder, words):
     """Train tokenizer and transformer; each goes on where it was stopped."""
     output = options.output
-
-    def schedule(steps):
-        often = {"evaluate_every": max(steps // 2, 1), "save_every": 500, "warmup": 50, "decay": 0.2}
-        return {"steps": steps, "milestones": (int(0.8 * steps),), **often}
-
-    if (output / "tokenizer" / "last").exists():
-        tokenizer = MotionTokenizer.from_pretrained(output / "tokenizer" / "last")
-    else:
-        tokenizer = train_tokenizer(
-            TokenizerTraining(
-                batch_size=16, learning_rate=1e-3, **schedule(4 * options.steps),
-                # Two frames a token: arms that cross four frames of a stroke are more than a code can say.
-                tokenizer=TokenizerConfig(width=128, num_codes=options.codes, down_t=1),
-            ),
-            corpus, output / "tokenizer", resume=True,
-        )  # fmt: skip
+    tokenizer = train_the_tokenizer(corpus, output, steps=4 * options.steps, codes=options.codes)
     if (output / "transformer" / "last").exists():
         return tokenizer, MotionTransformer.from_pretrained(output / "transformer" / "last")
     transformer = train_transformer(
@@ -118,7 +122,7 @@ def train(options, corpus, encoder, words):
     return tokenizer, transformer
 
 
-def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
+def speak(corpus, names, tokenizer, transformer, words, times, *, lay=word_track, seeds=None, **sampling):
     """Give the features of talks whose words have the times that `times` gives for the utterances of a talk."""
     rate, tracks = corpus.fps / tokenizer.frames_per_token, []
     for name in names:
@@ -126,8 +130,8 @@ def speak(corpus, names, tokenizer, transformer, words, times, **sampling):
         vectors = torch.cat([words.encode_words([word.text for word in part]) for part in spoken])
         count = -(-len(corpus.features(name)) // tokenizer.frames_per_token)
         told = [word for part in spoken for word in part]
-        tracks.append(word_track(told, vectors, num_tokens=count, tokens_per_second=rate))
-    tokens = generate(transformer, None, words=tracks, seeds=range(len(names)), **sampling)
+        tracks.append(lay(told, vectors, num_tokens=count, tokens_per_second=rate))
+    tokens = generate(transformer, None, words=tracks, seeds=range(len(names)) if seeds is None else seeds, **sampling)
     with torch.no_grad():
         return [tokenizer.decode(row).numpy() for row in tokens]
 

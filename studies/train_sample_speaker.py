@@ -34,7 +34,7 @@ from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
 #: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
-#: The first learns to move, by sentences too; the second and third learn gestures with their words alone.
+#: The first learns to move, by sentences too; the others learn gestures with their words alone.
 STAGES = (
     {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
@@ -42,6 +42,9 @@ STAGES = (
      "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
     {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
      "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 0.3,
+     "weight_average": 0.99},
+    {"steps": 3000, "before": 0, "learning_rate": 5e-4, "betas": (0.9, 0.98), "milestones": (1000, 1500, 2000, 2500),
+     "decay": 0.5, "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
      "weight_average": 0.99},
 )  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same

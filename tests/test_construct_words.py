@@ -14,7 +14,7 @@ from ktube_motion.errors import ConfigError, CorpusError
 from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPL_22
-from ktube_motion.types import Motion, Utterance, Word
+from ktube_motion.types import Cue, Motion, Utterance, Word
 
 
 def build(sources, root, **how):
@@ -74,6 +74,84 @@ def test_subtitles_without_word_times_are_estimated_and_counted(talk):
         assert {word.source for word in words} == {"estimated"}
         assert words[-1].end <= clip["frames"] / corpus.fps + 1e-3
     assert manifest["counts"]["words"] == {"estimated": sum(len(cue.text.split()) for cue in speaker.cues)}
+
+
+def drop(words, cue):
+    return [{"word": word["word"]} if k % 2 else word for k, word in enumerate(words)]
+
+
+def exchange(words, cue):
+    return [words[1], words[0], *words[2:]]
+
+
+def late(words, cue):
+    return [{**word, "start": word["start"] + 60, "end": word["end"] + 60} for word in words]
+
+
+def hurry(words, cue):
+    times = [round(cue.start + 0.1 * k, 3) for k in range(len(words) + 1)]
+    return [{**word, "start": a, "end": b} for word, a, b in zip(words, times[:-1], times[1:], strict=True)]
+
+
+def overlap(words, cue):
+    return [{**word, "end": word["end"] + 0.25} for word in words[:-1]] + words[-1:]
+
+
+def reach_out(words, cue):
+    return [{**words[0], "start": cue.start - 0.2}, *words[1:-1], {**words[-1], "end": cue.end + 0.2}]
+
+
+@pytest.mark.parametrize(
+    ("change", "counted", "told"),
+    [
+        (drop, {"cues": 3}, None),
+        (exchange, {"cues": 3, "untimed": 3}, "3 of 3 cues have times for words that do not spell them"),
+        (late, {"cues": 3, "untimed": 3}, "or lie elsewhere"),
+        (overlap, {"cues": 3}, None),
+        (reach_out, {"cues": 3, "moved_words": 3}, "3 words were out of order or outside their cue"),
+    ],
+)
+def test_words_that_cannot_be_are_moved_or_estimated_and_counted(talk, tmp_path, change, counted, told):
+    folder, speaker, _ = talk
+    rows = [
+        {
+            "start": cue.start, "end": cue.end, "text": cue.text,
+            "words": change([{"start": w.start, "end": w.end, "word": w.text} for w in cue.words], cue),
+        }
+        for cue in speaker.cues
+    ]  # fmt: skip
+    (tmp_path / "words.json").write_text(json.dumps({"segments": rows}), encoding="utf-8")
+    corpus, manifest = build([Source(folder / "talk.json", tmp_path / "words.json", "talk")], tmp_path / "K")
+    [source] = manifest["sources"]
+    assert source["cues"] == counted
+    assert [warning for warning in manifest["warnings"] if told is None or told not in warning] == []
+    assert bool(manifest["warnings"]) == (told is not None)
+    total = sum(len(cue.words) for cue in speaker.cues)
+    missing = {drop: sum(len(cue.words) // 2 for cue in speaker.cues), exchange: total, late: total}.get(change, 0)
+    expected = {"estimated": missing, "given": total - missing}
+    assert manifest["counts"]["words"] == {kind: count for kind, count in expected.items() if count}
+    if change is overlap:  # each begins when it did
+        starts = [clip["start"] + word.start for clip in manifest["clips"] for word in corpus.words(clip["name"])[0]]
+        np.testing.assert_allclose(starts, [w.start for cue in speaker.cues for w in cue.words], atol=0.03)
+
+
+def test_ten_words_a_second_and_a_minute_of_silence_make_clips_or_say_why_not(talk, tmp_path):
+    folder, speaker, _ = talk
+    first, *_, last = speaker.cues
+    fast = Cue(first.start, first.start + 4.0, " ".join(["네"] * 40))
+    rows = [
+        {"start": fast.start, "end": fast.end, "text": fast.text,
+         "words": hurry([{"word": "네"}] * 40, fast)},
+        {"start": last.start + 60, "end": last.end + 60, "text": last.text, "words": []},
+    ]  # fmt: skip
+    (tmp_path / "words.json").write_text(json.dumps({"segments": rows}), encoding="utf-8")
+    corpus, manifest = build([Source(folder / "talk.json", tmp_path / "words.json", "talk")], tmp_path / "K")
+    [clip] = manifest["clips"]
+    assert clip["words"] == {"given": 40}
+    lengths = [word.end - word.start for word in corpus.words(clip["name"])[0]]
+    np.testing.assert_allclose(lengths, 0.1, atol=0.03)
+    [skipped] = manifest["skipped"]
+    assert skipped["problem"] == "The poses end before the words."
 
 
 def test_text_lines_do_not_tell_that_words_have_times(talk):
@@ -173,6 +251,18 @@ def test_words_are_looked_for_in_the_sound_of_the_same_name(talk):
     assert sorted(off)[-2] < 0.2
 
 
+def test_a_folder_without_the_sound_of_a_talk_is_a_warning(talk, tmp_path):
+    folder, _, _ = talk
+    (tmp_path / "sounds").mkdir()
+    source = Source(folder / "talk.json", folder / "talk.srt", "talk")
+    with ThreadPoolExecutor(1) as here:
+        build_corpus([source], tmp_path / "K", audio=tmp_path / "sounds", executor=here, progress=False, report=False)
+    manifest = json.loads((tmp_path / "K/manifest.json").read_text("utf-8"))
+    [warning] = manifest["warnings"]
+    assert warning.startswith("talk: no words were aligned")
+    assert set(manifest["counts"]["words"]) == {"estimated"}
+
+
 def thirds(samples, rate, text):
     """An aligner that gives every word the same time."""
     ends = np.linspace(0, len(samples) / rate, len(text.split()) + 1)
@@ -206,5 +296,9 @@ def test_sound_that_cannot_be_read_or_ends_early_is_a_warning(talk, tmp_path):
     _, manifest = build([replace(source, audio=tmp_path / "short.wav")], tmp_path / "short")
     assert manifest["sources"][0]["heard"] == {"aligned": 1, "no_sound": 2}
     assert any("the sound ends at" in warning for warning in manifest["warnings"])
+    say(tmp_path / "long.wav", speaker.cues, speaker.poses.seconds + 10.0)
+    _, manifest = build([replace(source, audio=tmp_path / "long.wav")], tmp_path / "long")
+    assert manifest["sources"][0]["heard"] == {"aligned": 3}
+    assert any("is it the sound of another video?" in warning for warning in manifest["warnings"])
     with pytest.raises(CorpusError, match=r"gone\.wav"):
         build([replace(source, audio=tmp_path / "gone.wav")], tmp_path / "short")

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from small_corpus import make_small_corpus
 
 from ktube_motion.commands import main
 from ktube_motion.construct import build_corpus, check_corpus, pair_sources
-from ktube_motion.errors import CorpusError
+from ktube_motion.errors import CorpusError, DataError, ShapeError
 from ktube_motion.features import features_to_joints
 from ktube_motion.io import Corpus
+from ktube_motion.io._corpus_faults import clips_for_training
 from ktube_motion.io._executors import Here
 from ktube_motion.render import save_gallery
 from ktube_motion.samples import make_speaker
@@ -161,3 +163,86 @@ def test_no_split_names_what_is_there(tmp_path):
     corpus = make_small_corpus(tmp_path / "c", splits=(3, 1, 0))
     with pytest.raises(CorpusError, match=r"expected|no split"):
         corpus.names("evaluation")
+
+
+# -- once more, as an outsider ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "말_000\r\n\r\n말_001 \r\n말_001\r\n  말_002\t\r\n", "말_000.npy\n말_001.NPY\n말_002",
+        "new_joint_vecs/말_000.npy\n./말_001\n말_002.npy\n", unicodedata.normalize("NFD", "말_000\n말_001\n말_002\n"),
+    ],
+)  # fmt: skip
+def test_splits_as_others_write_them(tmp_path, text):
+    corpus = make_small_corpus(tmp_path, splits=(3, 1, 1))
+    (tmp_path / "train.txt").write_text(text, encoding="utf-8", newline="")
+    corpus = Corpus(tmp_path)
+    assert corpus.names("train") == ["말_000", "말_001", "말_002"]
+    assert corpus.missing("train") == []
+    assert len(corpus.texts("말_001")) == 1
+
+
+def test_files_as_macos_names_them(tmp_path):
+    """Letters taken apart on the disk, whole in the splits; a clip's files are found under the name they have."""
+    make_small_corpus(tmp_path, splits=(3, 1, 1))
+    for folder in ("new_joint_vecs", "texts"):
+        for path in list((tmp_path / folder).iterdir()):
+            path.rename(path.with_name(unicodedata.normalize("NFD", path.name)))
+    corpus = Corpus(tmp_path)
+    (clip, *_), missing = corpus.usable("train", spoken=True), corpus.missing("train")
+    assert (unicodedata.normalize("NFC", clip), missing) == ("말_000", [])
+    assert len(corpus.texts(clip)) == 1
+    assert len(corpus.features(clip)) > 0
+
+
+def test_all_names_of_a_split_that_are_not_allowed_are_told_with_their_lines(tmp_path):
+    make_small_corpus(tmp_path, splits=(3, 1, 1))
+    (tmp_path / "train.txt").write_text("말_000\n../말_001\n/etc/passwd\nnew_joint_vecs\\말_002\n", encoding="utf-8")
+    with pytest.raises(CorpusError, match=r"train.txt: 3 of the names .* line 2: .*line 3: .*line 4: "):
+        Corpus(tmp_path).names("train")
+
+
+def test_names_without_vectors_are_told_before_a_training(tmp_path):
+    corpus = make_small_corpus(tmp_path, splits=(3, 1, 1))
+    with (tmp_path / "train.txt").open("a", encoding="utf-8") as file:
+        file.write("없는_것\n또_없는_것\n")
+    with pytest.warns(UserWarning, match="2 clips that train.txt lists are not in new_joint_vecs/, as 없는_것"):
+        found = clips_for_training(Corpus(corpus.root), spoken=False, stats=True)
+    assert [*found["train"]] == ["말_000", "말_001", "말_002"]
+
+
+@pytest.mark.parametrize("folder", ["@eaDir", "__MACOSX", ".ipynb_checkpoints"])
+def test_folders_that_systems_leave_hold_no_clips(tmp_path, folder):
+    corpus = make_small_corpus(tmp_path, splits=(2, 1, 0))
+    (tmp_path / "all.txt").unlink()
+    (tmp_path / "new_joint_vecs" / folder).mkdir()
+    np.save(tmp_path / "new_joint_vecs" / folder / "말_000.npy", corpus.features("말_000"))
+    assert Corpus(tmp_path).names() == ["말_000", "말_001", "말_002"]
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, 1e300, np.inf])
+def test_numbers_that_no_body_has(tmp_path, value):
+    corpus = make_small_corpus(tmp_path, splits=(3, 1, 0))
+    clip = corpus.features("말_001").astype(float)
+    clip[-1, -1] = value
+    np.save(tmp_path / "new_joint_vecs" / "말_001.npy", clip)
+    with pytest.warns(UserWarning, match="1 of 3 clips of 'train' are left out: 말_001"):
+        assert Corpus(tmp_path).usable("train") == ["말_000", "말_002"]
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil"),
+    [
+        ("Mean", lambda x: x * np.nan), ("Std", lambda x: x * np.inf), ("Std", lambda x: -x),
+        ("Std", lambda x: x.astype(str)), ("Mean", lambda x: x.astype(complex)), ("Mean", lambda x: x[None]),
+        ("Std", lambda x: x[:5]), ("Mean", lambda x: x.astype(int).astype("M8[s]")), ("Mean", lambda x: x[0]),
+    ],
+)  # fmt: skip
+def test_statistics_that_are_none(tmp_path, file, spoil):
+    make_small_corpus(tmp_path, splits=(2, 1, 0))
+    path = tmp_path / f"{file}.npy"
+    np.save(path, spoil(np.load(path)))
+    with pytest.raises((DataError, ShapeError)):
+        _ = Corpus(tmp_path).stats

@@ -5,8 +5,9 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import suppress
+from collections import Counter, deque
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from ktube_motion.io._files import save_array
 from ktube_motion.io._manifests import read_manifest
 from ktube_motion.kinematics import pose_to_joints
 from ktube_motion.models import load_torch_file
+from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.render import save_bvh, save_html
 from ktube_motion.render._scene import as_cues
 from ktube_motion.skeletons import SMPL_22
@@ -83,6 +85,18 @@ def test_a_corpus_has_a_rate(corpus, fps):
 def test_options_of_generation_are_looked_at(model, options):
     with pytest.raises(ConfigError, match=next(iter(options)).removesuffix("s")):
         generate(model, torch.zeros(1, 8), **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"generator": 3}, {"generator": np.random.default_rng(0)}, {"context": 1.5}, {"prefix": 3}, {"prefix": "a"}],
+)
+def test_options_of_another_kind(options, tokenizer):
+    torch.manual_seed(0)
+    config = TransformerConfig(num_codes=16, width=32, text_dim=512, num_layers=1, num_heads=4, block_size=13)
+    pipeline = UtteranceToMotion(tokenizer, MotionTransformer(config).eval(), EmbeddedTextEncoder())
+    with pytest.raises(ConfigError):
+        pipeline.generate(["손을 든다"], seconds=0.4, **options)
 
 
 def test_a_temperature_of_almost_nothing_takes_the_likeliest(model):
@@ -254,11 +268,18 @@ def _wrapped(state):
         "parallel": {"net": parallel}, "compiled": {"net": compiled}, "inside": {"model": {"net": state}},
         "numbers": {"net": state, **numbers}, "options": {"net": state, "args": argparse.Namespace(lr=0.1, path="x")},
         "arrays": {"net": {name: value.numpy() for name, value in state.items()}},
+        "lightning": {"state_dict": {f"model.{name}": value for name, value in state.items()}, "callbacks": {}},
+        "deepspeed": {"module": {f"_forward_module.net.{name}": value for name, value in state.items()}},
+        "history": {"net": state, "log": deque([1.0, 2.0]), "seen": Counter("ab"), "made": datetime(2026, 1, 1)},
+        "ema": {"ema": {name: torch.nn.Parameter(value) for name, value in state.items()}},
+        "mixed": {**state, "epoch": 3, "best": np.float64(0.5), "options": None},
+        "views": {name: torch.stack([value, value])[0] for name, value in state.items()},
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("way", ["net", "bare", "state_dict", "model", "parallel", "compiled", "inside", "numbers",
-                                 "options", "arrays"])  # fmt: skip
+                                 "options", "arrays", "lightning", "deepspeed", "history", "ema", "mixed", "views"],
+)  # fmt: skip
 def test_weights_however_they_are_wrapped(tmp_path, tokenizer, way):
     torch.save(_wrapped(to_t2m_gpt_state_dict(tokenizer))[way], tmp_path / "a.pth")
     loaded = load_t2m_gpt_tokenizer(tmp_path / "a.pth")
@@ -274,6 +295,43 @@ def test_weights_in_half_precision(tmp_path, tokenizer, dtype):
     weight = next(loaded.parameters())
     assert weight.dtype == torch.float32
     torch.testing.assert_close(weight, next(tokenizer.parameters()), atol=1e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda x: x.to_sparse(), "sparse"), (lambda x: x.to("meta"), "without numbers"),
+        (lambda x: x.to(torch.complex64), "complex64"), (lambda x: x.to(torch.float8_e4m3fn), "float8"),
+        (lambda x: x[:1].expand(1 << 40), "of which the file has fewer"),
+        (lambda x: x.to(torch.int8), "int8 instead of"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "qint8"), (lambda x: x[:0], "instead of"),
+        (lambda x: torch.full_like(x, 1e30), "absurd"), (lambda x: x.double() * NAN, "NaN"),
+    ],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")  # what torch says of sparse and quantized ones
+def test_weights_that_are_no_plain_numbers_are_named(tmp_path, tokenizer, spoil, told):
+    state = to_t2m_gpt_state_dict(tokenizer)
+    name = next(name for name in reversed(state) if state[name].ndim == 1 and state[name].is_floating_point())
+    torch.save({"net": state | {name: spoil(state[name])}}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=told):
+        load_t2m_gpt_tokenizer(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "git lfs pull"),
+        (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page"), (b"", "the file is empty"),
+    ],
+)  # fmt: skip
+def test_what_downloads_leave_in_place_of_a_file_is_told(tmp_path, tokenizer, data, told):
+    (tmp_path / "a.pth").write_bytes(data)
+    with pytest.raises(CheckpointError, match=told):
+        load_t2m_gpt_tokenizer(tmp_path / "a.pth")
+    tokenizer.save_pretrained(tmp_path / "model")
+    (tmp_path / "model" / "model.safetensors").write_bytes(data)
+    with pytest.raises(CheckpointError, match=told):
+        MotionTokenizer.from_pretrained(tmp_path / "model")
 
 
 class _Secret:
@@ -307,36 +365,15 @@ def test_one_changed_byte_of_a_model_is_found(tmp_path, tokenizer):
     assert MotionTokenizer.from_pretrained(tmp_path).fingerprint == tokenizer.fingerprint
 
 
-def test_killed_between_two_moves_a_model_is_the_old_the_new_or_told(tmp_path, tokenizer, monkeypatch):
-    """Weights and config that were not saved together are never loaded: the checksum is of both."""
+def test_weights_and_config_of_two_models_are_never_loaded(tmp_path, tokenizer):
+    """The checksum is of both; `test_saving_killed` has what a kill leaves."""
     torch.manual_seed(1)
     new = MotionTokenizer(replace(tokenizer.config, fps=30.0)).eval()  # of the same shapes
-    move, told = os.replace, []
-    for last in range(20):
-        folder, moves = tmp_path / str(last), 0
-        tokenizer.save_pretrained(folder)
-
-        def replaced(*paths, last=last):
-            nonlocal moves
-            if moves == last:
-                raise KeyboardInterrupt
-            moves += 1
-            move(*paths)
-
-        with monkeypatch.context() as patch:
-            patch.setattr("ktube_motion.io._files.os.replace", replaced)
-            with suppress(KeyboardInterrupt):
-                new.save_pretrained(folder)
-                moves = None  # all were made
-        try:
-            told.append(("old", "new")[MotionTokenizer.from_pretrained(folder).fingerprint == new.fingerprint])
-        except CheckpointError as error:
-            told.append("told" if "saved together" in str(error) else str(error))
-        if moves is None:
-            break
-    assert told[0] == "old"
-    assert told[-1] == "new"
-    assert told.count("told") == len([one for one in told if one not in ("old", "new")]) == 1
+    for model, folder in ((tokenizer, "old"), (new, "new")):
+        model.save_pretrained(tmp_path / folder)
+    (tmp_path / "new" / "config.json").replace(tmp_path / "old" / "config.json")
+    with pytest.raises(CheckpointError, match="saved together"):
+        MotionTokenizer.from_pretrained(tmp_path / "old")
 
 
 def test_an_older_model_is_whole_until_the_new_one_is_written(tmp_path, tokenizer, monkeypatch):

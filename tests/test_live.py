@@ -205,6 +205,35 @@ def test_poses_between_frames_and_when_the_next_is_late():
     assert beat.stalled == pytest.approx(1.35)
 
 
+def test_what_was_waited_is_made_up_for():
+    beat = beat_of([0.0, 0.05, 0.1])
+    beat.at(10.0)
+    beat.at(10.35)  # frames end at 0.15
+    assert beat.behind == pytest.approx(0.2)
+    times = 0.15 + np.arange(80) / 20
+    quats, roots = np.tile([0.0, 0, 0, 1], (80, 1, 1)), np.stack([times, 0 * times, 0 * times], -1)
+    beat.take(Piece(0.15, 20, quats, roots, np.zeros((80, 1))))
+    assert not beat.over  # though it waited a moment ago
+    moments = 10.35 + np.arange(1, 60) / 30
+    shown = np.array([beat.at(moment)[0] for moment in moments])
+    steps = np.diff(shown)
+    assert steps.min() > 1 / 30 - 1e-9  # never back, never slower
+    assert steps.max() == pytest.approx(1.15 / 30)  # never so much faster that it shows
+    assert shown[-1] == pytest.approx(moments[-1] - 10.0)  # in time again
+    assert beat.behind == 0
+    assert beat.stalled == pytest.approx(0.2)
+
+
+def test_motion_is_not_hurried_to_where_nothing_is_yet():
+    beat = beat_of([0.0, 0.05, 0.1])
+    beat.at(10.0)
+    beat.at(10.35)
+    beat.take(Piece(0.15, 20, np.tile([0.0, 0, 0, 1], (2, 1, 1)), np.zeros((2, 3)), np.zeros((2, 1))))
+    beat.at(10.38)
+    assert beat.stalls == 1
+    assert beat.behind == pytest.approx(0.2 - 0.15 * 0.03)
+
+
 # ---- the whole ----
 
 

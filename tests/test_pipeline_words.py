@@ -79,11 +79,85 @@ def test_a_pause_need_not_be_waited_out():
         ([Word(0.0, float("inf"), "손")], "cannot be"),
         (["손"], "cannot be"),
         ([float("inf")], "cannot be"),
+        ([Word(0.0, None, "손")], "cannot be"),
+        ([Word("0", 1.0, "손")], "cannot be"),
+        ([Word(0.0, "1", "손")], "cannot be"),
+        ([Word(0.0, 1e9, "손")], "cannot be"),
+        ([Word(-1.0, 1.0, "손")], "out of order"),
+        ([None], "cannot be"),
     ],
 )
 def test_words_that_cannot_be(words, message):
     with pytest.raises(DataError, match=message):
         rows_of(words)
+
+
+def test_times_may_be_numbers_of_any_kind():
+    words = [Word(np.float32(w.start), np.float64(w.end), w.text) for w in WORDS[:2]]
+    torch.testing.assert_close(torch.stack(rows_of([*words, np.float32(2.0)])), torch.stack(rows_of([*WORDS[:2], 2.0])))
+
+
+SAID = (Word(1.0, 1.4, "여러분"), Word(1.5, 1.9, "모두"), Word(2.0, 2.9, "안녕하세요"))
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ((SAID[1], SAID[0], SAID[2]), "do not spell"),
+        ((Word(1.6, 1.9, "여러분"), Word(1.0, 1.4, "모두"), SAID[2]), "out of order"),
+        ((Word(1.0, 1.7, "여러분"), *SAID[1:]), "overlap"),
+        ((Word(0.8, 1.4, "여러분"), *SAID[1:]), "outside"),
+        (tuple(Word(w.start + 60, w.end + 60, w.text) for w in SAID), "outside"),
+        (SAID[:2], "do not spell"),
+        ((Word(1.0, float("nan"), "여러분"), *SAID[1:]), "out of order"),
+    ],
+)
+def test_words_that_are_not_those_of_a_cue_are_estimated_and_told(pipeline, words, problem):
+    good, odd, plain = (Utterance(1.0, 3.0, "여러분 모두 안녕하세요", said) for said in (SAID, words, ()))
+    for make in (
+        lambda cue: pipeline.generate([good, cue], seeds=[1, 2])[1].positions,
+        lambda cue: pipeline.speak([cue], generator=seeded()).positions,
+        lambda cue: np.concatenate([piece.positions for piece in pipeline.stream(cue, seed=3)]),
+    ):
+        with pytest.warns(UserWarning, match=f"The times of words are estimated for 1 of .*{problem}") as told:
+            found = make(odd)
+        assert len(told) == 1
+        assert told[0].filename == __file__
+        assert np.array_equal(found, make(plain))
+
+
+@pytest.mark.parametrize("word", [Word(None, None, "손"), Word("1", "2", "손"), Word(1.0, 2.0, None), (1.0, 2.0, "손")])
+def test_what_are_no_words_is_an_error(pipeline, word):
+    cue = Cue(1.0, 3.0, "손", (word,))
+    for make in (lambda: pipeline.generate([cue]), lambda: pipeline.speak([cue]), lambda: pipeline.stream(cue)):
+        with pytest.raises(DataError, match="no word with a time"):
+            make()
+
+
+def test_cues_without_times(pipeline):
+    with pytest.raises(DataError, match="ends before it begins"):
+        pipeline.generate([Cue(3.0, 1.0, "손")])
+    for cue in (Cue(None, None, "손"), Cue("0", "1", "손"), Cue(0.0, float("nan"), "손")):
+        with pytest.raises(DataError, match="no times"):
+            pipeline.generate([cue])
+        with pytest.raises(DataError, match="The times of cue 0"):
+            pipeline.speak([cue])
+    with pytest.warns(UserWarning, match="1 of 2 utterances last no time"):
+        motion = pipeline.speak([Utterance(0.0, 0.0, "손"), Utterance(0.5, 2.0, "손을 드세요")], generator=seeded())
+    assert motion.num_frames == 40
+
+
+def test_ten_words_a_second_and_a_minute_of_silence(pipeline):
+    fast = tuple(Word(0.1 * k, 0.1 * k + 0.1, "네") for k in range(40))  # 0.1 * 3 is more than 0.2 + 0.1
+    apart = (Word(0.2, 0.6, "여러분"), Word(61.0, 61.5, "안녕하세요"))
+    for words, seconds in ((fast, 4.0), (apart, 62.0)):
+        cue = Utterance(0.0, seconds, " ".join(word.text for word in words), words)
+        frames = [
+            pipeline.generate([cue], generator=seeded())[0].num_frames,
+            pipeline.speak([cue], generator=seeded()).num_frames,
+            sum(map(len, pipeline.stream(iter(words), seconds=seconds, generator=seeded()))),
+        ]
+        assert frames == [round(seconds * 20)] * 3
 
 
 def test_a_text_lasts_as_long_as_it_takes_to_say_it(pipeline):

@@ -11,7 +11,7 @@ PARTS = {
     "kills": (kills, 2, {"differing files": 0}),
     "inputs": (inputs, 120, {"inputs": 120, "tracebacks from inside": 0, "files outside": 0}),
     "disk": (disk, 1, {"lost or half files": 0}),
-    "interrupts": (interrupts, 2, {"commands": 2, "faults": 0}),
+    "interrupts": (interrupts, 2, {"kinds": 2, "faults": 0}),
     "soak": (soak, 128, {"utterances": 128}),
 }
 

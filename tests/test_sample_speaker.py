@@ -1,6 +1,7 @@
 """The speaker in the wheel: small, offline, the same each time, and its card tells what was measured."""
 
 import csv
+import json
 import os
 import subprocess
 import sys
@@ -103,6 +104,16 @@ def test_words_with_times_are_spoken(tmp_path, monkeypatch, capsys):
     assert main(["generate", "--words", "자막.srt", "--output", "b.npz"]) == 1
     assert "does not say when each word is said" in capsys.readouterr().err
     assert main(["generate", "--words", "gone.json"]) == 1
+    bad = {"out of order": (1.0, 1.8, 0.5, 0.9), "outside": (60.5, 60.9, 61.0, 61.8)}
+    for times in bad.values():
+        rows = [
+            {"word": "여러분", "start": times[0], "end": times[1]},
+            {"word": "안녕", "start": times[2], "end": times[3]},
+        ]
+        segment = {"start": 0.5, "end": 1.8, "text": "안녕 여러분", "words": rows}
+        Path("나쁜.json").write_text(json.dumps({"segments": [segment]}), encoding="utf-8")
+        assert main(["generate", "--words", "나쁜.json", "--output", "c.npz"]) == 1
+        assert "does not say when each word is said" in capsys.readouterr().err
 
 
 def test_the_card_tells_what_the_study_measured():

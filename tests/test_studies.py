@@ -205,3 +205,16 @@ def test_figures_of_a_card_run_on_a_cpu(tmp_path):
     assert "| tokenizer step, 8 x 32 frames, width 32, compiled | not run | --eager |" in table
     assert "| evaluator and metrics, 64 clips |" in table
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_live_is_measured():
+    pytest.importorskip("pythonosc")
+    found = subprocess.run(
+        [sys.executable, STUDIES / "measure_live.py", "--minutes", "0.05"],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8"}, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    figures = dict(line.rsplit(maxsplit=1) for line in found.stdout.splitlines() if line[:3] in ("pos", "tim", "fir"))
+    assert float(figures["poses"]) > 90
+    assert float(figures["time between poses, mean ms"]) == pytest.approx(1000 / 30, abs=2)
+    assert float(figures["first word to first pose ms"]) > 0

@@ -1,7 +1,9 @@
 """Reading aloud and estimating: what a Korean says for signs, and how long that takes."""
 
 import math
+from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -155,6 +157,16 @@ def test_words_that_cannot_be_right_are_estimated(words):
     cue = Cue(1, 3, "안녕하세요 여러분", words)
     assert timed_words(cue) == estimate_words(cue.text, 1, 3)
     assert timed_words(Cue(1, 3, "안녕하세요 여러분", GIVEN)) == GIVEN
+
+
+def test_what_rounding_moves_is_in_order_and_inside():
+    words = [Word(0.1 * k, 0.1 * k + 0.1, "네") for k in range(40)]
+    assert any(later.start < word.end for word, later in pairwise(words))
+    found = timed_words(Cue(0.005, 3.995, " ".join(["네"] * 40), tuple(words)))
+    assert {word.source for word in found} == {"given"}
+    times = [time for word in found for time in (word.start, word.end)]
+    assert [0.005, *times, 3.995] == sorted([0.005, *times, 3.995])
+    np.testing.assert_allclose([word.start for word in found[1:]], np.arange(1, 40) / 10, atol=1e-9)
 
 
 @settings(max_examples=150, deadline=None)

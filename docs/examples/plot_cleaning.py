@@ -53,12 +53,21 @@ for ax in (whole, gap, outlier):
     ax.plot(times, angle(truth), "k", linewidth=1, label="truth")
     ax.plot(times, angle(clean), color="tab:red", label="clean")
     ax.set_ylabel("right elbow, degrees")
-whole.legend()
+    missing = {"where": ~raw.valid, "transform": ax.get_xaxis_transform()}
+    ax.fill_between(times, 0, 1, color="0.9", label="no detection", **missing)
+    ax.margins(x=0)
+whole.legend(ncols=4)
 for ax, title, frame in (
     (gap, "around a gap", np.flatnonzero(~raw.valid)[0]),
     (outlier, "around an outlier", np.flatnonzero(rejected)[-1]),
 ):
-    ax.set(title=title, xlim=(times[frame] - 0.8, times[frame] + 0.8), ylim=(15, 40))
+    near = (np.abs(times - times[frame]) < 0.8) & raw.valid
+    low, high = angle(raw)[near].min(), angle(raw)[near].max()
+    ax.set(
+        title=title,
+        xlim=(times[frame] - 0.8, times[frame] + 0.8),
+        ylim=(low - 0.1 * (high - low), high + 0.1 * (high - low)),
+    )
 outlier.set_xlabel("seconds")
 plt.show()
 
@@ -73,6 +82,7 @@ moved = raw.transl - np.median(raw.transl[raw.valid], axis=0)
 ax.plot(times, np.where(raw.valid[:, None], moved, np.nan) * 100, label=["x", "y", "z"])
 ax.plot(times, (clean.transl - clean.transl[0])[:, 0] * 100, "k", linewidth=2, label="clean")
 ax.set(xlabel="seconds", ylabel="centimetres")
+ax.margins(x=0)
 ax.legend(ncols=4)
 plt.show()
 

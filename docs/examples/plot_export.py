@@ -66,9 +66,9 @@ stills = poses.replace(
     valid=None,
 )
 pictures = sorted(
-    save_mesh_video(stills, folder / "stills", size=(300, 420), fps=20, renderer="rays").iterdir()
+    save_mesh_video(stills, folder / "stills", size=(240, 420), fps=20, renderer="rays").iterdir()
 )
-figure, axes = plt.subplots(1, 5, figsize=(11, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 5, figsize=(11, 3.9), layout="constrained")
 for ax, picture in zip(axes, pictures, strict=True):
     ax.imshow(plt.imread(picture))
     ax.axis("off")

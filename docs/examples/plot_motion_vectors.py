@@ -86,7 +86,7 @@ turning[..., 0], turning[..., 2] = (
     np.cos(angle) * z - np.sin(angle) * x,
 )
 walk = motion.replace(positions=turning, rotations=None, translation=None)
-figure, ax = plt.subplots(figsize=(5, 4.5), layout="constrained")
+figure, ax = plt.subplots(figsize=(8, 4.4), layout="constrained")
 for name, clip in (("a turn", walk), ("mirrored", mirror(walk))):
     yaw, path = root_trajectory(joints_to_features(clip.positions))
     (line,) = ax.plot(
@@ -106,5 +106,5 @@ ax.set(
     aspect="equal",
     title="root path and heading",
 )
-ax.legend()
+figure.legend(loc="outside lower center", ncols=2)
 plt.show()

@@ -96,5 +96,5 @@ for cue in cues:
     ax.axvspan(cue.start, cue.end, color="0.92", zorder=0)
     ax.text((cue.start + cue.end) / 2, 1.02 * top, cue.text, ha="center", va="bottom", fontsize=8)
 ax.set(xlabel="seconds", ylabel="metres per second", xlim=(0, times[-1]), ylim=(0, 1.15 * top))
-ax.legend(loc="upper right")
+ax.legend(loc="center right")  # sentences stand above
 plt.show()

@@ -350,7 +350,8 @@ class FeatureStats:
         if not (np.isfinite(self.mean).all() and np.isfinite(self.std).all() and (self.std > 0).all()):
             raise DataError(
                 "Feature statistics must be finite with a positive std.",
-                found=f"{int((~(self.std > 0)).sum())} of {len(self.std)} std values are zero, negative or NaN",
+                found=f"{int((~np.isfinite(self.mean)).sum())} of {len(self.mean)} means are no number, "
+                f"{int((~(np.isfinite(self.std) & (self.std > 0))).sum())} deviations are none, zero or negative",
                 fix="Recompute them with ktube_motion.features.feature_stats, which sets constant groups to 1.",
             )
 

@@ -22,7 +22,7 @@ from ktube_motion.evaluation import Interval, Report, plot_report
 from ktube_motion.evaluators import EvaluatorConfig, MotionEvaluator
 from ktube_motion.features import features_to_joints
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
-from ktube_motion.io import Corpus, export_corpus, save_poses, write_text_file
+from ktube_motion.io import Corpus, export_corpus, save_poses, save_transcript, write_text_file
 from ktube_motion.io._executors import Here
 from ktube_motion.io._files import atomic_folder, make_folder, save_array, write_json, write_text
 from ktube_motion.io._word_times import write_words
@@ -34,10 +34,11 @@ from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPL_22
 from ktube_motion.text import CachedTextEncoder, EmbeddedTextEncoder, save_text_encoder
 from ktube_motion.training import ClipTable, tokenize_corpus
-from ktube_motion.types import FeatureStats, Motion, PoseSequence, Utterance, Word
+from ktube_motion.types import Cue, FeatureStats, Motion, PoseSequence, Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 SMALL = FULL = 1  # times
+LEFT = "writing", "ready", "replaced"
 
 Writer = Callable[[Path, int], object]
 
@@ -76,7 +77,7 @@ def _fill(name: str, write: Writer, folder: Path, full: Callable, faults: list[s
                 told = faults.append(f"{name}: nothing was refused") or 0
         after = _contents(folder)
         faults += [f"{name}: {path} is lost or changed" for path in before if after.get(path) != before[path]]
-        faults += [f"{name}: {path} is left" for path in after if ".writing-" in path or ".replaced-" in path]
+        faults += [f"{name}: {path} is left" for path in after if any(f".{left}-" in path for left in LEFT)]
         return told
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=True)
@@ -173,6 +174,7 @@ def _writers(other: Path) -> Iterator[tuple[str, Writer]]:
     yield "folder as a whole", folder_of
     yield "poses", lambda f, k: save_poses(poses, f / "a.npz")
     yield "text lines", lambda f, k: write_text_file(f / "a.txt", said * (k + 1))
+    yield "transcript", lambda f, k: save_transcript([Cue(0, 1, "손을 든다")] * (k + 1), f / "a.srt")
     yield "word times", lambda f, k: write_words(f / "a.json", said * (k + 1))
     yield "clip", lambda f, k: own_corpus(f).add_clip("a", features=features + k, texts=said, joints=motion.positions)
     yield "splits", lambda f, k: own_corpus(f).write_splits({"train": ["a" * (k + 1)]})

@@ -1,19 +1,22 @@
-"""Ctrl-C in every command at any moment: one line, exit code 130, soon."""
+"""Ctrl-C in every command, and every script of examples, at any moment: one line, exit code 130, soon."""
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from small_corpus import make_small_corpus
+from tqdm import tqdm
 
 from ktube_motion.commands import COMMANDS
 from ktube_motion.features import features_to_joints
@@ -28,34 +31,51 @@ from ktube_motion.text._tracks import NUM_TIMES
 from ktube_motion.types import PoseSequence
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
-SMALL, FULL = 3, 60  # commands stopped
+SMALL, FULL = 3, 111  # stopped: each command and each script three times
 
 SECONDS = 2.0
-PROGRAM = "import sys; from ktube_motion.commands import main; print('in', flush=True); sys.exit(main(sys.argv[1:]))"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+# Python's own start, and the loading of the command line, cannot be stopped in a line: it says when they are over.
+PROGRAM = (
+    "import runpy, sys; from ktube_motion.commands import main; print('in', flush=True); sys.argv = sys.argv[1:]\n"
+    "if sys.argv[0].endswith('.py'): runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    "else: sys.exit(main(sys.argv))"
+)
 
 
 def run(count: int) -> tuple[dict[str, int], list[str]]:
-    """Stop so many commands, one kind after the other."""
+    """Stop so many commands and scripts, one kind after the other; every third with Ctrl-C twice."""
     faults: list[str] = []
     counts: Counter[str] = Counter()
     slowest, rng = 0.0, random.Random()
     with tempfile.TemporaryDirectory() as folder:
         lines = _command_lines(Path(folder))
         assert lines.keys() == {name for names in COMMANDS.values() for name in names}
+        lines |= {str(script): lines[name] for script, name in _scripts().items()}
         names = sorted(lines)
         rng.shuffle(names)
-        for number in range(count):
+        for number in tqdm(range(count), desc="interrupts", disable=None):
             name = names[number % len(names)]
-            outcome, seconds = _stop(name, lines[name], Path(folder), rng, faults)
+            outcome, seconds = _stop(name, lines[name], Path(folder), rng, faults, twice=number % 3 == 2)
             counts[outcome] += 1
+            counts["scripts"] += name.endswith(".py")
             slowest = max(slowest, seconds)
-    told = {"commands": counts.total(), "stopped with 130 and one line": counts["stopped"]}
+    told = {"commands": count - counts["scripts"], "scripts": counts["scripts"]}
+    told |= {"kinds": len(set(names[:count])), "stopped with 130 and one line": counts["stopped"]}
     told |= {"done before": counts["done"], "faults": len(faults), "ms at most": round(1000 * slowest)}
     told |= {"processes a core meanwhile": round(_load(), 1)}
     return told, faults
 
 
-def _stop(name: str, line: str, folder: Path, rng: random.Random, faults: list[str]) -> tuple[str, float]:
+def _scripts() -> dict[Path, str]:
+    """Give the scripts of examples and the command that each of them is."""
+    commands = {path: re.findall(r'main\(\["([a-z-]+)"', path.read_text("utf-8")) for path in EXAMPLES.glob("*.py")}
+    return {path: name for path, (name,) in commands.items()}
+
+
+def _stop(
+    name: str, line: str, folder: Path, rng: random.Random, faults: list[str], *, twice: bool
+) -> tuple[str, float]:
     """Start a command and stop it after a while; where it was done by then, again and sooner."""
     longest = 6.0 * min(_load(), 4.0)
     for _ in range(4):
@@ -68,6 +88,10 @@ def _stop(name: str, line: str, folder: Path, rng: random.Random, faults: list[s
         time.sleep(rng.uniform(0.05, longest))
         busy, began = process.poll() is None, time.perf_counter()
         os.killpg(process.pid, signal.SIGINT) if busy else None  # as a terminal does: to all of them
+        if busy and twice:
+            time.sleep(rng.uniform(0.0, 0.5))
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
         try:
             _, told = process.communicate(timeout=60)
         except subprocess.TimeoutExpired:
@@ -79,7 +103,8 @@ def _stop(name: str, line: str, folder: Path, rng: random.Random, faults: list[s
             continue
         told = [text for text in told.splitlines() if text.strip() and not text.startswith("warning: ")]
         if process.returncode != 130 or len(told) != 1 or not told[0].startswith("Stopped"):
-            return _fault(faults, f"{name}: exit code {process.returncode}, {told[-4:]}"), seconds
+            how = "Ctrl-C twice: " if twice else ""
+            return _fault(faults, f"{name}: {how}exit code {process.returncode}, {told[-4:]}"), seconds
         if seconds > SECONDS * _load():
             return _fault(faults, f"{name}: took {seconds:.1f} s"), seconds
         return "stopped", seconds

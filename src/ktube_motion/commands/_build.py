@@ -22,6 +22,7 @@ review.html, on which clips are dropped by looking at them. What exists already 
 the same command goes on.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -117,11 +118,11 @@ def run(options: Namespace) -> None:
         max_gap_seconds=options.max_gap, rest_lower_body=options.rest_lower_body, mirror=not options.no_mirror,
         split_sizes=tuple(options.split), seed=options.seed, axes=options.axes, talk_seconds=options.talk_seconds,
         aligner=options.aligner,
-        engine=options.engine, models=None if options.models is None else str(options.models.resolve()),
+        engine=options.engine, models=None if options.models is None else str(options.models.absolute()),
         video_fps=options.video_fps, fingers=not options.no_fingers,
     )  # fmt: skip
     sources, alone = read(options)
-    if options.overwrite and (options.root / "corpus.json").exists():
+    if options.overwrite and os.path.exists(options.root / "corpus.json"):
         shutil.rmtree(options.root)
     executor = executor_of(options.cluster)
     extra = {"audio": options.audio, "speaker": options.speaker, "shards": options.shards}

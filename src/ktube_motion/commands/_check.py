@@ -10,6 +10,7 @@ Writes nothing. The exit code is 1 where something was found; clips that are bro
 command that made them.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def run(options: Namespace) -> int:
     from ..io._hub import is_sharded
 
     folder = existing(options.folder, "folder to check", make="ktube-motion build --samples 8")
-    if (folder / "new_joint_vecs").is_dir() or is_sharded(folder):
+    if os.path.isdir(folder / "new_joint_vecs") or is_sharded(folder):
         from ..construct import check_corpus
 
         check = check_corpus(folder)
@@ -50,7 +51,7 @@ def check_checkpoints(folder: Path) -> int:
     broken = []
     for path in [*found, *files]:
         try:
-            (verify_checkpoint if path.is_dir() else load_checked)(path)
+            (verify_checkpoint if os.path.isdir(path) else load_checked)(path)
         except KtubeError as error:
             broken.append(str(error))
     say(f"{len(found) + len(files)} checkpoints compared: {len(broken)} broken")

@@ -9,6 +9,7 @@ to begin with.
 Writes nothing. The exit code is 1 where a file is damaged.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ def run(options: Namespace) -> int:
 
 def state_of(path: str, check: Callable[[str], object]) -> tuple[str, str]:
     """Tell whether a file is found, missing or damaged, and what is wrong with it."""
-    if not Path(path).exists():
+    if not os.path.exists(path):
         return "missing", ""
     try:
         check(path)
@@ -116,5 +117,5 @@ def _check_smpl(folder: str) -> None:
 
 
 def _check_sentencepiece(folder: str) -> None:
-    if not any((Path(folder) / name).is_file() for name in ("spiece.model", "tokenizer.json")):
+    if not any(os.path.isfile(Path(folder) / name) for name in ("spiece.model", "tokenizer.json")):
         raise FormatError("The tokenizer is missing.", where=folder, expected="spiece.model")

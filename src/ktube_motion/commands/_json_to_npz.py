@@ -16,6 +16,7 @@ The next step is ktube-motion process-poses, to see the whole video, or straight
 ktube-motion build --poses my_pose --transcripts subtitles, which makes the corpus.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -53,9 +54,9 @@ def run(options: Namespace) -> None:
 
     root = None if options.fix_root == "moving" else options.fix_root
     fix = f"Put the estimator's files there, or give --input; `{SAMPLES}` makes some in dataset/KTubeUM-videos."
-    videos = pose_sources(options.input) if options.input.is_dir() else {}
+    videos = pose_sources(options.input) if os.path.isdir(options.input) else {}
     if not videos:
-        raise DataError("There are no pose files here.", where=options.input.resolve(), fix=fix)
+        raise DataError("There are no pose files here.", where=options.input.absolute(), fix=fix)
 
     def target(name: str) -> Path:
         return options.output / f"{name}.npz"
@@ -65,6 +66,6 @@ def run(options: Namespace) -> None:
         poses = clean_poses(poses, root=root, cutoff_hz=options.cutoff or None, max_gap_seconds=options.max_gap)
         save_poses(rest_lower_body(poses) if options.rest_lower_body else poses, target(name), cleaned=True)
 
-    convert(videos, make, finished=lambda name: target(name).exists(), overwrite=options.overwrite)
+    convert(videos, make, finished=lambda name: os.path.exists(target(name)), overwrite=options.overwrite)
     tell_next("process-poses", "--input", options.output.as_posix(), why="to see whole videos")
     tell_next("build", "--poses", options.output.as_posix(), "--transcripts", "subtitles", why="to make the corpus")

@@ -13,6 +13,7 @@ Reads every .npy of --input; of a corpus only the clips that its all.txt lists, 
 Writes --output/Mean.npy and Std.npy, and shows them. What exists already is kept and shown.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,7 +48,7 @@ def run(options: Namespace) -> None:
         save_array(targets["Std"], stats.std)
 
     def finished(_: object) -> bool:
-        return all(path.exists() for path in targets.values())
+        return all(os.path.exists(path) for path in targets.values())
 
     convert([options.input], make, finished=finished, overwrite=options.overwrite)
     mean, std = load_numpy(targets["Mean"]), load_numpy(targets["Std"])
@@ -63,7 +64,7 @@ def clips_of(folder: Path, files: list[Path]) -> list[Path]:
     """Leave out what lies in a corpus but belongs to no split, as the mirrored twins of held-out clips."""
     from ..io import Corpus
 
-    if not (folder.name == "new_joint_vecs" and (folder.parent / "all.txt").is_file()):
+    if not (folder.name == "new_joint_vecs" and os.path.isfile(folder.parent / "all.txt")):
         return files
     listed = set(Corpus(folder.parent).names("all"))
     return [path for path in files if path.stem in listed]

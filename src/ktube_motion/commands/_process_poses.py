@@ -11,6 +11,7 @@ Writes --output/NAME.npy (T, 22, 3), metres, y up. A video with gaps that were t
 file for each stretch: NAME_part0.npy, NAME_part1.npy and so on. What exists already is kept.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def run(options: Namespace) -> None:
             save_array(options.output / f"{name}.npy", motion.require("positions"))
 
     def finished(path: Path) -> bool:
-        return any((options.output / f"{path.stem}{end}.npy").exists() for end in ("", "_part0"))
+        return any(os.path.exists(options.output / f"{path.stem}{end}.npy") for end in ("", "_part0"))
 
     fix = "Make them with `ktube-motion json-to-npz`, or give --input."
     convert(list_files(options.input, ".npz", make=fix), make, finished=finished, overwrite=options.overwrite)

@@ -81,7 +81,7 @@ def run(options: Namespace) -> None:
         raise UsageError("--videos are too few to train and to measure.", expected="at least 4", found=options.videos)
     for folder in filter(None, (options.poses, options.transcripts)):
         sources_folder(folder)
-    say(f"{told(OPENING)} {told('Everything goes to')} {options.output.resolve()}")
+    say(f"{told(OPENING)} {told('Everything goes to')} {options.output.absolute()}")
     show_at_once(options)
     tell("1 of 5: the corpus, from poses and words", began)
     corpus, labels = make_corpus(options, options.output / "KTubeUM")
@@ -103,7 +103,7 @@ def run(options: Namespace) -> None:
     summary = closing_table(pipeline, reports, time.perf_counter() - began)
     write_text(options.output / "summary.txt", summary + "\n")
     page = write_tour(options.output, options.say, summary, reports)
-    say(f"\n{summary}\n\n{told('Look at')} {page.resolve()}\n{told('Next')}:")
+    say(f"\n{summary}\n\n{told('Look at')} {page.absolute()}\n{told('Next')}:")
     for what, line in next_commands(options.output).items():
         say(f"  {line}   # {told(what)}")
 
@@ -112,13 +112,13 @@ def show_at_once(options: Namespace) -> None:
     """Say the first sentence with the speaker that comes with the library, before anything is trained."""
     import torch
 
+    from ..io._files import make_folder
     from ..pipeline import UtteranceToMotion
     from ..render import save_skeleton_video
 
     speaker = UtteranceToMotion.from_pretrained("sample-speaker")
     (motion,) = speaker.generate(options.say[:1], generator=torch.Generator().manual_seed(0))
-    path = options.output / "sample_speaker.mp4"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = make_folder(options.output) / "sample_speaker.mp4"
     save_skeleton_video(motion, path, titles=motion.name)
     shown = told("The speaker that comes with the library says it in this video; now one of your own is trained:")
     say(f"{shown} {path}")

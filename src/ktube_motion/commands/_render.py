@@ -10,6 +10,7 @@ Writes NAME.mp4 beside them. Motions that have a video already are left as they 
 seconds takes minutes without a graphics card; after the first, the time that is left is told.
 """
 
+import os
 import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -58,7 +59,7 @@ def run(options: Namespace) -> None:
         say(f"{len(wanted)} pairs, one after the other; --motion-list {wanted[0]} would draw that one only")
     for number, name in enumerate(wanted, 1):
         target = folder / f"{name}.mp4"
-        if target.exists() and not options.overwrite:
+        if os.path.exists(target) and not options.overwrite:
             say(f"{target} is there already")
             continue
         began = time.perf_counter()
@@ -101,7 +102,7 @@ def check(folder: Path, wanted: list[str]) -> None:
     if missing or not there:
         more = f" and {len(there) - 20} more" if len(there) > 20 else ""
         raise DataError(
-            "There is no such motion.", where=folder.resolve(), found=", ".join(missing) or "no pairs of arrays",
+            "There is no such motion.", where=folder.absolute(), found=", ".join(missing) or "no pairs of arrays",
             expected=(", ".join(there[:20]) + more) or "NAME_gt.npy and NAME_pred.npy",
             fix="" if there else "`ktube-motion eval-gpt` and `eval-vq` leave them in their folder.",
         )  # fmt: skip

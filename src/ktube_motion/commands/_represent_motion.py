@@ -13,6 +13,7 @@ the others), and --output/new_joints/NAME.npy, the joints recovered from them. W
 A folder holds vectors of one size: files of more joints than --skeleton has give their body, others are skipped.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,7 +62,7 @@ def run(options: Namespace) -> None:
         save_array(recovered / path.name, features_to_joints(features, skeleton=skeleton))
         save_array(vectors / path.name, features)
 
-    convert(files, make, finished=lambda path: (vectors / path.name).exists(), overwrite=options.overwrite)
+    convert(files, make, finished=lambda path: os.path.exists(vectors / path.name), overwrite=options.overwrite)
     tell_next("mean-variance", "--input", vectors.as_posix(), "--output", options.output.as_posix())
 
 

@@ -20,6 +20,7 @@ look. OUT_DIR/EXP_NAME has what the training needs: run.log, log.jsonl, TensorBo
 that --resume goes on from.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -63,9 +64,9 @@ def run(options: Namespace) -> None:
     from ._shared._encoders import keep_evaluator, make_text_encoder
 
     options.checkpoint = options.checkpoint or EVALUATORS["ktube"].replace("ktube", options.dataname)
-    if Path(options.checkpoint).exists():
+    if os.path.exists(options.checkpoint):
         fix = "Choose another --checkpoint."
-        raise ConfigError("There is an evaluator already.", where=Path(options.checkpoint).resolve(), fix=fix)
+        raise ConfigError("There is an evaluator already.", where=Path(options.checkpoint).absolute(), fix=fix)
     with Experiment(options) as experiment:
         corpus = open_corpus(options.dataname, options)
         source = {"source": options.text_encoder or "embedded", "tokenizer": options.text_tokenizer}

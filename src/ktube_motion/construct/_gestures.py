@@ -1,5 +1,6 @@
 """A folder of labelled joint motion as a corpus: ``motions.npz`` and ``utterances.tsv``."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def build_gesture_corpus(
     from tqdm import tqdm
 
     corpus = Corpus.create(root, skeleton=SMPL_22, fps=fps)
-    if (corpus.root / "manifest.json").exists():
+    if os.path.exists(corpus.root / "manifest.json"):
         return corpus
     splits: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     clips, skipped = [], []

@@ -1,6 +1,7 @@
 """Pose files and transcripts of one name belong together; of several that do, the best is chosen and told."""
 
 import logging
+import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Mapping
@@ -177,7 +178,7 @@ def _videos(folder: str | Path) -> dict[str, list[Path]]:
 def _seen_frames(path: Path) -> int:
     """Count the frames of a file in which somebody is seen."""
     try:
-        return 0 if path.is_dir() else int(load_poses(path).valid.sum())
+        return 0 if os.path.isdir(path) else int(load_poses(path).valid.sum())
     except KtubeError:
         return 0  # what cannot be read is told when its video is made
 
@@ -200,7 +201,7 @@ def _suffix(path: Path) -> str:
 
 
 def _is_pose(path: Path) -> bool:
-    return path.is_dir() or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
+    return os.path.isdir(path) or (_pose_suffix(path) in _POSES[:-1] and not path.name.lower().endswith(".info.json"))
 
 
 def _pose_suffix(path: Path) -> str:
@@ -208,12 +209,12 @@ def _pose_suffix(path: Path) -> str:
 
 
 def _is_transcript(path: Path, shared: bool) -> bool:
-    known = path.suffix.lower() in _SUBTITLES and path.is_file() and not path.name.lower().endswith(".info.json")
+    known = path.suffix.lower() in _SUBTITLES and os.path.isfile(path) and not path.name.lower().endswith(".info.json")
     return known and not (shared and _suffix(path) in ("json", "jsonl"))
 
 
 def _stem(path: Path) -> str:
-    return normalize_text(path.name if path.is_dir() else path.name[: len(path.name) - len(_pose_suffix(path))])
+    return normalize_text(path.name if os.path.isdir(path) else path.name[: len(path.name) - len(_pose_suffix(path))])
 
 
 def _spoken_name(stem: str, poses: Container[str]) -> str:
@@ -230,7 +231,7 @@ def _spoken_name(stem: str, poses: Container[str]) -> str:
 def _pose_rank(path: Path) -> tuple[int, str]:
     if is_video(path):
         return VIDEOS.index(path.suffix.lower()), path.name
-    return _POSES.index("" if path.is_dir() else _pose_suffix(path)), path.name
+    return _POSES.index("" if os.path.isdir(path) else _pose_suffix(path)), path.name
 
 
 def _transcript_rank(path: Path, name: str) -> tuple[int, bool, int, str]:
@@ -248,7 +249,7 @@ def _by_name(
     folder: str | Path, wanted: Callable[[Path], bool], name_of: Callable[[Path], str]
 ) -> dict[str, list[Path]]:
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CorpusError("This folder does not exist.", where=folder)
     names: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(folder.iterdir()):

@@ -8,6 +8,7 @@ they were written, the video is not made again.
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -68,8 +69,8 @@ def source_key(source: Source, options: "BuildOptions") -> str:
         facts.pop(name)
     digest.update(json.dumps(facts, sort_keys=True, default=str).encode())
     for path in map(Path, filter(None, (source.poses, source.transcript, source.audio))):
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file == path or file.is_file():
+        for file in sorted(path.rglob("*")) if os.path.isdir(path) else [path]:
+            if file == path or os.path.isfile(file):
                 digest.update(str(file.relative_to(path) if file != path else file.suffix).encode(errors="replace"))
                 with file.open("rb") as opened:
                     digest.update(hashlib.file_digest(opened, "sha256").digest())

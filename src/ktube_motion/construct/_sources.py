@@ -76,6 +76,8 @@ class Source:
 def find_audio(sources: Iterable[Source], folder: str | Path) -> list[Source]:
     """Give each source the sound or video file of its name, where the folder has one and none is named yet.
 
+    Where it has none, a note says so.
+
     Raises
     ------
     CorpusError
@@ -96,12 +98,19 @@ def find_audio(sources: Iterable[Source], folder: str | Path) -> list[Source]:
     ['a.wav', 'b.MP4', None]
     """
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise CorpusError("This folder does not exist.", where=folder)
-    files = sorted(path for path in folder.iterdir() if path.is_file() and _has(path, SOUNDS))
+    files = sorted(path for path in folder.iterdir() if os.path.isfile(path) and _has(path, SOUNDS))
     files = sorted(files, key=lambda path: -SOUNDS.index(path.suffix.lower()))
     named = {normalize_text(path.stem): path for path in files}
-    return [replace(source, audio=source.audio or named.get(source.name)) for source in sources]
+    return [source if source.audio else _with_audio(source, named.get(source.name), folder) for source in sources]
+
+
+def _with_audio(source: Source, audio: Path | None, folder: Path) -> Source:
+    if audio is not None:
+        return replace(source, audio=audio)
+    note = f"{source.name}: no words were aligned; {folder} has no sound or video of this name"
+    return replace(source, notes=(*source.notes, note))
 
 
 def _has(path: Path, suffixes: Container[str]) -> bool:

@@ -1,6 +1,7 @@
 """Splits by video, and the statistics that follow from them."""
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -183,7 +184,7 @@ def curate(
     counts = count_clips(corpus, kept)
     write_json(corpus.root / MANIFEST, {**manifest, "options": options, "excluded": excluded, "counts": counts})
     write_card(corpus)
-    if (corpus.root / "report.html").exists():
+    if os.path.exists(corpus.root / "report.html"):
         write_report(corpus.root)
     return excluded
 

@@ -46,7 +46,7 @@ def build_video(source: Source, root: str | Path, options: "BuildOptions") -> di
             record["key"] = source_key(source, options)
             poses, rough, seen, quality, looked = _clean(source, corpus.root, options)
             cues, words, told = spoken_cues(source, options)
-            timed, confidences, heard, warnings = _listen(source, cues, options.aligner)
+            timed, confidences, heard, warnings = _listen(source, cues, options.aligner, quality["seconds"])
             spoken = utterances(timed, min_seconds=options.min_seconds, max_seconds=options.max_seconds)
         except MissingDependencyError:
             raise  # it would fail every video alike
@@ -132,7 +132,7 @@ def _clean_raw(raw: PoseSequence, options: "BuildOptions") -> tuple[PoseSequence
 
 
 def _listen(
-    source: Source, cues: Sequence[Cue], aligner: str
+    source: Source, cues: Sequence[Cue], aligner: str, seconds: float
 ) -> tuple[Sequence[Cue], Sequence[float], dict[str, Any], list[str]]:
     """Align the words with the sound where there is some: cues, confidences, figures, warnings.
 
@@ -147,10 +147,13 @@ def _listen(
         found = align_words(cues, source.audio, aligner=find_aligner(aligner) if aligner else None)
     except FormatError as error:
         return cues, [], {"heard": {"unread": len(cues)}}, [f"{source.name}: no words were aligned; {error}"]
-    missing = cues[-1].end - found.seconds
-    short = f"{source.name}: the sound ends at {found.seconds:.1f} s, the words at {cues[-1].end:.1f} s"
+    told, sound = [], f"{source.name}: the sound ends at {found.seconds:.1f} s"
+    if cues[-1].end - found.seconds > 1.0:
+        told.append(f"{sound}, the words at {cues[-1].end:.1f} s")
+    elif found.seconds - seconds > _SILENCE:
+        told.append(f"{sound}, the poses at {seconds:.1f} s; is it the sound of another video?")
     heard = {kind: count for kind, count in found.counts.items() if count}
-    return found.cues, found.confidences, {"heard": heard}, [short] if missing > 1.0 else []
+    return found.cues, found.confidences, {"heard": heard}, told
 
 
 def _note_confidence(clips: Iterable[dict[str, Any]], cues: Sequence[Cue], confidences: Sequence[float]) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import FormatError
 from ..io import clean_cues, normalize_text, read_transcript
-from ..io._transcripts import main_speaker, tell_possible_labels
+from ..io._transcripts import main_speaker, tell_doubts
 from ..types import Cue
 from ._sources import Source
 
@@ -38,7 +38,7 @@ def spoken_cues(source: Source, options: "BuildOptions") -> tuple[list[Cue], dic
     end, told = cues[-1].end, [*source.notes, *transcript.notes]
     if transcript.skipped:
         told.append(f"{source.name}: {len(transcript.skipped)} cues make no sense; the first: {transcript.skipped[0]}")
-    told += [f"{source.name}: {text}" for text in tell_possible_labels(counts)]
+    told += [f"{source.name}: {text}" for text in tell_doubts(counts)]
     voices = {cue.speaker for cue in cues}
     if len(voices) > 1:
         named = normalize_text(source.speaker)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".flv", ".mpg"
 
 def is_video(path: Path) -> bool:
     """Say whether a source is a video file, by its suffix."""
-    return path.suffix.lower() in VIDEOS and not path.is_dir()
+    return path.suffix.lower() in VIDEOS and not os.path.isdir(path)
 
 
 def watched_file(root: str | Path, name: str) -> Path:
@@ -39,7 +40,7 @@ def watch(source: Source, root: str | Path, options: "BuildOptions") -> tuple[Pa
 
     file, facts = watched_file(root, source.name), watched_file(root, source.name).with_suffix(".json")
     key = _key(source, options)
-    if file.is_file() and (kept := _kept(facts, key)) is not None:
+    if os.path.isfile(file) and (kept := _kept(facts, key)) is not None:
         return file, kept["quality"], kept["warnings"]
     working = Path(root) / ".build" / "watching" / source.name / key[:16]
     working.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """The repeats of one evaluation: what they share, what each measures, and the folder that keeps them."""
 
 import math
+import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -120,7 +121,7 @@ class Run:
 
     def predictions_missing(self, wanted: bool) -> bool:
         """Tell whether predictions are wanted and one of them is not in the folder."""
-        return wanted and not all(self._place(f"{key}_pred.npy").exists() for key in self.samples.keys)
+        return wanted and not all(os.path.exists(self._place(f"{key}_pred.npy")) for key in self.samples.keys)
 
     def save_predictions(self, clips: Sequence[np.ndarray]) -> None:
         """Write joints of truth and predictions as ``NAME_gt.npy`` and ``NAME_pred.npy``."""
@@ -325,7 +326,7 @@ def code_statistics(tokens: np.ndarray) -> dict[str, float]:
 
 def _repeat_in(path: Path | None) -> Rows | None:
     """Give a repeat that was measured before; nothing where there is none, or its file has been damaged since."""
-    if path is None or not path.exists():
+    if path is None or not os.path.exists(path):
         return None
     try:
         repeat = read_json(path)

@@ -5,6 +5,7 @@ encoder (convolutions, four frames to one step), a motion encoder and a text
 encoder (bidirectional GRUs). Its statistics lie in a ``meta`` folder beside.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -290,7 +291,7 @@ def load_t2m_evaluator(
     file = _find(Path(path))
     weights = dict(zip(_PARTS, load_torch_file(file, parts=_PARTS), strict=True))
     meta = file.parent.parent / "meta"
-    if mean is None and std is None and (meta / "mean.npy").exists() and (meta / "std.npy").exists():
+    if mean is None and std is None and os.path.exists(meta / "mean.npy") and os.path.exists(meta / "std.npy"):
         mean, std = meta / "mean.npy", meta / "std.npy"
     stats = load_stats(mean, std)
     try:
@@ -305,7 +306,7 @@ def load_t2m_evaluator(
 
 def _find(path: Path) -> Path:
     for candidate in (path, path / "finest.tar", path / "model" / "finest.tar"):
-        if candidate.is_file():
+        if os.path.isfile(candidate):
             return candidate
     raise CheckpointError(
         "There is no evaluator here.",

@@ -1,5 +1,6 @@
 """What the evaluators trained here share: the motion they read, and the text encoder that lies in their folder."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,6 @@ def kept_text_encoder(evaluator: str | Path) -> TextEncoder | None:
     """Load the text encoder that an evaluator's folder names, if it is at hand."""
     folder = Path(evaluator) / _FOLDER
     try:
-        return load_text_encoder(folder) if folder.is_dir() else None
+        return load_text_encoder(folder) if os.path.isdir(folder) else None
     except CheckpointError:  # told when something is to be read, which most uses never do
         return None

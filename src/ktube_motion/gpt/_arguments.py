@@ -93,5 +93,7 @@ def draw_seeds(seeds: Sequence[int] | None, generator: torch.Generator | None, c
         if len(seeds) != count:
             raise ConfigError("seeds does not fit the texts.", expected=count, found=len(seeds))
         return [check_whole(seed, name="a seed", least=-(2**63), most=2**63 - 1) for seed in seeds]
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ConfigError("generator cannot be this.", expected="a torch.Generator", found=type(generator).__name__)
     device = generator.device if generator is not None else "cpu"
     return torch.randint(2**62, (count,), generator=generator, device=device).tolist()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._files import atomic_path
+from ._files import atomic_path, make_folder
 from ._shards import arrow, map_stream, told_damaged
 
 __all__ = ["ArrayTable", "NameIndex"]
@@ -74,7 +75,7 @@ class ArrayTable(Mapping[str, np.ndarray]):
     def refresh(self) -> None:
         """See what is there now."""
         pa, self._batches = arrow(), []
-        for path in sorted(self.folder.glob("[!.]*.arrow")):
+        for path in sorted(self.folder.glob("[!.]*.arrow")) if os.path.isdir(self.folder) else ():
             reader = map_stream(path)
             if _maker(reader.schema) != self.maker:
                 continue
@@ -118,7 +119,7 @@ class ArrayTable(Mapping[str, np.ndarray]):
         if not arrays:
             return
         pa = arrow()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         files = sorted(self.folder.glob("[!.]*.arrow"))
         for path in [path for path in files if _maker(map_stream(path).schema) != self.maker]:
             path.unlink()

@@ -1,10 +1,11 @@
 """Names of clips, which become names of files on any system."""
 
 import unicodedata
+from pathlib import Path
 
 from ..errors import CorpusError
 
-__all__ = ["check_name", "check_path"]
+__all__ = ["check_name", "check_path", "read_split"]
 
 _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{number}" for port in ("COM", "LPT") for number in range(1, 10))}
 
@@ -49,3 +50,30 @@ def check_path(name: str) -> str:
     for part in name.split("/") if isinstance(name, str) else [name]:
         check_name(part)
     return name
+
+
+def read_split(text: str, *, where: Path) -> list[str]:
+    """Give the names in a file of a split, as they are or as files (``a.npy``, ``./a``, ``new_joint_vecs/a.npy``).
+
+    Raises
+    ------
+    CorpusError
+        If some are not allowed; it counts them and shows the first.
+    """
+    names, faults = [], []
+    for number, line in enumerate(text.split("\n"), 1):
+        name = line.strip().removeprefix("./").removeprefix("new_joint_vecs/")
+        name = name[:-4] if name[-4:].lower() == ".npy" else name
+        try:
+            names += [check_path(name)] if line.strip() else []
+        except CorpusError as error:
+            faults.append(f"line {number}: {error.problem}")
+    if faults:
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        raise CorpusError(
+            f"{len(faults)} of the names in this list are not allowed.",
+            where=where,
+            expected="the name of a clip on each line",
+            found="; ".join(faults[:3]) + more,
+        )
+    return names

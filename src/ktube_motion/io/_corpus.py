@@ -4,6 +4,7 @@ HumanML3D and KIT-ML folders have the same layout and open as they are.
 """
 
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ import numpy as np
 from ..errors import CorpusError, FormatError
 from ..skeletons import SMPL_22, Skeleton
 from ..types import FeatureStats, Motion, Utterance, Word
-from ._clip_names import check_name, check_path
+from ._clip_names import check_name, check_path, read_split
 from ._corpus_faults import UsableClips, vector_fault
 from ._files import make_folder, read_json, read_text, save_array, write_json, write_text
 from ._hub import OnTheHub, is_sharded
@@ -136,7 +137,7 @@ class Corpus(UsableClips, OnTheHub):
             kind = "a corpus of one file a clip" if shards else "a corpus in shards"
             raise CorpusError("Another corpus is here.", where=root, found=kind, fix="Choose another folder.")
         settings = {"skeleton": skeleton.name, "fps": float(fps)}
-        if not (root / "corpus.json").exists():
+        if not os.path.exists(root / "corpus.json"):
             write_json(root / "corpus.json", settings)
         corpus = cls(root)
         found = {"skeleton": corpus.skeleton.name, "fps": corpus.fps}
@@ -149,24 +150,24 @@ class Corpus(UsableClips, OnTheHub):
     @cached_property
     def _settings(self) -> dict[str, Any]:
         path = self.root / "corpus.json"
-        if path.exists():
+        if os.path.exists(path):
             return check_settings(read_json(path), path)
         skeleton = Skeleton.for_feature_size(self._feature_size())
         return {"skeleton": skeleton.name, "fps": 12.5 if skeleton.name == "kit_21" else 20.0}
 
     def _feature_size(self) -> int:
-        if (self.root / "Mean.npy").exists():
+        if os.path.exists(self.root / "Mean.npy"):
             return self._load("Mean.npy").shape[-1]
         for name in self._stored():
             return self._load(f"new_joint_vecs/{name}.npy").shape[-1]
         raise CorpusError("The corpus is empty.", where=self.root, expected="clips in new_joint_vecs/")
 
     def _stored(self) -> Iterator[str]:
-        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, .DS_Store) is none."""
+        """Give the names of all clips, sorted; what a system leaves beside files (._x.npy, @eaDir) is none."""
         folder = self.root / "new_joint_vecs"
         for path in sorted(folder.rglob("*.npy")):
             inside = path.relative_to(folder)
-            if not any(part.startswith(".") for part in inside.parts):
+            if not any(part.startswith((".", "@eaDir", "__MACOSX")) for part in inside.parts):
                 yield inside.with_suffix("").as_posix()
 
     @cached_property
@@ -185,7 +186,7 @@ class Corpus(UsableClips, OnTheHub):
             return np.load(path, allow_pickle=False)
         except FileNotFoundError as error:
             fix = "`ktube-motion build`, started again, makes what is missing."
-            raise CorpusError("A file of the corpus is missing.", where=path.resolve(), fix=fix) from error
+            raise CorpusError("A file of the corpus is missing.", where=path.absolute(), fix=fix) from error
         except (OSError, *DAMAGED) as error:
             raise FormatError("This .npy file is damaged.", where=path, found=error) from error
 
@@ -210,28 +211,35 @@ class Corpus(UsableClips, OnTheHub):
         CorpusError
             If there is no such split, or a name in it is not allowed.
         """
-        return [name for name in self._listed(split) if self._vector_path(name).exists()]
+        return [name for name in self._listed(split) if os.path.exists(self._vector_path(name))]
 
     def missing(self, split: str = "all") -> list[str]:
         """Give the clips that a split lists but that have no motion vectors."""
-        return [name for name in self._listed(split) if not self._vector_path(name).exists()]
+        return [name for name in self._listed(split) if not os.path.exists(self._vector_path(name))]
 
     def _listed(self, split: str) -> list[str]:
         path = self.root / f"{check_name(split)}.txt"
-        if path.exists():
-            lines = (line.strip().removesuffix(".npy") for line in read_text(self._inside(path)).split("\n"))
-            return list(dict.fromkeys(check_path(line) for line in lines if line))
+        if os.path.exists(path):
+            names = read_split(read_text(self._inside(path)), where=path)
+            return list(dict.fromkeys(self._as_written(name) for name in names))
         if split == "all":
             return list(self._stored())
-        have = [name for name in SPLITS if (self.root / f"{name}.txt").exists()]
+        have = [name for name in SPLITS if os.path.exists(self.root / f"{name}.txt")]
         raise CorpusError(
             f"The corpus has no split {split!r}.",
-            where=self.root.resolve(),
+            where=self.root.absolute(),
             expected=f"{split}.txt",
             found=have or "no splits",
             fix="`ktube-motion build --poses my_pose --transcripts DIR` makes splits and texts; "
             "the steps before it do not.",
         )
+
+    def _as_written(self, name: str) -> str:
+        """Give a name as its file has it: macOS takes Korean letters apart, and a split may come from elsewhere."""
+        if name.isascii() or os.path.exists(self._vector_path(name)):
+            return name
+        others = (unicodedata.normalize(form, name) for form in ("NFC", "NFD"))
+        return next((other for other in others if os.path.exists(self._vector_path(other))), name)
 
     def _vector_path(self, name: str) -> Path:
         return self.root / "new_joint_vecs" / f"{name}.npy"
@@ -248,7 +256,8 @@ class Corpus(UsableClips, OnTheHub):
                 expected=f"(frames, {self.skeleton.feature_size})",
                 found=features.shape,
             )
-        return features.astype(np.float32, copy=False)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinity, which is told as such
+            return features.astype(np.float32, copy=False)
 
     def _fault(self, name: str) -> str | None:
         state = self._vector_path(name).stat()
@@ -279,7 +288,7 @@ class Corpus(UsableClips, OnTheHub):
 
     def has(self, name: str, folder: str = "new_joint_vecs") -> bool:
         """Say whether a clip has a file in a folder of the corpus: ``texts``, ``words``, ``joints``, ``new_joints``."""
-        return (self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}").exists()
+        return os.path.exists(self.root / folder / f"{check_path(name)}{CLIP_FILES[folder]}")
 
     def texts(self, name: str, *, missing_ok: bool = False) -> list[Utterance]:
         """Give the utterances of a clip, with the times of their words where the corpus knows them.
@@ -303,8 +312,10 @@ class Corpus(UsableClips, OnTheHub):
     @property
     def stats(self) -> FeatureStats:
         """Mean and Std of the vectors. A zero Std, which other tools write, reads as 1."""
-        std = self._load("Std.npy")
-        return FeatureStats(mean=self._load("Mean.npy"), std=np.where(std < 1e-8, 1, std))
+        mean, std = self._load("Mean.npy"), self._load("Std.npy")
+        if std.dtype.kind in "fiu":
+            std = np.where((std >= 0) & (std < 1e-8), 1, std)
+        return FeatureStats(mean=mean, std=std)
 
     def __len__(self) -> int:
         """Number of clips, of all splits."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["RIGHT_LINE", "UsableClips", "clips_for_training", "vector_fault"]
 
 RIGHT_LINE = "손을 든다#손/NOUN 들다/VERB#0.0#0.0"
+_FARTHEST = 1e6  # metres, or millimetres a frame: no body goes there, and one such number ends a training
 _NAMED = 50  # of more, the rest are counted
 
 
@@ -24,7 +25,10 @@ def vector_fault(features: np.ndarray) -> str | None:
     if not len(features):
         return "no frames"
     bad = int((~np.isfinite(features)).any(1).sum())
-    return f"NaN or infinity in {bad} of {len(features)} frames" if bad else None
+    if bad:
+        return f"NaN or infinity in {bad} of {len(features)} frames"
+    far = float(np.abs(features).max(initial=0))
+    return f"numbers as large as {far:.3g}" if far > _FARTHEST else None
 
 
 class UsableClips:
@@ -152,6 +156,10 @@ def clips_for_training(
         except CorpusError as error:
             problems.append(f"the split {split} is missing: {split}.txt names its clips, one a line ({error.problem})")
             continue
+        missing = corpus.missing(split) if found[split] else []
+        if missing:
+            listed = f"{len(missing)} clips that {split}.txt lists are not in new_joint_vecs/, as {missing[0]}"
+            warnings.warn(f"{listed}; the others are used.", stacklevel=3)
         if not found[split]:
             kind = {"train": "training", "val": "validation"}.get(split, split)
             problems.append(f"no {kind} clips that can be used: {_why_empty(corpus, split)}")

@@ -1,5 +1,6 @@
 """The folder of an experiment: whose it is, and whether to go on in it."""
 
+import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def check_experiment(
     ktube_motion.errors.ConfigError: ...: Another experiment is in this folder. Expected: rate 0.1. Found: rate 0.5. ...
     """
     record = Path(record)
-    if not record.exists():
+    if not os.path.exists(record):
         return False
     written = read_json(record)
     if not isinstance(written, dict):

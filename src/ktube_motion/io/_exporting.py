@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
@@ -164,7 +165,7 @@ def _shards(corpus: Corpus, shard_bytes: int) -> Iterator[tuple[str, list[str]]]
     sizes = _every(corpus)
     taken: set[str] = set()
     for split in ("train", "val", "test", "rest"):
-        there = split != "rest" and (corpus.root / f"{split}.txt").exists()
+        there = split != "rest" and os.path.exists(corpus.root / f"{split}.txt")
         listed = corpus.names(split) if there else sizes if split == "rest" else ()
         members = [name for name in dict.fromkeys(listed) if name not in taken]
         taken.update(members)
@@ -186,8 +187,8 @@ def _parts(corpus: Corpus) -> Iterator[tuple[str, list[str]]]:
 def _begin(root: Path, plan: list[tuple[str, list[str]]], shards: bool) -> None:
     """Make the folder, or see that it holds an export of the same that was interrupted."""
     stamp = {"of": hashlib.sha256(json.dumps([shards, plan]).encode()).hexdigest()}
-    if root.exists() and any(root.iterdir()):
-        before = read_json(root / _UNFINISHED) if (root / _UNFINISHED).exists() else None
+    if os.path.exists(root) and any(root.iterdir()):
+        before = read_json(root / _UNFINISHED) if os.path.exists(root / _UNFINISHED) else None
         if before != stamp:
             raise CorpusError(
                 "Something else is here.", where=root, expected="a new folder", fix="Choose another, or remove it."
@@ -213,7 +214,7 @@ def _done(jobs: Sequence[tuple[Callable[..., int], tuple[Any, ...]]], executor: 
 
 
 def _write_shard(path: Path, source: _Source, names: Sequence[str], size: int, settings: dict[str, Any]) -> int:
-    if path.exists():  # whole, by an export that was interrupted
+    if os.path.exists(path):  # whole, by an export that was interrupted
         return sum(int(batch.offsets[-1]) for batch in open_shard(path)[0])
     frames = 0
     with write_shard(path, shard_schema(size, settings)) as shard:
@@ -226,14 +227,14 @@ def _write_shard(path: Path, source: _Source, names: Sequence[str], size: int, s
 def _write_part(root: Path, source: _Source, names: Sequence[str]) -> int:
     frames = 0
     for clip in source.clips([check_path(name) for name in names]):
-        if not (root / "new_joint_vecs" / f"{clip.name}.npy").exists():
+        if not os.path.exists(root / "new_joint_vecs" / f"{clip.name}.npy"):
             write_clip_files(root, clip)
         frames += len(clip.arrays["new_joint_vecs"])
     return frames
 
 
 def _belongs(path: Path) -> bool:
-    return path.is_file() and path.suffix in _BESIDE and not path.name.startswith(".")
+    return os.path.isfile(path) and path.suffix in _BESIDE and not path.name.startswith(".")
 
 
 def _copy_beside(corpus: Corpus, root: Path) -> None:
@@ -241,7 +242,7 @@ def _copy_beside(corpus: Corpus, root: Path) -> None:
         with atomic_path(root / path.name) as temporary:
             shutil.copyfile(corpus._inside(path), temporary)
     manifest = root / "manifest.json"
-    told = read_json(manifest) if manifest.exists() else {}
+    told = read_json(manifest) if os.path.exists(manifest) else {}
     files = told.get("files", {}) if isinstance(told, dict) else {}
     # Sizes and checksums of shards are those of the shards there; those of clips' files hold here, too.
     kept = {name: state for name, state in files.items() if not name.startswith("data/")}
@@ -252,7 +253,7 @@ def _copy_beside(corpus: Corpus, root: Path) -> None:
 def _files_in(folder: Path) -> Iterator[Path]:
     """Give the files of clips in a folder, and in those below it, as far as they are not hidden."""
     for path in folder.rglob("*"):
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts):
+        if os.path.isfile(path) and not any(part.startswith(".") for part in path.relative_to(folder).parts):
             yield path
 
 
@@ -263,7 +264,7 @@ def _left_behind(corpus: Corpus) -> dict[str, int]:
     ours = {"data", CARD} if sharded else set(CLIP_FILES)
     for path in corpus.root.iterdir():
         if path.name not in {*ours, _UNFINISHED, LOCK} and not _belongs(path):
-            found[path.name] = sum(file.is_file() for file in path.rglob("*")) if path.is_dir() else 1
+            found[path.name] = sum(os.path.isfile(file) for file in path.rglob("*")) if os.path.isdir(path) else 1
     for folder, suffix in () if sharded else CLIP_FILES.items():
         paths = (path.relative_to(corpus.root / folder) for path in _files_in(corpus.root / folder))
         alone = sum(path.suffix != suffix or not corpus.has(path.with_suffix("").as_posix()) for path in paths)

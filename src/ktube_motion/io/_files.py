@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormatError
-from ._writing import PREFIX_ASIDE, PREFIX_WRITING, sync, writing
+from ._writing import PREFIX_ASIDE, PREFIX_READY, PREFIX_WRITING, finish_saving, move_in, sync, writing
 
 __all__ = [
-    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_json", "read_text",
-    "save_array", "write_bytes", "write_json", "write_text",
+    "atomic_folder", "atomic_path", "decode_text", "filled_folder", "make_folder", "read_bytes", "read_json",
+    "read_text", "save_array", "write_bytes", "write_json", "write_text",
 ]  # fmt: skip
 
 
@@ -114,11 +114,17 @@ def read_text(path: str | Path) -> str:
     FormatError
         If the file is missing or in none of these encodings.
     """
+    return decode_text(read_bytes(path), where=path)
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Read a file; `FormatError` where that cannot be, for whatever reason."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
-    return decode_text(data, where=path)
+    except ValueError as error:  # a zero byte in its name, or letters that no name can have
+        raise FormatError("No file can have this name.", where=ascii(str(path))) from error
 
 
 def decode_text(data: bytes, *, where: str | Path) -> str:
@@ -165,7 +171,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` that takes its place when all went well.
 
     An older folder of that name is moved aside first and removed last, so
-    that one whole folder is there at any time but an instant; after a kill in it `_writing.sweep` puts it back.
+    that one whole folder is there at any time but an instant; after a kill in it `finish_saving` puts it back.
     """
     path = Path(path)
     make_folder(path.parent)
@@ -178,8 +184,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             temporary.chmod(0o777 & ~_umask())
             if path.exists():
                 aside = Path(tempfile.mkdtemp(prefix=PREFIX_ASIDE, dir=path.parent))
-                os.replace(path, aside / path.name)
-                os.replace(temporary, path)
+                _exchange(path, temporary, aside / path.name)
                 shutil.rmtree(aside)
             else:
                 os.replace(temporary, path)
@@ -188,25 +193,47 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _exchange(path: Path, newer: Path, older: Path) -> None:
+    """Move the folder `path` to `older` and `newer` to its place."""
+    while True:
+        os.replace(path, older)
+        try:
+            os.replace(newer, path)
+        except OSError:
+            if not path.exists():
+                os.replace(older, path)
+                raise
+        else:
+            return  # else a reader, who took this for killed, has put the older one back: again
+
+
 @contextmanager
 def filled_folder(path: str | Path, *, keep: Collection[str] = ()) -> Iterator[Path]:
     """Give a temporary folder whose files take their places in the folder `path` when all of them are written.
 
-    What takes long, and can fail for want of room, is then done: only renaming is left. Other files of `path` stay,
-    and those whose name is in `keep`.
+    What takes long, and can fail for want of room, is then done: only renaming is left. A process that is killed
+    before leaves the older files, and one that is killed after that a folder which `finish_saving` empties. Other
+    files of `path` stay, and those whose name is in `keep`.
     """
     path = make_folder(path)
+    finish_saving(path)
     with writing(path):
         temporary = Path(tempfile.mkdtemp(prefix=PREFIX_WRITING, dir=path))
     try:
         with writing(path, temporary):
             yield temporary
-        for file in sorted(file for file in temporary.rglob("*") if file.is_file()):
-            target = path / file.relative_to(temporary)
-            if target.name in keep and target.exists():
-                continue
-            with writing(target):
+        with writing(path):
+            for file in [file for file in temporary.rglob("*") if file.is_file()]:
+                target = path / file.relative_to(temporary)
+                if target.name in keep and target.exists():
+                    file.unlink()
+                    continue
                 target.parent.mkdir(parents=True, exist_ok=True)
-                os.replace(file, target)
+                sync(file)
+            ready = path / temporary.name.replace(PREFIX_WRITING, PREFIX_READY, 1)
+            os.replace(temporary, ready)
+            sync(path)
+            move_in(ready, path)
+            sync(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

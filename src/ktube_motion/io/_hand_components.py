@@ -1,5 +1,6 @@
 """Hands as principal components, which only the body model can turn into rotations."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,10 +82,10 @@ def _components(body_model: str | Path | None, side: str, count: int, path: str 
             fix="Give body_model=: an SMPL-X .npz file or its folder (from smpl-x.is.tue.mpg.de).",
         )
     model = Path(body_model)
-    if model.is_dir():
+    if os.path.isdir(model):
         names = [folder / name for folder in (model, model / "smplx") for name in ("SMPLX_NEUTRAL.npz", "model.npz")]
         names += sorted(model.glob("SMPLX_*.npz")) + sorted(model.glob("smplx/SMPLX_*.npz"))
-        found = next((name for name in names if name.is_file()), None)
+        found = next((name for name in names if os.path.isfile(name)), None)
         if found is None:
             raise ConfigError("No SMPL-X .npz file is in this folder.", where=body_model)
         model = found

@@ -1,6 +1,7 @@
 """What a corpus's ``manifest.json`` says of its clips: believed only where it is as a build writes it."""
 
 import math
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,9 @@ def read_manifest(root: str | Path, *, needed: Collection[str] = (), of_clips: C
     ktube_motion.errors.CorpusError: The clip name '..' ...
     """
     path = Path(root) / MANIFEST
-    if not path.exists() and not needed:
+    if not os.path.exists(path) and not needed:
         return {}
-    if not path.exists():
+    if not os.path.exists(path):
         raise CorpusError("Nothing is known of the clips here.", where=path, expected="a manifest by build_corpus")
     manifest = _checked(read_json(path), _WHOLE, needed, path)
     for clip in manifest.get("clips", ()):

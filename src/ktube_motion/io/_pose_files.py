@@ -1,5 +1,6 @@
 """Which layout a file or folder has: it is opened once, and looked into."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
@@ -41,8 +42,8 @@ def open_source(path: Path, format: str, *, unread: dict[str, None]) -> tuple[Pa
     FormatError
         If nothing of a known layout is there.
     """
-    if path.is_dir():
-        found = next((path / name for name in _RESULTS if (path / name).is_file()), None)
+    if os.path.isdir(path):
+        found = next((path / name for name in _RESULTS if os.path.isfile(path / name)), None)
         if found is None or (format != "auto" and POSE_FORMATS[format].folder):
             return path, _folder_format(path, format), None
         path = found

@@ -1,6 +1,7 @@
 """Folders with one file per frame (and person), under any of the usual names."""
 
 import contextlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -80,8 +81,8 @@ def _files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     """List the files with the commonest suffix, in the folder, a usual subfolder, or one folder per frame."""
     try:
         inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-        found = [path for path in inside if path.is_file() and path.suffix.lower() in suffixes]
-        folders = [path for path in inside if path.is_dir()]
+        found = [path for path in inside if os.path.isfile(path) and path.suffix.lower() in suffixes]
+        folders = [path for path in inside if os.path.isdir(path)]
     except OSError as error:
         raise FormatError("Cannot read this folder.", where=folder, found=error.strerror) from error
     numbered = [path for path in found if _NUMBERS.search(path.stem)]

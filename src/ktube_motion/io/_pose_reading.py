@@ -1,6 +1,7 @@
 """One pose file read: recognised, one person chosen, gaps found, turned y up, looked at, and all of it told."""
 
 import logging
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -219,7 +220,7 @@ class _Source:
 
 def _detect(path: Path, format: str, body_model: str | Path | None) -> "_Source":
     """Read all detections of a file or folder."""
-    if not path.exists():
+    if not os.path.exists(path):
         raise FormatError("There is no such file.", where=path)
     unread: dict[str, None] = {}
     path, layout, tree = open_source(path, format, unread=unread)
@@ -227,7 +228,7 @@ def _detect(path: Path, format: str, body_model: str | Path | None) -> "_Source"
     detections = Detections(path, renamed=layout.renamed, hands=hands)
     detections.unread, detections.box_kind = unread, layout.boxes
     reader = FrameReader(detections, layout)
-    if tree is None and path.is_dir():
+    if tree is None and os.path.isdir(path):
         header = read_folder(path, reader, layout.suffixes)
     elif tree is None:
         header = read_json_poses(path, reader)

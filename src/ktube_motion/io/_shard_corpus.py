@@ -1,5 +1,6 @@
 """A corpus in shards: the face of `Corpus`, over memory that the system maps from the files."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -92,7 +93,7 @@ class ShardCorpus(Corpus):
 
     @cached_property
     def _settings(self) -> dict[str, Any]:
-        if (self.root / "corpus.json").exists():
+        if os.path.exists(self.root / "corpus.json"):
             return super()._settings
         if not self.files:
             raise CorpusError("The corpus is empty.", where=self.root, expected="shards in data/")
@@ -123,7 +124,7 @@ class ShardCorpus(Corpus):
         """Give the names that a split lists, and the row of each, -1 where there is none; no list of Python's."""
         pa = arrow()
         path = self.root / f"{check_name(split)}.txt"
-        if path.exists():
+        if os.path.exists(path):
             text = pa.array([read_text(self._inside(path))], pa.large_string())
             lines = pa.compute.utf8_trim_whitespace(pa.compute.split_pattern(text, "\n").values)
             lines = pa.compute.replace_substring_regex(lines, r"\.npy$", "")

@@ -1,5 +1,6 @@
 """Sound from any file that ffmpeg reads, a stretch at a time: an hour needs no more memory than a minute."""
 
+import os
 import subprocess
 import tempfile
 from contextlib import ExitStack
@@ -78,7 +79,7 @@ class SoundReader:
             self._open(Path(audio))
 
     def _open(self, path: Path) -> Any:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise FormatError("There is no such sound file.", where=path)
         command = [find_ffmpeg(), "-loglevel", "error", *media_input(path), "-vn", "-map", "0:a:0", "-ac", "1"]
         command += ["-ar", str(self.sample_rate), "-f", "s16le", "-"]

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..types import Cue, Utterance, Word
 from ._files import decode_text, write_text
 from ._text_lines import HALF_WIDTH
 
-__all__ = ["check_times", "check_words", "format_words", "parse_words", "read_words", "write_words"]
+__all__ = ["check_times", "check_words", "format_words", "is_time", "parse_words", "read_words", "write_words"]
 
 SOURCES = ("given", "aligned", "estimated")
 LATEST = 1e6  # seconds, eleven days: no clip is that long
@@ -20,10 +21,16 @@ LATEST = 1e6  # seconds, eleven days: no clip is that long
 def check_times(cues: Iterable[Cue]) -> None:
     """Raise `DataError` if a cue begins or ends at no time at all, or weeks away."""
     for cue in cues:
-        if not all(math.isfinite(time) and abs(time) <= LATEST for time in (cue.start, cue.end)):
+        if not (is_time(cue.start) and is_time(cue.end)):
             raise DataError(
                 "A cue has no times.", expected="seconds", found=f"{cue.start} to {cue.end} for {cue.text[:40]!r}"
             )
+
+
+def is_time(value: Any) -> bool:
+    """Say whether this is a number of seconds, of whatever kind: finite, and no more than eleven days."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    return number and bool(abs(value) <= LATEST)  # NaN is not
 
 
 def check_words(words: Sequence[Word], text: str) -> str | None:

@@ -10,9 +10,13 @@ from pathlib import Path
 
 from ..errors import ConfigError, KtubeError, WriteError
 
-__all__ = ["LOCK", "PREFIX_ASIDE", "PREFIX_WRITING", "only_one", "raise_as_write_error", "sweep", "sync", "writing"]
+__all__ = [
+    "LOCK", "PREFIX_ASIDE", "PREFIX_READY", "PREFIX_WRITING", "finish_saving", "move_in", "only_one",
+    "raise_as_write_error", "sweep", "sync", "writing",
+]  # fmt: skip
 
-PREFIX_WRITING, PREFIX_ASIDE = ".writing-", ".replaced-"
+# Half written; whole, and taking its places; the older one, until the newer is in its place.
+PREFIX_WRITING, PREFIX_READY, PREFIX_ASIDE = ".writing-", ".ready-", ".replaced-"
 LOCK = ".in_use"
 
 # What cannot be about a file that is read meanwhile.
@@ -146,7 +150,10 @@ def sweep(folder: str | Path) -> int:
     """
     folder, count = Path(folder), 0
     with writing(folder):
-        for aside in sorted(folder.glob(f"{PREFIX_ASIDE}*")):
+        for ready in _left(folder, PREFIX_READY):
+            move_in(ready, folder)
+            count += 1
+        for aside in _left(folder, PREFIX_ASIDE):
             for kept in list(aside.iterdir()) if aside.is_dir() else []:
                 if not (folder / kept.name).exists():
                     os.replace(kept, folder / kept.name)  # killed between the two moves of `atomic_folder`
@@ -156,6 +163,59 @@ def sweep(folder: str | Path) -> int:
             _remove(leftover)
             count += 1
     return count
+
+
+def finish_saving(folder: str | Path) -> None:
+    """Finish what a killed process was saving in a folder, or the one above, when all of it was there; else undo it.
+
+    For readers, before they look for a file: what they find is then the newer or the older one, whole.
+
+    Raises
+    ------
+    WriteError
+        If something is left to be done there and cannot be done, as on a disk that is read only.
+    """
+    folder = Path(folder)
+    above = folder.parent
+    try:
+        for place in (above, folder) if os.path.isdir(folder) else ():
+            for ready in _left(place, PREFIX_READY):
+                move_in(ready, place)
+        for aside in () if os.path.lexists(folder) else _left(above, PREFIX_ASIDE):
+            if os.path.isdir(aside / folder.name):
+                os.replace(aside / folder.name, folder)
+    except OSError as error:
+        raise WriteError(
+            "Saving this was interrupted, and cannot be finished.",
+            where=folder,
+            found=error.strerror or error,
+            fix="Open it once where its files can be moved, or save it anew.",
+        ) from error
+
+
+def _left(folder: Path, prefix: str) -> list[Path]:
+    """Give what a killed process left in a folder, if there is such a folder."""
+    if not os.path.isdir(folder):
+        return []
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry) for entry in entries if entry.name.startswith(prefix))
+    except PermissionError:
+        return []  # nobody may look into the folder; what is wanted of it may still be opened by name
+
+
+def move_in(ready: Path, folder: Path) -> None:
+    """Move all files of a folder that is whole to their places in `folder`; another process may do the same."""
+    inside = folder.resolve()
+    for file in sorted(path for path in ready.rglob("*") if path.is_file() or path.is_symlink()):
+        target = folder / file.relative_to(ready)
+        if not target.parent.resolve().is_relative_to(inside):
+            raise OSError(errno.EXDEV, "a link leads out of the folder", str(target))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # the other one was quicker
+            os.replace(file, target)
+    with suppress(FileNotFoundError):
+        _remove(ready)
 
 
 def _remove(path: Path) -> None:

@@ -11,12 +11,14 @@ from .._runs import true_runs
 __all__ = ["Feet", "find_contacts", "follow", "plant"]
 
 _NEAR, _SLOW = 0.05, 0.6  # metres above where it stands and metres per second: below both a toe is on the ground
+# Feet of generated motion slide while they stand, recorded ones hardly: slower is what is slow for the feet at hand.
+_SLIDES, _SLOWEST = 4.0, 0.15  # times what feet near the ground do, and metres per second at least
 _UNEVEN = 0.014  # metres that one foot may stand higher than the other: no more is seen, and legs are of one length
 _FLAT = 0.03  # metres that a heel may rise above where it stands
 _SHORTEST, _GAP = 0.15, 0.1  # seconds: no shorter touch is one, and no shorter absence is a step
 _STRAY = 0.04  # metres from where a foot stands to where the motion has it, before it steps after
 _STEP, _RISE = 0.5, 0.02  # seconds and metres of such a step
-_STANCE = 0.8  # seconds that a foot stays at least
+_STANCE, _SOON = 0.8, 0.4  # seconds that a foot stays at least; and one that is twice as far away
 _FIRM, _FREE = 1e6, 1e-4  # weights of frames in which a foot stands, or steps
 _CUTOFF = 4.0  # Hz: what a foot in the air does faster is not followed
 
@@ -100,12 +102,15 @@ def find_contacts(ankles: np.ndarray, toes: np.ndarray, *, fps: float) -> tuple[
     """
     low = float(np.percentile(toes[..., 1].min(1), 10))
     speed = _speed(toes[..., [0, 2]], fps)
-    toe = (toes[..., 1] < low + _NEAR) & (speed < _SLOW)
+    near = toes[..., 1] < low + _NEAR
+    still = speed[near & (speed < _SLOW)]
+    slow = float(np.clip(_SLIDES * np.median(still), _SLOWEST, _SLOW)) if len(still) else _SLOW
+    toe = near & (speed < slow)
     toe = np.stack([_steady(toe[:, side], fps) for side in range(2)], -1)
     level = float(np.median(toes[..., 1][toe])) if toe.any() else low
     above = ankles[..., 1] - toes[..., 1]
     standing = np.median(above[toe]) if toe.any() else 0.0
-    flat = toe & (above < standing + _FLAT)
+    flat = toe & (above < standing + _FLAT) & (_speed(ankles, fps) < slow)
     return toe, np.stack([_steady(flat[:, side], fps) & toe[:, side] for side in range(2)], -1), level
 
 
@@ -161,14 +166,15 @@ def _steady(mask: np.ndarray, fps: float) -> np.ndarray:
 def _pieces(toe: np.ndarray, contact: np.ndarray, fps: float, taken: list[int]) -> list[tuple[int, int, bool]]:
     """Spans in which a toe stands in one place: start, stop, and whether a small step led there."""
     pieces = []
-    stance, apart = round(_STANCE * fps), round(_STEP * fps) + 1
+    stance, soon, apart = round(_STANCE * fps), round(_SOON * fps), round(_STEP * fps) + 1
     others = np.array(taken, int)
     for start, stop in true_runs(contact):
         first, stepped = start, False
         low = high = toe[start, [0, 2]]
         for frame in range(start, stop):
             low, high = np.minimum(low, toe[frame, [0, 2]]), np.maximum(high, toe[frame, [0, 2]])
-            strayed = np.hypot(*(high - low)) > 2 * _STRAY and min(frame - first, stop - frame) > stance
+            width, room = np.hypot(*(high - low)), min(frame - first, stop - frame)
+            strayed = (width > 2 * _STRAY and room > stance) or (width > 4 * _STRAY and room > soon)
             if strayed and not (len(others) and np.abs(others - frame).min() < apart):
                 pieces.append((first, frame, stepped))
                 first, stepped, low, high = frame, True, toe[frame, [0, 2]], toe[frame, [0, 2]]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import roma
 import torch
+from scipy.interpolate import CubicSpline
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from ..arrays import check_finite
@@ -27,10 +28,15 @@ from ._rigid import bones_of, implied_offsets, rigid_fit
 
 __all__ = ["FinishReport", "finish"]
 
-_REAL_JERK = 22.0  # m/s³, mean over joints: what cleaned estimates of real speakers have (18 to 22)
+_REAL_JERK = 22.0  # m/s³, mean over the body's joints at 20 fps: cleaned estimates of real speakers have 18 to 22
+_AS_REAL = 1.25  # a motion up to so many times that is as real ones are, and not smoothed
+_RATE = 20.0  # fps at which it is told: between more frames, fast parts show more
+_RECORDED = ((20.0, 30.0), (25.0, 35.0))  # fps, and the jerk that a recording by a suit has then
 # Seconds of smoothing: the gentlest that is enough is taken.
 _BLURS = (0.0, 0.025, 0.035, 0.05, 0.06, 0.07, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
 _ROOT_SHARE, _BODY_SHARE = 0.6, 0.8  # of the jerk allowed: what the root's path may have, and the body about it
+_SHARES = (1.0, 0.75, 0.5)  # of the jerk allowed: tried one after the other, as steps and bent legs shake too
+_BODY = 22  # joints of a body without fingers, which come first
 _RIGID = 0.005  # a bone whose length varies less than this share is rigid
 
 
@@ -47,7 +53,7 @@ class FinishReport:
     depth : (float, float)
         How far the lowest toe is under where a toe stands on the ground, m; NaN without feet.
     jerk : (float, float)
-        Mean size of the third derivative of all joints, m/s³; NaN under four frames.
+        Mean size of the third derivative of the joints, m/s³; without fingers, jaw and eyes. NaN under four frames.
     mean_change : float
         Mean distance of a joint from where it was, m, apart from `lift`.
     lift : float
@@ -106,7 +112,8 @@ def finish(
     fps : float, optional
         Another frame rate, as 30 or 60; by default that of the clip.
     jerk : float, optional
-        A motion that shakes more than this (m/s³) is smoothed until it does not; the path of the root, which
+        What real motion has (m/s³, without fingers, at 20 fps). A motion that has clearly more is smoothed until it
+        has that; any other is left as it is, but for what finishing itself adds. The path of the root, which
         generated motion adds up from velocities, is smoothed on its own. None smooths nothing.
     feet : bool
         Find when feet stand and let them stay there, by inverse kinematics.
@@ -151,16 +158,17 @@ def finish(
     (True, True, True)
     """
     _check(clip, fps, jerk)
-    clip = clip if fps is None else resample(clip, fps=fps)
     body = load_body() if body is None and isinstance(clip, PoseSequence) else body
     before = _joints(clip, body)
-    wanted = None if jerk is None or not _jerk(before, clip.fps) > jerk else jerk
-    # Steps and bent legs shake too: where the whole does then, a little more is smoothed.
-    for share in (1.0, 0.75, 0.5):
-        figure, blur = _rigid_figure(clip, before, body, wanted and share * wanted)
-        sole = sole_height(clip, body) if ground else None
+    allowed = math.inf if jerk is None else _allowed(before, clip.fps, jerk)
+    if fps is not None and fps != clip.fps:
+        clip = resample(clip, fps=fps)
+        before = _joints(clip, body)
+    sole = sole_height(clip, body) if ground else None
+    for share in _SHARES if _jerk(before, clip.fps) > allowed else (math.inf, *_SHARES):
+        figure, blur = _rigid_figure(clip, before, body, share * allowed)
         figure, planted, lift, held = _settled(figure, clip.fps, feet=feet, sole=sole, limits=limits, body=body)
-        if wanted is None or not _jerk(figure.joints().numpy(), clip.fps) > wanted:
+        if not _jerk(figure.joints().numpy(), clip.fps) > allowed:
             break
     figure, errors = reach_targets(figure, targets, fps=clip.fps)
     after = figure.joints().numpy()
@@ -218,11 +226,11 @@ def _body(body: Body | None) -> Body:
 
 
 def _rigid_figure(
-    clip: Motion | PoseSequence, points: np.ndarray, body: Body | None, jerk: float | None
+    clip: Motion | PoseSequence, points: np.ndarray, body: Body | None, jerk: float
 ) -> tuple[Figure, float]:
     """Rigid bones as close to the clip as they get, smooth enough, and the seconds of smoothing."""
     skeleton = SMPLX_55 if isinstance(clip, PoseSequence) else clip.skeleton
-    root, root_blur = _calm(points[:, :1], clip.fps, jerk and _ROOT_SHARE * jerk)
+    root, root_blur = _calm(points[:, :1], clip.fps, _ROOT_SHARE * jerk)
     if isinstance(clip, PoseSequence):
         local = _body(body).rotations(clip)
         offsets = bones_of(np.asarray(_body(body).rest_joints(clip.betas), np.float64), skeleton)
@@ -230,7 +238,7 @@ def _rigid_figure(
         local = clip.rotations
         offsets = implied_offsets(points, np.asarray(local, np.float64), skeleton=skeleton)
     else:
-        bodily, blur = _calm(points - points[:, :1], clip.fps, jerk and _BODY_SHARE * jerk)
+        bodily, blur = _calm(points - points[:, :1], clip.fps, _BODY_SHARE * jerk)
         return _fitted(bodily + root, skeleton, clip.fps, _body(body)), max(blur, root_blur)
     quats = continuous_quat(roma.rotmat_to_unitquat(torch.tensor(local, dtype=torch.float64)))
     still = torch.zeros(len(points), 3, dtype=torch.float64)
@@ -238,7 +246,7 @@ def _rigid_figure(
         smooth = torch.from_numpy(_blurred(quats.numpy(), blur * clip.fps))
         rotations = roma.unitquat_to_rotmat(torch.nn.functional.normalize(smooth, dim=-1))
         figure = Figure(rotations, still, torch.tensor(offsets), skeleton)
-        if jerk is None or _jerk(figure.joints().numpy(), clip.fps) <= _BODY_SHARE * jerk:
+        if not _jerk(figure.joints().numpy(), clip.fps) > _BODY_SHARE * jerk:
             break
     return figure.moved(torch.from_numpy(root[:, 0])), max(blur, root_blur)
 
@@ -277,11 +285,11 @@ def _own_bones(points: np.ndarray, skeleton: Skeleton, body: Body) -> np.ndarray
     return offsets
 
 
-def _calm(points: np.ndarray, fps: float, jerk: float | None) -> tuple[np.ndarray, float]:
+def _calm(points: np.ndarray, fps: float, jerk: float) -> tuple[np.ndarray, float]:
     """Smooth points ``(T, J, 3)`` as little as brings their jerk down; give the seconds of it too."""
     for blur in _BLURS:
         smooth = _blurred(points, blur * fps)
-        if jerk is None or not _jerk(smooth, fps) > jerk:
+        if not _jerk(smooth, fps) > jerk:
             break
     return smooth, blur
 
@@ -388,9 +396,20 @@ def _variation(points: np.ndarray, skeleton: Skeleton) -> float:
     return float((lengths.std(0) / np.maximum(lengths.mean(0), 1e-9)).max())
 
 
+def _allowed(points: np.ndarray, fps: float, jerk: float) -> float:
+    """Jerk that a finished motion may have: a real motion's, or its own, where it is one, else as given."""
+    seconds = np.arange(len(points)) / fps
+    often = np.arange(0, seconds[-1], 1 / _RATE)
+    same = CubicSpline(seconds, points)(often) if fps > _RATE and len(often) > 3 else points
+    if not _jerk(same, min(fps, _RATE)) <= _AS_REAL * jerk:
+        return jerk
+    return max(_jerk(points, fps), jerk / _REAL_JERK * float(np.interp(fps, *_RECORDED)))
+
+
 def _jerk(points: np.ndarray, fps: float) -> float:
     if len(points) < 4:
         return math.nan
+    points = points[:, :_BODY]
     return float(np.linalg.norm(np.diff(points, 3, axis=0), axis=-1).mean() * fps**3)
 
 

@@ -1,5 +1,6 @@
 """SMPL-X model files, read without unpickling anything."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,9 @@ _SHAPES = {
 def find_model(path: Path, gender: str) -> Path:
     """Find the model of `gender` in the folder `path`, or take `path` as the file itself."""
     name = f"SMPLX_{gender.upper()}.npz"
-    candidates = [path / name, path / "smplx" / name] if path.is_dir() else [path]
+    candidates = [path / name, path / "smplx" / name] if os.path.isdir(path) else [path]
     for file in candidates:
-        if file.is_file():
+        if os.path.isfile(file):
             return file
     raise FormatError("There is no SMPL-X model here.", where=path, expected=" or ".join(map(str, candidates)))
 

@@ -23,7 +23,7 @@ from ._lines import Arrivals, parse_line
 
 __all__ = ["LiveReport", "speak_live"]
 
-_LEAD = 0.045  # seconds that the model has for a piece, beyond the look-ahead
+_LEAD = 0.04  # seconds that the model has for a piece, beyond the look-ahead
 _CALM = 0.15  # seconds in which the root's path settles; generated ones tremble
 _KEPT = 64  # words of which the mouth may still speak
 
@@ -47,7 +47,9 @@ class LiveReport:
     stalls : int
         How often poses had to wait for the model.
     stalled : float
-        Seconds of that, by which everything after was later.
+        Seconds of that; what follows is played a little faster, until it is in time again.
+    behind : float
+        Seconds that were not made up for at the end.
     lost, skipped : int
         Datagrams that could not be sent, and frames left out for web pages that did not take them.
     """
@@ -63,6 +65,7 @@ class LiveReport:
     jitter_worst_ms: float
     stalls: int
     stalled: float
+    behind: float
     lost: int
     skipped: int
 
@@ -136,7 +139,9 @@ def speak_live(
     process.start()
     theirs.close()
     try:
-        ready(_when_ready(ours, websocket))
+        port = _when_ready(ours, websocket)
+        _warm_up(pipeline, sampling)
+        ready(port)
         arrivals = Arrivals(time.monotonic, tell, ahead=pipeline.seconds_ahead)
         bad = [0]
         reader = threading.Thread(target=_read, args=(lines, arrivals, tell, bad), daemon=True)
@@ -196,6 +201,19 @@ def _when_ready(pipe: Any, websocket: tuple[str, int] | None) -> int:
         where = None if websocket is None else f"{websocket[0]}:{websocket[1]}"
         raise KtubeError("Web pages cannot be served here.", where=where, found=value, fix="Choose another port.")
     return int(value)
+
+
+def _warm_up(pipeline: UtteranceToMotion, sampling: dict[str, Any]) -> None:
+    """Load what is loaded when it is first used: no word shall wait for that."""
+    first = pipeline.seconds_ahead
+    words = [
+        Word(first, first + 0.3, "안녕하세요"),
+        Word(first + 0.3, first + 0.6, "2번"),
+        Word(first + 0.6, first + 0.9, "AI"),
+    ]
+    for _ in pipeline.stream((*words, 2 * first + 1), **sampling):
+        pass
+    visemes(words, [first])
 
 
 def _read(lines: Iterable[str], arrivals: Arrivals, tell: Callable[[str], None], bad: list[int]) -> None:

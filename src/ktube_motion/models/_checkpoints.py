@@ -23,9 +23,10 @@ from safetensors.torch import save_file
 from ..errors import CheckpointError, ConfigError, FormatError
 from ..io._files import atomic_path, read_json, write_json
 from ..io._untrusted import load_numpy
+from ..io._writing import finish_saving
 from ..types import FeatureStats
 from ._fingerprints import hash_weights
-from ._torch_files import check_weights
+from ._torch_files import check_weights, in_place_of
 
 __all__ = ["load_checkpoint", "load_state", "load_stats", "save_checkpoint", "verify_checkpoint"]
 
@@ -106,6 +107,7 @@ def load_checkpoint(
     Traceback (most recent call last):
     ktube_motion.errors.CheckpointError: nowhere: There is no such folder...
     """
+    finish_saving(source)
     path = _find(source, CONFIG, hub)
     entries = read_json(path)
     found = entries.get("kind") if isinstance(entries, dict) else None
@@ -135,6 +137,7 @@ def load_checkpoint(
 
 def verify_checkpoint(folder: str | Path) -> None:
     """Raise `CheckpointError` if a checkpoint folder of any kind is not as it was saved."""
+    finish_saving(folder)
     _checked_weights(_find(folder, WEIGHTS, {}), read_json(_find(folder, CONFIG, {})))
 
 
@@ -157,7 +160,7 @@ def _read_weights(path: Path) -> tuple[dict[str, torch.Tensor], str | None]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             about = {"format": "pt", **(file.metadata() or {})}
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError("The weights are damaged.", where=path, found=error) from error
+        raise CheckpointError("The weights are damaged.", where=path, found=in_place_of(path) or error) from error
     if about["format"] != "pt" or about.keys() - {"format", _CHECKSUM}:
         raise CheckpointError("The weights are damaged, or another program's.", where=path, found=", ".join(about))
     return state, about.get(_CHECKSUM)
@@ -167,7 +170,7 @@ def _find(source: str | Path, name: str, hub: dict[str, Any]) -> Path:
     """Give the local path of one file of a checkpoint."""
     folder = Path(source)
     if os.path.isdir(folder):
-        if not (folder / name).is_file():
+        if not os.path.isfile(folder / name):
             there = ", ".join(sorted(entry.name for entry in folder.iterdir())) or "nothing"
             raise CheckpointError(f"There is no {name} here.", where=folder, found=there, fix="Is the folder complete?")
         return folder / name
@@ -211,6 +214,11 @@ def load_state(module: torch.nn.Module, state: Mapping[str, torch.Tensor], *, wh
         f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
         for name, value in state.items()
         if name in own and value.shape != own[name].shape
+    ]
+    problems += [
+        f"{name} {value.dtype} instead of {own[name].dtype}".replace("torch.", "")
+        for name, value in state.items()
+        if name in own and value.is_floating_point() != own[name].is_floating_point()
     ]
     if problems:
         more = f"; and {len(problems) - 8} more" if len(problems) > 8 else ""

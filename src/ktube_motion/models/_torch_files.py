@@ -18,11 +18,15 @@ from ..errors import CheckpointError
 from ..io._files import atomic_path
 from ..io._unpickling import SAFE_NUMPY, runs_code
 
-__all__ = ["check_weights", "hash_tree", "load_checked", "load_torch_file", "save_checked"]
+__all__ = ["check_weights", "hash_tree", "in_place_of", "load_checked", "load_torch_file", "save_checked"]
 
 _CHECKSUM = "checksum"
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "weights", "ema")
-_SHELLS = {"module", "_orig_mod"}  # what DataParallel and torch.compile put into the names
+# What DataParallel, torch.compile, DeepSpeed, FSDP and checkpointing put into names; what Lightning puts before all.
+_SHELLS = {"module", "_orig_mod", "_forward_module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+_BEFORE_ALL = {"model", "net"}
+_NUMBERS = {torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.bool}
+_NUMBERS |= {torch.int8, torch.uint8, torch.int16, torch.int32, torch.int64}
 _LARGEST = 1e8  # no weight of a trained model comes near it; a flipped bit in an exponent goes far beyond
 _DAMAGED = (
     UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, BadZipFile, TypeError, AttributeError, IndexError,
@@ -148,7 +152,16 @@ def load_torch_file(path: str | Path, *, parts: Sequence[str]) -> list[dict[str,
 
 
 def check_weights(state: Mapping[str, torch.Tensor], *, where: str | Path) -> None:
-    """Raise `CheckpointError` if weights are NaN, infinite, or so large that no training gives them."""
+    """Raise `CheckpointError` if weights are no plain numbers, NaN, infinite, or too large for any training."""
+    odd = {name: what for name, value in state.items() if (what := _no_plain_numbers(value)) is not None}
+    if odd:
+        raise CheckpointError(
+            "These weights are no plain numbers.",
+            where=where,
+            expected="dense tensors of real numbers",
+            found=", ".join(f"{name}: {what}" for name, what in list(odd.items())[:5]),
+            fix="Save them in float32 where they were made.",
+        )
     bad = [
         name
         for name, value in state.items()
@@ -163,6 +176,31 @@ def check_weights(state: Mapping[str, torch.Tensor], *, where: str | Path) -> No
             found=f"NaN or absurd numbers in {', '.join(bad[:5])}{more}",
             fix="Was the training unstable, or the file damaged?",
         )
+
+
+def _no_plain_numbers(value: torch.Tensor) -> str | None:
+    """Say what a tensor is that no model can take over as weights, None where it can."""
+    if value.layout is not torch.strided:
+        return f"{value.layout}".removeprefix("torch.")
+    if value.is_meta or value.dtype not in _NUMBERS:
+        return "without numbers" if value.is_meta else f"{value.dtype}".removeprefix("torch.")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return f"{value.numel()} numbers of which the file has fewer"  # one number can be stretched to terabytes
+    return None
+
+
+def in_place_of(path: str | Path) -> str | None:
+    """Say what a file is that should be one of weights, where downloads are known to leave that."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(200).lstrip()
+    except (OSError, ValueError):
+        return None  # told by who opens it
+    if head.startswith(b"version https://git-lfs"):
+        return "a pointer of Git LFS, not the file: `git lfs pull` fetches it"
+    if head.startswith(b"<"):
+        return "a web page, not the file: the download was refused or wants a click"
+    return None if head else "nothing: the file is empty"
 
 
 def _load(path: str | Path, safe: Sequence[Any] = ()) -> Any:
@@ -181,7 +219,7 @@ def _load(path: str | Path, safe: Sequence[Any] = ()) -> Any:
         raise kind(
             "This is no checkpoint of weights alone.",
             where=path,
-            found=f"damaged data ({type(error).__name__})" if refused is None else refused[1],
+            found=in_place_of(path) or (f"damaged data ({type(error).__name__})" if refused is None else refused[1]),
             fix="Save the weights alone, model.state_dict(), with torch.save.",
         ) from error
 
@@ -190,7 +228,7 @@ def _load_foreign(path: str | Path) -> tuple[Any, list[str]]:
     """Read a file; what is of a class is left empty, never made. Gives the names of such classes too."""
     skipped: list[str] = []
     while True:
-        stand_ins = [(_StandIn, name) for name in skipped]
+        stand_ins = [(_ListStandIn if name in _LISTS else _StandIn, name) for name in skipped]
         try:
             return _load(path, [*SAFE_NUMPY, *stand_ins]), skipped
         except _RefusedError as error:
@@ -199,6 +237,10 @@ def _load_foreign(path: str | Path) -> tuple[Any, list[str]]:
             if name in skipped or len(skipped) > 100 or runs_code(*name.rsplit(".", 1)):
                 raise
             skipped.append(name)
+        except CheckpointError as error:
+            if not skipped:
+                raise
+            raise CheckpointError(error.problem, where=path, found=", ".join(skipped[:5]), fix=error.fix) from error
 
 
 class _StandIn:
@@ -206,6 +248,16 @@ class _StandIn:
 
     def __new__(cls, *_: Any, **__: Any) -> Any:
         return OrderedDict()
+
+
+class _ListStandIn:
+    """The same for those that take items one after the other."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return []
+
+
+_LISTS = ("collections.deque", "collections.UserList")
 
 
 def _kind(content: Any) -> str:
@@ -242,4 +294,6 @@ def _state_in(value: Any) -> dict[str, torch.Tensor] | None:
             item = torch.from_numpy(np.array(item.view(np.ndarray)))
         if isinstance(name, str) and isinstance(item, torch.Tensor):
             found[".".join(part for part in name.split(".") if part not in _SHELLS)] = item.detach()
+    while len(first := {name.partition(".")[0] for name in found}) == 1 and first <= _BEFORE_ALL:
+        found = {name.partition(".")[2]: item for name, item in found.items()}
     return found or None

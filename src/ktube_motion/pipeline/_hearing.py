@@ -1,6 +1,7 @@
 """What a transformer hears of words: rows of its track, made while the words come."""
 
 import math
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -9,10 +10,12 @@ from typing import Any
 import torch
 
 from ..errors import DataError
+from ..io._word_times import is_time
 from ..text import WordEncoder, estimate_words, shift_words, speaking_seconds, timed_words, word_track
+from ..text._timing import misfit_words
 from ..types import Cue, Word
 
-__all__ = ["LEAD_IN", "hear", "spoken_words", "words_of_talk"]
+__all__ = ["LEAD_IN", "hear", "spoken_words", "warn_of_misfits", "words_of_talk"]
 
 LEAD_IN = 0.6  # seconds before the first word of what has no past: a gesture begins before its word
 _REACH = 4.0  # seconds after its end for which a word is still told of in the rows
@@ -52,6 +55,19 @@ def words_of_talk(spoken: Iterable[Cue]) -> list[Word]:
     """Give the words of utterances by their start, for the whole talk; those of utterances without times estimated."""
     words = chain.from_iterable(timed_words(utterance) for utterance in spoken if utterance.end > utterance.start)
     return sorted(words, key=lambda word: word.start)
+
+
+def warn_of_misfits(spoken: Iterable[object], *, stacklevel: int) -> None:
+    """Warn, once for all, of cues whose words have times that cannot be theirs, and are estimated instead."""
+    cues = [cue for cue in spoken if isinstance(cue, Cue) and cue.words]
+    found = [(cue, problem) for cue in cues if (problem := misfit_words(cue)) is not None]
+    if found:
+        cue, problem = found[0]
+        warnings.warn(
+            f"The times of words are estimated for {len(found)} of {len(cues)} texts that have them: their words "
+            f"{problem}, as {cue.text[:40]!r} at {cue.start:g} s.",
+            stacklevel=stacklevel + 1,
+        )
 
 
 def hear(
@@ -107,9 +123,8 @@ def hear(
 def _later(item: Word | float, clock: float) -> float:
     """Give the second before which nothing more begins; refuse what is out of order."""
     now = item.start if isinstance(item, Word) else item
-    numeric = isinstance(now, (int, float)) and not isinstance(now, bool) and math.isfinite(now)
-    if not numeric or (isinstance(item, Word) and not (math.isfinite(item.end) and item.end >= item.start)):
-        raise DataError("The time of a word cannot be.", expected="start <= end, in seconds", found=item)
+    if not is_time(now) or (isinstance(item, Word) and not (is_time(item.end) and item.end >= item.start)):
+        raise DataError("The time of a word cannot be.", expected="start <= end, in seconds", found=repr(item))
     if isinstance(item, Word) and now < clock:
         raise DataError("Words are out of order.", expected=f"a word from {clock:g} s on", found=item)
     return max(clock, float(now))

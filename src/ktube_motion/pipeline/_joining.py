@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ..arrays import ArrayLike
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..features import joints_to_features, rebone
 from ..skeletons import Skeleton
 from ..types import Motion
@@ -152,7 +152,11 @@ def prefixes(
         return [end_of(prefix, tokenizer, context=context)] * count
     one = isinstance(prefix, torch.Tensor) and prefix.ndim == 1
     rows = [prefix] * count if one else prefix
-    return [Before(torch.as_tensor(row).cpu()) for row in rows]
+    try:
+        return [Before(torch.as_tensor(row).cpu()) for row in rows]
+    except (TypeError, ValueError, RuntimeError) as error:
+        expected = "a Motion, or tokens"
+        raise ConfigError("prefix cannot be this.", expected=expected, found=type(prefix).__name__) from error
 
 
 def _features(positions: np.ndarray, skeleton: Skeleton) -> np.ndarray:

@@ -11,6 +11,7 @@ from .. import evaluators as _evaluators  # noqa: F401 (registers the encoder th
 from ..errors import CheckpointError
 from ..gpt._transformer import MotionTransformer
 from ..io._files import filled_folder, read_json, write_json
+from ..io._writing import finish_saving
 from ..text import NUM_TIMES, TextEncoder, WordEncoder, load_text_encoder, save_text_encoder, vectors_per_text
 from ..vq import MotionTokenizer
 from ._sharing import find_pipeline
@@ -61,6 +62,7 @@ def load_parts(
     **hub: Any,
 ) -> tuple[MotionTokenizer, MotionTransformer, TextEncoder, dict[str, Any]]:
     """Give the parts, and the usual sampling, of what `save_parts` wrote: a folder, one of the package, or a hub's."""
+    finish_saving(folder)
     folder = find_pipeline(packaged(folder), **hub)
     path = folder / "pipeline.json"
     if not os.path.isfile(path):

@@ -1,5 +1,6 @@
 """A pipeline on its way: to a device, to the hub, and back."""
 
+import os
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,11 +31,11 @@ def find_pipeline(source: str | Path, **hub: Any) -> Path:
         If there is neither.
     """
     folder = Path(source)
-    if folder.is_dir():
+    if os.path.isdir(folder):
         return folder
     if isinstance(source, Path) or folder.is_absolute() or str(source).startswith(".") or str(source).count("/") != 1:
         raise CheckpointError(
-            "There is no such folder.", where=folder.resolve(), expected="a folder with pipeline.json",
+            "There is no such folder.", where=folder.absolute(), expected="a folder with pipeline.json",
             fix="`ktube-motion quickstart` leaves one in output/quickstart/pipeline.",
         )  # fmt: skip
     try:

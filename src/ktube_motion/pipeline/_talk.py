@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, DataError
+from ..io._word_times import is_time
 from ..text import speaking_seconds, utterances
 from ..text._encoders import clean_texts
 from ..text._timing import SYLLABLES_PER_SECOND
 from ..types import Cue, Utterance
+from ._hearing import warn_of_misfits
 
 __all__ = ["MAX_SECONDS", "number_of_frames", "read_talk", "token_spans"]
 
@@ -89,6 +91,7 @@ def read_talk(
     if odd:
         raise DataError("A talk is made of cues.", expected="Cue or Utterance", found=type(odd[0]).__name__)
     _check_times(cues, name)
+    warn_of_misfits(cues, stacklevel=3)
     told = [cue for cue in cues if isinstance(cue, Utterance)]
     spoken = told if len(told) == len(cues) else utterances(cues)
     if not spoken:
@@ -133,12 +136,12 @@ def _read_paragraph(talk: str, seconds: float | None, syllables_per_second: floa
 def _check_times(cues: Sequence[Cue], name: str) -> None:
     before = 0.0
     for number, cue in enumerate(cues):
-        if not (math.isfinite(cue.start) and math.isfinite(cue.end) and before <= cue.start <= cue.end):
+        if not (is_time(cue.start) and is_time(cue.end) and before <= cue.start <= cue.end):
             raise DataError(
                 f"The times of cue {number} cannot be.",
                 where=name or None,
                 expected=f"{before:g} <= start <= end",
-                found=f"{cue.start:g} to {cue.end:g}",
+                found=f"{cue.start} to {cue.end}",
                 fix="Sort the cues by their start.",
             )
         before = cue.start

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..gpt._sampling import generate, stream
 from ..gpt._transformer import MotionTransformer
 from ..io._word_times import check_times
@@ -21,7 +21,7 @@ from ..text._timing import SYLLABLES_PER_SECOND
 from ..types import Cue, Motion, Word
 from ..vq import MotionTokenizer
 from ._decoding import decode_rows, decode_stream
-from ._hearing import LEAD_IN, hear, spoken_words, words_of_talk
+from ._hearing import LEAD_IN, hear, spoken_words, warn_of_misfits, words_of_talk
 from ._in_betweening import write_between
 from ._joining import Before, Neighbour, check_neighbour, end_of, prefixes, start_of
 from ._parts import check_parts, load_parts, save_parts
@@ -193,9 +193,14 @@ class UtteranceToMotion(SharedPipeline):
         Raises
         ------
         DataError
-            If a text is blank, a length is not positive, or the prefix does not fit.
+            If a text is blank, a length is not positive, times or words cannot be, or the prefix does not fit.
         ConfigError
             If options cannot work, or a length is beyond `MAX_SECONDS`.
+
+        Warns
+        -----
+        UserWarning
+            If the words of a cue are not those of its text, out of order or outside of it: their times are estimated.
         """
         names = _names(texts)
         lead_in = LEAD_IN if prefix is None else 0.0
@@ -235,6 +240,7 @@ class UtteranceToMotion(SharedPipeline):
         if frames is not None:
             sampling = sampling | {"num_tokens": [self._tokens_for(count) for count in frames]}
         if self.hears_words:
+            warn_of_misfits(texts, stacklevel=3)
             tracks = []
             for row, (text, count) in enumerate(zip(texts, frames or [], strict=True)):
                 words, seconds = spoken_words(text, count / self.fps, lead_in=LEAD_IN if read is None else 0.0)
@@ -295,7 +301,8 @@ class UtteranceToMotion(SharedPipeline):
         Warns
         -----
         UserWarning
-            If utterances are shorter than a token and so get no motion of their own.
+            If utterances are shorter than a token and so get no motion of their own, or have words whose times
+            cannot be theirs: those are estimated.
 
         Notes
         -----
@@ -308,6 +315,8 @@ class UtteranceToMotion(SharedPipeline):
         name, spoken, seconds = read_talk(talk, seconds, syllables_per_second, lead_in=lead_in)
         frames = number_of_frames(seconds, self.fps)
         if self.hears_words:
+            if unheard := sum(utterance.end == utterance.start for utterance in spoken):
+                warnings.warn(f"{unheard} of {len(spoken)} utterances last no time, and are not heard.", stacklevel=2)
             rows = self._hear(words_of_talk(spoken), frames / self.fps)
             heard = stream(self.transformer, None, words=rows, generator=generator, **self.sampling | sampling)
             motion = self._decode([torch.tensor(list(heard))], [frames], [name], None)[0]
@@ -381,6 +390,7 @@ class UtteranceToMotion(SharedPipeline):
             (name,) = clean_texts([_text_of(text)])
             vector = self.text_encoder.encode([name])[0]
             if self.hears_words:
+                warn_of_misfits([text], stacklevel=2)
                 words, seconds = spoken_words(text, seconds, lead_in=LEAD_IN if read is None else 0.0)
         elif not self.hears_words:
             raise ConfigError("This model hears no words.", fix="Pass a text, or a model trained with a word encoder.")
@@ -462,6 +472,7 @@ class UtteranceToMotion(SharedPipeline):
         last = start_of(after, self.tokenizer, context=1)
         num_tokens = max(1, round(frames / self.tokenizer.frames_per_token))
         if self.hears_words:
+            warn_of_misfits([text], stacklevel=2)
             length = num_tokens * self.tokenizer.frames_per_token / self.fps
             said = spoken_words(text, length)[0]
             sampling["words"] = [self._track(said, length, len(first.read))] * candidates
@@ -487,7 +498,7 @@ class UtteranceToMotion(SharedPipeline):
 
     def _check_context(self, context: int) -> None:
         limit = self.transformer.config.max_tokens
-        if not 0 <= context <= limit:
+        if not isinstance(context, (int, np.integer)) or not 0 <= context <= limit:
             raise ConfigError("context does not fit the model.", expected=f"0 to {limit}", found=context)
 
     def _frames_for(
@@ -506,7 +517,12 @@ class UtteranceToMotion(SharedPipeline):
         if num_tokens is not None:
             tokens = np.broadcast_to(num_tokens, count).tolist() if self.hears_words else None
             return tokens and [value * self.tokenizer.frames_per_token for value in tokens]
-        check_times(text for text in texts if isinstance(text, Cue))
+        cues = [text for text in texts if isinstance(text, Cue)]
+        check_times(cues)
+        if (wrong := next((cue for cue in cues if cue.end < cue.start), None)) is not None:
+            raise DataError(
+                "A cue ends before it begins.", found=f"{wrong.start} to {wrong.end} for {wrong.text[:40]!r}"
+            )
         timed = [isinstance(text, Cue) and text.end > text.start for text in texts]
         if not self.hears_words and any(timed) and not all(timed):
             raise ConfigError("Some texts have a length and some have none.", fix="Pass seconds for all.")

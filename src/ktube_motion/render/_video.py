@@ -131,7 +131,7 @@ def open_video(
 def _open_folder(path: Path) -> Iterator[Write]:
     """Write frame_00000.png and so on; they replace older frames in the folder when all are there."""
     image = need("PIL.Image")
-    if path.exists() and not path.is_dir():
+    if os.path.exists(path) and not os.path.isdir(path):
         raise KtubeError("A file is in the way.", where=path, fix="Choose another name or add a suffix, as .mp4.")
     make_folder(path.parent)
     with writing(path):

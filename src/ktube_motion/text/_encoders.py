@@ -206,7 +206,7 @@ class CachedTextEncoder:
         path = self._path(text)
         try:
             vector = load_file(path).get("vector")
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeEncodeError):  # no file can have a name with half a letter
             return None
         except SafetensorError:
             vector = None

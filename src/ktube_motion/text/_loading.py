@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CheckpointError, ConfigError
-from ..io._files import read_json, write_json
+from ..io._files import filled_folder, read_json, write_json
+from ..io._writing import finish_saving
 from ._encoders import EmbeddedTextEncoder, TextEncoder
 from ._sequences import SequenceTextEncoder
 
@@ -83,10 +84,11 @@ def save_text_encoder(encoder: TextEncoder, folder: str | Path) -> None:
     """
     encoder = getattr(encoder, "unwrapped", encoder)  # what keeps vectors is not what makes them
     recipe = getattr(encoder, "recipe", None)
-    if hasattr(encoder, "save_pretrained"):
-        encoder.save_pretrained(folder)
     about = {"identity": encoder.identity, "recipe": recipe, "source": text_encoder_source(encoder)}
-    write_json(Path(folder) / FILE, about)
+    with filled_folder(folder, keep=("README.md",)) as inner:
+        if hasattr(encoder, "save_pretrained"):
+            encoder.save_pretrained(inner)
+        write_json(inner / FILE, about)
 
 
 def text_encoder_source(encoder: TextEncoder) -> str:
@@ -146,6 +148,7 @@ def load_text_encoder(
         return EmbeddedTextEncoder()
     if isinstance(source, str) and (found := _without_files(source)) is not None:
         return found
+    finish_saving(source)
     if os.path.isfile(Path(source) / FILE):
         return _saved(Path(source), device)
     return _of_transformers(source, device=device, local_files_only=local_files_only, **options)
@@ -182,7 +185,7 @@ def _saved(folder: Path, device: "str | torch.device") -> TextEncoder:
             expected=identity,
             fix="Pass text_encoder=… .",
         )
-    own = folder if (folder / "config.json").is_file() else None
+    own = folder if os.path.isfile(folder / "config.json") else None
     try:
         encoder = _cook(recipe, device, own)
     except CheckpointError as error:
@@ -218,7 +221,7 @@ def _of_transformers(
 def _model_type(source: str | Path, local_files_only: bool) -> str:
     if os.path.isdir(source):
         path = Path(source) / "config.json"
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise CheckpointError("This is no model folder.", where=source, expected=f"config.json or {FILE}")
         about = read_json(path)
         found = about.get("model_type") if isinstance(about, dict) else None

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +49,7 @@ def pooled_t5() -> type[Any]:
 def _check_source(source: str | Path) -> bool:
     """Give whether `source` is a folder; raise if it is a path to nothing."""
     path = Path(source)
-    if path.is_dir():
+    if os.path.isdir(path):
         return True
     if isinstance(source, Path) or path.is_absolute() or len(path.parts) > 2 or str(source).startswith("."):
         raise CheckpointError("There is no such folder.", where=source, fix="Give a model folder or a hub id.")
@@ -74,7 +75,7 @@ def load_tokenizer(source: Any, local_files_only: bool) -> Any:
         return source
     local = _check_source(source)
     # KE-T5 ships spiece.model alone, which says nothing of its class.
-    sentencepiece = local and (Path(source) / "spiece.model").is_file()
+    sentencepiece = local and os.path.isfile(Path(source) / "spiece.model")
     kind = transformers_library().T5Tokenizer if sentencepiece else transformers_library().AutoTokenizer
     try:
         return kind.from_pretrained(str(source), local_files_only=local or local_files_only)

@@ -1,9 +1,11 @@
 """When each word is said: joined to the words of the text, moved with a cut, estimated where nobody knows."""
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from numbers import Real
 from typing import TypeVar
 
 from ..errors import ConfigError, DataError
@@ -18,6 +20,8 @@ SYLLABLES_PER_SECOND = 5.5
 SLOWEST = 2.0  # syllables per second; a subtitle that leaves more time is still shown when all is said
 FASTEST = 20.0  # syllables per second; a word that would have less time than this has none of its own
 LEAST = 0.2  # syllables; what a sign takes that nobody reads out, so that every word has some time
+
+_ROUNDED = 0.01  # seconds; what rounding moves is neither out of order nor outside
 
 # Pauses, in syllables.
 _SENTENCE, _COMMA, _CLAUSE, _LAST, _SPACE = 2.0, 1.2, 0.4, 0.4, 0.1
@@ -137,23 +141,56 @@ def join_words(text: str, words: Sequence[Word]) -> tuple[Word, ...]:
         From the start of its first piece to the end of its last; ``()`` where the pieces do not spell the text or
         are not in order.
 
+    Raises
+    ------
+    DataError
+        If what is given are no words, or their times no numbers.
+
     Examples
     --------
     >>> join_words("안녕하세요 여러분", [Word(0, 1, "안녕"), Word(1, 1.5, "하세요"), Word(2, 3, "여러분")])
     (Word(start=0, end=1.5, text='안녕하세요', source='given'), Word(start=2, end=3, text='여러분', source='given'))
     """
+    return _joined(text, words)[0]
+
+
+def _joined(text: str, words: Sequence[Word]) -> tuple[tuple[Word, ...], str | None]:
+    """Do what `join_words` does, and say why there are none; `DataError` if they are no words at all."""
+    for word in words:
+        if not (isinstance(word, Word) and isinstance(word.text, str) and all(map(_is_number, (word.start, word.end)))):
+            raise DataError("This is no word with a time.", expected="Word(start, end, text), in seconds", found=word)
     texts = text.split()
-    letters = [word for word in words for letter in word.text if not letter.isspace()]
+    if "".join("".join(word.text.split()) for word in words) != "".join(texts):
+        return (), "do not spell their text"
     times = [time for word in words for time in (word.start, word.end)]
-    spelled = "".join("".join(word.text.split()) for word in words) == "".join(texts)
-    if not spelled or not all(before <= after for before, after in pairwise(times)):
-        return ()
+    risen = list(accumulate(times, max))
+    if not all(math.isfinite(time) and up - time <= _ROUNDED for time, up in zip(times, risen, strict=True)):
+        return (), "are out of order or overlap"
+    pairs = zip(risen[::2], risen[1::2], strict=True)
+    words = [replace(word, start=start, end=end) for word, (start, end) in zip(words, pairs, strict=True)]
+    letters = [word for word in words for letter in word.text if not letter.isspace()]
     joined, place = [], 0
     for spoken in texts:
         first, last = letters[place], letters[place + len(spoken) - 1]
         joined.append(Word(first.start, last.end, spoken, first.source))
         place += len(spoken)
-    return tuple(joined)
+    return tuple(joined), None
+
+
+def _is_number(value: object) -> bool:
+    # NaN and infinity are: a recogniser's way to say that it does not know.
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def misfit_words(cue: Cue) -> str | None:
+    """Say why the times that a cue has for its words are not used; None where they are, or it has none.
+
+    Examples
+    --------
+    >>> misfit_words(Cue(0, 1, "네", (Word(3, 3.2, "네"),)))
+    'lie outside the time of their text'
+    """
+    return _known_words(cue)[1]
 
 
 def timed_words(cue: Cue) -> tuple[Word, ...]:
@@ -172,7 +209,7 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
     Raises
     ------
     DataError
-        If the cue lasts no time.
+        If the cue lasts no time, or what it has are no words.
 
     Notes
     -----
@@ -187,9 +224,19 @@ def timed_words(cue: Cue) -> tuple[Word, ...]:
     >>> [word.source for word in timed_words(Cue(0, 2.5, "오늘은 28일"))]
     ['estimated', 'estimated']
     """
-    words = join_words(cue.text, cue.words)
-    inside = bool(words) and cue.start <= words[0].start < words[-1].end <= cue.end
-    return (_fill_in(words, cue.end) if inside else ()) or estimate_words(cue.text, cue.start, cue.end)
+    return _known_words(cue)[0] or estimate_words(cue.text, cue.start, cue.end)
+
+
+def _known_words(cue: Cue) -> tuple[tuple[Word, ...], str | None]:
+    """Give the words of a cue whose times can be, and why there are none."""
+    words, problem = _joined(cue.text, cue.words) if cue.words else ((), None)
+    if not words:
+        return (), problem
+    first, last = max(words[0].start, cue.start), min(words[-1].end, cue.end)
+    if first - words[0].start > _ROUNDED or words[-1].end - last > _ROUNDED or first >= last:
+        return (), "lie outside the time of their text"
+    inside = [replace(word, start=max(word.start, first), end=min(word.end, last)) for word in words]
+    return _fill_in(inside, cue.end), None
 
 
 def _fill_in(words: Sequence[Word], end: float) -> tuple[Word, ...]:

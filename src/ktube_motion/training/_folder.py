@@ -28,7 +28,7 @@ def check_output(output: Path, config: Any, resume: bool) -> None:
 
 def kept_log(path: Path, step: int, evaluated: int) -> list[str]:
     """Give the log lines up to `step`, measurements up to `evaluated`: what went beyond a checkpoint comes again."""
-    if not path.exists():
+    if not os.path.exists(path):
         return []
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     found = [(line, json.loads(line)) for line in lines]

@@ -9,6 +9,7 @@ states and no sampler position.
 import json
 import logging
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -388,7 +389,7 @@ class _Loop:
 
     def _load(self) -> None:
         path = self.output / "checkpoint.pt"
-        if not path.exists():
+        if not os.path.exists(path):
             return  # stopped before the first checkpoint: start again, which gives the same result
         state = load_checked(path)
         try:

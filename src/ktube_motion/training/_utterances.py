@@ -1,5 +1,6 @@
 """Utterances with their stretch of motion: the samples of transformer and evaluator."""
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -384,7 +385,7 @@ def _read_tokens(path: Path | None, fingerprint: str) -> dict[str, Any]:
     """Give the cached tokens, or none where another tokenizer made them, or the file is damaged."""
     from safetensors import SafetensorError, safe_open
 
-    if path is None or not path.exists():
+    if path is None or not os.path.exists(path):
         return {}
     try:
         with safe_open(path, framework="np") as file:

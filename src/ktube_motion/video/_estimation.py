@@ -1,6 +1,7 @@
 """A video file becomes landmarks and poses: shot by shot, what is finished is kept."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -119,7 +120,7 @@ def estimate_landmarks(
 
 def _shots_of(path: str | Path, fps: float, cache: str | Path | None) -> list[Shot]:
     kept = None if cache is None else Path(cache) / "shots.json"
-    if kept is not None and kept.is_file():
+    if kept is not None and os.path.isfile(kept):
         with suppress(FormatError, TypeError):  # damaged since: found again
             return [Shot(*pair) for pair in read_json(kept)]
     shots = find_shots(path, fps=fps)

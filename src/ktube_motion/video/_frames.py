@@ -1,6 +1,7 @@
 """Pictures of a video by time, through ffmpeg: upright, at an even rate, a few in memory at once."""
 
 import math
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -50,7 +51,7 @@ def probe_video(path: str | Path) -> VideoInfo:
     Traceback (most recent call last):
     ktube_motion.errors.FormatError: nowhere.mp4: There is no such video.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise FormatError("There is no such video.", where=path)
     command = [find_ffmpeg(), "-hide_banner", *media_input(path)]
     said = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).stderr

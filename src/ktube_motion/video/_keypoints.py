@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -78,7 +79,7 @@ def read_landmarks(
     path = Path(path)
     if axes not in _AXES:
         raise ConfigError("Unknown axes of keypoints.", expected=" or ".join(_AXES), found=repr(axes))
-    if path.is_dir() or not path.exists():
+    if os.path.isdir(path) or not os.path.exists(path):
         _refuse_flat_folder(path)
         raise FormatError("There is no such file of keypoints.", where=path)
     readers = {".json": _from_json, ".csv": _from_table, ".tsv": _from_table, ".pose": _from_pose, ".npz": _from_array,
@@ -229,7 +230,7 @@ def _refuse_flat(tree: Any, path: Path) -> None:
 
 
 def _refuse_flat_folder(path: Path) -> None:
-    for file in sorted(path.glob("*.json"))[:1] if path.is_dir() else ():
+    for file in sorted(path.glob("*.json"))[:1] if os.path.isdir(path) else ():
         _refuse_flat(read_json(file), path)
 
 

@@ -1,6 +1,7 @@
 """The neural networks of MediaPipe, taken from its wheel as it is installed or downloaded; nothing is fetched."""
 
 import hashlib
+import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,9 +76,9 @@ def find_models(source: str | Path | None = None) -> Mapping[str, ModelFile]:
     if source is None:
         return _installed()
     source = Path(source)
-    if source.is_dir():
+    if os.path.isdir(source):
         return _in_folder(source)
-    if not source.is_file():
+    if not os.path.isfile(source):
         raise FormatError("There is no such wheel or folder.", where=source, fix=f"Or: {PIP_LINE}")
     return _in_wheel(source)
 
@@ -88,7 +89,7 @@ def _installed() -> Mapping[str, ModelFile]:
     except PackageNotFoundError:
         raise MissingDependencyError("The networks of MediaPipe are not installed.", fix=f"Run: {PIP_LINE}") from None
     paths = {kind: Path(str(found.locate_file(name))) for kind, name in _NAMES.items()}
-    missing = [path.name for path in paths.values() if not path.is_file()]
+    missing = [path.name for path in paths.values() if not os.path.isfile(path)]
     if missing:
         raise MissingDependencyError(
             "This mediapipe contains no networks.",
@@ -102,7 +103,7 @@ def _installed() -> Mapping[str, ModelFile]:
 def _in_folder(folder: Path) -> Mapping[str, ModelFile]:
     models = {}
     for kind, name in _NAMES.items():
-        path = next((path for path in (folder / name, folder / Path(name).name) if path.is_file()), None)
+        path = next((path for path in (folder / name, folder / Path(name).name) if os.path.isfile(path)), None)
         if path is None:
             raise FormatError("A network is missing in this folder.", where=folder, expected=Path(name).name)
         models[kind] = _model(str(path), "", path.read_bytes())

@@ -46,7 +46,7 @@ class Checkpoints:
             if first is None:
                 self._write(path, model)
                 first = path
-            elif first.exists():
+            elif os.path.exists(first):
                 with atomic_path(path) as temporary:
                     _link(first, temporary)
 
@@ -56,8 +56,8 @@ class Checkpoints:
         for metric, name in BEST.items():
             path = self.folder / f"net_best_{name}.pth"
             candidates = [f"best_{metric}", "best_mpjpe_mm", "best_loss", "last"]
-            chosen = next(folder for folder in candidates if (self.folder / folder).is_dir())
-            if not path.exists() and self._write(path, type(model).from_pretrained(self.folder / chosen)):
+            chosen = next(folder for folder in candidates if os.path.isdir(self.folder / folder))
+            if not os.path.exists(path) and self._write(path, type(model).from_pretrained(self.folder / chosen)):
                 self.experiment.say(f"{path} is {chosen}: {metric} could not be measured.")
         self.experiment.say(f"Done: {self.folder}/net_last.pth, net_best_fid.pth and the others.")
 
@@ -92,9 +92,9 @@ def pack(model: MotionTokenizer | MotionTransformer, **about: Any) -> dict[str, 
 def about_checkpoint(path: str | Path) -> dict[str, Any]:
     """Give what is written down about a checkpoint of ours; nothing for those of others."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         options = path.parent / "options.json"
-        written = read_json(options) if options.exists() else {}
+        written = read_json(options) if os.path.exists(options) else {}
         return {"dataname": written["dataname"]} if isinstance(written, dict) and "dataname" in written else {}
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
@@ -114,7 +114,7 @@ def load_tokenizer(
     """Load a tokenizer from a folder, from our .pth, or from T2M-GPT's with the statistics of the corpus."""
     path = existing(path, "tokenizer", flag=flag, make=maker_of(path, "train-vq"))
     about = about_checkpoint(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return MotionTokenizer.from_pretrained(path).to(DEVICE)
     if "config" in about:
         hints, mean, std = about["config"], about["mean"].numpy(), about["std"].numpy()
@@ -136,7 +136,7 @@ def load_transformer(path: str | Path | None, *, heads: int = 16, flag: str = "-
     """Load a transformer from a folder, from our .pth, or from T2M-GPT's."""
     path = existing(path, "transformer", flag=flag, make=maker_of(path, "train-gpt"))
     about = about_checkpoint(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         return MotionTransformer.from_pretrained(path).to(DEVICE)
     recorded = about.get("config", {"num_heads": heads})
     kept = ("dropout", "text_encoder", "tokenizer", "frames_per_token")

@@ -1,5 +1,6 @@
 """Evaluators and text encoders of the documented commands: where they lie, and what they read with."""
 
+import os
 import shutil
 from argparse import Namespace
 from collections.abc import Callable, Mapping
@@ -50,10 +51,10 @@ def load_evaluator(
 ) -> MotionEvaluator | T2MEvaluator:
     """Load the evaluator of a data set; train one for ktube where there is none."""
     path = Path(options.evaluator or EVALUATORS[dataname])
-    if (path / "config.json").is_file():
+    if os.path.isfile(path / "config.json"):
         say(f"Evaluator: {path}")
         return _our_evaluator(path).to(DEVICE)
-    if path.is_file() or (path / "finest.tar").is_file() or (path / "model" / "finest.tar").is_file():
+    if os.path.isfile(path) or os.path.isfile(path / "finest.tar") or os.path.isfile(path / "model" / "finest.tar"):
         say(f"Evaluator: {path}")
         return _published(path, dataname).to(DEVICE)
     if dataname == "ktube" and options.evaluator is None:
@@ -61,7 +62,7 @@ def load_evaluator(
     said = getattr(dataname, "typed", dataname)
     train = command_line("train-evaluator", "--dataname", said, "--checkpoint", path.as_posix())
     raise CheckpointError(
-        f"There is no evaluator for {said} here.", where=path.resolve(),
+        f"There is no evaluator for {said} here.", where=path.absolute(),
         fix=f"`{train}` trains one; `ktube-motion check-assets` says where published ones come from.",
     )  # fmt: skip
 
@@ -88,7 +89,7 @@ def _our_evaluator(path: Path) -> MotionEvaluator:
     evaluator = MotionEvaluator.from_pretrained(path)
     if evaluator.text_encoder is None:  # told now, not at the first evaluation of a long training
         raise CheckpointError(
-            "The text encoder of this evaluator is not here.", where=path.resolve(),
+            "The text encoder of this evaluator is not here.", where=path.absolute(),
             expected=evaluator.config.text_encoder,
             fix="Put it back where it lay, or give another --evaluator.",
         )  # fmt: skip
@@ -98,10 +99,10 @@ def _our_evaluator(path: Path) -> MotionEvaluator:
 def _published(path: Path, dataname: str) -> MotionEvaluator | T2MEvaluator:
     for folder in META:
         mean, std = (Path("checkpoints") / dataname / folder / "meta" / f"{name}.npy" for name in ("mean", "std"))
-        if mean.exists() and std.exists():
+        if os.path.exists(mean) and os.path.exists(std):
             return load_t2m_evaluator(path, mean=mean, std=std, word_vectorizer=WordVectorizer("glove"))
     raise CheckpointError(
-        "The evaluator's own statistics are missing.", where=Path("checkpoints", dataname).resolve(),
+        "The evaluator's own statistics are missing.", where=Path("checkpoints", dataname).absolute(),
         expected=" or ".join(f"{folder}/meta/mean.npy" for folder in META[:2]),
         fix="`ktube-motion check-assets` says where they come from.",
     )  # fmt: skip
@@ -132,12 +133,12 @@ def choose_text_encoder(
         chosen = {"source": options.text_encoder, "tokenizer": options.text_tokenizer, "pooling": options.text_pooling}
         return make_text_encoder(**chosen), chosen
     chosen = dict(recorded or TEXT_ENCODERS[dataname])
-    missing = [place for place in chosen.values() if place in ORIGINS and not Path(place).is_dir()]
+    missing = [place for place in chosen.values() if place in ORIGINS and not os.path.isdir(place)]
     if missing:
         raise CheckpointError(
             "The text encoder is not here.",
             expected="; ".join(
-                f"{Path(place).resolve()} ({ORIGINS[place]})" for place in chosen.values() if place in ORIGINS
+                f"{Path(place).absolute()} ({ORIGINS[place]})" for place in chosen.values() if place in ORIGINS
             ),
             found=f"no {' and no '.join(missing)}",
             fix="Put it there (`ktube-motion check-assets` tells the terms). This line runs now, with the encoder that "
@@ -161,7 +162,7 @@ def make_text_encoder(
 
 def _config(source: str | Path) -> dict[str, Any]:
     path = Path(source) / "config.json"
-    about = read_json(path) if path.is_file() else {}
+    about = read_json(path) if os.path.isfile(path) else {}
     return about if isinstance(about, dict) else {}
 
 
@@ -172,8 +173,8 @@ def _reading(
     if pooling is not None and not about:
         about = _hub_config(source)
     t5 = about.get("model_type") == "t5"
-    own = not Path(source).is_dir() or any(
-        (Path(source) / name).is_file() for name in ("spiece.model", "tokenizer.json")
+    own = not os.path.isdir(source) or any(
+        os.path.isfile(Path(source) / name) for name in ("spiece.model", "tokenizer.json")
     )
     if t5 and tokenizer is None and not own:
         tokenizer = KE_T5["tokenizer"]  # VL-KE-T5 comes without one
@@ -186,7 +187,7 @@ def _reading(
 
 
 def _hub_config(source: str | Path) -> dict[str, Any]:
-    if Path(source).is_dir() or source == "embedded":
+    if os.path.isdir(source) or source == "embedded":
         return {}
     from transformers import AutoConfig
 

@@ -1,6 +1,7 @@
 """The folder of an experiment, its run.log, and which flags a checkpoint has overruled."""
 
 import logging
+import os
 from argparse import Namespace
 from pathlib import Path
 from types import TracebackType
@@ -65,8 +66,9 @@ class Experiment:
         from ...io._experiments import check_experiment
 
         record = self.folder / "options.json"
-        begun = {path.name for path in self.folder.glob("*")} - {"options.json", "run.log"}
-        if begun and not record.exists():
+        there = os.listdir(self.folder) if os.path.isdir(self.folder) else []
+        begun = {*there} - {"options.json", "run.log"}
+        if begun and not os.path.exists(record):
             fix = "Choose another --exp-name or --out-dir; nothing was overwritten."
             raise ConfigError("This folder holds something else.", where=self.folder, fix=fix)
         if begun:

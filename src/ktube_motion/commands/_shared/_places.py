@@ -46,7 +46,7 @@ def open_corpus(dataname: str, options: Namespace) -> "Corpus":
     from ...io import Corpus
 
     root = Path(CORPORA[dataname]).resolve()
-    if not root.is_dir():
+    if not os.path.isdir(root):
         said = getattr(dataname, "typed", dataname)
         raise ConfigError(f"The corpus of --dataname {said} is not here.", where=root, fix=_CORPUS_MAKERS[dataname])
     return Corpus(root, strict=options.strict, follow_links=options.follow_links)
@@ -74,15 +74,15 @@ def existing(
         raise ConfigError(f"Which {what}?", fix=f"Give {flag}.")
     if not os.path.exists(path):
         fix = f"Make it with `{make}`" + (f", or correct {flag}." if flag else ".")
-        raise error(f"There is no {what} here.", where=Path(path).resolve(), fix=fix)
+        raise error(f"There is no {what} here.", where=Path(path).absolute(), fix=fix)
     return Path(path)
 
 
 def sources_folder(path: Path) -> Path:
     """Give a folder of sources that is there."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         fix = f"Correct the path; `{SAMPLES}` builds from made-up speakers instead."
-        raise CorpusError("There is no such folder.", where=path.resolve(), fix=fix)
+        raise CorpusError("There is no such folder.", where=path.absolute(), fix=fix)
     return path
 
 

@@ -1,6 +1,7 @@
 """What the steps of the data set have in common: files in, files out, what exists is kept, what failed is told."""
 
 import math
+import os
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
@@ -28,9 +29,10 @@ def add_folders(parser: ArgumentParser, source: str, target: str) -> None:
 
 def list_files(folder: Path, suffix: str, *, make: str) -> list[Path]:
     """Give the files of a folder; where there is none, `DataError` tells what makes them."""
-    files = sorted(path for path in folder.glob(f"*{suffix}") if not path.name.startswith("."))
+    found = folder.glob(f"*{suffix}") if os.path.isdir(folder) else ()
+    files = sorted(path for path in found if not path.name.startswith("."))
     if not files:
-        raise DataError(f"There are no {suffix} files here.", where=folder.resolve(), fix=make)
+        raise DataError(f"There are no {suffix} files here.", where=folder.absolute(), fix=make)
     return files
 
 

@@ -1,5 +1,6 @@
 """What quickstart leaves, on one page: what was said, how good it is, where everything lies, what to try next."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -109,7 +110,7 @@ def _font(body: str) -> str:
 
 
 def _viewers(output: Path, said: Sequence[str]) -> str:
-    shown = [(number, text) for number, text in enumerate(said) if (output / f"say_{number}.html").exists()]
+    shown = [(number, text) for number, text in enumerate(said) if os.path.exists(output / f"say_{number}.html")]
     return '<div class="grid">' + "".join(
         f'<figure><iframe src="say_{number}.html" title="{escape(text, quote=True)}" loading="lazy"></iframe>'
         f'<figcaption lang="ko">{escape(text)} · <a href="say_{number}.html">{told("alone")}</a> · '
@@ -119,7 +120,7 @@ def _viewers(output: Path, said: Sequence[str]) -> str:
 
 
 def _video(path: Path) -> str:
-    return f'<video controls muted src="{path.name}"></video>' if path.exists() else ""
+    return f'<video controls muted src="{path.name}"></video>' if os.path.exists(path) else ""
 
 
 def _table(report: "Report") -> str:
@@ -132,7 +133,7 @@ def _table(report: "Report") -> str:
 
 
 def _corpus(path: Path) -> str:
-    if not path.exists():
+    if not os.path.exists(path):
         return ""
     shows = told("durations, speech rate, jitter, what was left out and why")
     return f'<p><a href="KTubeUM/report.html">{told("Its report")}</a>: {shows}.</p>'
@@ -142,7 +143,7 @@ def _places(output: Path) -> str:
     rows = [
         f'<tr><td><a href="{name}">{name}</a></td><td>{told(what)}</td></tr>'
         for name, what in _PLACES.items()
-        if (output / name).exists()
+        if os.path.exists(output / name)
     ]
     where = f"<code>{escape(str(output.resolve()))}</code>"
     return f"<p>{told('Everything is in')} {where}</p><table>{''.join(rows)}</table>"

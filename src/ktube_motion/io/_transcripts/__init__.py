@@ -3,7 +3,7 @@
 `TRANSCRIPT_FORMATS` is the table of formats; `read_transcript` gives a file as it stands, `clean_cues` what was said.
 """
 
-from ._cleaning import clean_cues, clean_text, tell_possible_labels
+from ._cleaning import clean_cues, clean_text, tell_doubts
 from ._formats import TRANSCRIPT_FORMATS
 from ._page import Page, TranscriptFormat
 from ._reading import Transcript, load_transcript, read_cues, read_transcript, save_transcript
@@ -21,5 +21,5 @@ __all__ = [
     "read_cues",
     "read_transcript",
     "save_transcript",
-    "tell_possible_labels",
+    "tell_doubts",
 ]

@@ -18,11 +18,13 @@ from ._sounds import without_sounds
 from ._speaker_lines import with_heads
 from ._speakers import MARK_END, MARK_START, NAMELESS, Labels, find_labels, known_labels
 
-__all__ = ["clean_cues", "clean_text", "tell_possible_labels"]
+__all__ = ["clean_cues", "clean_text", "tell_doubts"]
 
 TOUCHING = 0.1  # seconds; cues no further apart than this may repeat each other
 OVERLAPPING = 0.05  # seconds two cues share before they count as shown together
 FILLER = 0.05  # seconds; YouTube writes 10 ms cues between two rolling ones
+_SHORTEST = 1e-6  # seconds; what lasts less cannot be parted
+_MOVED = 0.05  # seconds; what a recogniser rounds away moves no word
 
 _MARKUP = re.compile(r"[<>&\[\](){}:*~#♪♫♬\\\-–—•【〈《\ue000]")
 _BREAK = re.compile(r"\[br\]|<br\s*/?>|\\[Nn]", re.IGNORECASE)
@@ -150,13 +152,15 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
         ``"?1"`` or ``"?2"`` where a mark (``>>``, two dashes) tells voices apart without a name.
     counts : dict of str to int
         ``cues`` given; of these dropped: ``no_speech`` (nothing said in it), ``no_length``
-        (ends before it starts, or before 0), ``repeated`` (all of it shown before),
+        (ends as it starts, before that, or before 0), ``repeated`` (all of it shown before),
         ``joined`` (to a cue that starts with it), ``highlighted`` (shown once a word, joined to a sentence),
         ``other_language`` (no Korean, beside Korean), ``credits`` and ``invented`` (a recogniser's stock
         phrases over silence), ``looped`` (the same again and again), ``other_speakers`` (see `speaker`);
         ``split`` were added where two voices shared one. Also ``repeated_words``, ``labels`` and ``notes`` (in
         square brackets, no sounds: ``[중요]``) removed, ``possible_labels`` (``민수. 안녕``, too few to be sure) left
-        in, ``other_lines`` (in another language, kept as ``cue.other``) and ``overlaps`` cut.
+        in, ``other_lines`` (in another language, kept as ``cue.other``) and ``overlaps`` cut; of words with times
+        ``moved_words`` (by more than 0.05 s, as they were out of order or outside their cue), and ``untimed``: cues
+        whose words were left out, because they spell another text or lie elsewhere.
 
     Raises
     ------
@@ -200,23 +204,32 @@ def clean_cues(cues: Iterable[Cue], *, speaker: str | None = None) -> tuple[list
         counts["other_speakers"] = sum(cue.speaker != speaker for cue in told)
         told = [cue for cue in told if cue.speaker == speaker]
     apart = _separate(told, counts)
-    return [replace(cue, words=_matching_words(cue)) if cue.words else cue for cue in apart], counts
+    return [replace(cue, words=_timed_words(cue, counts)) if cue.words else cue for cue in apart], counts
 
 
-def tell_possible_labels(counts: dict[str, int]) -> list[str]:
-    """Say that some cues may begin with a speaker's name, and what makes it one."""
-    if not counts["possible_labels"]:
-        return []
-    return [
-        f"{counts['possible_labels']} lines begin with a word and a full stop that recur: speakers' names? They are "
-        "kept as words; write them with a colon (민수: …) if they are"
-    ]
+def tell_doubts(counts: dict[str, int]) -> list[str]:
+    """Say what a user may want to put right: lines that may begin with a speaker's name, times of words left out."""
+    told = []
+    if counts["possible_labels"]:
+        told.append(
+            f"{counts['possible_labels']} lines begin with a word and a full stop that recur: speakers' names? They "
+            "are kept as words; write them with a colon (민수: …) if they are"
+        )
+    if counts["untimed"]:
+        told.append(
+            f"{counts['untimed']} of {counts['cues']} cues have times for words that do not spell them or lie "
+            "elsewhere: those times are left out"
+        )
+    if counts["moved_words"]:
+        told.append(f"{counts['moved_words']} words were out of order or outside their cue, and were moved into place")
+    return told
 
 
 #: What `clean_cues` counts.
 COUNTS = (
     *"cues no_speech no_length repeated joined highlighted other_language credits invented looped".split(),
     *"other_speakers split repeated_words labels possible_labels notes other_lines overlaps".split(),
+    *"moved_words untimed".split(),
 )
 
 
@@ -226,7 +239,7 @@ def _shown(cue: Cue, lines: list[str], labels: Labels, counts: dict[str, int]) -
     spoken = _spoken_lines(rows)
     if not spoken:
         counts["no_speech"] += 1
-    elif not cue.end > max(cue.start, 0):
+    elif cue.end - max(cue.start, 0) < _SHORTEST:
         counts["no_length"] += 1
     else:
         voices = [
@@ -403,9 +416,26 @@ def _matching_words(cue: Cue) -> tuple[Word, ...]:
         place = cue.text.find(spoken, cursor) if spoken else -1
         if place >= 0:
             cursor = place + len(spoken)
-            start = min(max(word.start, time), cue.end)
-            time = min(max(word.end, start), cue.end)
-            same = (start, time, spoken) == (word.start, word.end, word.text)
-            found.append(word if same else replace(word, start=start, end=time, text=spoken))
-    spelled = "".join(word.text for word in found).replace(" ", "")
-    return tuple(found) if spelled == cue.text.replace(" ", "") else ()
+            time = min(max(word.start, time), cue.end)
+            found.append((word, time, spoken))
+    # Where words overlap the earlier one ends sooner: when a word begins is what a gesture goes by.
+    begins = [*(start for _, start, _ in found[1:]), cue.end]
+    matched = []
+    for (word, start, spoken), after in zip(found, begins, strict=False):
+        end = min(max(word.end, start), after)
+        same = (start, end, spoken) == (word.start, word.end, word.text)
+        matched.append(word if same else replace(word, start=start, end=end, text=spoken))
+    spelled = "".join(word.text for word in matched).replace(" ", "")
+    return tuple(matched) if spelled == cue.text.replace(" ", "") else ()
+
+
+def _timed_words(cue: Cue, counts: dict[str, int]) -> tuple[Word, ...]:
+    """Give the words that spell the cue; count those that were moved, and cues that none of theirs fits."""
+    words = _matching_words(cue)
+    if any(word.source != "estimated" for word in cue.words) and not (words and words[0].start < words[-1].end):
+        counts["untimed"] += 1
+        return ()
+    if len(words) == len(cue.words):
+        moved = (abs(word.start - old.start) > _MOVED for word, old in zip(words, cue.words, strict=True))
+        counts["moved_words"] += sum(moved)
+    return words

@@ -9,8 +9,8 @@ from pathlib import Path
 from ...errors import ConfigError, DataError, FormatError
 from ...types import Cue
 from .._characters import visible_text
-from .._files import write_text
-from ._cleaning import clean_cues, tell_possible_labels
+from .._files import read_bytes, write_text
+from ._cleaning import clean_cues, tell_doubts
 from ._decoding import DAMAGE, decode
 from ._formats import TRANSCRIPT_FORMATS, find_format
 from ._page import Page
@@ -93,7 +93,7 @@ def load_transcript(
     for message in (
         *transcript.skipped,
         *transcript.notes,
-        *(f"{path}: {text}" for text in tell_possible_labels(counts)),
+        *(f"{path}: {text}" for text in tell_doubts(counts)),
     ):
         logger.warning(message)
     if not cues:
@@ -188,11 +188,7 @@ def read_transcript(
 
 
 def _open(path: Path, tier: str | None, fps: float | None) -> Page:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FormatError("Cannot read this file.", where=path, found=error.strerror) from error
-    text, _, notes = decode(data, path)
+    text, _, notes = decode(read_bytes(path), path)
     return Page(visible_text(text), path, tier, fps, notes=notes)
 
 
