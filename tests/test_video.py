@@ -15,7 +15,6 @@ from ktube_motion.io._sound import find_ffmpeg
 from ktube_motion.video import (
     Region,
     SeenBody,
-    SeenHand,
     estimate_landmarks,
     estimate_poses,
     find_cuts,
@@ -32,7 +31,6 @@ from ktube_motion.video._frames import VideoInfo
 from ktube_motion.video._people import colour_distance, torso_colour
 from ktube_motion.video._regions import crop, letterbox
 from ktube_motion.video._shots import Shot
-from ktube_motion.video._tracking import Follower, Speaker
 
 pytest.importorskip("imageio_ffmpeg")
 pytest.importorskip("PIL")
@@ -271,20 +269,6 @@ def test_a_hand_before_the_chest_changes_no_clothes():
     assert colour_distance(plain, torso_colour(picture, body)) == 0
     picture[:, 72:85] = BLUE  # somebody else before him
     assert colour_distance(plain, torso_colour(picture, body)) > 100
-
-
-@pytest.mark.parametrize(("down", "seen"), [(40, True), (62, True), (72, False)])
-def test_a_hand_that_is_cut_off_is_not_seen(down, seen):
-    class WithHands(Blobs):
-        def hand(self, picture, body, *, left, before):
-            places = np.stack([np.full(21, 70.0), np.linspace(down, down + 80, 21)], -1)  # picture ends at 120
-            return SeenHand(places, np.zeros((21, 3)), 1.0, float(not left), Region(70.0, down + 40.0, 90.0))
-
-    picture = scene((RED, 80, 60, 80))
-    follower = Follower(WithHands(), Speaker(Region(80.0, 60.0, 80.0)), fps=20, hands=True)
-    found = follower.step(picture)
-    assert found.body is not None
-    assert (found.left is not None, found.right is not None) == (seen, seen)
 
 
 def test_of_two_of_equal_size_one_is_kept(tmp_path):

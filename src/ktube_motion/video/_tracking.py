@@ -16,7 +16,6 @@ _SLOWLY = 0.02  # how fast the colour of the clothes is learnt
 _FORGET_SECONDS = 2.0  # who passes is gone by then; the light has changed
 _SEARCH_SECONDS = 0.25
 _TRUNK_AND_ARMS = slice(11, 25)  # landmarks from the shoulders to the hips
-_CUT_OFF = 1 / 3  # of a hand's points
 _UPSIDE_DOWN, _CLEARLY = 2.1, 0.7  # radians; mean visibility of trunk and arms
 
 
@@ -144,16 +143,7 @@ class Follower:
             return None, None
         left = self.engine.hand(picture, body, left=True, before=self.before.left)
         right = self.engine.hand(picture, body, left=False, before=self.before.right)
-        return _within(left, picture), _within(right, picture)
-
-
-def _within(hand: SeenHand | None, picture: np.ndarray) -> SeenHand | None:
-    """Give the hand, but not one of which much is beyond the picture: the network makes up what is cut off."""
-    if hand is None:
-        return None
-    height, width = picture.shape[:2]
-    outside = ((hand.pixels < 0) | (hand.pixels >= (width, height))).any(-1)
-    return None if outside.mean() > _CUT_OFF else hand
+        return left, right
 
 
 def _hardly_a_body(body: SeenBody) -> bool:
