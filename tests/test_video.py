@@ -28,6 +28,7 @@ from ktube_motion.video import (
 from ktube_motion.video import _estimation as estimation
 from ktube_motion.video import _models as models
 from ktube_motion.video._frames import VideoInfo
+from ktube_motion.video._people import colour_distance, torso_colour
 from ktube_motion.video._regions import crop, letterbox
 from ktube_motion.video._shots import Shot
 
@@ -258,6 +259,16 @@ def test_who_is_seen_only_in_a_part_of_the_picture_speaks_if_larger(tmp_path):
     (shot,) = estimate_landmarks(write_video(tmp_path / "a.mp4", frames), engine=SeesTheLargeInParts()).landmarks
     assert (shot.weights[:, 0] == 1).all()
     assert np.abs(shot.pixels[:, 0, 0] * 120 + 80 - 75).max() < 3
+
+
+def test_a_hand_before_the_chest_changes_no_clothes():
+    picture = scene((RED, 80, 60, 80))
+    body = Blobs().body(picture, letterbox(picture))
+    plain = torso_colour(picture, body)
+    picture[44:54, 72:78] = (240, 200, 170)  # of a chest from 72 to 88 and from 36 to 60
+    assert colour_distance(plain, torso_colour(picture, body)) == 0
+    picture[:, 72:85] = BLUE  # somebody else before him
+    assert colour_distance(plain, torso_colour(picture, body)) > 100
 
 
 def test_of_two_of_equal_size_one_is_kept(tmp_path):

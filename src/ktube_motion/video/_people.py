@@ -101,7 +101,10 @@ def look_for_speaker(engine: Engine, pictures: Iterable[np.ndarray]) -> Region |
 
 
 def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
-    """Mean colour of what the person wears, and how it spreads, ``(6,)``; None where it is out of the picture."""
+    """Colour of what the person wears, and how it spreads, ``(6,)``; None where it is out of the picture.
+
+    By quartiles: a hand before the chest covers less than a quarter of it and changes neither.
+    """
     height, width = picture.shape[:2]
     corners = body.pixels[_SHOULDERS_AND_HIPS]
     grid = np.stack(np.meshgrid(np.linspace(0.15, 0.85, 6), np.linspace(0.1, 0.6, 6)), -1).reshape(-1, 2)
@@ -111,8 +114,8 @@ def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
     inside = ((places >= 0) & (places < (width, height))).all(1)
     if inside.sum() < 6:
         return None
-    colours = picture[places[inside, 1], places[inside, 0]].astype(np.float32)
-    return np.concatenate([np.median(colours, 0), colours.std(0) * 0.5])
+    low, middle, high = np.percentile(picture[places[inside, 1], places[inside, 0]], (25, 50, 75), axis=0)
+    return np.concatenate([middle, (high - low) * 0.37])  # of even noise half its standard deviation
 
 
 def colour_distance(first: np.ndarray, second: np.ndarray) -> float:
