@@ -174,7 +174,7 @@ def _kept_piece(path: Path, frames: int) -> tuple[np.ndarray, np.ndarray, np.nda
             points, weights, pixels, speaker = (arrays[name] for name in ("points", "weights", "pixels", "speaker"))
     except (OSError, *DAMAGED):
         return None
-    whole = len(points) == len(weights) == len(pixels) == frames and len(speaker) in (0, 4, 10)
+    whole = len(points) == len(weights) == len(pixels) == frames and len(speaker) in (0, 4, 13)
     return (points, weights, pixels, speaker) if whole else None
 
 

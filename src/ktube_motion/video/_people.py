@@ -101,10 +101,7 @@ def look_for_speaker(engine: Engine, pictures: Iterable[np.ndarray]) -> Region |
 
 
 def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
-    """Colour of what the person wears, and how it spreads, ``(6,)``; None where it is out of the picture.
-
-    By quartiles: a hand before the chest covers less than a quarter of it and changes neither.
-    """
+    """Quartiles of the colour of what the person wears, ``(3, 3)``; None where it is out of the picture."""
     height, width = picture.shape[:2]
     corners = body.pixels[_SHOULDERS_AND_HIPS]
     grid = np.stack(np.meshgrid(np.linspace(0.15, 0.85, 6), np.linspace(0.1, 0.6, 6)), -1).reshape(-1, 2)
@@ -114,10 +111,12 @@ def torso_colour(picture: np.ndarray, body: SeenBody) -> np.ndarray | None:
     inside = ((places >= 0) & (places < (width, height))).all(1)
     if inside.sum() < 6:
         return None
-    low, middle, high = np.percentile(picture[places[inside, 1], places[inside, 0]], (25, 50, 75), axis=0)
-    return np.concatenate([middle, (high - low) * 0.37])  # of even noise half its standard deviation
+    return np.percentile(picture[places[inside, 1], places[inside, 0]], (25, 50, 75), axis=0)
 
 
-def colour_distance(first: np.ndarray, second: np.ndarray) -> float:
-    """Distance of two torso colours, 0 to about 255."""
-    return float(np.abs(first - second).max())
+def colour_distance(seen: np.ndarray, known: np.ndarray) -> float:
+    """Distance of a torso's colour from a known one's, 0 to about 255.
+
+    The quartile that is nearest counts: hands and forearms before the chest may cover more than half of it.
+    """
+    return float(np.abs(seen - known[1]).max(1).min())

@@ -38,11 +38,11 @@ class Speaker:
 
     @staticmethod
     def pack(speaker: "Speaker | None") -> np.ndarray:
-        """Give him as numbers: none, 4, or 4 and the colour."""
+        """Give him as numbers: none, 4, or 4 and the 9 of the colour."""
         if speaker is None:
             return np.zeros(0)
         place = speaker.place
-        colour = np.zeros(0) if speaker.colour is None else speaker.colour.astype(np.float64)
+        colour = np.zeros(0) if speaker.colour is None else speaker.colour.ravel()
         return np.concatenate([[place.x, place.y, place.size, place.angle], colour])
 
     @staticmethod
@@ -50,7 +50,7 @@ class Speaker:
         """Undo `pack`."""
         if not len(numbers):
             return None
-        return Speaker(Region(*numbers[:4].tolist()), numbers[4:] if len(numbers) > 4 else None)
+        return Speaker(Region(*numbers[:4].tolist()), numbers[4:].reshape(3, 3) if len(numbers) == 13 else None)
 
 
 class Follower:
@@ -130,13 +130,12 @@ class Follower:
 
     def _learn(self, picture: np.ndarray, body: SeenBody) -> None:
         ours = torso_colour(picture, body)
-        if ours is not None and self._strange(ours) < _OUR_COLOUR:
-            now = ours.astype(np.float64)
-            self.colour = now if self.colour is None else (1 - _SLOWLY) * self.colour + _SLOWLY * now
+        if ours is not None and (self.colour is None or np.abs(ours - self.colour).max() < _OUR_COLOUR):
+            self.colour = ours if self.colour is None else (1 - _SLOWLY) * self.colour + _SLOWLY * ours
 
     def _strange(self, colour: np.ndarray | None) -> float:
         """How far a torso's colour is from the speaker's; 0 where either is unknown."""
-        return 0.0 if colour is None or self.colour is None else colour_distance(colour.astype(np.float64), self.colour)
+        return 0.0 if colour is None or self.colour is None else colour_distance(colour, self.colour)
 
     def _hands(self, picture: np.ndarray, body: SeenBody) -> tuple[SeenHand | None, SeenHand | None]:
         if not self.hands:
