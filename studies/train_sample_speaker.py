@@ -6,7 +6,7 @@ Makes talks of 160 people with all gestures, in the wordings for training; train
 hears the words in time; rounds both to half precision; and measures the rounded ones on talks of people and of seeds
 that nothing was chosen by, in known and in new wordings, and on everyday sentences that were not written for any
 gesture (column Q of a CSV file). Everything lies under output/sample_speaker; a call that was stopped goes on where it
-was. --install writes the pipeline, its card and its figures into the package. An hour and three quarters on a processor.
+was. --install writes the pipeline, its card and its figures into the package. An hour and three quarters of one core.
 """
 
 import argparse
