@@ -97,7 +97,7 @@ def test_writers(writers, name, tmp_path, monkeypatch):
 
 def paths_of(command):
     """Give the options of a command that take a path or may be one."""
-    named = ("root", "dir", "pth", "checkpoint", "encoder", "tokenizer", "pipeline", "table", "talk", "model")
+    named = ("root", "dir", "pth", "checkpoint", "encoder", "tokenizer", "pipeline", "table", "model")
     return [
         action for action in parser_of(command)._actions
         if action.type is Path or (action.nargs != 0 and any(part in action.dest for part in named))

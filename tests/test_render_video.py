@@ -301,3 +301,13 @@ def test_units_and_input_stay(tmp_path):
     assert np.ptp(as_motion(motion, finish=False).positions[0, :, 1]) < 3  # metres, not millimetres
     save_skeleton_video(motion, tmp_path / "a", size=(64, 64))
     np.testing.assert_array_equal(motion.positions, before)
+
+
+@pytest.mark.parametrize("size", [(96, 96), (960, 540)])
+def test_a_word_of_thousands_of_letters_is_drawn_and_its_end_left_out(tmp_path, size):
+    cues = [Cue(0, 1, "가" * 3000)]
+    with pytest.warns(UserWarning, match="3000 letters does not fit"):
+        folder = save_skeleton_video(standing(frames=2), tmp_path / "a", subtitles=cues, size=size)
+    first, second = (opened(path) for path in sorted(folder.iterdir()))
+    assert first.shape == second.shape == (*size[::-1], 3)
+    assert near(first, (255, 255, 255), within=30).mean() > 0.02

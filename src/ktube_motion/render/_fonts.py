@@ -3,6 +3,7 @@
 import base64
 import io
 import warnings
+from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,7 @@ _SAID, _NOW, _TO_COME = (255, 255, 255), (255, 181, 156), (154, 163, 181)  # wor
 
 # Fonts that systems ship for Korean; the first one found wins.
 _KNOWN = "pretendard notosanscjk notosanskr nanumgothic nanumbarungothic malgun applesdgothic unbatang".split()
+_MOST = 4  # times `max_lines` that a text may have in the end
 _PROBE = "가나다라힣한국어 ABCxyz 0123?!.,"
 
 
@@ -200,7 +202,7 @@ def wrap_text(text: str, width: float, *, font_size: int, font: str | Path | Non
                 line = ""
             line = f"{line} {word}" if line else word
             while measure(line) > width:  # a word longer than the line breaks between letters
-                cut = sum(measure(line[: k + 1]) <= width for k in range(len(line)))
+                cut = bisect_right(range(1, len(line) + 1), width, key=lambda count: measure(line[:count]))
                 if cut == 0:
                     raise ConfigError("The picture is too narrow for its text.", found=f"{width:.0f} pixels")
                 lines.append(line[:cut])
@@ -237,6 +239,7 @@ def draw_text(
     word_colors : sequence of tuple of int, optional
         RGB of each word, instead of `color`.
     max_lines : int
+        Of a text that needs more than four times as many, even so, the end is left out with a warning.
     font : path, optional
         Default `find_korean_font`.
 
@@ -263,6 +266,10 @@ def draw_text(
             break
         font_size -= 1
     face = _font(font, font_size)
+    if len(lines) > _MOST * max_lines:
+        warnings.warn(f"A text of {len(text)} letters does not fit its picture: its end is left out.", stacklevel=2)
+        lines = lines[: _MOST * max_lines]
+        lines[-1] = f"{lines[-1][:-1]}…"
     step = round(font_size * 1.35)
     height = step * len(lines) + margin
     picture = image_module.new("RGBA", (width, height), (*color, 0))
@@ -298,7 +305,7 @@ def paste(pixels: np.ndarray, picture: np.ndarray, top: int) -> None:
     if len(columns) == 0:
         return
     wide = slice(columns[0], columns[-1] + 1)
-    picture = picture[: len(pixels) - top, wide]
+    picture, top = picture[max(-top, 0) : max(len(pixels) - top, 0), wide], max(top, 0)
     under = pixels[top : top + len(picture), wide, :3]
     share = picture[..., 3:].astype(np.uint16)
     under[:] = (under * (255 - share) + picture[..., :3] * share) // 255
