@@ -13,6 +13,7 @@ VRM avatars), .usd, .npz (SMPL-X poses), .html (a page to turn and zoom), .mp4 o
 and told.
 """
 
+import os
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from functools import partial
@@ -67,7 +68,7 @@ def run(options: Namespace) -> None:
         motion, words = readers[path.stem]()
         write_motion(motion, path, options, words=words)
 
-    convert(targets, make, finished=Path.exists, overwrite=options.overwrite)
+    convert(targets, make, finished=os.path.exists, overwrite=options.overwrite)
 
 
 def _only(readers: Readers, options: Namespace) -> "Callable[[], tuple[Motion | PoseSequence, str | None]]":

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, DataError
 from ._shared._console import say
-from ._shared._options import add_flags, seed_number
+from ._shared._options import UsageError, add_flags, seed_number
 from ._shared._places import existing
 
 if TYPE_CHECKING:
@@ -153,6 +153,10 @@ def load(options: Namespace) -> "UtteranceToMotion":
     from ._shared._encoders import DEVICE, choose_text_encoder
 
     if not options.transformer:
+        if options.tokenizer:
+            raise UsageError("A pipeline has a tokenizer of its own.", fix="Give --tokenizer with --transformer alone.")
+        if options.text_tokenizer and not options.text_encoder:
+            raise UsageError("A pipeline's text encoder has a tokenizer.", fix="Give --text-encoder too.")
         if options.pipeline != SPEAKER:
             existing(options.pipeline, "pipeline", flag="--pipeline", make="ktube-motion quickstart")
         encoder = choose_text_encoder(options, "ktube")[0] if options.text_encoder else None
