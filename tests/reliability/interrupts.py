@@ -79,7 +79,7 @@ def _stop(
     name: str, line: str, folder: Path, rng: random.Random, faults: list[str], *, twice: bool
 ) -> tuple[str, float]:
     """Start a command and stop it after a while; where it was done by then, again and sooner."""
-    longest = 6.0 * min(_load(), 4.0)
+    longest, slow = 6.0 * min(_load(), 4.0), 0.0
     for _ in range(4):
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, name, *line.split()], cwd=folder, text=True, start_new_session=True,
@@ -100,7 +100,7 @@ def _stop(
             os.killpg(process.pid, signal.SIGKILL)
             return _fault(faults, f"{name}: still there after a minute"), 60.0
         seconds = time.perf_counter() - began
-        if not busy or process.returncode == 0:
+        if not busy or process.returncode in (0, -signal.SIGINT):  # the latter: Python itself was ending
             longest /= 4
             continue
         told = [text for text in told.splitlines() if text.strip() and not text.startswith("warning: ")]
@@ -108,9 +108,10 @@ def _stop(
             how = "Ctrl-C twice: " if twice else ""
             return _fault(faults, f"{name}: {how}exit code {process.returncode}, {told[-4:]}"), seconds
         if seconds > SECONDS * _load():
-            return _fault(faults, f"{name}: took {seconds:.1f} s"), seconds
+            slow = seconds  # once it may have been the machine
+            continue
         return "stopped", seconds
-    return "done", 0.0
+    return (_fault(faults, f"{name}: took {slow:.1f} s"), slow) if slow else ("done", 0.0)
 
 
 def _load() -> float:
