@@ -100,7 +100,8 @@ def _stop(
             os.killpg(process.pid, signal.SIGKILL)
             return _fault(faults, f"{name}: still there after a minute"), 60.0
         seconds = time.perf_counter() - began
-        if not busy or process.returncode in (0, -signal.SIGINT):  # the latter: Python itself was ending
+        # It had ended: well, with nothing to make, or so far that Python itself was ending.
+        if not busy or process.returncode in (0, -signal.SIGINT) or "error: Nothing could be made" in told:
             longest /= 4
             continue
         told = [text for text in told.splitlines() if text.strip() and not text.startswith("warning: ")]
