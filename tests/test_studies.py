@@ -91,7 +91,7 @@ def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     small = "--talks 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
     run("train_sample_speaker.py", "--output", tmp_path, *small, "--stages", "--sentences", table)
     stages = [(row["stage"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
-    assert stages == [(stage, wordings) for stage in "123" for wordings in ("known", "new")]
+    assert stages == [(stage, wordings) for stage in "1234" for wordings in ("known", "new")]
     rows = read(tmp_path / "talks.csv")
     ways = ("real", "real in tokens", *SPOKEN)
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
