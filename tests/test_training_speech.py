@@ -265,7 +265,7 @@ def test_a_corpus_of_talks(tmp_path):
     np.testing.assert_allclose([word.start for word in told], [word.start - first for word in words], atol=0.026)
     assert all(a.end <= b.start for a, b in pairwise(texts))
     frames = len(corpus.features("talk_000"))
-    assert frames == pytest.approx(20 * (min(speaker.cues[-1].end + 1.0, speaker.truth.seconds) - first), abs=3)
+    assert frames == pytest.approx(20 * (min(words[-1].end + 1.0, speaker.truth.seconds) - first), abs=3)
     build_corpus(sources, tmp_path / "K", options=BuildOptions(talk_seconds=10.0), report=False, progress=False)
     assert len(Corpus(tmp_path / "K").names()) > 2
     with pytest.raises(ConfigError, match="talk_seconds"):
