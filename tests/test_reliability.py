@@ -33,7 +33,8 @@ def test_a_little_of(name):
 def test_stopped_while_a_library_is_being_loaded(tmp_path):
     """An exception in the middle of that aborted the process; it ends at once, with one line, instead."""
     (tmp_path / "slow.py").write_text("print('in', flush=True)\nimport time\ntime.sleep(60)\n")
-    code = (
+    code = (  # a shell in the background has Ctrl-C ignored, which children inherit
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from ktube_motion.commands._shared._stopping import stoppable\n"
         "try:\n"
