@@ -121,3 +121,10 @@ def test_commands(command, tmp_path, monkeypatch, capsys):
         for name in ("long", "long folder", "zero byte"):
             assert main(words_of(command, action, NAMES[name])) in (1, 2), (action.dest, name)
             assert "error: " in capsys.readouterr().err
+
+
+def test_export_to_one_file_whose_name_is_too_long(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.bvh").write_text("x")
+    assert main(["export", "here.bvh", "--output", f"{NAMES['long']}.bvh"]) == 1
+    assert "error: " in capsys.readouterr().err

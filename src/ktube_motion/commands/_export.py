@@ -57,7 +57,7 @@ def run(options: Namespace) -> None:
     if bool(options.files) == (options.root is not None) or (options.names and not options.root):
         raise UsageError("What should be exported?", fix="Give files, or the clips of a corpus by --root and --names.")
     readers = from_corpus(options) if options.root else from_files(options)
-    single = options.output.suffix.removeprefix(".").lower() in FORMATS and not options.output.is_dir()
+    single = options.output.suffix.removeprefix(".").lower() in FORMATS and not os.path.isdir(options.output)
     if single:
         readers, targets = {options.output.stem: _only(readers, options)}, [options.output]
     else:
