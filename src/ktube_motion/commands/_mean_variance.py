@@ -61,10 +61,10 @@ def run(options: Namespace) -> None:
 
 
 def clips_of(folder: Path, files: list[Path]) -> list[Path]:
-    """Leave out what lies in a corpus but belongs to no split, as the mirrored twins of held-out clips."""
+    """Take what a corpus lists, in its order: not the mirrored twins of held-out clips, which lie there too."""
     from ..io import Corpus
 
     if not (folder.name == "new_joint_vecs" and os.path.isfile(folder.parent / "all.txt")):
         return files
-    listed = set(Corpus(folder.parent).names("all"))
-    return [path for path in files if path.stem in listed]
+    found = {path.stem: path for path in files}
+    return [found[name] for name in Corpus(folder.parent).names("all") if name in found]

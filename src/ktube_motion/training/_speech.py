@@ -25,7 +25,7 @@ _BEFORE, _AFTER, _LONGEST = 0.25, 0.3, 0.6  # seconds: where the stroke of a wor
 _NOD = 0.03  # metres
 _FORMS = 0.3  # of the words are read in their dictionary form, where others are exchanged
 _LIKELIER = 0.7  # of the best score of a stroke; words below it do not carry the stroke's gesture
-_SILENT = 0.15  # of the words around gestures are left out, where others are exchanged
+_SILENT = 0.6  # of the words around gestures are left out at most, where others are exchanged
 _PAUSE = 0.3  # seconds
 
 
@@ -178,6 +178,7 @@ class SpeechSet:
     ) -> tuple[Sequence[Word], torch.Tensor]:
         """Say other words, in another rhythm: else a model knows the sentence by how long its words are."""
         vectors = reading.vectors if self._vary is None else self._vary(reading.vectors, _FORMS, rng)
+        silent = rng.uniform(0, _SILENT)
         words: list[Word] = []
         rows: list[torch.Tensor] = []
         for plain, run in groupby(_runs(spoken, reading.idle), key=itemgetter(0)):
@@ -186,7 +187,7 @@ class SpeechSet:
                 words += [spoken[place] for place in places]
                 rows.append(vectors[places])
                 continue
-            others = _recut(spoken[places[0]].start, spoken[places[-1]].end, len(places), rng)
+            others = _recut(spoken[places[0]].start, spoken[places[-1]].end, len(places), rng, silent=silent)
             said = vectors[rng.choice(places, size=len(others))]
             other = torch.from_numpy(rng.random(len(others)) < share)[:, None]
             drawn = self._plain[rng.integers(len(self._plain), size=len(others))]
@@ -240,11 +241,11 @@ def _runs(words: Sequence[Word], plain: np.ndarray) -> Iterator[tuple[int | None
         yield (number if plain[place] else None), place
 
 
-def _recut(start: float, end: float, count: int, rng: np.random.Generator) -> list[Word]:
-    """Cut a stretch of speech into about as many words of other lengths, some of them silent."""
+def _recut(start: float, end: float, count: int, rng: np.random.Generator, *, silent: float) -> list[Word]:
+    """Cut a stretch of speech into about as many words of other lengths, a share of them silent."""
     cuts = np.cumsum(rng.uniform(0.4, 1.6, max(count + int(rng.integers(-1, 2)), 1)))
     cuts = start + (end - start) * np.concatenate(([0.0], cuts / cuts[-1]))
-    spoken = rng.random(len(cuts) - 1) >= _SILENT
+    spoken = rng.random(len(cuts) - 1) >= silent
     return [Word(float(a), float(b), "…") for a, b in zip(cuts[:-1][spoken], cuts[1:][spoken], strict=True)]
 
 
