@@ -1,11 +1,13 @@
-"""Which way of hearing words in time is better: added to the input of each token, or attended to in every block?
+"""Which way of hearing words in time is best: added to the input of each token, attended to in each block, or as kinds?
 
     python studies/compare_hearing.py
 
-Makes talks of the sample speaker, trains a tokenizer, and then two transformers of the same width, on the same windows,
-with the same losses and for the same steps. One is the library's: a small network over the words around a token gives
-a vector that is added to its input. In the other each block attends to these words, one by one, and knows of each when
-it begins and ends, seen from the token. Both hear the same words, a second back and 1.2 s ahead. They are judged as in
+Makes talks of the sample speaker, trains a tokenizer, and then transformers of the same width, on the same windows,
+with the same losses and for the same steps. In the first a small network over the words around a token gives a vector
+that is added to its input. In the second each block attends to these words, one by one, and knows of each when it
+begins and ends, seen from the token. The others are the first, but hear of a word only which kind of gesture it calls
+for, learned before from words alone: kinds of strokes that look alike, without any label, or the gestures that the
+made-up speakers are labelled with. All hear the same words, a second back and 1.2 s ahead. They are judged as in
 ``measure_timing.py``, by the motion alone, on talks of strangers in known and in new wordings. Everything lies under
 output/hearing; a call that was stopped goes on where it was. The table is in hearing.csv, and in docs/generation.rst.
 """
@@ -19,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from compare_tokenizers import write_table
-from measure_timing import COLUMNS, STRANGERS, Judge, given, make_talks, speak, train_the_tokenizer
+from measure_timing import COLUMNS, STRANGERS, Judge, gestures_of, given, make_talks, speak, train_the_tokenizer
 from torch import nn
 from torch.nn import functional as F
 
@@ -32,6 +34,7 @@ from ktube_motion.training import TransformerTraining
 from ktube_motion.training._loop import fit
 from ktube_motion.training._speaking import SpeakingTask
 from ktube_motion.training._speech import SpeechSet
+from ktube_motion.training._word_kinds import gesture_names
 
 SLOTS = 2  # words that may begin during one token of 0.1 s
 BACK = 10  # tokens after its end for which a word is heard
@@ -171,13 +174,19 @@ class AttendingTask(SpeakingTask):
 WAYS = {
     "added to the input": (SpeakingTask, MotionTransformer, word_track, lambda dim: dim + NUM_TIMES, BACK),
     "attended to": (AttendingTask, AttendingTransformer, word_slots, lambda dim: SLOTS * (dim + 3) + 1, 2 * BACK),
+    "as kinds of strokes": (SpeakingTask, MotionTransformer, word_track, lambda dim: dim + NUM_TIMES, BACK),
+    "as labelled gestures": (SpeakingTask, MotionTransformer, word_track, lambda dim: dim + NUM_TIMES, BACK),
 }
+KINDS = 128  # of strokes
 
 
-def train(options, name, corpus, tokenizer, encoder, words):
+def train(options, name, corpus, gestures, tokenizer, encoder, words):
     """Train one way; give the model, its held-out loss, and the processor's seconds for a hundred steps."""
     task_type, model_type, _, size, past = WAYS[name]
     folder, steps = options.output / name.replace(" ", "_"), options.steps
+    gestures = gestures if name == "as labelled gestures" else None
+    kinds = {"as kinds of strokes": KINDS, "as labelled gestures": 1 + len(gesture_names(gestures or {}))}.get(name, 0)
+    known = {"gestures": gestures} if kinds else {}
     if not (folder / "spent.json").exists():
         config = TransformerTraining(
             steps=steps, batch_size=32, learning_rate=1e-3, betas=(0.9, 0.98), text_dropout=0.5, warmup=50,
@@ -187,11 +196,11 @@ def train(options, name, corpus, tokenizer, encoder, words):
                 num_codes=tokenizer.config.num_codes, tokenizer=tokenizer.fingerprint, width=options.width,
                 frames_per_token=tokenizer.frames_per_token, num_layers=2, num_heads=6, block_size=65,
                 text_dim=encoder.dim, text_encoder=encoder.identity, word_encoder=words.identity,
-                word_dim=size(words.dim), word_past=past, word_ahead=12,
+                word_dim=size(words.dim), word_past=past, word_ahead=12, word_kinds=kinds,
             ),
         )  # fmt: skip
         torch.manual_seed(config.seed)
-        task = task_type(config, corpus, tokenizer, encoder, words, options.output / "tokens", True)
+        task = task_type(config, corpus, tokenizer, encoder, words, options.output / "tokens", True, **known)
         began = time.process_time()
         summary = fit(task, config, folder, resume=True)
         spent = 100 * (time.process_time() - began) / steps
@@ -224,10 +233,11 @@ def main():
     people = range(options.talks)
     corpus, labels = make_talks(options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0))
     tokenizer = train_the_tokenizer(corpus, options.output, steps=options.tokenizer_steps, codes=options.codes)
+    gestures = gestures_of(labels)
     encoder = EmbeddedTextEncoder()
     words, models, facts = WindowWordEncoder(encoder), {}, {}
     for way in WAYS:
-        models[way], loss, seconds = train(options, way, corpus, tokenizer, encoder, words)
+        models[way], loss, seconds = train(options, way, corpus, gestures, tokenizer, encoder, words)
         size = sum(weight.numel() for weight in models[way].parameters())
         facts[way] = [f"{size / 1e6:.2f}", f"{seconds:.3g}", f"{loss:.3g}"]
         print(way, *facts[way], sep="  ", flush=True)

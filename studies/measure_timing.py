@@ -83,6 +83,13 @@ def _within(labels, clip):
             yield {**label, **moved}
 
 
+def gestures_of(labels):
+    """Give the gestures of each clip as `train_transformer` takes them."""
+    return {
+        name: [(label["start"], label["end"], label["concept"]) for label in marks] for name, marks in labels.items()
+    }
+
+
 def schedule(steps):
     often = {"evaluate_every": max(steps // 2, 1), "save_every": 500, "warmup": 50, "decay": 0.2}
     return {"steps": steps, "milestones": (int(0.8 * steps),), **often}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from compare_tokenizers import write_table
-from measure_timing import COLUMNS, STRANGERS, WAYS, Judge, about_root, make_talks, speak
+from measure_timing import COLUMNS, STRANGERS, WAYS, Judge, about_root, gestures_of, make_talks, speak
 
 from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -33,18 +33,13 @@ from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
 SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
-#: The training of the transformer, a stage after the other; `before` says how many words lead to a word's vector.
-#: The first learns to move, by sentences too; the others learn gestures with their words alone.
+#: The training of the transformer, a stage after the other. The first learns to move, by sentences too; the other
+#: learns gestures with their words alone.
 STAGES = (
-    {"steps": 1500, "before": 1, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
+    {"steps": 1500, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
-    {"steps": 1500, "before": 1, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (1200, 1440), "decay": 0.6,
-     "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.7, "weight_average": 0.99},
-    {"steps": 3300, "before": 0, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 2520, 2940),
-     "decay": 0.6, "text_dropout": 1.0, "word_dropout": 0.15, "exchanged_words": 0.9, "exchanged_rhythms": 0.3,
-     "weight_average": 0.99},
-    {"steps": 3000, "before": 0, "learning_rate": 5e-4, "betas": (0.9, 0.98), "milestones": (1000, 1500, 2000, 2500),
-     "decay": 0.5, "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
+    {"steps": 5500, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2500, 3500, 4300, 5000), "decay": 0.5,
+     "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
      "weight_average": 0.99},
 )  # fmt: skip
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
@@ -58,14 +53,14 @@ def read_arguments():
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
     parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
     parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
-    parser.add_argument("--tokenizer-steps", type=int, default=8000)
+    parser.add_argument("--tokenizer-steps", type=int, default=18_000)
     parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
     parser.add_argument("--stages", action="store_true", help="measure after each stage too, on other talks")
     parser.add_argument("--install", action="store_true", help=f"write the pipeline to {HOME.name} in the package")
     return parser.parse_args()
 
 
-def train(options, corpus, encoder):
+def train(options, corpus, labels, encoder):
     """Train tokenizer and transformer; each goes on where it was stopped."""
     folder, steps = options.output / "tokenizer", options.tokenizer_steps
     often = {"save_every": 500, "warmup": 50, "mixed_precision": "no"}
@@ -79,13 +74,14 @@ def train(options, corpus, encoder):
             corpus, folder, resume=True,
         )  # fmt: skip
     tokenizer, transformers = MotionTokenizer.from_pretrained(folder / "last"), []
+    # Words by themselves: those before them would be read in sentences that are learned by heart.
+    words = word_encoder(encoder, identity=f"{encoder.identity}/windows/0")
     for number, stage in enumerate(STAGES, 1):
         folder = options.output / f"transformer_{number}"
-        how = {name: value for name, value in stage.items() if name != "before"}
-        how["steps"] = max(int(options.share * stage["steps"]), 1)
-        how["milestones"] = tuple(max(int(options.share * step), 1) for step in stage["milestones"])
+        steps = max(int(options.share * stage["steps"]), 1)
+        milestones = tuple(max(int(options.share * step), 1) for step in stage["milestones"])
+        how = stage | {"steps": steps, "milestones": milestones}
         start = transformers[-1] if transformers else None
-        words = word_encoder(encoder, identity=f"{encoder.identity}/windows/{stage['before']}")
         if not (folder / "last").exists():
             train_transformer(
                 TransformerTraining(
@@ -96,7 +92,7 @@ def train(options, corpus, encoder):
                     **often, **how,
                 ),
                 corpus, folder, tokenizer=tokenizer, text_encoder=encoder, word_encoder=words, resume=True,
-                start=start, cache=options.output / "tokens",
+                start=start, gestures=gestures_of(labels), cache=options.output / "tokens",
             )  # fmt: skip
         transformers.append(MotionTransformer.from_pretrained(folder / "last"))
     return tokenizer, transformers
@@ -231,7 +227,7 @@ def main():
         options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
     )
     encoder = EmbeddedTextEncoder()
-    tokenizer, transformers = train(options, corpus, encoder)
+    tokenizer, transformers = train(options, corpus, labels, encoder)
     judge = Judge(corpus, labels)
     if options.stages:
         rows = [["stage", "steps so far", "wordings", *COLUMNS]]

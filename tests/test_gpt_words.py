@@ -19,10 +19,10 @@ SMALL = {"num_codes": 16, "width": 32, "text_dim": 8, "num_layers": 1, "num_head
 WORDS = {"word_dim": 12, "word_past": 2, "word_ahead": 3}
 
 
-@pytest.fixture
-def model():
+@pytest.fixture(params=[0, 5], ids=["vectors", "kinds"])
+def model(request):
     torch.manual_seed(0)
-    model = MotionTransformer(TransformerConfig(**SMALL, **WORDS)).eval()
+    model = MotionTransformer(TransformerConfig(**SMALL, **WORDS, word_kinds=request.param)).eval()
     with torch.no_grad():  # an untrained model hardly hears, and minds little
         for parameter in (*model.hearing.parameters(), model.head.weight):
             parameter.mul_(10)
@@ -177,6 +177,6 @@ def test_bad_words(model):
         generate(model, None)
     with pytest.raises(ShapeError, match=r"\(1, 9, 12\)"):
         model(torch.zeros(1, 3, dtype=torch.int64), torch.zeros(1, 8), torch.zeros(1, 8, 12))
-    for change in ({"word_dim": -1}, {"word_ahead": 1.5}):
+    for change in ({"word_dim": -1}, {"word_ahead": 1.5}, {"word_kinds": 1}, {"word_kinds": 4, "word_dim": 6}):
         with pytest.raises(ConfigError, match=next(iter(change))):
             TransformerConfig(**SMALL, **WORDS | change)

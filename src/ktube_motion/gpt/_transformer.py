@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from ..errors import ConfigError, DataError, ShapeError
 from ..models import HubModel, sinusoids
+from ..text import NUM_TIMES
 
 __all__ = ["KeyValueCache", "MotionTransformer", "TransformerConfig"]
 
@@ -51,6 +52,10 @@ class TransformerConfig:
         Rows before and after a token that it hears. A gesture begins before its word: 6 tokens ahead are 1.2 s.
     word_encoder : str
         ``identity`` of the word encoder it was trained with; empty when not recorded.
+    word_kinds : int
+        Kinds of gestures, none among them, as which a word is heard: what a word calls for is then learned from
+        words alone, before what is around them, so that it holds in sentences that no training had. 0 to hear the
+        vectors of the words themselves.
 
     Raises
     ------
@@ -80,14 +85,21 @@ class TransformerConfig:
     word_past: int = 5
     word_ahead: int = 6
     word_encoder: str = ""
+    word_kinds: int = 0
 
     def __post_init__(self) -> None:
         for name in _SIZES:
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be a positive whole number.", found=repr(getattr(self, name)))
-        for name in ("text_layers", "word_dim", "word_past", "word_ahead"):
+        for name in ("text_layers", "word_dim", "word_past", "word_ahead", "word_kinds"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise ConfigError(f"{name} must be a whole number, not negative.", found=repr(getattr(self, name)))
+        if self.word_kinds and (self.word_kinds < 2 or 0 < self.word_dim <= NUM_TIMES):
+            raise ConfigError(
+                "word_kinds needs two kinds, and words with vectors.",
+                expected=f"word_kinds >= 2, word_dim > {NUM_TIMES}",
+                found=f"word_kinds {self.word_kinds}, word_dim {self.word_dim}",
+            )
         least = self.text_tokens + 1
         if not isinstance(self.block_size, int) or self.block_size < least:
             raise ConfigError(
@@ -215,9 +227,29 @@ class Block(nn.Module):
         return x + (F.dropout(y, dropout) if dropout else y)
 
 
+class WordKinds(nn.Module):
+    """Which kind of gesture a word calls for by itself, the first kind being none: a network with one hidden layer."""
+
+    hidden: nn.Linear
+    out: nn.Linear
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(config.word_dim - NUM_TIMES, config.width)
+        self.out = nn.Linear(config.width, config.word_kinds)
+
+    def forward(self, vectors: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:
+        """Score the kinds ``(..., word_kinds)`` of the vectors of words ``(..., D)``; zeros stand for silence."""
+        # A token that a word fills by half has half its vector, and calls for the same.
+        vectors = F.normalize(vectors, dim=-1) * vectors.shape[-1] ** 0.5
+        hidden = F.gelu(self.hidden(vectors))
+        return self.out(F.dropout(hidden, dropout) if dropout else hidden)
+
+
 class WordReader(nn.Module):
     """What is said around each token, as one vector to add to its input: a small network over time."""
 
+    kinds: WordKinds | None
     words: nn.Linear
     around: nn.Conv1d
     out: nn.Linear
@@ -225,12 +257,18 @@ class WordReader(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         size = config.width // 3
-        self.words = nn.Linear(config.word_dim, size)
+        self.kinds = WordKinds(config) if config.word_kinds else None
+        self.words = nn.Linear(config.word_kinds + NUM_TIMES if config.word_kinds else config.word_dim, size)
         self.around = nn.Conv1d(size, config.width, config.hears)
         self.out = nn.Linear(config.width, config.width)
 
     def forward(self, track: torch.Tensor, dropout: float = 0.0) -> torch.Tensor:
         """Read rows ``(B, word_past + N + word_ahead, word_dim)``; give ``(B, N, width)``."""
+        if self.kinds is not None:
+            vectors, times = track.tensor_split([-NUM_TIMES], -1)
+            # As large as the vectors were, else it takes long until what is heard counts.
+            shares = self.kinds(vectors, dropout).softmax(-1) * vectors.shape[-1] ** 0.5
+            track = torch.cat((shares, times), -1)
         rows = self.words(track)
         rows = F.dropout(rows, dropout) if dropout else rows
         return self.out(F.gelu(self.around(rows.mT).mT))

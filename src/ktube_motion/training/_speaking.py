@@ -9,11 +9,13 @@ import torch
 from ..gpt import MotionTransformer, transformer_loss
 from ..io import Corpus
 from ..io._corpus_faults import clips_for_training
+from ..models import load_state
 from ..text import TextEncoder, WordEncoder
 from ..vq import MotionTokenizer
 from ._datasets import count_clips
 from ._speech import SpeechSet
 from ._utterances import KnownTexts, tokenize_corpus
+from ._word_kinds import Gestures, teach_kinds
 
 __all__ = ["SpeakingTask"]
 
@@ -32,6 +34,9 @@ class SpeakingTask:
         word_encoder: WordEncoder,
         cache: str | Path | None,
         progress: bool,
+        *,
+        gestures: Gestures | None = None,
+        start: MotionTransformer | None = None,
     ) -> None:
         self.config = config
         self.model: MotionTransformer = MotionTransformer(config.transformer)
@@ -46,8 +51,21 @@ class SpeakingTask:
             )
             for split, members in names.items()
         }
+        if start is not None:
+            load_state(self.model, start.state_dict(), where="the transformer to start from")
+        if config.transformer.word_kinds:
+            self._hear_kinds(corpus, gestures, taught=start is not None, progress=progress)
         said = [text for speech in self.sets.values() for text in speech.every_text()]
         self.known: KnownTexts = KnownTexts(text_encoder, said, progress=progress)
+
+    def _hear_kinds(self, corpus: Corpus, gestures: Gestures | None, *, taught: bool, progress: bool) -> None:
+        """Learn what words call for, unless the model to start from knows; the training then leaves it as it is."""
+        assert self.model.hearing is not None
+        assert self.model.hearing.kinds is not None
+        if not taught:
+            speech, seed = self.sets["train"], self.config.seed
+            teach_kinds(self.model, speech, corpus, gestures=gestures, seed=seed, progress=progress)
+        self.model.hearing.kinds.requires_grad_(False)
 
     def batch(self, step: int, part: slice) -> dict[str, Any]:
         config = self.config

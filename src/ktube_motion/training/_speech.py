@@ -39,6 +39,7 @@ class _Reading:
     vectors: torch.Tensor
     plain: np.ndarray  # which words have no stroke near them
     idle: np.ndarray  # which words carry none: those, and words beside likelier ones
+    near: tuple[np.ndarray, ...]  # the places of the strokes that each word may carry
 
 
 class SpeechSet:
@@ -75,7 +76,8 @@ class SpeechSet:
         self.tokens: dict[str, torch.Tensor]
         self.readings: dict[Any, Any]
         self.tokens, self.readings = {}, {}
-        strokes = {name: _strokes(corpus, name) for name in tokens}
+        self.strokes: dict[str, np.ndarray] = {name: _strokes(corpus, name) for name in tokens}
+        strokes = self.strokes
         versions = {name: spoken_versions(corpus.texts(name), len(row) / self.rate) for name, row in tokens.items()}
         carried = _scores((spoken, strokes[name]) for name, found in versions.items() for spoken in found)
         for name, row in tokens.items():
@@ -202,9 +204,10 @@ class SpeechSet:
         estimated = [estimate_words(utterance.text, utterance.start, utterance.end) for utterance in spoken]
         vectors = [encoder.encode_words([word.text for word in words]) for words in given]
         told = tuple(chain(*given))
-        plain = np.array([not len(_near(word, strokes)) for word in told], bool)
+        near = tuple(_near(word, strokes) for word in told)
+        plain = np.array([not len(places) for places in near], bool)
         idle = np.array([not carries for carries in _carriers(told, strokes, carried)], bool)
-        return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain, idle)
+        return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain, idle, near)
 
     def _track(self, name: str, start: int, count: int, words: Sequence[Word], vectors: torch.Tensor) -> torch.Tensor:
         """Give the rows that a window hears; beyond the ends of the clip nothing is known."""

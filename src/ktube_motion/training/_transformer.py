@@ -24,6 +24,7 @@ from ._loop import LoopConfig, check_start, fit
 from ._options import VALIDATION
 from ._speaking import SpeakingTask
 from ._utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
+from ._word_kinds import Gestures, gesture_names
 
 __all__ = ["TransformerTraining", "train_transformer"]
 
@@ -232,6 +233,7 @@ def train_transformer(
     evaluator: Evaluator | None = None,
     cache: str | Path | None = None,
     start: MotionTransformer | None = None,
+    gestures: Gestures | None = None,
     resume: bool = False,
     progress: bool = True,
     **hooks: Any,
@@ -261,6 +263,10 @@ def train_transformer(
         Folder for the tokens of the corpus, and for the vectors of its texts where it is in shards.
     start : MotionTransformer, optional
         Weights to start from.
+    gestures : mapping of str to sequence of (float, float, str), optional
+        For a model that hears words as kinds of gestures (`word_kinds` of its config): in some clips, from when to
+        when the words of a gesture are said, in seconds, and what it is called. There are then as many kinds as
+        names, and none. Without, the strokes of the corpus are sorted by how they look.
     resume, progress : bool
     **hooks
         ``on_best``, see `fit`.
@@ -313,11 +319,17 @@ def train_transformer(
     }
     if word_encoder is not None:
         from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
+        if gestures is not None:
+            from_parts["word_kinds"] = 1 + len(gesture_names(gestures))
         if evaluator is not None or augmentation is not None:
             raise ConfigError(
                 "Training with words in time takes neither evaluator nor augmentation.",
                 fix="Leave them out; evaluate_generation measures the finished model.",
             )
+    elif gestures is not None or config.transformer.word_kinds:
+        raise ConfigError(
+            "Kinds of gestures are heard in words, and this training has none.", fix="Give a word_encoder."
+        )
     said = "" if augmentation is None else augmentation.identity
     config = replace(config, transformer=replace(config.transformer, **from_parts), augmentation=said)
     check_start(config, output, resume=resume)
@@ -326,9 +338,11 @@ def train_transformer(
     task: Any
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
+        if start is not None:
+            load_state(task.model, start.state_dict(), where="the transformer to start from")
     else:
-        task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress)
-    if start is not None:
-        load_state(task.model, start.state_dict(), where="the transformer to start from")
+        task = SpeakingTask(
+            config, corpus, tokenizer, text_encoder, word_encoder, cache, progress, gestures=gestures, start=start
+        )
     fit(task, config, output, resume=resume, progress=progress, **hooks)
     return task.model.eval()

@@ -1,0 +1,135 @@
+"""Which kind of gesture a word calls for: learned from the words alone, before the transformer is trained."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from scipy.cluster.vq import kmeans2
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ..errors import ConfigError
+from ..features import features_to_joints
+from ..gpt import MotionTransformer
+from ..io import Corpus
+from ._speech import SpeechSet
+
+__all__ = ["Gestures", "gesture_names", "teach_kinds"]
+
+#: For each clip, its gestures: from when to when the words of it are said, in seconds, and what it is called.
+Gestures = Mapping[str, Sequence[tuple[float, float, str]]]
+
+_STEPS, _BATCH, _RATE, _DROPOUT = 3000, 256, 7e-4, 0.2
+_SILENT = 0.05  # of the words read are silence, which calls for nothing
+_AROUND = np.arange(-0.3, 1.0, 0.1)  # seconds around a stroke, by which its kind is told
+_COMPONENTS, _EXAMPLES = 20, 10_000  # of the looks of strokes, and by how many of these they are found
+
+
+def gesture_names(gestures: Gestures) -> list[str]:
+    """Give each name of a gesture once, sorted."""
+    return sorted({name for marks in gestures.values() for _, _, name in marks})
+
+
+def teach_kinds(
+    model: MotionTransformer,
+    speech: SpeechSet,
+    corpus: Corpus,
+    *,
+    gestures: Gestures | None = None,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Teach a model which kind of gesture each word of a corpus calls for, and keep that as it is from then on.
+
+    Parameters
+    ----------
+    model : MotionTransformer
+        Hears words as kinds (`word_kinds` of its config).
+    speech : SpeechSet
+    corpus : Corpus
+    gestures : mapping, optional
+        The gestures of the clips, where somebody has labelled them. Without, the strokes of the corpus are sorted
+        by how they look (k-means), and a word is of the kind of the stroke that falls on it.
+    seed : int
+    progress : bool
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer strokes than kinds.
+    """
+    assert model.hearing is not None
+    assert model.hearing.kinds is not None
+    kinds, count = model.hearing.kinds, model.config.word_kinds
+    if gestures is None:
+        vectors, wanted = _by_strokes(speech, corpus, count, seed)
+    else:
+        vectors, wanted = _by_labels(speech, gestures)
+    silence = max(int(_SILENT * len(vectors)), 1)
+    vectors = torch.cat((vectors, vectors.new_zeros(silence, vectors.shape[1])))
+    wanted = torch.cat((wanted, wanted.new_zeros(silence)))
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        optimizer = torch.optim.AdamW(kinds.parameters(), lr=_RATE, weight_decay=0.01)
+        for _ in tqdm(range(_STEPS), desc="what words call for", disable=None if progress else True, leave=False):
+            rows = torch.randint(len(vectors), (_BATCH,))
+            loss = F.cross_entropy(kinds(vectors[rows], _DROPOUT), wanted[rows])
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()  # a gradient that is left would be one more step, of the transformer's training
+    kinds.requires_grad_(False)
+
+
+def _by_labels(speech: SpeechSet, gestures: Gestures) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the vectors of the words of labelled clips, and which gesture stands on each; 0 where none does."""
+    number = {name: place for place, name in enumerate(gesture_names(gestures), 1)}
+    vectors: list[torch.Tensor] = []
+    wanted: list[int] = []
+    for clip, readings in speech.readings.items():
+        if clip not in gestures:
+            continue
+        vectors.append(readings[0].vectors)
+        for word in readings[0].given:
+            on = [name for start, end, name in gestures[clip] if word.start < end and word.end > start]
+            wanted.append(number[on[0]] if on else 0)
+    if not vectors:
+        raise ConfigError(
+            "No clip of the training has labelled gestures.", expected="names of clips", found=list(gestures)[:3]
+        )
+    return torch.cat(vectors), torch.tensor(wanted)
+
+
+def _by_strokes(speech: SpeechSet, corpus: Corpus, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the vectors of all words, and the kind of a stroke that falls on each; 0 for words that carry none."""
+    rng = np.random.default_rng(seed)
+    kinds = _kinds_of_strokes({clip: _looks(corpus, clip, speech.strokes[clip]) for clip in speech.names}, count, seed)
+    vectors: list[torch.Tensor] = []
+    wanted: list[int] = []
+    for clip, readings in speech.readings.items():
+        for reading in readings:
+            vectors.append(reading.vectors)
+            for near, idle in zip(reading.near, reading.idle, strict=True):
+                wanted.append(0 if idle else 1 + int(kinds[clip][rng.choice(near)]))
+    return torch.cat(vectors), torch.tensor(wanted)
+
+
+def _looks(corpus: Corpus, clip: str, strokes: np.ndarray) -> np.ndarray:
+    """Give how the body moves about each stroke, seen from the root, ``(strokes, D)``."""
+    joints = features_to_joints(np.asarray(corpus.features(clip)), skeleton=corpus.skeleton)
+    joints = joints - joints[:, :1]
+    frames = np.rint((strokes[:, None] + _AROUND) * corpus.fps).astype(int).clip(0, len(joints) - 1)
+    return joints[frames].reshape(len(strokes), -1)
+
+
+def _kinds_of_strokes(looks: Mapping[str, np.ndarray], count: int, seed: int) -> dict[str, np.ndarray]:
+    """Sort strokes by their looks into ``count - 1`` kinds."""
+    every = np.concatenate(list(looks.values()))
+    if len(every) < count:
+        raise ConfigError(
+            "There are fewer strokes than kinds of them.", expected=f"word_kinds up to {len(every)}", found=count
+        )
+    away = every - every.mean(0)
+    axes = np.linalg.svd(away[:: -(-len(away) // _EXAMPLES)], full_matrices=False)[2][:_COMPONENTS]
+    _, kinds = kmeans2(away @ axes.T, count - 1, minit="++", seed=seed)
+    ends = np.cumsum([len(part) for part in looks.values()])[:-1]
+    return dict(zip(looks, np.split(kinds, ends), strict=True))
