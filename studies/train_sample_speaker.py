@@ -38,7 +38,7 @@ SAMPLING = {"top_p": 0.9, "guidance_scale": 2.0}
 STAGES = (
     {"steps": 1500, "learning_rate": 5e-4, "betas": (0.5, 0.9), "milestones": (1200,), "decay": 0.2,
      "text_dropout": 0.5},
-    {"steps": 5500, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2500, 3500, 4300, 5000), "decay": 0.5,
+    {"steps": 4600, "learning_rate": 7e-4, "betas": (0.9, 0.98), "milestones": (2100, 3000, 3700, 4200), "decay": 0.5,
      "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
      "weight_average": 0.99},
 )  # fmt: skip
