@@ -50,6 +50,7 @@ def read_arguments():
     parser.add_argument("--tokenizer-steps", type=int, default=6000)
     parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192, help="of the transformers")
+    parser.add_argument("--kinds", type=int, default=128, help="of strokes, none among them")
     parser.add_argument("--top-p", type=float, default=0.9)
     parser.add_argument("--draws", type=int, default=2, help="motions of each talk, whose figures are averaged")
     return parser.parse_args()
@@ -177,7 +178,6 @@ WAYS = {
     "as kinds of strokes": (SpeakingTask, MotionTransformer, word_track, lambda dim: dim + NUM_TIMES, BACK),
     "as labelled gestures": (SpeakingTask, MotionTransformer, word_track, lambda dim: dim + NUM_TIMES, BACK),
 }
-KINDS = 128  # of strokes
 
 
 def train(options, name, corpus, gestures, tokenizer, encoder, words):
@@ -185,7 +185,9 @@ def train(options, name, corpus, gestures, tokenizer, encoder, words):
     task_type, model_type, _, size, past = WAYS[name]
     folder, steps = options.output / name.replace(" ", "_"), options.steps
     gestures = gestures if name == "as labelled gestures" else None
-    kinds = {"as kinds of strokes": KINDS, "as labelled gestures": 1 + len(gesture_names(gestures or {}))}.get(name, 0)
+    kinds = {"as kinds of strokes": options.kinds, "as labelled gestures": 1 + len(gesture_names(gestures or {}))}.get(
+        name, 0
+    )
     known = {"gestures": gestures} if kinds else {}
     if not (folder / "spent.json").exists():
         config = TransformerTraining(
