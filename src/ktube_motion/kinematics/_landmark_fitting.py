@@ -15,6 +15,7 @@ from ._bodies import Body, load_body
 from ._fitting import BODY_IN_SMPLX, analytic_start, bone_offsets_of
 from ._landmarks import LANDMARKS, Landmarks
 from ._limits import joint_limits
+from ._pictured import Pictured
 from ._solving import Points, Strengths, continuous_rotvecs, solve
 
 __all__ = ["fit_landmarks"]
@@ -23,6 +24,15 @@ _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+# In the picture, metres: hips and shoulders are marked where they bulge.
+_SEEN_SIGMA = {
+    f"{side}_{part}": sigma
+    for side in ("left", "right")
+    for part, sigma in (
+        ("wrist", 0.012), ("elbow", 0.015), ("shoulder", 0.025), ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02),
+        ("ear", 0.025), ("eye", 0.025),
+    )
+} | {"nose": 0.025}  # fmt: skip
 _CHUNK, _OVERLAP = 900, 30
 _LEAST_WEIGHT = 0.1
 # Bones that both a skeleton of landmarks and ours have, for the body's shape.
@@ -153,7 +163,9 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     start = analytic_start(target, offsets, SMPLH_52, mean, fps=shot.fps)
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
-    terms = [term for group in _GROUPS if (term := _term(shot, group)) is not None]
+    terms: list[Points | Pictured] = [term for group in _GROUPS if (term := _term(shot, group)) is not None]
+    if shot.pixels is not None:
+        terms += _pictured(shot)
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
         strengths=_strengths(), limits=joint_limits(hand_mean),
@@ -180,6 +192,24 @@ def _term(shot: Landmarks, group: str) -> Points | None:
         torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), targets, weights,
         floating=True, robust=True, sigma=_SIGMA[group],
     )  # fmt: skip
+
+
+def _pictured(shot: Landmarks) -> list[Pictured]:
+    chosen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
+    if len(chosen) < 3 or shot.pixels is None:
+        return []
+    sites = [LANDMARKS[shot.names[k]] for k in chosen]
+    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
+    pixels, points = (
+        torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))
+        for part in (shot.pixels, shot.points)
+    )
+    return [
+        Pictured(
+            torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), pixels, points,
+            weights, torch.tensor([_SEEN_SIGMA[shot.names[k]] for k in chosen]), fps=shot.fps,
+        )
+    ]  # fmt: skip
 
 
 def _guess_joints(shot: Landmarks, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -251,8 +251,7 @@ def fit_video(
     """Fit one body to all shots of a video; also say in how many frames it had been seen from the wrong side."""
     if not any((shot.require_weights() > 0).any() for shot in seen.landmarks):
         raise DataError("Nobody is seen in this video.", where=where, found=f"{len(seen.shots)} shots")
-    # Where things are in the picture says nothing here; without it a copy is a third smaller.
-    mended = [mend_swaps(shot.replace(pixels=None)) for shot in seen.landmarks]
+    mended = [mend_swaps(shot) for shot in seen.landmarks]
     fitted = fit_landmarks([shot for shot, _ in mended], body=body)
     assert not isinstance(fitted, PoseSequence)
     together = {
