@@ -24,6 +24,8 @@ _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+_ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
+_SIZE_SIGMA = 0.1
 # In the picture, metres: hips and shoulders are marked where they bulge.
 _SEEN_SIGMA = {
     f"{side}_{part}": sigma
@@ -42,6 +44,11 @@ _BONES = (
     ("left_hip", "left_knee"), ("left_knee", "left_ankle"), ("right_hip", "right_knee"), ("right_knee", "right_ankle"),
     ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
 )  # fmt: skip
+
+
+_LIMBS = tuple(pair for pair in _BONES if pair[1].split("_")[1] in ("elbow", "wrist", "knee", "ankle"))
+
+_ARMS = tuple(pair for pair in _LIMBS if pair[1].split("_")[1] in ("elbow", "wrist"))
 
 
 def fit_landmarks(
@@ -106,23 +113,51 @@ def fit_landmarks(
 
 
 def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
-    """Find the body whose bones are as long as those seen; one that is not seen says nothing."""
+    """Find the body whose bones are as long as those seen; one that is not seen says nothing.
+
+    What a picture tells of lengths it tells up to one factor, the body's size, which is found with the shape.
+    """
     from scipy.optimize import lsq_linear
 
     names = SMPLH_52.joint_names
     rest = np.stack([body.rest_joints(unit) for unit in np.eye(11, 10, k=-1, dtype=np.float32)])[:, BODY_IN_SMPLX]
-    rows, wanted = [np.eye(10)], [np.zeros(10)]
+    rows, wanted = [np.eye(10, 11), np.eye(1, 11, 10) / _SIZE_SIGMA], [np.zeros(10), np.array([1 / _SIZE_SIGMA])]
+    sizes = [_size_in_picture(shot) for shot in shots]
     for pair in _BONES:
-        lengths = np.concatenate([_lengths(shot, pair) for shot in shots])
+        marked = any("nose" in shot.names for shot in shots)
+        if marked and pair == ("left_hip", "right_hip"):
+            continue
+        seen = np.concatenate([_lengths_in_picture(*both, pair) for both in zip(shots, sizes, strict=True)])
+        lengths = seen if len(seen) >= _ENOUGH else np.concatenate([_lengths(shot, pair) for shot in shots])
         if len(lengths) < 3:
             continue
         first, second = (names.index(name) for name in pair)
         ours = np.linalg.norm(rest[:, first] - rest[:, second], axis=-1)
-        # In units of 2 cm, about what landmarks and joints differ by anyway.
-        rows.append((ours[1:] - ours[0])[None] / 0.02)
-        wanted.append(np.array([(np.median(lengths) - ours[0]) / 0.02]))
+        # About what landmarks and joints differ by anyway; the marks of trunk and legs more than those of arms.
+        sigma = 0.02 if not marked else 0.02 if pair in _ARMS else 0.06
+        rows.append(np.append(ours[1:] - ours[0], -np.median(lengths))[None] / sigma)
+        wanted.append(np.array([-ours[0] / sigma]))
     found = lsq_linear(np.concatenate(rows), np.concatenate(wanted), bounds=(-3, 3))
-    return found.x.astype(np.float32)
+    return found.x[:10].astype(np.float32)
+
+
+def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
+    terms = _pictured(shot) if shot.pixels is not None else []
+    return terms[0].size[:, 0, 0].numpy() if terms else None
+
+
+def _lengths_in_picture(shot: Landmarks, size: np.ndarray | None, pair: tuple[str, str]) -> np.ndarray:
+    """Lengths of a limb's bone in the frames in which it lies across the view, metres."""
+    if size is None or shot.pixels is None or not set(pair) <= set(shot.names) or pair not in _LIMBS:
+        return np.zeros(0)
+    both = shot.select(pair)
+    way = both.points[:, 0] - both.points[:, 1]
+    length = np.linalg.norm(way, axis=-1)
+    across = np.linalg.norm(way[:, :2], axis=-1) / np.maximum(length, 1e-6)
+    seen = (both.require_weights() > 0.5).all(1) & (across > _ACROSS) & (size > 2e-3)
+    pixels = both.pixels
+    assert pixels is not None
+    return np.linalg.norm(pixels[seen, 0] - pixels[seen, 1], axis=-1) / size[seen] / across[seen]
 
 
 def _lengths(shot: Landmarks, pair: tuple[str, str]) -> np.ndarray:
