@@ -24,6 +24,7 @@ _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+_SMOOTH, _TRUNK_SMOOTH = 0.1, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
 _SIZE_SIGMA = 0.1
 # In the picture, metres: hips and shoulders are marked where they bulge.
@@ -213,7 +214,9 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
 def _strengths() -> Strengths:
     pose = torch.full((52,), _POSE_SIGMA)
     pose[list(_TRUNK)] = _TRUNK_SIGMA
-    return Strengths(pose=pose, smooth=0.1, limit=0.1)
+    smooth = torch.full((52,), _SMOOTH)
+    smooth[[0, *_TRUNK]] = _TRUNK_SMOOTH
+    return Strengths(pose=pose, smooth=smooth, limit=0.1)
 
 
 def _term(shot: Landmarks, group: str) -> Points | None:
