@@ -13,7 +13,7 @@ from ..skeletons import SMPLH_52
 from ..types import PoseSequence
 from ._bodies import Body, load_body
 from ._fitting import BODY_IN_SMPLX, analytic_start, bone_offsets_of
-from ._landmarks import LANDMARKS, Landmarks
+from ._landmarks import LANDMARKS, Landmarks, Site
 from ._limits import joint_limits
 from ._pictured import Pictured
 from ._solving import Points, Strengths, continuous_rotvecs, solve
@@ -24,6 +24,10 @@ _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+# Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
+_BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
+# A body's marks on the hands are as far from its wrists as no hand is long, and draw the wrists away.
+_ON_HANDS = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("pinky", "index", "thumb"))
 _SMOOTH, _TRUNK_SMOOTH = 0.1, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
 _SIZE_SIGMA = 0.1
@@ -143,7 +147,7 @@ def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
 
 
 def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
-    terms = _pictured(shot) if shot.pixels is not None else []
+    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names])
     return terms[0].size[:, 0, 0].numpy() if terms else None
 
 
@@ -199,9 +203,9 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     start = analytic_start(target, offsets, SMPLH_52, mean, fps=shot.fps)
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
-    terms: list[Points | Pictured] = [term for group in _GROUPS if (term := _term(shot, group)) is not None]
-    if shot.pixels is not None:
-        terms += _pictured(shot)
+    sites = _sites(shot, rest)
+    terms: list[Points | Pictured] = [term for group in _GROUPS if (term := _term(shot, sites, group)) is not None]
+    terms += _pictured(shot, sites)
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
         strengths=_strengths(), limits=joint_limits(hand_mean),
@@ -219,11 +223,27 @@ def _strengths() -> Strengths:
     return Strengths(pose=pose, smooth=smooth, limit=0.1)
 
 
-def _term(shot: Landmarks, group: str) -> Points | None:
-    chosen = [k for k, name in enumerate(shot.names) if LANDMARKS[name].group == group]
+def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
+    """Say where on this body each landmark sits: beside a joint where an estimator marks a bulge."""
+    sites = [LANDMARKS[name] for name in shot.names]
+    if "nose" not in shot.names:  # joints
+        return sites
+    for place, name in enumerate(shot.names):
+        side, _, part = name.partition("_")
+        if part in _BULGES:
+            joint = sites[place].joint
+            carrier = SMPLH_52.parents[joint]
+            x, y, z = (rest[joint] - rest[carrier]).tolist()
+            across, up = _BULGES[part]
+            sites[place] = Site(carrier, (x + (across if side == "left" else -across), y + up, z))
+    return sites
+
+
+def _term(shot: Landmarks, sites: Sequence[Site], group: str) -> Points | None:
+    chosen = [k for k, name in enumerate(shot.names) if sites[k].group == group and name not in _ON_HANDS]
     if not chosen:
         return None
-    sites = [LANDMARKS[shot.names[k]] for k in chosen]
+    sites = [sites[k] for k in chosen]
     weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
     targets = torch.from_numpy(np.where(weights[..., None] > 0, shot.points[:, chosen], 0).astype(np.float32))
     return Points(
@@ -232,11 +252,11 @@ def _term(shot: Landmarks, group: str) -> Points | None:
     )  # fmt: skip
 
 
-def _pictured(shot: Landmarks) -> list[Pictured]:
+def _pictured(shot: Landmarks, sites: Sequence[Site]) -> list[Pictured]:
     chosen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
     if len(chosen) < 3 or shot.pixels is None:
         return []
-    sites = [LANDMARKS[shot.names[k]] for k in chosen]
+    sites = [sites[k] for k in chosen]
     weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
     pixels, points = (
         torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))
