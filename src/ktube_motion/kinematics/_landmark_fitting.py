@@ -22,21 +22,23 @@ __all__ = ["fit_landmarks"]
 
 _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
+_DEPTH_SIGMA = 0.06  # of the body where pixels tell the rest
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
-_POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+_POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
 # Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
 _BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
-# A body's marks on the hands are as far from its wrists as no hand is long, and draw the wrists away.
-_ON_HANDS = tuple(f"{side}_{part}" for side in ("left", "right") for part in ("pinky", "index", "thumb"))
+# A body's marks on the hands are as far from its wrists as no hand is long, and would draw the wrists away: they say
+# how a hand is turned that is not seen otherwise.
+_ON_HANDS = {side: (f"{side}_wrist", f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
 _SMOOTH, _TRUNK_SMOOTH = 0.1, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
-_SIZE_SIGMA = 0.1
+_SIZE_SIGMA = 0.1  # of the factor between an estimator's metres and the body's
 # In the picture, metres: hips and shoulders are marked where they bulge.
 _SEEN_SIGMA = {
     f"{side}_{part}": sigma
     for side in ("left", "right")
     for part, sigma in (
-        ("wrist", 0.012), ("elbow", 0.015), ("shoulder", 0.025), ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02),
+        ("wrist", 0.01), ("elbow", 0.013), ("shoulder", 0.025), ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02),
         ("ear", 0.025), ("eye", 0.025),
     )
 } | {"nose": 0.025}  # fmt: skip
@@ -50,9 +52,7 @@ _BONES = (
     ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
 )  # fmt: skip
 
-
 _LIMBS = tuple(pair for pair in _BONES if pair[1].split("_")[1] in ("elbow", "wrist", "knee", "ankle"))
-
 _ARMS = tuple(pair for pair in _LIMBS if pair[1].split("_")[1] in ("elbow", "wrist"))
 
 
@@ -92,8 +92,10 @@ def fit_landmarks(
     Notes
     -----
     Minimised over all frames together: the distances of landmarks, weighted
-    and robust, of body and hands each about its own middle; joints beyond
-    what joints can do; a weak pull to the rest pose; acceleration.
+    and robust, of body and hands each about its own middle, in space and, with
+    ``pixels``, in the picture, where a limb's length says how far it reaches;
+    joints beyond what joints can do; a weak pull to the rest pose;
+    acceleration, of the trunk more than of the limbs.
 
     Examples
     --------
@@ -120,16 +122,18 @@ def fit_landmarks(
 def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
     """Find the body whose bones are as long as those seen; one that is not seen says nothing.
 
-    What a picture tells of lengths it tells up to one factor, the body's size, which is found with the shape.
+    A picture tells the lengths of limbs that lie across the view best, up to one factor: the body's size in it, which
+    is found with the shape. Of the hips' width an estimator's marks say nothing.
     """
     from scipy.optimize import lsq_linear
 
     names = SMPLH_52.joint_names
     rest = np.stack([body.rest_joints(unit) for unit in np.eye(11, 10, k=-1, dtype=np.float32)])[:, BODY_IN_SMPLX]
-    rows, wanted = [np.eye(10, 11), np.eye(1, 11, 10) / _SIZE_SIGMA], [np.zeros(10), np.array([1 / _SIZE_SIGMA])]
     sizes = [_size_in_picture(shot) for shot in shots]
+    unsure = _SIZE_SIGMA if any(size is not None for size in sizes) else 1e-3
+    rows, wanted = [np.eye(10, 11), np.eye(1, 11, 10) / unsure], [np.zeros(10), np.array([1 / unsure])]
+    marked = any(_is_marked(shot) for shot in shots)
     for pair in _BONES:
-        marked = any("nose" in shot.names for shot in shots)
         if marked and pair == ("left_hip", "right_hip"):
             continue
         seen = np.concatenate([_lengths_in_picture(*both, pair) for both in zip(shots, sizes, strict=True)])
@@ -139,11 +143,16 @@ def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
         first, second = (names.index(name) for name in pair)
         ours = np.linalg.norm(rest[:, first] - rest[:, second], axis=-1)
         # About what landmarks and joints differ by anyway; the marks of trunk and legs more than those of arms.
-        sigma = 0.02 if not marked else 0.02 if pair in _ARMS else 0.06
+        sigma = 0.06 if marked and pair not in _ARMS else 0.02
         rows.append(np.append(ours[1:] - ours[0], -np.median(lengths))[None] / sigma)
         wanted.append(np.array([-ours[0] / sigma]))
     found = lsq_linear(np.concatenate(rows), np.concatenate(wanted), bounds=(-3, 3))
     return found.x[:10].astype(np.float32)
+
+
+def _is_marked(shot: Landmarks) -> bool:
+    """Say whether these are an estimator's marks on a picture, face and all, rather than a skeleton's joints."""
+    return "nose" in shot.names
 
 
 def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
@@ -204,8 +213,7 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
     sites = _sites(shot, rest)
-    terms: list[Points | Pictured] = [term for group in _GROUPS if (term := _term(shot, sites, group)) is not None]
-    terms += _pictured(shot, sites)
+    terms: list[Points | Pictured] = [*_terms(shot, sites), *_pictured(shot, sites)]
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
         strengths=_strengths(), limits=joint_limits(hand_mean),
@@ -226,7 +234,7 @@ def _strengths() -> Strengths:
 def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
     """Say where on this body each landmark sits: beside a joint where an estimator marks a bulge."""
     sites = [LANDMARKS[name] for name in shot.names]
-    if "nose" not in shot.names:  # joints
+    if not _is_marked(shot):
         return sites
     for place, name in enumerate(shot.names):
         side, _, part = name.partition("_")
@@ -239,16 +247,31 @@ def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
     return sites
 
 
-def _term(shot: Landmarks, sites: Sequence[Site], group: str) -> Points | None:
-    chosen = [k for k, name in enumerate(shot.names) if sites[k].group == group and name not in _ON_HANDS]
-    if not chosen:
-        return None
+def _terms(shot: Landmarks, sites: Sequence[Site]) -> list[Points]:
+    """Give what landmarks say in space: the body, each hand about itself."""
+    weights = shot.require_weights()
+    groups = {group: [k for k, site in enumerate(sites) if site.group == group] for group in _GROUPS}
+    on_hands = {side: [k for k, name in enumerate(shot.names) if name in _ON_HANDS[side]] for side in _ON_HANDS}
+    body = [k for k in groups["body"] if not any(k in marks[1:] for marks in on_hands.values())]
+    # A picture tells where points are across the view, and better.
+    sigma = _SIGMA["body"] if shot.pixels is None else _DEPTH_SIGMA
+    terms = [_points(shot, sites, body, weights, sigma)]
+    for side, marks in on_hands.items():
+        terms.append(_points(shot, sites, groups[side], weights, _SIGMA[side]))
+        if len(marks) == len(_ON_HANDS[side]):
+            unseen = ~(weights[:, groups[side]] > _LEAST_WEIGHT).any(1)
+            terms.append(_points(shot, sites, marks, weights * unseen[:, None], _SIGMA["body"]))
+    return [term for term in terms if term.targets.shape[1] > 0]
+
+
+def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: np.ndarray, sigma: float) -> Points:
     sites = [sites[k] for k in chosen]
-    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
-    targets = torch.from_numpy(np.where(weights[..., None] > 0, shot.points[:, chosen], 0).astype(np.float32))
+    seen = torch.from_numpy(weights[:, chosen].astype(np.float32))
+    targets = torch.from_numpy(np.where(weights[:, chosen, None] > 0, shot.points[:, chosen], 0).astype(np.float32))
     return Points(
-        torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), targets, weights,
-        floating=True, robust=True, sigma=_SIGMA[group],
+        torch.tensor([site.joint for site in sites], dtype=torch.long),
+        torch.tensor([site.offset for site in sites]).reshape(-1, 3), targets, seen, floating=True, robust=True,
+        sigma=sigma,
     )  # fmt: skip
 
 

@@ -26,20 +26,29 @@ def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = N
     frames, below = (standing, _ANKLES) if whole else (valid, _PELVIS)
     if not frames.any():
         return poses
-    joints = pose_to_joints(poses, body=body).require("positions")[frames]
-    rest = np.asarray(body.rest_joints(poses.betas), np.float64)
-    up, wanted = np.median(_directions(joints, below), axis=0), _directions(rest[None], below)[0] * (0, 1, 1)
-    axis = np.cross(up, wanted)
-    angle = np.arctan2(np.linalg.norm(axis), up @ wanted)
-    if not 1e-6 < angle < _FARTHEST:
+    kept = poses.replace(rotvecs=poses.rotvecs[frames], transl=poses.transl[frames], expression=None, valid=None)
+    joints = pose_to_joints(kept, body=body).require("positions").astype(np.float64)
+    rest = np.asarray(body.rest_joints(poses.betas), np.float64)[None]
+    up, across = _direction(joints, below, _NECK), _direction(joints, [17, 2], [16, 1])
+    # A body at rest leans a little too, to where it faces.
+    lean, _, aside = _shortest(_direction(rest, below, _NECK)[0])
+    up = Rotation.from_rotvec(lean * across + aside * np.cross(across, up)).apply(up)
+    turn = _shortest(np.median(up, axis=0))
+    if not np.linalg.norm(turn) < _FARTHEST:
         return poses
-    turn = Rotation.from_rotvec(axis / np.linalg.norm(axis) * angle)
     rotvecs = poses.rotvecs.copy()
-    rotvecs[valid, 0] = (turn * Rotation.from_rotvec(rotvecs[valid, 0])).as_rotvec()
+    rotvecs[valid, 0] = (Rotation.from_rotvec(turn) * Rotation.from_rotvec(rotvecs[valid, 0])).as_rotvec()
     return poses.replace(rotvecs=rotvecs)
 
 
-def _directions(joints: np.ndarray, below: list[int]) -> np.ndarray:
-    """Unit vectors ``(T, 3)`` from the middle of some joints to the neck."""
-    way = joints[:, _NECK].mean(1, dtype=np.float64) - joints[:, below].mean(1, dtype=np.float64)
+def _shortest(up: np.ndarray) -> np.ndarray:
+    """Give the rotation vector that takes a direction to the vertical; its y is 0."""
+    axis = np.cross(up, (0.0, 1.0, 0.0))
+    sine = np.linalg.norm(axis)
+    return axis / max(sine, 1e-12) * np.arctan2(sine, up[1])
+
+
+def _direction(joints: np.ndarray, start: list[int], end: list[int]) -> np.ndarray:
+    """Unit vectors ``(T, 3)`` from the middle of some joints to that of others."""
+    way = joints[:, end].mean(1) - joints[:, start].mean(1)
     return way / np.linalg.norm(way, axis=-1, keepdims=True)
