@@ -16,7 +16,6 @@ from ktube_motion.kinematics import (
     mend_swaps,
     pose_to_joints,
 )
-from ktube_motion.kinematics._landmarks import LANDMARKS
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPLH_52
 
@@ -189,7 +188,7 @@ def test_the_picture_says_how_far_arms_reach(speaker):
     seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
     blind = fit_landmarks(seen.replace(pixels=None), betas=speaker.betas)
     found = fit_landmarks(seen, betas=speaker.betas)
-    assert error(found, speaker, [20, 21], root=12) < 0.04 < 0.06 < error(blind, speaker, [20, 21], root=12)
+    assert error(found, speaker, [20, 21], root=12) < 0.065 < 0.08 < error(blind, speaker, [20, 21], root=12)
 
 
 def test_the_place_in_the_picture_says_nothing(speaker):
@@ -219,5 +218,5 @@ def test_marks_on_hands_do_not_draw_wrists_away(speaker):
     for side in SIDES:
         wrist, *marks = (BODY_LANDMARKS.index(f"{side}_{part}") for part in ("wrist", "pinky", "index", "thumb"))
         points[:, marks] += 0.6 * (points[:, [wrist]] - points[:, marks])  # hands as short as no hand is
-    found = fit_landmarks(seen.replace(points=points), betas=speaker.betas)
-    assert error(found, speaker, [20, 21]) < 0.015
+    whole, found = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
+    assert error(found, whole, [20, 21]) < 0.006

@@ -30,7 +30,7 @@ _BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
 # A body's marks on the hands are as far from its wrists as no hand is long, and would draw the wrists away: they say
 # how a hand is turned that is not seen otherwise.
 _ON_HANDS = {side: (f"{side}_wrist", f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
-_SMOOTH, _TRUNK_SMOOTH = 0.1, 0.03  # a trunk is heavy: what trembles is the estimate
+_SMOOTH, _TRUNK_SMOOTH = 0.05, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
 _SIZE_SIGMA = 0.1  # of the factor between an estimator's metres and the body's
 # In the picture, metres: hips and shoulders are marked where they bulge.
@@ -61,7 +61,7 @@ def fit_landmarks(
     *,
     body: Body | None = None,
     betas: np.ndarray | None = None,
-    iterations: int = 40,
+    iterations: int = 100,
 ) -> list[PoseSequence] | PoseSequence:
     """Find SMPL-X poses whose landmarks are those that were seen.
 
@@ -259,8 +259,8 @@ def _terms(shot: Landmarks, sites: Sequence[Site]) -> list[Points]:
     for side, marks in on_hands.items():
         terms.append(_points(shot, sites, groups[side], weights, _SIGMA[side]))
         if len(marks) == len(_ON_HANDS[side]):
-            unseen = ~(weights[:, groups[side]] > _LEAST_WEIGHT).any(1)
-            terms.append(_points(shot, sites, marks, weights * unseen[:, None], _SIGMA["body"]))
+            unseen = (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
+            terms.append(_points(shot, sites, marks, weights * unseen, _SIGMA["body"]))
     return [term for term in terms if term.targets.shape[1] > 0]
 
 
