@@ -219,4 +219,4 @@ def test_marks_on_hands_do_not_draw_wrists_away(speaker):
         wrist, *marks = (BODY_LANDMARKS.index(f"{side}_{part}") for part in ("wrist", "pinky", "index", "thumb"))
         points[:, marks] += 0.6 * (points[:, [wrist]] - points[:, marks])  # hands as short as no hand is
     whole, found = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
-    assert error(found, whole, [20, 21]) < 0.006
+    assert error(found, whole, [20, 21]) < 0.012
