@@ -17,7 +17,7 @@ a second count the time that one processor worked for the estimate, so that othe
 import argparse
 import resource
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +84,7 @@ def file_name(scene):
 
 
 def film(folder, name, scene, seconds):
-    """Make a film; give its file, the true joints as the camera sees them, and where each view begins."""
+    """Make a film; give its file, the true joints from where the camera stands, and where each view begins."""
     number = list(SCENES).index(name)
     frames = round(seconds * FPS)
     speaker = make_speaker(seed=60 + number, num_utterances=max(round(seconds / 2), 1))
@@ -97,7 +97,8 @@ def film(folder, name, scene, seconds):
         with Studio(scene.size) as studio:
             write_film(path, studio.film(actor, views, **extra), fps=FPS, size=scene.size, crf=scene.crf)
     joints = pose_to_joints(actor.poses[: len(views)], skeleton=SMPLH_52).positions
-    axes = {view: actor.camera(view, scene.size)[0].axes for view in scene.views}
+    # Who is seen stands upright, whether the camera looks down or not.
+    axes = {view: replace(actor.camera(view, scene.size)[0], elevation=0.0).axes for view in scene.views}
     truth = np.stack([position @ axes[view].T for position, view in zip(joints, views, strict=True)])
     cameras = [actor.camera(view, scene.size) for view in views]
     pixels = [camera.project(position[[16, 17]].mean(0), target)[0] for position, (camera, target)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ktube_motion import PoseSequence
 from ktube_motion.errors import ConfigError, DataError, ShapeError
@@ -15,11 +16,11 @@ from ktube_motion.kinematics import (
     mend_swaps,
     pose_to_joints,
 )
-from ktube_motion.kinematics._landmarks import LANDMARKS
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPLH_52
 
 UPPER = [12, 13, 14, 15, 16, 17, 18, 19, 20, 21]
+SIDES = ("left", "right")
 HANDS = tuple(f"{side}_hand_{name}" for side in ("left", "right") for name in HAND_LANDMARKS)
 
 
@@ -37,8 +38,9 @@ def seen_on(poses, names, *, noise=0.0, seed=0):
     rng = np.random.default_rng(seed)
     points = np.zeros((len(poses), len(names), 3))
     origins = {group: rng.normal(size=(len(poses), 3)) for group in ("body", "left", "right")}
-    for place, name in enumerate(names):
-        site = LANDMARKS[name]
+    rest = torch.from_numpy(np.asarray(load_body().rest_joints(poses.betas))[_landmark_fitting.BODY_IN_SMPLX])
+    bare = Landmarks(tuple(names), points, fps=poses.fps)
+    for place, site in enumerate(_landmark_fitting._sites(bare, rest)):
         there = motion.positions[:, site.joint] + turned[:, site.joint] @ np.array(site.offset)
         points[:, place] = there + origins[site.group]
     return Landmarks(tuple(names), points + rng.normal(0, noise, points.shape), fps=poses.fps)
@@ -170,3 +172,51 @@ def test_a_long_stretch_is_fitted_in_pieces_of_one_size(frames):
     assert max(last - first for first, last, _ in pieces) <= 960
     assert all(first <= max(keep.start - 30, 7) and last >= min(keep.stop + 30, 7 + frames)
                for first, last, keep in pieces)  # fmt: skip
+
+
+def in_picture(poses, names, *, size, shift=(0.0, 0.0), distance=4.0):
+    """Give landmarks as `seen_on`, as a camera sees them that is so many metres away; depths of arms are halved."""
+    seen = seen_on(poses, names)
+    flat = seen.points[..., :2] * (1, -1) / (1 - (seen.points - seen.points[:, [23]])[..., 2:] / distance)
+    points, arms = seen.points.copy(), [names.index(f"{side}_{part}") for side in SIDES for part in ("elbow", "wrist")]
+    shoulders = points[:, [names.index(f"{side}_shoulder") for side in SIDES for _ in range(2)], 2]
+    points[:, arms, 2] = shoulders + 0.5 * (points[:, arms, 2] - shoulders)
+    return Landmarks(tuple(names), points, pixels=size * flat + shift, fps=poses.fps)
+
+
+def test_the_picture_says_how_far_arms_reach(speaker):
+    seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
+    blind = fit_landmarks(seen.replace(pixels=None), betas=speaker.betas)
+    found = fit_landmarks(seen, betas=speaker.betas)
+    assert error(found, speaker, [20, 21], root=12) < 0.065 < 0.08 < error(blind, speaker, [20, 21], root=12)
+
+
+def test_the_place_in_the_picture_says_nothing(speaker):
+    first, second = (
+        fit_landmarks(in_picture(speaker[:30], BODY_LANDMARKS, size=0.4, shift=shift), betas=speaker.betas)
+        for shift in ((0.0, 0.0), (0.3, -0.2))
+    )
+    assert error(first, second, UPPER) < 0.002
+
+
+def test_arms_are_as_long_as_in_the_picture(speaker):
+    """Whatever an estimator's world says, whose bodies are all alike: here arms that are a quarter too short."""
+    arm = lambda betas: np.linalg.norm(np.diff(load_body().rest_joints(betas)[[16, 18, 20]], axis=0), axis=-1).sum()  # noqa: E731
+    seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
+    points = seen.points.copy()
+    for side in SIDES:
+        places = [BODY_LANDMARKS.index(f"{side}_{part}") for part in ("shoulder", "elbow", "wrist")]
+        points[:, places[1:]] += 0.25 * (points[:, places[:1]] - points[:, places[1:]])
+    short = seen.replace(points=points)
+    wrong, right = (fit_landmarks(clip).betas for clip in (short.replace(pixels=None), short))
+    assert abs(arm(right) - arm(speaker.betas)) < 0.03 < abs(arm(wrong) - arm(speaker.betas))
+
+
+def test_marks_on_hands_do_not_draw_wrists_away(speaker):
+    seen = seen_on(speaker, BODY_LANDMARKS)
+    points = seen.points.copy()
+    for side in SIDES:
+        wrist, *marks = (BODY_LANDMARKS.index(f"{side}_{part}") for part in ("wrist", "pinky", "index", "thumb"))
+        points[:, marks] += 0.6 * (points[:, [wrist]] - points[:, marks])  # hands as short as no hand is
+    whole, found = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
+    assert error(found, whole, [20, 21]) < 0.012

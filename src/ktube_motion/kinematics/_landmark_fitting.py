@@ -13,16 +13,35 @@ from ..skeletons import SMPLH_52
 from ..types import PoseSequence
 from ._bodies import Body, load_body
 from ._fitting import BODY_IN_SMPLX, analytic_start, bone_offsets_of
-from ._landmarks import LANDMARKS, Landmarks
+from ._landmarks import LANDMARKS, Landmarks, Site
 from ._limits import joint_limits
+from ._pictured import Pictured
 from ._solving import Points, Strengths, continuous_rotvecs, solve
 
 __all__ = ["fit_landmarks"]
 
 _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
+_DEPTH_SIGMA = 0.06  # of the body where pixels tell the rest
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
-_POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 1.0, (3, 6, 9, 12, 13, 14)
+_POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
+# Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
+_BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
+# A body's marks on the hands are as far from its wrists as no hand is long, and would draw the wrists away: they say
+# how a hand is turned that is not seen otherwise.
+_ON_HANDS = {side: (f"{side}_wrist", f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
+_SMOOTH, _TRUNK_SMOOTH = 0.05, 0.03  # a trunk is heavy: what trembles is the estimate
+_ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
+_SIZE_SIGMA = 0.1  # of the factor between an estimator's metres and the body's
+# In the picture, metres: hips and shoulders are marked where they bulge.
+_SEEN_SIGMA = {
+    f"{side}_{part}": sigma
+    for side in ("left", "right")
+    for part, sigma in (
+        ("wrist", 0.01), ("elbow", 0.013), ("shoulder", 0.025), ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02),
+        ("ear", 0.025), ("eye", 0.025),
+    )
+} | {"nose": 0.025}  # fmt: skip
 _CHUNK, _OVERLAP = 900, 30
 _LEAST_WEIGHT = 0.1
 # Bones that both a skeleton of landmarks and ours have, for the body's shape.
@@ -33,13 +52,16 @@ _BONES = (
     ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
 )  # fmt: skip
 
+_LIMBS = tuple(pair for pair in _BONES if pair[1].split("_")[1] in ("elbow", "wrist", "knee", "ankle"))
+_ARMS = tuple(pair for pair in _LIMBS if pair[1].split("_")[1] in ("elbow", "wrist"))
+
 
 def fit_landmarks(
     clips: Landmarks | Sequence[Landmarks],
     *,
     body: Body | None = None,
     betas: np.ndarray | None = None,
-    iterations: int = 40,
+    iterations: int = 100,
 ) -> list[PoseSequence] | PoseSequence:
     """Find SMPL-X poses whose landmarks are those that were seen.
 
@@ -70,8 +92,10 @@ def fit_landmarks(
     Notes
     -----
     Minimised over all frames together: the distances of landmarks, weighted
-    and robust, of body and hands each about its own middle; joints beyond
-    what joints can do; a weak pull to the rest pose; acceleration.
+    and robust, of body and hands each about its own middle, in space and, with
+    ``pixels``, in the picture, where a limb's length says how far it reaches;
+    joints beyond what joints can do; a weak pull to the rest pose;
+    acceleration, of the trunk more than of the limbs.
 
     Examples
     --------
@@ -96,23 +120,58 @@ def fit_landmarks(
 
 
 def _fit_shape(shots: Sequence[Landmarks], body: Body) -> np.ndarray:
-    """Find the body whose bones are as long as those seen; one that is not seen says nothing."""
+    """Find the body whose bones are as long as those seen; one that is not seen says nothing.
+
+    A picture tells the lengths of limbs that lie across the view best, up to one factor: the body's size in it, which
+    is found with the shape. Of the hips' width an estimator's marks say nothing.
+    """
     from scipy.optimize import lsq_linear
 
     names = SMPLH_52.joint_names
     rest = np.stack([body.rest_joints(unit) for unit in np.eye(11, 10, k=-1, dtype=np.float32)])[:, BODY_IN_SMPLX]
-    rows, wanted = [np.eye(10)], [np.zeros(10)]
+    sizes = [_size_in_picture(shot) for shot in shots]
+    unsure = _SIZE_SIGMA if any(size is not None for size in sizes) else 1e-3
+    rows, wanted = [np.eye(10, 11), np.eye(1, 11, 10) / unsure], [np.zeros(10), np.array([1 / unsure])]
+    marked = any(_is_marked(shot) for shot in shots)
     for pair in _BONES:
-        lengths = np.concatenate([_lengths(shot, pair) for shot in shots])
+        if marked and pair == ("left_hip", "right_hip"):
+            continue
+        seen = np.concatenate([_lengths_in_picture(*both, pair) for both in zip(shots, sizes, strict=True)])
+        lengths = seen if len(seen) >= _ENOUGH else np.concatenate([_lengths(shot, pair) for shot in shots])
         if len(lengths) < 3:
             continue
         first, second = (names.index(name) for name in pair)
         ours = np.linalg.norm(rest[:, first] - rest[:, second], axis=-1)
-        # In units of 2 cm, about what landmarks and joints differ by anyway.
-        rows.append((ours[1:] - ours[0])[None] / 0.02)
-        wanted.append(np.array([(np.median(lengths) - ours[0]) / 0.02]))
+        # About what landmarks and joints differ by anyway; the marks of trunk and legs more than those of arms.
+        sigma = 0.06 if marked and pair not in _ARMS else 0.02
+        rows.append(np.append(ours[1:] - ours[0], -np.median(lengths))[None] / sigma)
+        wanted.append(np.array([-ours[0] / sigma]))
     found = lsq_linear(np.concatenate(rows), np.concatenate(wanted), bounds=(-3, 3))
-    return found.x.astype(np.float32)
+    return found.x[:10].astype(np.float32)
+
+
+def _is_marked(shot: Landmarks) -> bool:
+    """Say whether these are an estimator's marks on a picture, face and all, rather than a skeleton's joints."""
+    return "nose" in shot.names
+
+
+def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
+    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names])
+    return terms[0].size[:, 0, 0].numpy() if terms else None
+
+
+def _lengths_in_picture(shot: Landmarks, size: np.ndarray | None, pair: tuple[str, str]) -> np.ndarray:
+    """Lengths of a limb's bone in the frames in which it lies across the view, metres."""
+    if size is None or shot.pixels is None or not set(pair) <= set(shot.names) or pair not in _LIMBS:
+        return np.zeros(0)
+    both = shot.select(pair)
+    way = both.points[:, 0] - both.points[:, 1]
+    length = np.linalg.norm(way, axis=-1)
+    across = np.linalg.norm(way[:, :2], axis=-1) / np.maximum(length, 1e-6)
+    seen = (both.require_weights() > 0.5).all(1) & (across > _ACROSS) & (size > 2e-3)
+    pixels = both.pixels
+    assert pixels is not None
+    return np.linalg.norm(pixels[seen, 0] - pixels[seen, 1], axis=-1) / size[seen] / across[seen]
 
 
 def _lengths(shot: Landmarks, pair: tuple[str, str]) -> np.ndarray:
@@ -153,7 +212,8 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     start = analytic_start(target, offsets, SMPLH_52, mean, fps=shot.fps)
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
-    terms = [term for group in _GROUPS if (term := _term(shot, group)) is not None]
+    sites = _sites(shot, rest)
+    terms: list[Points | Pictured] = [*_terms(shot, sites), *_pictured(shot, sites)]
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
         strengths=_strengths(), limits=joint_limits(hand_mean),
@@ -166,20 +226,71 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
 def _strengths() -> Strengths:
     pose = torch.full((52,), _POSE_SIGMA)
     pose[list(_TRUNK)] = _TRUNK_SIGMA
-    return Strengths(pose=pose, smooth=0.1, limit=0.1)
+    smooth = torch.full((52,), _SMOOTH)
+    smooth[[0, *_TRUNK]] = _TRUNK_SMOOTH
+    return Strengths(pose=pose, smooth=smooth, limit=0.1)
 
 
-def _term(shot: Landmarks, group: str) -> Points | None:
-    chosen = [k for k, name in enumerate(shot.names) if LANDMARKS[name].group == group]
-    if not chosen:
-        return None
-    sites = [LANDMARKS[shot.names[k]] for k in chosen]
-    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
-    targets = torch.from_numpy(np.where(weights[..., None] > 0, shot.points[:, chosen], 0).astype(np.float32))
+def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
+    """Say where on this body each landmark sits: beside a joint where an estimator marks a bulge."""
+    sites = [LANDMARKS[name] for name in shot.names]
+    if not _is_marked(shot):
+        return sites
+    for place, name in enumerate(shot.names):
+        side, _, part = name.partition("_")
+        if part in _BULGES:
+            joint = sites[place].joint
+            carrier = SMPLH_52.parents[joint]
+            x, y, z = (rest[joint] - rest[carrier]).tolist()
+            across, up = _BULGES[part]
+            sites[place] = Site(carrier, (x + (across if side == "left" else -across), y + up, z))
+    return sites
+
+
+def _terms(shot: Landmarks, sites: Sequence[Site]) -> list[Points]:
+    """Give what landmarks say in space: the body, each hand about itself."""
+    weights = shot.require_weights()
+    groups = {group: [k for k, site in enumerate(sites) if site.group == group] for group in _GROUPS}
+    on_hands = {side: [k for k, name in enumerate(shot.names) if name in _ON_HANDS[side]] for side in _ON_HANDS}
+    body = [k for k in groups["body"] if not any(k in marks[1:] for marks in on_hands.values())]
+    # A picture tells where points are across the view, and better.
+    sigma = _SIGMA["body"] if shot.pixels is None else _DEPTH_SIGMA
+    terms = [_points(shot, sites, body, weights, sigma)]
+    for side, marks in on_hands.items():
+        terms.append(_points(shot, sites, groups[side], weights, _SIGMA[side]))
+        if len(marks) == len(_ON_HANDS[side]):
+            unseen = (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
+            terms.append(_points(shot, sites, marks, weights * unseen, _SIGMA["body"]))
+    return [term for term in terms if term.targets.shape[1] > 0]
+
+
+def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: np.ndarray, sigma: float) -> Points:
+    sites = [sites[k] for k in chosen]
+    seen = torch.from_numpy(weights[:, chosen].astype(np.float32))
+    targets = torch.from_numpy(np.where(weights[:, chosen, None] > 0, shot.points[:, chosen], 0).astype(np.float32))
     return Points(
-        torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), targets, weights,
-        floating=True, robust=True, sigma=_SIGMA[group],
+        torch.tensor([site.joint for site in sites], dtype=torch.long),
+        torch.tensor([site.offset for site in sites]).reshape(-1, 3), targets, seen, floating=True, robust=True,
+        sigma=sigma,
     )  # fmt: skip
+
+
+def _pictured(shot: Landmarks, sites: Sequence[Site]) -> list[Pictured]:
+    chosen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
+    if len(chosen) < 3 or shot.pixels is None:
+        return []
+    sites = [sites[k] for k in chosen]
+    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
+    pixels, points = (
+        torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))
+        for part in (shot.pixels, shot.points)
+    )
+    return [
+        Pictured(
+            torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), pixels, points,
+            weights, torch.tensor([_SEEN_SIGMA[shot.names[k]] for k in chosen]), fps=shot.fps,
+        )
+    ]  # fmt: skip
 
 
 def _guess_joints(shot: Landmarks, rest: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -59,11 +59,11 @@ class Points:
 
 @dataclass(frozen=True)
 class Strengths:
-    """How strongly a pose is held: sigmas of rotations in radians, `pose` of all joints or of each ``(J,)``; None
-    leaves a term out."""
+    """How strongly a pose is held: sigmas of rotations in radians, `pose` and `smooth` of all joints or of each
+    ``(J,)``; None leaves a term out."""
 
     pose: float | torch.Tensor = 1.5
-    smooth: float = 0.25
+    smooth: float | torch.Tensor = 0.25
     root_smooth: float | None = None
     limit: float | None = None
 
@@ -92,6 +92,7 @@ def solve(
     # Frames closer in time are more alike: the penalty is on acceleration per (1/20 s)^2.
     pace = (fps / 20) ** 2
     held = torch.as_tensor(strengths.pose).expand(skeleton.num_joints)[1:, None, None]
+    steady = torch.as_tensor(strengths.smooth).expand(skeleton.num_joints)[:, None, None]
     losses = [term.loss if isinstance(term, Points) else term for term in terms]
 
     def turned() -> torch.Tensor:
@@ -104,7 +105,7 @@ def solve(
         total = torch.stack([term(positions, globals_) for term in losses]).sum()
         total = total + ((local[:, 1:] - mean[1:]) / held).square().sum()
         if len(local) > 2:
-            total = total + (pace / strengths.smooth * _acceleration(local)).square().sum()
+            total = total + (pace / steady * _acceleration(local)).square().sum()
             if strengths.root_smooth is not None:
                 total = total + (pace / strengths.root_smooth * _acceleration(place)).square().sum()
         if limits is not None and strengths.limit is not None:

@@ -19,6 +19,7 @@ from ._frames import choose_rate, probe_video, read_frames
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
 from ._tracking import Follower, SeenFrame, Speaker
+from ._uprightness import stand_upright
 
 __all__ = ["VideoLandmarks", "estimate_landmarks", "estimate_poses", "fit_video"]
 
@@ -251,10 +252,10 @@ def fit_video(
     """Fit one body to all shots of a video; also say in how many frames it had been seen from the wrong side."""
     if not any((shot.require_weights() > 0).any() for shot in seen.landmarks):
         raise DataError("Nobody is seen in this video.", where=where, found=f"{len(seen.shots)} shots")
-    # Where things are in the picture says nothing here; without it a copy is a third smaller.
-    mended = [mend_swaps(shot.replace(pixels=None)) for shot in seen.landmarks]
+    mended = [mend_swaps(shot) for shot in seen.landmarks]
     fitted = fit_landmarks([shot for shot, _ in mended], body=body)
     assert not isinstance(fitted, PoseSequence)
+    fitted = [stand_upright(poses, shot, body=body) for poses, (shot, _) in zip(fitted, mended, strict=True)]
     together = {
         name: np.concatenate([getattr(shot, name) for shot in fitted]) for name in ("rotvecs", "transl", "valid")
     }
