@@ -52,11 +52,6 @@ def talk(rng, count=30):
     return Utterance(0.0, words[-1].end, " ".join(said), words), marks
 
 
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    monkeypatch.setattr("ktube_motion.training._word_kinds._STEPS", 300)
-
-
 @pytest.fixture(scope="module")
 def talks(tmp_path_factory):
     corpus, rng = Corpus.create(tmp_path_factory.mktemp("kinds") / "K"), np.random.default_rng(0)

@@ -19,7 +19,8 @@ __all__ = ["Gestures", "gesture_names", "teach_kinds"]
 #: For each clip, its gestures: from when to when the words of it are said, in seconds, and what it is called.
 Gestures = Mapping[str, Sequence[tuple[float, float, str]]]
 
-_STEPS, _BATCH, _RATE, _DROPOUT = 3000, 256, 7e-4, 0.2
+_BATCH, _RATE, _DROPOUT = 256, 7e-4, 0.2
+_TIMES, _LEAST, _MOST = 60, 300, 3000  # each word is read so often, within so many steps
 _SILENT = 0.05  # of the words read are silence, which calls for nothing
 _AROUND = np.arange(-0.3, 1.0, 0.1)  # seconds around a stroke, by which its kind is told
 _COMPONENTS, _EXAMPLES = 20, 10_000  # of the looks of strokes, and by how many of these they are found
@@ -68,10 +69,11 @@ def teach_kinds(
     silence = max(int(_SILENT * len(vectors)), 1)
     vectors = torch.cat((vectors, vectors.new_zeros(silence, vectors.shape[1])))
     wanted = torch.cat((wanted, wanted.new_zeros(silence)))
+    steps = min(max(_TIMES * len(vectors) // _BATCH, _LEAST), _MOST)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)
         optimizer = torch.optim.AdamW(kinds.parameters(), lr=_RATE, weight_decay=0.01)
-        for _ in tqdm(range(_STEPS), desc="what words call for", disable=None if progress else True, leave=False):
+        for _ in tqdm(range(steps), desc="what words call for", disable=None if progress else True, leave=False):
             rows = torch.randint(len(vectors), (_BATCH,))
             loss = F.cross_entropy(kinds(vectors[rows], _DROPOUT), wanted[rows])
             loss.backward()
