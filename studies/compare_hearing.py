@@ -184,11 +184,10 @@ def train(options, name, corpus, gestures, tokenizer, encoder, words):
     """Train one way; give the model, its held-out loss, and the processor's seconds for a hundred steps."""
     task_type, model_type, _, size, past = WAYS[name]
     folder, steps = options.output / name.replace(" ", "_"), options.steps
-    gestures = gestures if name == "as labelled gestures" else None
-    kinds = {"as kinds of strokes": options.kinds, "as labelled gestures": 1 + len(gesture_names(gestures or {}))}.get(
+    kinds = {"as kinds of strokes": options.kinds, "as labelled gestures": 1 + len(gesture_names(gestures))}.get(
         name, 0
     )
-    known = {"gestures": gestures} if kinds else {}
+    known = {"gestures": gestures} if name == "as labelled gestures" else {}
     if not (folder / "spent.json").exists():
         config = TransformerTraining(
             steps=steps, batch_size=32, learning_rate=1e-3, betas=(0.9, 0.98), text_dropout=0.5, warmup=50,

@@ -143,7 +143,7 @@ def test_kinds_of_strokes_need_no_labels(talks):
     model = MotionTransformer(replace(SMALL, word_dim=Families.dim + NUM_TIMES, word_kinds=3))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ktube_motion.training._word_kinds._looks", lambda corpus, clip, strokes: seen[clip])
-        teach_kinds(model, speech, corpus, progress=False)
+        teach_kinds(model.hearing.kinds, speech, corpus, progress=False)
     wave, point, plain, silence = kind_of(model, WAVE[2], POINT[2], PLAIN[2])
     assert (plain, silence) == (0, 0)
     assert {wave, point} == {1, 2}

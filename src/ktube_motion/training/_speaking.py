@@ -9,7 +9,6 @@ import torch
 from ..gpt import MotionTransformer, transformer_loss
 from ..io import Corpus
 from ..io._corpus_faults import clips_for_training
-from ..models import load_state
 from ..text import TextEncoder, WordEncoder
 from ..vq import MotionTokenizer
 from ._datasets import count_clips
@@ -21,7 +20,11 @@ __all__ = ["SpeakingTask"]
 
 
 class SpeakingTask:
-    """Windows of talks, from any token on: what came before and what comes next is heard, whatever its sentence."""
+    """Windows of talks, from any token on: what came before and what comes next is heard, whatever its sentence.
+
+    A model that hears kinds of gestures learns what words call for before all else, unless it is `taught` already; the
+    training leaves that as it is.
+    """
 
     best: Mapping[str, str] = {"loss": "min"}
 
@@ -36,7 +39,7 @@ class SpeakingTask:
         progress: bool,
         *,
         gestures: Gestures | None = None,
-        start: MotionTransformer | None = None,
+        taught: bool = False,
     ) -> None:
         self.config = config
         self.model: MotionTransformer = MotionTransformer(config.transformer)
@@ -51,21 +54,13 @@ class SpeakingTask:
             )
             for split, members in names.items()
         }
-        if start is not None:
-            load_state(self.model, start.state_dict(), where="the transformer to start from")
-        if config.transformer.word_kinds:
-            self._hear_kinds(corpus, gestures, taught=start is not None, progress=progress)
+        kinds = None if self.model.hearing is None else self.model.hearing.kinds
+        if kinds is not None:
+            if not taught:
+                teach_kinds(kinds, self.sets["train"], corpus, gestures=gestures, seed=config.seed, progress=progress)
+            kinds.requires_grad_(False)
         said = [text for speech in self.sets.values() for text in speech.every_text()]
         self.known: KnownTexts = KnownTexts(text_encoder, said, progress=progress)
-
-    def _hear_kinds(self, corpus: Corpus, gestures: Gestures | None, *, taught: bool, progress: bool) -> None:
-        """Learn what words call for, unless the model to start from knows; the training then leaves it as it is."""
-        assert self.model.hearing is not None
-        assert self.model.hearing.kinds is not None
-        if not taught:
-            speech, seed = self.sets["train"], self.config.seed
-            teach_kinds(self.model, speech, corpus, gestures=gestures, seed=seed, progress=progress)
-        self.model.hearing.kinds.requires_grad_(False)
 
     def batch(self, step: int, part: slice) -> dict[str, Any]:
         config = self.config

@@ -76,8 +76,8 @@ class SpeechSet:
         self.tokens: dict[str, torch.Tensor]
         self.readings: dict[Any, Any]
         self.tokens, self.readings = {}, {}
-        self.strokes: dict[str, np.ndarray] = {name: _strokes(corpus, name) for name in tokens}
-        strokes = self.strokes
+        self.strokes: dict[str, np.ndarray]
+        self.strokes = strokes = {name: _strokes(corpus, name) for name in tokens}
         versions = {name: spoken_versions(corpus.texts(name), len(row) / self.rate) for name, row in tokens.items()}
         carried = _scores((spoken, strokes[name]) for name, found in versions.items() for spoken in found)
         for name, row in tokens.items():

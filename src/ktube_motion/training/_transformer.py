@@ -266,7 +266,8 @@ def train_transformer(
     gestures : mapping of str to sequence of (float, float, str), optional
         For a model that hears words as kinds of gestures (`word_kinds` of its config): in some clips, from when to
         when the words of a gesture are said, in seconds, and what it is called. There are then as many kinds as
-        names, and none. Without, the strokes of the corpus are sorted by how they look.
+        names, and none. Without, the strokes of the corpus are sorted by how they look. A model to `start` from
+        keeps what it knows of words.
     resume, progress : bool
     **hooks
         ``on_best``, see `fit`.
@@ -338,11 +339,10 @@ def train_transformer(
     task: Any
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
-        if start is not None:
-            load_state(task.model, start.state_dict(), where="the transformer to start from")
     else:
-        task = SpeakingTask(
-            config, corpus, tokenizer, text_encoder, word_encoder, cache, progress, gestures=gestures, start=start
-        )
+        known: dict[str, Any] = {"gestures": gestures, "taught": start is not None}
+        task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress, **known)
+    if start is not None:
+        load_state(task.model, start.state_dict(), where="the transformer to start from")
     fit(task, config, output, resume=resume, progress=progress, **hooks)
     return task.model.eval()

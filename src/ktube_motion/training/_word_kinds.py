@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from ..errors import ConfigError
 from ..features import features_to_joints
-from ..gpt import MotionTransformer
+from ..gpt._transformer import WordKinds
 from ..io import Corpus
 from ._speech import SpeechSet
 
@@ -32,7 +32,7 @@ def gesture_names(gestures: Gestures) -> list[str]:
 
 
 def teach_kinds(
-    model: MotionTransformer,
+    kinds: WordKinds,
     speech: SpeechSet,
     corpus: Corpus,
     *,
@@ -40,12 +40,11 @@ def teach_kinds(
     seed: int = 0,
     progress: bool = True,
 ) -> None:
-    """Teach a model which kind of gesture each word of a corpus calls for, and keep that as it is from then on.
+    """Teach which kind of gesture each word of a corpus calls for.
 
     Parameters
     ----------
-    model : MotionTransformer
-        Hears words as kinds (`word_kinds` of its config).
+    kinds : WordKinds
     speech : SpeechSet
     corpus : Corpus
     gestures : mapping, optional
@@ -59,11 +58,8 @@ def teach_kinds(
     ConfigError
         If there are fewer strokes than kinds.
     """
-    assert model.hearing is not None
-    assert model.hearing.kinds is not None
-    kinds, count = model.hearing.kinds, model.config.word_kinds
     if gestures is None:
-        vectors, wanted = _by_strokes(speech, corpus, count, seed)
+        vectors, wanted = _by_strokes(speech, corpus, kinds.out.out_features, seed)
     else:
         vectors, wanted = _by_labels(speech, gestures)
     silence = max(int(_SILENT * len(vectors)), 1)
@@ -79,7 +75,6 @@ def teach_kinds(
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()  # a gradient that is left would be one more step, of the transformer's training
-    kinds.requires_grad_(False)
 
 
 def _by_labels(speech: SpeechSet, gestures: Gestures) -> tuple[torch.Tensor, torch.Tensor]:

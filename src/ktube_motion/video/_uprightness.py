@@ -1,9 +1,12 @@
 """A camera looks down or is held askew; who talks stands or sits upright."""
 
 import numpy as np
+import roma
+import torch
 from scipy.spatial.transform import Rotation
 
 from ..kinematics import Body, Landmarks, load_body, pose_to_joints
+from ..rotations import shortest_arc
 from ..types import PoseSequence
 
 __all__ = ["stand_upright"]
@@ -31,9 +34,9 @@ def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = N
     rest = np.asarray(body.rest_joints(poses.betas), np.float64)[None]
     up, across = _direction(joints, below, _NECK), _direction(joints, [17, 2], [16, 1])
     # A body at rest leans a little too, to where it faces.
-    lean, _, aside = _shortest(_direction(rest, below, _NECK)[0])
+    lean, _, aside = _to_vertical(_direction(rest, below, _NECK)[0])
     up = Rotation.from_rotvec(lean * across + aside * np.cross(across, up)).apply(up)
-    turn = _shortest(np.median(up, axis=0))
+    turn = _to_vertical(np.median(up, axis=0))
     if not np.linalg.norm(turn) < _FARTHEST:
         return poses
     rotvecs = poses.rotvecs.copy()
@@ -41,11 +44,10 @@ def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = N
     return poses.replace(rotvecs=rotvecs)
 
 
-def _shortest(up: np.ndarray) -> np.ndarray:
+def _to_vertical(up: np.ndarray) -> np.ndarray:
     """Give the rotation vector that takes a direction to the vertical; its y is 0."""
-    axis = np.cross(up, (0.0, 1.0, 0.0))
-    sine = np.linalg.norm(axis)
-    return axis / max(sine, 1e-12) * np.arctan2(sine, up[1])
+    turn = shortest_arc(torch.from_numpy(up), torch.tensor([0.0, 1.0, 0.0], dtype=torch.float64))
+    return np.asarray(roma.rotmat_to_rotvec(turn).numpy())
 
 
 def _direction(joints: np.ndarray, start: list[int], end: list[int]) -> np.ndarray:
