@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ktube_motion.training import (
     TransformerTraining,
     WindowSampler,
     _datasets,
+    _maps,
     tokenize_corpus,
     train_tokenizer,
     train_transformer,
@@ -175,7 +177,33 @@ def collate(rows):
     }
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python's own, of a fork beside threads
+def large_pages_of(address):
+    """Say whether the system was asked for large pages at an address."""
+    with open("/proc/self/smaps", encoding="utf-8") as file:
+        inside = False
+        for line in file:
+            first, found, stop = line.split()[0].partition("-")
+            if found and not first.endswith(":"):
+                inside = int(first, 16) <= address < int(stop, 16)
+            elif inside and line.startswith("VmFlags"):
+                return "hg" in line.split()
+    raise AssertionError("there is no map at this address")
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="a system without large pages")
+def test_maps_have_large_pages_where_memory_holds_all_of_them(pair, tmp_path, monkeypatch):
+    folder, shards = pair
+    for room, asked in ((0, False), (1 << 40, True)):
+        monkeypatch.setattr(_maps, "free_memory", lambda device, room=room: room)
+        mapped = ClipTable.from_shards(Corpus(shards.root), "all")
+        pitch = mapped.frames.stride(0) * 4
+        assert {large_pages_of(mapped.frames.data_ptr() + pitch * row) for row in mapped.starts.tolist()} == {asked}
+        filed = ClipTable.from_corpus(folder, "all", file=tmp_path / "clips.npy")
+        assert large_pages_of(filed.frames.data_ptr()) == asked
+
+
+# Python's own, of a fork beside threads; and PyTorch's, of a machine with one core.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:This DataLoader will create")
 def test_a_loader_with_workers_and_a_distributed_sampler(pair):
     from torch.utils.data import DataLoader, DistributedSampler
 

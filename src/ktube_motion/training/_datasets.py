@@ -89,8 +89,6 @@ class ClipTable:
         What each clip is called, for messages.
     pitch : int
         Rows of `frames` from one frame to the next.
-    reaches : int64 tensor [shape=(C,)], optional
-        Up to where there is memory behind each clip; by default to the end of `frames`.
     safe, room : int, optional
         A row with memory behind it, and for how many frames; by default the first, and all.
     """
@@ -101,7 +99,6 @@ class ClipTable:
     ends: torch.Tensor
     names: Sequence[str]
     pitch: int = 1
-    reaches: torch.Tensor | None = None
     safe: int = 0
     room: int | None = None
     _lender: _Lender = field(default_factory=_Lender, repr=False, compare=False)
@@ -271,21 +268,23 @@ class ClipTable:
     def _find(self, clips: torch.Tensor, offsets: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
         """Tell where stretches lie: in which rows they start, which frames must be other rows, the mask.
 
-        On the CPU, a stretch is filled up where it has been copied to: `fills` are which ``(k,)``, and from where.
+        On the CPU, a stretch that reaches beyond its clip is copied by itself: `fills` are which ``(k,)``, its first
+        row, and how many frames it has.
         """
         left, inside = self.lengths[clips] - offsets, torch.arange(length)
         first = self.starts[clips] + offsets * self.pitch
         last, mask = first + length * self.pitch, inside < left[:, None]
-        # A stretch that would reach beyond all memory is taken elsewhere, so all its frames must be others.
-        beyond = last > (len(self.frames) if self.reaches is None else self.reaches[clips])
+        # What is not to be read, or has no memory behind it, is taken elsewhere, so all its frames must be others.
         overlong = last > self.ends[clips]
-        filled = overlong & ~beyond if self.frames.device.type == "cpu" else torch.zeros_like(beyond)
-        short, full = (overlong & ~filled).nonzero(), filled.nonzero()
+        if self.frames.device.type == "cpu":
+            fills = overlong.nonzero()
+            fills = torch.cat((fills, first[fills], left[fills]), 1)
+            return first.masked_fill(overlong, self.safe), clips[:0], clips[:0], fills, mask
+        beyond, short = last > len(self.frames), overlong.nonzero()
         places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
         clip, frame = places // length, places % length
         rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
-        fills = torch.cat((full, left[full]), 1)
-        return first.masked_fill(beyond, self.safe), places, rows, fills, mask
+        return first.masked_fill(beyond, self.safe), places, rows, clips.new_empty(0, 3), mask
 
     def _take(
         self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, fills: torch.Tensor, length: int
@@ -303,9 +302,10 @@ class ClipTable:
             frames.view(-1, size).index_copy_(0, places.to(device), right)
         frames = frames.view(-1, length, size)
         if len(fills):
-            filled = frames.numpy()
-            for row, stop in fills.tolist():
-                filled[row, stop:] = filled[row, stop - 1]
+            filled, source = frames.numpy(), self.frames.numpy()
+            for row, start, count in fills.tolist():
+                filled[row, :count] = source[start : start + count * self.pitch : self.pitch]
+                filled[row, count:] = filled[row, count - 1]
         return frames
 
 
@@ -348,7 +348,10 @@ class WindowSampler:
         for row, step in enumerate(steps):
             rng = step_rng(self.seed, step)
             frames[row], places[row] = rng.integers(ends[-1], size=self.batch_size), rng.random(self.batch_size)
-        clips = np.searchsorted(ends, frames, side="right")
+        # In order, so that each search finds what the last one has brought into the processor's cache.
+        order = frames.argsort(axis=None)
+        clips = np.empty_like(frames)
+        clips.flat[order] = np.searchsorted(ends, frames.flat[order], side="right")
         room = np.maximum(lengths[clips] - self.window, 0) + 1
         return torch.from_numpy(clips), torch.from_numpy(np.floor(places * room).astype(np.int64))
 
@@ -368,16 +371,17 @@ class WindowSampler:
         first, places, rows, fills, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
         batch, begins = clips.shape[1], torch.arange(1, len(steps)) * clips.shape[1]
         bounds = torch.searchsorted(places, begins * self.window).tolist()
-        parts = (
-            first.view_as(clips),
-            places.tensor_split(bounds),
-            rows.tensor_split(bounds),
-            fills.tensor_split(torch.searchsorted(fills[:, 0].contiguous(), begins).tolist()),
-            mask.view(*clips.shape, -1),
-        )
-        for k, (start, place, row, fill, valid) in enumerate(zip(*parts, strict=True)):
-            own = fill - torch.tensor([k * batch, 0])
-            yield steps[k], (start, place - k * batch * self.window, row, own, None if valid.all() else valid)
+        filled = torch.searchsorted(fills[:, 0].contiguous(), begins).tolist()
+        places %= batch * self.window
+        fills[:, 0] %= batch
+        mask = mask.view(*clips.shape, -1)
+        whole = mask.flatten(1).all(1).tolist()
+        parts = zip(
+            steps, first.view_as(clips), places.tensor_split(bounds), rows.tensor_split(bounds),
+            fills.tensor_split(filled), mask, whole, strict=True,
+        )  # fmt: skip
+        for step, start, place, row, fill, valid, full in parts:
+            yield step, (start, place, row, fill, None if full else valid)
 
 
 @lru_cache(maxsize=4)

@@ -1,7 +1,10 @@
 """Clips of shards, where they lie in memory that the system maps from the files."""
 
+import ctypes
+import itertools
+import mmap
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +13,12 @@ import torch
 from ..errors import CorpusError, DataError
 from ..io import Corpus
 from ..io._shard_corpus import ClipNames
+from ._device import free_memory
 
 if TYPE_CHECKING:
     from ..io._shard_corpus import ShardCorpus
 
-__all__ = ["map_shards", "mapped_tensor", "rows_of"]
+__all__ = ["ask_for_large_pages", "map_shards", "mapped_tensor", "rows_of"]
 
 
 def rows_of(corpus: "ShardCorpus", names: Iterable[str]) -> np.ndarray:
@@ -41,9 +45,11 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
     nearest, longest = int(np.argmin(begins)), int(np.argmax([len(batch.frames) for batch in batches]))
     base = begins[nearest]
     stops = [begin + batch.frames.size for begin, batch in zip(begins, batches, strict=True)]
-    starts, reaches = _places(shards, base)
+    starts = _places(shards, base)
     lengths = shards.lengths[rows]
     _check_finite(shards, rows)
+    shared = itertools.groupby(batches, key=lambda batch: batch.path)
+    ask_for_large_pages(*([batch.frames for batch in group] for _, group in shared))
     whole = np.lib.stride_tricks.as_strided(batches[nearest].frames, (max(stops) - base - size + 1, size), (4, 4))
     first = torch.from_numpy(starts[rows])
     return {
@@ -53,21 +59,37 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
         "ends": first + torch.from_numpy(lengths * size),
         "names": ClipNames(shards, rows),
         "pitch": size,
-        "reaches": torch.from_numpy(reaches[rows]),
         "safe": begins[longest] - base,
         "room": len(batches[longest].frames),
         "_kept": batches,
     }
 
 
-def _places(corpus: "ShardCorpus", base: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give for every row the number that its clip begins with, and the one behind its batch, counted from `base`."""
-    starts, reaches = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+def ask_for_large_pages(*maps: Sequence[np.ndarray]) -> bool:
+    """Ask the system to read and to map files by megabytes, where its memory holds all of them; say whether it will.
+
+    Finding pages of 4 KB takes as long as copying them, once there are millions. Larger ones than a window are read
+    in vain, however, when there is no room to keep them. Of each map its arrays are given, in order.
+    """
+    size = sum(array.nbytes for arrays in maps for array in arrays)
+    if not hasattr(mmap, "MADV_HUGEPAGE") or size > free_memory(torch.device("cpu")):
+        return False
+    system, done = ctypes.CDLL(None), True
+    for arrays in maps:
+        first = arrays[0].ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+        stop = arrays[-1].ctypes.data + arrays[-1].nbytes
+        # A kernel without such pages says EINVAL; then all is as before.
+        done &= not system.madvise(ctypes.c_void_p(first), ctypes.c_size_t(stop - first), mmap.MADV_HUGEPAGE)
+    return done
+
+
+def _places(corpus: "ShardCorpus", base: int) -> np.ndarray:
+    """Give for every row the number that its clip begins with, counted from `base`."""
+    starts = [np.zeros(0, np.int64)]
     for batch in corpus.batches:
         begin = batch.frames.ctypes.data // batch.frames.itemsize - base
         starts.append(begin + batch.offsets[:-1].astype(np.int64) * batch.frames.shape[1])
-        reaches.append(np.full(len(batch), begin + batch.frames.size))
-    return np.concatenate(starts), np.concatenate(reaches)
+    return np.concatenate(starts)
 
 
 def _check_finite(corpus: "ShardCorpus", rows: np.ndarray) -> None:
