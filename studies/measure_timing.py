@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from compare_tokenizers import write_table
+from scipy.spatial.distance import cdist
 from time_words import say
 
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
@@ -24,7 +25,7 @@ from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
-from ktube_motion.metrics import gesture_strokes, nearest_centroid, stroke_lags
+from ktube_motion.metrics import gesture_strokes, stroke_lags
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import (
     EmbeddedTextEncoder,
@@ -217,16 +218,20 @@ class Judge:
         spread = inside.T @ inside / len(seen)
         spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
         self.axes = axes @ np.linalg.inv(np.linalg.cholesky(spread)).T
-        self.known = (examples - self.mean) @ self.axes
+        names, kinds = np.unique(self.concepts, return_inverse=True)
+        known = (examples - self.mean) @ self.axes
+        self.names = names.tolist()
+        self.centroids = np.array([known[kinds == kind].mean(0) for kind in range(len(names))])
 
-    def recognise(self, joints, moment, fps):
-        """Name the gesture whose stroke is at a moment."""
-        seen = self._window(joints, moment, fps)[None]
-        return nearest_centroid((seen - self.mean) @ self.axes, self.known, self.concepts)[0]
+    def recognise(self, joints, moments, fps):
+        """Name the gesture whose stroke is at one of the moments: at that where it looks most like any gesture."""
+        seen = np.array([self._window(joints, moment, fps) for moment in moments])
+        distances = cdist((seen - self.mean) @ self.axes, self.centroids).min(0)
+        return self.names[distances.argmin()]
 
     def measure(self, corpus, labels, motions):
         """Give the figures of a set of talks, one motion for each clip."""
-        lags, seen, wanted, stray, utterances = [], [], [], 0, 0
+        lags, right, stray, utterances = [], [], 0, 0
         for name, features in motions.items():
             joints = about_root(features)
             strokes, marks = gesture_strokes(joints, fps=corpus.fps), labels[name]
@@ -234,22 +239,19 @@ class Judge:
             late = stroke_lags(strokes, moments)
             lags += [lag for lag, label in zip(late, marks, strict=True) if label["concept"] in self.delays]
             for label, lag in zip(marks, late, strict=True):
-                # A late gesture may still be the right one.
-                shift = lag if label["concept"] in self.delays and abs(lag) < 0.6 else 0.0
-                moment = due(label) + self.offsets.get(label["concept"], 0.0) + shift
-                seen.append(self._window(joints, moment, corpus.fps))
-                wanted.append(label["concept"])
+                expected = due(label) + self.offsets.get(label["concept"], 0.0)
+                # A late gesture may still be the right one; and the nearest stroke need not be its.
+                late_one = [expected + lag] if label["concept"] in self.delays and abs(lag) < 0.6 else []
+                right.append(self.recognise(joints, [expected, *late_one], corpus.fps) == label["concept"])
             texts = corpus.texts(name)
             utterances += len(texts)
             for text, after in zip(texts, [*(text.start for text in texts[1:]), np.inf], strict=True):
                 own = strokes[(strokes >= text.start) & (strokes < after)]
                 stray += any(not _belongs(stroke, marks) for stroke in own)
-        told = nearest_centroid((np.array(seen) - self.mean) @ self.axes, self.known, self.concepts)
         lags = np.abs(lags)
-        right = np.mean([concept == found for concept, found in zip(wanted, told, strict=True)])
         missing = np.isnan(lags)
         quantiles = np.quantile(np.where(missing, 1.0, lags), (0.5, 0.9))  # one second, if there is none
-        return *quantiles, 100 * missing.mean(), 100 * right, 100 * stray / utterances
+        return *quantiles, 100 * missing.mean(), 100 * np.mean(right), 100 * stray / utterances
 
 
 def _belongs(stroke, marks):
