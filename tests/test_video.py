@@ -12,6 +12,7 @@ import pytest
 
 from ktube_motion.errors import ConfigError, DataError, FormatError, MissingDependencyError
 from ktube_motion.io._sound import find_ffmpeg
+from ktube_motion.kinematics import Landmarks
 from ktube_motion.video import (
     Region,
     SeenBody,
@@ -28,6 +29,7 @@ from ktube_motion.video import (
 from ktube_motion.video import _estimation as estimation
 from ktube_motion.video import _models as models
 from ktube_motion.video._frames import VideoInfo
+from ktube_motion.video._hiding import drop_half_hidden
 from ktube_motion.video._people import colour_distance, torso_colour
 from ktube_motion.video._regions import crop, letterbox
 from ktube_motion.video._shots import Shot
@@ -287,6 +289,36 @@ def test_somebody_who_passes_in_front_is_not_followed(tmp_path):
     assert found[0] is not None
     assert found[-1] is not None  # found again
     assert len(kept) >= 35
+
+
+def seen_shoulders(frames, gaps):
+    """Shoulders that stay in their place, unseen in some stretches of frames."""
+    pixels = np.tile([[0.1, -0.2], [-0.1, -0.2]], (frames, 1, 1))
+    weights = np.ones((frames, 2))
+    for start, stop in gaps:
+        weights[start:stop] = 0
+    points = np.concatenate([pixels, np.zeros((frames, 2, 1))], -1)
+    return Landmarks(("left_shoulder", "right_shoulder"), points, fps=20, weights=weights, pixels=pixels)
+
+
+@pytest.mark.parametrize(
+    ("gaps", "moved", "dropped"),
+    [
+        ([(50, 60)], slice(46, 64), [*range(46, 64)]),  # both sides of a gap
+        ([(50, 60)], slice(44, 47), [*range(44, 60)]),  # and what is between it and the gap
+        ([(50, 60)], slice(5, 15), [*range(50, 60)]),  # far from it people may move
+        ([], slice(46, 64), []),
+        ([(0, 10), (90, 100)], slice(10, 13), [*range(10), *range(90, 100)]),  # who comes in moves
+        ([(50, 60), (70, 80)], slice(60, 64), [*range(50, 60), *range(70, 80)]),  # too short to tell
+    ],
+)
+@pytest.mark.parametrize("how", ["aside", "turned round"])
+def test_beside_a_gap_shoulders_must_be_where_they_stay(gaps, moved, dropped, how):
+    shot = seen_shoulders(100, gaps)
+    pixels = shot.pixels.copy()
+    pixels[moved] = pixels[moved] + (0.15, 0) if how == "aside" else pixels[moved][:, ::-1]
+    found = drop_half_hidden(shot.replace(pixels=pixels))
+    assert np.flatnonzero(found.require_weights().max(1) == 0).tolist() == dropped
 
 
 def test_frames_with_nobody_are_gaps(tmp_path):

@@ -16,6 +16,7 @@ from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_la
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
+from ._hiding import drop_half_hidden
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
 from ._tracking import Follower, SeenFrame, Speaker
@@ -111,7 +112,7 @@ def estimate_landmarks(
             done += len(piece[0])
             if progress is not None:
                 progress(shot.first + done, shots[-1].last)
-        found.append(Landmarks(NAMES, *whole, fps=rate, name=Path(path).stem))
+        found.append(drop_half_hidden(Landmarks(NAMES, *whole, fps=rate, name=Path(path).stem)))
     warnings = []
     seconds = shots[-1].last / rate
     if info.seconds - seconds > max(1.0, 0.01 * info.seconds):
