@@ -292,11 +292,14 @@ class ClipTable:
         (total, size), device = self.frames.shape, self.frames.device
         new = self._lender.lend if device.type == "cpu" else self.frames.new_empty
         frames = new(len(first), length * size)
-        if length <= (total if self.room is None else self.room):
+        whole = frames
+        if len(fills) and int(fills[0, 0]) == len(first) - len(fills):
+            whole, first = frames[: -len(fills)], first[: -len(fills)]
+        if len(first) and length <= (total if self.room is None else self.room):
             # A stretch is one long row of this overlapping view: one copy each, not one for every frame.
             rows_of = total - (length - 1) * self.pitch
             stretches = self.frames.as_strided((rows_of, length * size), (self.frames.stride(0), 1))
-            torch.index_select(stretches, 0, first.to(device), out=frames)
+            torch.index_select(stretches, 0, first.to(device), out=whole)
         if len(places):
             right = self.frames.index_select(0, rows.to(device))
             frames.view(-1, size).index_copy_(0, places.to(device), right)
@@ -352,8 +355,12 @@ class WindowSampler:
         order = frames.argsort(axis=None)
         clips = np.empty_like(frames)
         clips.flat[order] = np.searchsorted(ends, frames.flat[order], side="right")
-        room = np.maximum(lengths[clips] - self.window, 0) + 1
-        return torch.from_numpy(clips), torch.from_numpy(np.floor(places * room).astype(np.int64))
+        room = lengths[clips] - self.window
+        offsets = np.floor(places * (np.maximum(room, 0) + 1)).astype(np.int64)
+        # Clips that are shorter than a window come last in a batch: those before them are one copy.
+        order = np.argsort(room < 0, axis=1, kind="stable")
+        clips, offsets = (np.take_along_axis(values, order, 1) for values in (clips, offsets))
+        return torch.from_numpy(clips), torch.from_numpy(offsets)
 
     def windows(self, step: int, part: slice = slice(None)) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Give the windows of `part` of one step, and their mask, as `ClipTable.gather` does."""
