@@ -1,7 +1,7 @@
 """Is a corpus whose poses were estimated from video as good as one of the true poses?
 
     python studies/compare_corpora.py
-    python studies/compare_corpora.py --talks 24 --steps 1500
+    python studies/compare_corpora.py --talks 32 --quickstart --steps 1500
 
 Makes talks of the sample speaker, films them (480 x 480 pixels, whole body, cameras up to 30° aside), and builds two
 corpora: one from the true poses, one from the films by `ktube-motion build --videos`. A judge that knows the gestures
@@ -22,12 +22,13 @@ from compare_tokenizers import write_table
 from film_speaker import Actor, Studio, View, write_film
 from measure_timing import STRANGERS, Judge, about_root, given, make_talks, speak, train
 
+from ktube_motion.commands._quickstart import GESTURES
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources, pair_videos
 from ktube_motion.errors import KtubeError
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
 from ktube_motion.metrics import frechet_distance, jerk, joint_errors
-from ktube_motion.samples import make_speaker
+from ktube_motion.samples import make_speaker, sentences
 from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
 
 SIZE = (480, 480)
@@ -40,6 +41,7 @@ def read_arguments():
     parser.add_argument("--output", type=Path, default=Path("output/corpora"))
     parser.add_argument("--talks", type=int, default=12, help="filmed, each of another person; a quarter is held out")
     parser.add_argument("--sentences", type=int, default=18, help="of each talk")
+    parser.add_argument("--quickstart", action="store_true", help="only the sixteen gestures of the quick start")
     parser.add_argument("--known", type=int, default=24, help="talks of true poses that the judge learns from")
     parser.add_argument("--fps", type=float, default=15.0, help="of the films")
     parser.add_argument(
@@ -50,6 +52,14 @@ def read_arguments():
     return parser.parse_args()
 
 
+def choose_wordings(options):
+    """Give the wordings for training that have no gestures but those asked for."""
+    return [
+        sentence for sentence in sentences(split="train")
+        if not options.quickstart or set(sentence.concepts) <= set(GESTURES)
+    ]  # fmt: skip
+
+
 def film_talks(options):
     """Write true poses, words and films; give the labels of each talk, in seconds of its video."""
     poses, films, told = (options.output / name for name in ("true_poses", "films", "labels.json"))
@@ -58,7 +68,7 @@ def film_talks(options):
         name = f"talk{number:03d}"
         speaker = make_speaker(
             poses, seed=700 + number, person=STRANGERS + 500 + number, name=name, num_utterances=options.sentences,
-            split="train", transcript="TextGrid",
+            wordings=choose_wordings(options), transcript="TextGrid",
         )  # fmt: skip
         labels[name] = [asdict(label) for label in speaker.labels]
         path = films / f"{name}.mp4"
@@ -135,8 +145,8 @@ def main():
     options = read_arguments()
     labels = film_talks(options)
     known, marks = make_talks(
-        options.output, "known", range(options.known), range(options.known), "train", mirror=False,
-        split_sizes=(1.0, 0.0, 0.0),
+        options.output, "known", range(options.known), range(options.known), "train", choose_wordings(options),
+        mirror=False, split_sizes=(1.0, 0.0, 0.0),
     )  # fmt: skip
     judge = Judge(known, marks)
     true, seen = build_both(options)

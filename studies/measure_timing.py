@@ -58,15 +58,18 @@ def read_arguments():
     return parser.parse_args()
 
 
-def make_talks(folder, name, seeds, people, split, **build):
-    """Make talks and their corpus; give it, and the labels of each clip, in seconds from its start."""
+def make_talks(folder, name, seeds, people, split, wordings=None, **build):
+    """Make talks and their corpus; give it, and the labels of each clip, in seconds from its start.
+
+    They are in all wordings of a split, or in those given.
+    """
     root, videos = folder / name, folder / f"{name}_videos"
     if not (root / "labels.json").exists():
         labels = {}
         for number, seed in enumerate(seeds):
             speaker = make_speaker(
                 videos, seed=seed, person=people[number % len(people)], name=f"{name}{number:03d}", faults=True,
-                split=split, transcript="TextGrid",
+                split=split if wordings is None else None, wordings=wordings, transcript="TextGrid",
             )  # fmt: skip
             labels[speaker.name] = [asdict(label) for label in speaker.labels]
         sources, _ = pair_sources(videos, videos)
