@@ -85,7 +85,7 @@ def film_talks(options):
 
 def build_both(options):
     """Build a corpus from the true poses and one from the films, with the same splits."""
-    how = {"talk_seconds": 300.0, "split_sizes": (0.75, 0.0, 0.25), "fingers": False, "video_fps": options.fps}
+    how = {"talk_seconds": 300.0, "split_sizes": (0.7, 0.05, 0.25), "fingers": False, "video_fps": options.fps}
     poses, films = options.output / "true_poses", options.output / "films"
     for name, (sources, _) in (("true", pair_sources(poses, poses)), ("seen", pair_videos(films, films))):
         print(build_corpus(sources, options.output / name, options=BuildOptions(**how), report=False), flush=True)

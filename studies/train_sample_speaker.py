@@ -28,7 +28,13 @@ from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.pipeline._hearing import LEAD_IN, spoken_words
 from ktube_motion.samples import CONCEPTS, sentences
 from ktube_motion.text import EmbeddedTextEncoder, word_encoder
-from ktube_motion.training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+from ktube_motion.training import (
+    TokenizerTraining,
+    TransformerTraining,
+    teach_words,
+    train_tokenizer,
+    train_transformer,
+)
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 HOME = Path(__file__).parent.parent / "src/ktube_motion/pipeline/speakers/sample-speaker"
@@ -42,8 +48,8 @@ STAGES = (
      "text_dropout": 1.0, "word_dropout": 0.1, "exchanged_words": 0.6, "exchanged_rhythms": 0.2,
      "weight_average": 0.99},
 )  # fmt: skip
-#: How much less likely "no gesture" is than the words of the training say, as a logarithm: on the talks that choices
-#: are made by, gestures that did not come in new wordings were three times as many as stray ones.
+#: How much less likely "no gesture" is than the sentences say, as a logarithm: on the talks that choices are made by,
+#: gestures that did not come in new wordings were more than stray ones.
 EAGER = 1.5
 SURE = 0.75  # likeness of two words from which on the text classifier takes them for the same
 NEAR = 0.5  # seconds between a word and the stroke of its gesture
@@ -104,13 +110,15 @@ def train(options, corpus, labels, encoder):
 def make_pipeline(tokenizer, transformer, encoder):
     """Join the parts that are shipped: rounded to half precision, which a CPU then reads in single precision.
 
-    The transformer learned to do without the sentence as a whole; so it is made deaf to it. A word that may call for a
-    gesture gets it.
+    The transformer learned to do without the sentence as a whole; so it is made deaf to it. What words call for it is
+    taught once more, by all sentences for training: the talks have only some of them.
     """
     tokenizer = tokenizer.half().float()
     with torch.no_grad():
         transformer.text.weight.zero_()
-        transformer.hearing.kinds.out.bias[0] -= EAGER
+    words = word_encoder(encoder, identity=transformer.config.word_encoder)
+    labelled = [(sentence.text, sentence.marks) for sentence in sentences(split="train")]
+    teach_words(transformer, words, labelled, eagerness=EAGER)
     transformer = transformer.half().float()
     transformer.config = replace(transformer.config, tokenizer=tokenizer.fingerprint)
     return UtteranceToMotion(tokenizer, transformer, encoder, sampling=SAMPLING)
@@ -126,17 +134,15 @@ def strangers(options, name, first, known, new):
         )  # fmt: skip
 
 
-def measure_stages(options, tokenizer, transformers, encoder, judge, rows):
-    """Measure after each stage, with the times of words given, on the talks that choices may be made by."""
-    for number, transformer in enumerate(transformers, 1):
-        words = word_encoder(encoder, identity=transformer.config.word_encoder)
-        for wordings, talks, marks in strangers(options, "chosen", STRANGERS, 900, 950):
-            names = list(marks)
-            made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
-            found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
-            steps = sum(stage["steps"] for stage in STAGES[:number])
-            rows.append([str(number), str(steps), wordings, *tell(found)])
-            print(*rows[-1], sep="  ", flush=True)
+def measure_stage(options, name, tokenizer, transformer, judge, rows):
+    """Measure what there is after a stage, with the times of words given, on the talks that choices may be made by."""
+    words = word_encoder(EmbeddedTextEncoder(), identity=transformer.config.word_encoder)
+    for wordings, talks, marks in strangers(options, "chosen", STRANGERS, 900, 950):
+        names = list(marks)
+        made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
+        found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+        rows.append([name, wordings, *tell(found)])
+        print(*rows[-1], sep="  ", flush=True)
 
 
 def measure_talks(options, pipeline, judge, rows):
@@ -203,7 +209,7 @@ def measure_everyday(options, pipeline, judge, rows):
         words = spoken_words(text, lead_in=LEAD_IN)[0]
         due = [(w.start, c) for w, c in zip(words, classify([w.text for w in words]), strict=True) if c]
         strokes = gesture_strokes(joints, fps=fps)
-        seen = [(stroke, judge.recognise(joints, stroke, fps)) for stroke in strokes]
+        seen = [(stroke, judge.recognise(joints, [stroke], fps)) for stroke in strokes]
         counts["due"] += bool(due)
         counts["silent"] += not due
         counts["stray"] += not due and bool(seen)
@@ -234,11 +240,16 @@ def main():
     encoder = EmbeddedTextEncoder()
     tokenizer, transformers = train(options, corpus, labels, encoder)
     judge = Judge(corpus, labels)
+    rows = [["after", "wordings", *COLUMNS]]
     if options.stages:
-        rows = [["stage", "steps so far", "wordings", *COLUMNS]]
-        measure_stages(options, tokenizer, transformers, encoder, judge, rows)
-        write_table(options.output / "stages.csv", rows)
+        for number, transformer in enumerate(transformers, 1):
+            steps = sum(stage["steps"] for stage in STAGES[:number])
+            measure_stage(options, f"stage {number}: {steps:,} steps", tokenizer, transformer, judge, rows)
     pipeline = make_pipeline(tokenizer, transformers[-1], encoder)
+    if options.stages:
+        name = "words taught once more"
+        measure_stage(options, name, pipeline.tokenizer, pipeline.transformer, judge, rows)
+        write_table(options.output / "stages.csv", rows)
     talks, everyday = [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)
     if options.sentences:

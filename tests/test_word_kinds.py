@@ -7,12 +7,12 @@ import pytest
 import torch
 from small_corpus import smooth_clip
 
-from ktube_motion.errors import ConfigError
+from ktube_motion.errors import ConfigError, DataError
 from ktube_motion.features import feature_stats
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.io import Corpus
 from ktube_motion.text import NUM_TIMES
-from ktube_motion.training import TransformerTraining, train_transformer
+from ktube_motion.training import TransformerTraining, teach_words, train_transformer
 from ktube_motion.training._speech import SpeechSet
 from ktube_motion.training._word_kinds import _kinds_of_strokes, teach_kinds
 from ktube_motion.types import Utterance, Word
@@ -89,6 +89,7 @@ def test_words_never_heard_are_of_the_kind_of_those_like_them(talks, tokenizer, 
     corpus, gestures = talks
     model = train(corpus, tokenizer, tmp_path, gestures=gestures)
     assert model.config.word_kinds == 3
+    assert model.config.gestures == ("point", "wave")
     assert model.config.word_dim == Families.dim + NUM_TIMES
     # None is the first, the others are in the order of their names: point, wave. Silence, at last, calls for nothing.
     assert kind_of(model, WAVE[2], POINT[2], PLAIN[2]) == [2, 1, 0, 0]
@@ -105,6 +106,70 @@ def test_what_words_call_for_is_kept(talks, tokenizer, tmp_path):
         assert torch.equal(weight, other.hearing.kinds.state_dict()[name]), name
         assert torch.equal(weight, further.hearing.kinds.state_dict()[name]), name
     assert not torch.equal(model.hearing.words.weight, further.hearing.words.weight)
+
+
+#: Sentences whose words call for what others call for in the talks: "다" for waving, "가" for nothing.
+OTHERWISE = [
+    ("다 가  나", [("wave", 0, 1), ("point", 5, 6)]),
+    ("다요 가요 나요", [("wave", 0, 2), ("point", 6, 8)]),
+] * 4
+
+
+def test_sentences_teach_what_words_call_for(talks, tokenizer, tmp_path):
+    corpus, gestures = talks
+    model = train(corpus, tokenizer, tmp_path / "a", gestures=gestures)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    teach_words(model, Families(), OTHERWISE, progress=False)
+    assert kind_of(model, WAVE[2], POINT[2], PLAIN[2]) == [0, 1, 2, 0]
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, before[name]) != name.startswith("hearing.kinds."), name
+    again, eager = (train(corpus, tokenizer, tmp_path / "a", gestures=gestures, resume=True) for _ in range(2))
+    teach_words(again, Families(), OTHERWISE, progress=False)
+    teach_words(eager, Families(), OTHERWISE, eagerness=1.5, progress=False)
+    assert torch.equal(again.hearing.kinds.out.bias, model.hearing.kinds.out.bias)
+    apart = model.hearing.kinds.out.bias - eager.hearing.kinds.out.bias
+    torch.testing.assert_close(apart, torch.tensor([1.5, 0.0, 0.0]))
+    further = train(corpus, tokenizer, tmp_path / "b", kinds=3, start=model)
+    assert further.config.gestures == ("point", "wave")
+    assert kind_of(further, WAVE[2], POINT[2], PLAIN[2]) == [0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ([("가 나", [("dance", 0, 1)])], ConfigError, "knows no such gesture"),
+        ([("가 나", [("wave", 2, 4)])], DataError, "outside its sentence"),
+        ([("가 나", [("wave", 1, 1)])], DataError, "outside its sentence"),
+        ([], DataError, "no sentence"),
+        ([(" ", [])], DataError, "no sentence"),
+    ],
+)
+def test_sentences_that_teach_nothing(talks, tokenizer, tmp_path, texts, error, message):
+    corpus, gestures = talks
+    model = train(corpus, tokenizer, tmp_path, gestures=gestures)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    with pytest.raises(error, match=message):
+        teach_words(model, Families(), texts, progress=False)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+
+
+def test_who_cannot_be_taught(talks, tokenizer, tmp_path):
+    corpus, gestures = talks
+    nameless = train(corpus, tokenizer, tmp_path / "a", kinds=4)
+    plain = train(corpus, tokenizer, tmp_path / "b")
+    for model in (nameless, plain):
+        with pytest.raises(ConfigError, match="kinds of gestures that have names"):
+            teach_words(model, Families(), OTHERWISE, progress=False)
+    named = train(corpus, tokenizer, tmp_path / "c", gestures=gestures)
+    other = Families()
+    other.identity = "another"
+    with pytest.raises(ConfigError, match="another word encoder"):
+        teach_words(named, other, OTHERWISE, progress=False)
+    for names in (("wave",), ("wave", "wave"), ("", "wave"), (1, 2)):
+        with pytest.raises(ConfigError, match="[Nn]ame"):
+            replace(named.config, gestures=names)
+    named.save_pretrained(tmp_path / "saved")
+    assert type(named).from_pretrained(tmp_path / "saved").config == named.config
 
 
 def test_what_was_stopped_goes_on_alike(talks, tokenizer, tmp_path):

@@ -56,6 +56,8 @@ class TransformerConfig:
         Kinds of gestures, none among them, as which a word is heard: what a word calls for is then learned from
         words alone, before what is around them, so that it holds in sentences that no training had. 0 to hear the
         vectors of the words themselves.
+    gestures : tuple of str
+        What the kinds behind none are called, where labels told it.
 
     Raises
     ------
@@ -86,6 +88,7 @@ class TransformerConfig:
     word_ahead: int = 6
     word_encoder: str = ""
     word_kinds: int = 0
+    gestures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in _SIZES:
@@ -100,6 +103,14 @@ class TransformerConfig:
                 expected=f"word_kinds >= 2, word_dim > {NUM_TIMES}",
                 found=f"word_kinds {self.word_kinds}, word_dim {self.word_dim}",
             )
+        object.__setattr__(self, "gestures", tuple(self.gestures))  # a list where it comes from a file
+        if not all(isinstance(name, str) and name for name in self.gestures):
+            raise ConfigError("Names of gestures are text.", found=list(self.gestures))
+        if self.gestures and len(set(self.gestures)) != self.word_kinds - 1:
+            raise ConfigError(
+                "Every kind of gesture needs a name of its own, or none has one.",
+                expected=f"{self.word_kinds - 1} names", found=list(self.gestures),
+            )  # fmt: skip
         least = self.text_tokens + 1
         if not isinstance(self.block_size, int) or self.block_size < least:
             raise ConfigError(

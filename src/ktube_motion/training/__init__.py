@@ -10,6 +10,7 @@ from ._speech_evaluator import SpeechEvaluatorTraining, train_speech_evaluator
 from ._tokenizer import TokenizerTraining, measure_tokenizer, train_tokenizer
 from ._transformer import TransformerTraining, train_transformer
 from ._utterances import KnownTexts, TextVariants, UtteranceSet, encode_texts, tokenize_corpus
+from ._word_kinds import teach_words
 
 __all__ = [
     "Capabilities",
@@ -32,6 +33,7 @@ __all__ = [
     "fit",
     "learning_rate",
     "measure_tokenizer",
+    "teach_words",
     "tokenize_corpus",
     "train_evaluator",
     "train_speech_evaluator",

@@ -321,7 +321,10 @@ def train_transformer(
     if word_encoder is not None:
         from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
         if gestures is not None:
-            from_parts["word_kinds"] = 1 + len(gesture_names(gestures))
+            names = gesture_names(gestures)
+            from_parts |= {"word_kinds": 1 + len(names), "gestures": tuple(names)}
+        elif start is not None and start.config.word_kinds == config.transformer.word_kinds:
+            from_parts["gestures"] = start.config.gestures
         if evaluator is not None or augmentation is not None:
             raise ConfigError(
                 "Training with words in time takes neither evaluator nor augmentation.",

@@ -1,6 +1,7 @@
 """Which kind of gesture a word calls for: learned from the words alone, before the transformer is trained."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -8,13 +9,15 @@ from scipy.cluster.vq import kmeans2
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..features import features_to_joints
+from ..gpt import MotionTransformer
 from ..gpt._transformer import WordKinds
 from ..io import Corpus
+from ..text import WordEncoder
 from ._speech import SpeechSet
 
-__all__ = ["Gestures", "gesture_names", "teach_kinds"]
+__all__ = ["Gestures", "gesture_names", "teach_kinds", "teach_words"]
 
 #: For each clip, its gestures: from when to when the words of it are said, in seconds, and what it is called.
 Gestures = Mapping[str, Sequence[tuple[float, float, str]]]
@@ -62,6 +65,95 @@ def teach_kinds(
         vectors, wanted = _by_strokes(speech, corpus, kinds.out.out_features, seed)
     else:
         vectors, wanted = _by_labels(speech, gestures)
+    _learn(kinds, vectors, wanted, seed, progress)
+
+
+def teach_words(
+    model: MotionTransformer,
+    word_encoder: WordEncoder,
+    texts: Iterable[tuple[str, Sequence[tuple[str, int, int]]]],
+    *,
+    eagerness: float = 0.0,
+    seed: int = 0,
+    progress: bool = True,
+) -> None:
+    """Teach a transformer what words call for, by labelled sentences alone; how to move it knows already.
+
+    Parameters
+    ----------
+    model : MotionTransformer
+        That hears words as kinds of gestures whose names it knows (`gestures` of its config). What it knew of words
+        is forgotten; nothing else changes.
+    word_encoder : WordEncoder
+        The one that it was trained with.
+    texts : iterable of (str, sequence of (str, int, int))
+        Sentences; and for each gesture in one what it is called, and the first letter of its words and the one
+        behind their last. Sentences without a gesture are wanted, too: they tell which words call for none.
+    eagerness : float
+        A doubtful word gets its gesture ``exp(eagerness)`` times as readily as the sentences say.
+    seed : int
+    progress : bool
+
+    Raises
+    ------
+    ConfigError
+        If the model has no names of gestures, a label none of them, or the encoder is another.
+    DataError
+        If a label lies outside its sentence, or there is no sentence.
+
+    Examples
+    --------
+    >>> from ktube_motion import UtteranceToMotion
+    >>> from ktube_motion.samples import sentences
+    >>> speaker = UtteranceToMotion.from_pretrained("sample-speaker")
+    >>> texts = [(sentence.text, sentence.marks) for sentence in sentences("cheer")]
+    >>> texts.append(("하이파이브 한번 할까요?", [("cheer", 0, 5)]))
+    >>> teach_words(speaker.transformer, speaker.word_encoder, texts, progress=False)
+    """
+    kinds, names = _kinds_of(model, word_encoder)
+    vectors: list[torch.Tensor] = []
+    wanted: list[int] = []
+    for text, marks in texts:
+        words = list(re.finditer(r"\S+", text))
+        for name, first, stop in marks:
+            if name not in names:
+                raise ConfigError("The model knows no such gesture.", where=text, expected=list(names), found=name)
+            if not 0 <= first < stop <= len(text):
+                raise DataError("A label lies outside its sentence.", where=text, found=(name, first, stop))
+        if words:
+            vectors.append(word_encoder.encode_words([word.group() for word in words]))
+        for word in words:
+            on = [name for name, first, stop in marks if first < word.end() and stop > word.start()]
+            wanted.append(1 + names.index(on[0]) if on else 0)
+    if not vectors:
+        raise DataError("There is no sentence to learn from.")
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        fresh = WordKinds(model.config)
+    _learn(fresh, torch.cat(vectors), torch.tensor(wanted), seed, progress)
+    with torch.no_grad():
+        fresh.out.bias[0] -= eagerness
+    kinds.load_state_dict(fresh.state_dict())
+
+
+def _kinds_of(model: MotionTransformer, word_encoder: WordEncoder) -> tuple[WordKinds, tuple[str, ...]]:
+    config = model.config
+    kinds = None if model.hearing is None else model.hearing.kinds
+    if kinds is None or not config.gestures:
+        raise ConfigError(
+            "This model does not hear words as kinds of gestures that have names.",
+            fix="Train one with gestures=, see train_transformer.",
+        )
+    if word_encoder.identity != config.word_encoder:
+        raise ConfigError(
+            "The model was trained with another word encoder.",
+            expected=config.word_encoder, found=word_encoder.identity,
+        )  # fmt: skip
+    return kinds, config.gestures
+
+
+def _learn(kinds: WordKinds, vectors: torch.Tensor, wanted: torch.Tensor, seed: int, progress: bool) -> None:
+    """Teach which kind, ``wanted``, each word is of, given their vectors."""
     silence = max(int(_SILENT * len(vectors)), 1)
     vectors = torch.cat((vectors, vectors.new_zeros(silence, vectors.shape[1])))
     wanted = torch.cat((wanted, wanted.new_zeros(silence)))
