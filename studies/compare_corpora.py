@@ -32,6 +32,7 @@ from ktube_motion.samples import make_speaker, sentences
 from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
 
 SIZE = (480, 480)
+DRAWS = 6  # of everything that is spoken, with other seeds; the figures are their means
 COLUMNS = ("right gesture %", "lag s, median", "no stroke %", "utterances with a stray gesture %", "distance to true",
            "joints mm", "wrists mm", "jerk m/s3", "hands mm/s", "filled %")  # fmt: skip
 
@@ -175,9 +176,14 @@ def main():
                     clip: tokenizer.decode(tokenizer.encode(torch.from_numpy(real[clip]))).numpy() for clip in real
                 }
             tell(f"held out, in tokens learnt from {name}", figures(judge, true, marks, coded, real))
-            made = speak(true, held_out, tokenizer, transformer, words, given, top_p=0.9)
-            made = dict(zip(held_out, made, strict=True))
-            tell(f"spoken as learnt from {name}", figures(judge, true, marks, made, real, compared=False))
+            draws = []
+            for seed in range(0, 1000 * DRAWS, 1000):
+                seeds = [seed + number for number in range(len(held_out))]
+                made = speak(true, held_out, tokenizer, transformer, words, given, seeds=seeds, top_p=0.9)
+                made = dict(zip(held_out, made, strict=True))
+                draws.append(figures(judge, true, marks, made, real, compared=False))
+            mean = {column: np.mean([row[column] for row in draws]) for column in draws[0]}
+            tell(f"spoken as learnt from {name}", mean)
     write_table(options.output / "corpora.csv", rows)
 
 

@@ -26,6 +26,7 @@ from ktube_motion.features import feature_stats
 from ktube_motion.io import Corpus
 from ktube_motion.io._executors import processes
 from ktube_motion.io._files import atomic_path
+from ktube_motion.io._shard_corpus import ClipNames
 from ktube_motion.io._shards import arrow, map_stream
 from ktube_motion.training import ClipTable, WindowSampler
 from ktube_motion.types import Utterance
@@ -113,6 +114,12 @@ def opened(root: Path) -> tuple[Corpus, ClipTable]:
     return corpus, table
 
 
+def only_long(corpus: Corpus, length: int) -> ClipTable:
+    """Give the clips that fill a window; of the others a window repeats the last frame."""
+    rows = corpus._select("train", spoken=True).rows
+    return ClipTable.from_shards(corpus, ClipNames(corpus, rows[corpus.lengths[rows] >= length]))
+
+
 def look(corpus: Corpus, table: ClipTable) -> None:
     """Do what else reads no vectors, or few."""
     with told("1,000 clips by name, vectors and texts"):
@@ -159,6 +166,14 @@ def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
     return rows
 
 
+def tell(what: str, rows: list[dict[str, float]]) -> None:
+    """Print the medians of a run."""
+    middle = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
+    own = [row["own MB"] for row in rows[len(rows) // 2 :]]
+    print(f"windows {what}, median: {middle['windows GB/s']:.2f} GB/s, {middle['ratio']:.2f} of a plain copy", end="")
+    print(f" (processor time); memory of its own {min(own):.0f} to {max(own):.0f} MB in the second half", flush=True)
+
+
 def main() -> None:
     """Build, look, and take windows."""
     parser = ArgumentParser(description=__doc__.split("\n")[0])
@@ -190,10 +205,8 @@ def main() -> None:
     print("  ".join(rows[0]))
     for row in rows[:: max(len(rows) // 12, 1)]:
         print("  ".join(f"{value:{len(name)}g}" for name, value in row.items()))
-    middle = {name: float(np.median([row[name] for row in rows])) for name in rows[0]}
-    own = [row["own MB"] for row in rows[len(rows) // 2 :]]
-    print(f"median: {middle['windows GB/s']:.2f} GB/s, {middle['ratio']:.2f} of a plain copy (processor time);", end="")
-    print(f" memory of its own {min(own):.0f} to {max(own):.0f} MB in the second half", flush=True)
+    tell("of all clips", rows)
+    tell("of clips that fill them", windows(only_long(corpus, options.window), options))
     look(corpus, table)
     if not options.keep:
         shutil.rmtree(options.folder / "shards")

@@ -121,7 +121,7 @@ def teach_words(
             if not 0 <= first < stop <= len(text):
                 raise DataError("A label lies outside its sentence.", where=text, found=(name, first, stop))
         if words:
-            vectors.append(word_encoder.encode_words([word.group() for word in words]))
+            vectors.append(word_encoder.encode_words([word.group() for word in words]).float().cpu())
         for word in words:
             on = [name for name, first, stop in marks if first < word.end() and stop > word.start()]
             wanted.append(1 + names.index(on[0]) if on else 0)
