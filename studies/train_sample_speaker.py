@@ -117,7 +117,10 @@ def make_pipeline(tokenizer, transformer, encoder):
     with torch.no_grad():
         transformer.text.weight.zero_()
     words = word_encoder(encoder, identity=transformer.config.word_encoder)
-    labelled = [(sentence.text, sentence.marks) for sentence in sentences(split="train")]
+    known = set(transformer.config.gestures)
+    labelled = [
+        (sentence.text, sentence.marks) for sentence in sentences(split="train") if known >= set(sentence.concepts)
+    ]
     teach_words(transformer, words, labelled, eagerness=EAGER)
     transformer = transformer.half().float()
     transformer.config = replace(transformer.config, tokenizer=tokenizer.fingerprint)
@@ -243,7 +246,7 @@ def main():
     rows = [["after", "wordings", *COLUMNS]]
     if options.stages:
         for number, transformer in enumerate(transformers, 1):
-            steps = sum(stage["steps"] for stage in STAGES[:number])
+            steps = sum(max(int(options.share * stage["steps"]), 1) for stage in STAGES[:number])
             measure_stage(options, f"stage {number}: {steps:,} steps", tokenizer, transformer, judge, rows)
     pipeline = make_pipeline(tokenizer, transformers[-1], encoder)
     if options.stages:

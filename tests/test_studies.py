@@ -90,8 +90,9 @@ def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     table.write_text("Q,A\n여러분 안녕하세요,네\n오늘 비가 온대,우산 챙기세요\n왼쪽으로 가,네\n", encoding="utf-8")
     small = "--talks 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
     run("train_sample_speaker.py", "--output", tmp_path, *small, "--stages", "--sentences", table)
-    stages = [(row["stage"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
-    assert stages == [(stage, wordings) for stage in "12" for wordings in ("known", "new")]
+    stages = [(row["after"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
+    named = ("stage 1: 1 steps", "stage 2: 5 steps", "words taught once more")
+    assert stages == [(stage, wordings) for stage in named for wordings in ("known", "new")]
     rows = read(tmp_path / "talks.csv")
     ways = ("real", "real in tokens", *SPOKEN)
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]

@@ -166,7 +166,7 @@ def test_who_cannot_be_taught(talks, tokenizer, tmp_path):
     with pytest.raises(ConfigError, match="another word encoder"):
         teach_words(named, other, OTHERWISE, progress=False)
     for names in (("wave",), ("wave", "wave"), ("", "wave"), (1, 2)):
-        with pytest.raises(ConfigError, match="[Nn]ame"):
+        with pytest.raises(ConfigError, match=r"[Nn]ame"):
             replace(named.config, gestures=names)
     named.save_pretrained(tmp_path / "saved")
     assert type(named).from_pretrained(tmp_path / "saved").config == named.config
