@@ -165,6 +165,9 @@ def test_who_cannot_be_taught(talks, tokenizer, tmp_path):
     other.identity = "another"
     with pytest.raises(ConfigError, match="another word encoder"):
         teach_words(named, other, OTHERWISE, progress=False)
+    others = {clip: [(*mark[:2], mark[2].upper()) for mark in marks] for clip, marks in gestures.items()}
+    with pytest.raises(ConfigError, match="knows other gestures"):
+        train(corpus, tokenizer, tmp_path / "d", gestures=others, start=named)
     for names in (("wave",), ("wave", "wave"), ("", "wave"), (1, 2)):
         with pytest.raises(ConfigError, match=r"[Nn]ame"):
             replace(named.config, gestures=names)

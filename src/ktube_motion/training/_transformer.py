@@ -321,8 +321,14 @@ def train_transformer(
     if word_encoder is not None:
         from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
         if gestures is not None:
-            names = gesture_names(gestures)
-            from_parts |= {"word_kinds": 1 + len(names), "gestures": tuple(names)}
+            names = tuple(gesture_names(gestures))
+            if start is not None and start.config.gestures not in ((), names):
+                raise ConfigError(
+                    "The model to start from knows other gestures.",
+                    expected=list(start.config.gestures),
+                    found=list(names),
+                )
+            from_parts |= {"word_kinds": 1 + len(names), "gestures": names}
         elif start is not None and start.config.word_kinds == config.transformer.word_kinds:
             from_parts["gestures"] = start.config.gestures
         if evaluator is not None or augmentation is not None:
