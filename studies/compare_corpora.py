@@ -64,12 +64,12 @@ def choose_wordings(options):
 def film_talks(options):
     """Write true poses, words and films; give the labels of each talk, in seconds of its video."""
     poses, films, told = (options.output / name for name in ("true_poses", "films", "labels.json"))
-    labels = read_json(told) if told.exists() else {}
+    labels, wordings = read_json(told) if told.exists() else {}, choose_wordings(options)
     for number in range(options.talks):
         name = f"talk{number:03d}"
         speaker = make_speaker(
             poses, seed=700 + number, person=STRANGERS + 500 + number, name=name, num_utterances=options.sentences,
-            wordings=choose_wordings(options), transcript="TextGrid",
+            wordings=wordings, transcript="TextGrid",
         )  # fmt: skip
         labels[name] = [asdict(label) for label in speaker.labels]
         path = films / f"{name}.mp4"

@@ -216,15 +216,13 @@ class Judge:
         self.mean = examples.mean(0)
         axes = np.linalg.svd(examples - self.mean, full_matrices=False)[2][:60].T
         seen = (examples - self.mean) @ axes
-        _, kinds = np.unique(self.concepts, return_inverse=True)
-        inside = seen - np.array([seen[kinds == kind].mean(0) for kind in range(kinds.max() + 1)])[kinds]
+        self.names, kinds = np.unique(self.concepts, return_inverse=True)
+        middles = np.array([seen[kinds == kind].mean(0) for kind in range(len(self.names))])
+        inside = seen - middles[kinds]
         spread = inside.T @ inside / len(seen)
         spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
-        self.axes = axes @ np.linalg.inv(np.linalg.cholesky(spread)).T
-        names, kinds = np.unique(self.concepts, return_inverse=True)
-        known = (examples - self.mean) @ self.axes
-        self.names = names.tolist()
-        self.centroids = np.array([known[kinds == kind].mean(0) for kind in range(len(names))])
+        whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
+        self.axes, self.centroids = axes @ whiten, middles @ whiten
 
     def recognise(self, joints, moments, fps):
         """Name the gesture whose stroke is at one of the moments: at that where it looks most like any gesture."""

@@ -137,9 +137,9 @@ def strangers(options, name, first, known, new):
         )  # fmt: skip
 
 
-def measure_stage(options, name, tokenizer, transformer, judge, rows):
+def measure_stage(options, name, tokenizer, transformer, encoder, judge, rows):
     """Measure what there is after a stage, with the times of words given, on the talks that choices may be made by."""
-    words = word_encoder(EmbeddedTextEncoder(), identity=transformer.config.word_encoder)
+    words = word_encoder(encoder, identity=transformer.config.word_encoder)
     for wordings, talks, marks in strangers(options, "chosen", STRANGERS, 900, 950):
         names = list(marks)
         made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
@@ -247,11 +247,11 @@ def main():
     if options.stages:
         for number, transformer in enumerate(transformers, 1):
             steps = sum(max(int(options.share * stage["steps"]), 1) for stage in STAGES[:number])
-            measure_stage(options, f"stage {number}: {steps:,} steps", tokenizer, transformer, judge, rows)
+            measure_stage(options, f"stage {number}: {steps:,} steps", tokenizer, transformer, encoder, judge, rows)
     pipeline = make_pipeline(tokenizer, transformers[-1], encoder)
     if options.stages:
         name = "words taught once more"
-        measure_stage(options, name, pipeline.tokenizer, pipeline.transformer, judge, rows)
+        measure_stage(options, name, pipeline.tokenizer, pipeline.transformer, encoder, judge, rows)
         write_table(options.output / "stages.csv", rows)
     talks, everyday = [["talks", *COLUMNS]], [["figure", "value"]]
     measure_talks(options, pipeline, judge, talks)

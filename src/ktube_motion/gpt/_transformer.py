@@ -103,7 +103,6 @@ class TransformerConfig:
                 expected=f"word_kinds >= 2, word_dim > {NUM_TIMES}",
                 found=f"word_kinds {self.word_kinds}, word_dim {self.word_dim}",
             )
-        object.__setattr__(self, "gestures", tuple(self.gestures))  # a list where it comes from a file
         if not all(isinstance(name, str) and name for name in self.gestures):
             raise ConfigError("Names of gestures are text.", found=list(self.gestures))
         if self.gestures and len(set(self.gestures)) != self.word_kinds - 1:

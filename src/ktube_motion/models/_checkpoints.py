@@ -127,8 +127,10 @@ def load_checkpoint(
             found=", ".join(unknown),
             fix="Was it written by a newer version of ktube_motion?",
         )
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in entries.items()}
+    del values["kind"]
     try:
-        config = config_type(**{name: value for name, value in entries.items() if name != "kind"})
+        config = config_type(**values)
     except (ConfigError, TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"The config cannot work: {error}", where=path) from error
     weights = _find(source, WEIGHTS, hub)

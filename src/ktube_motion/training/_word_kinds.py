@@ -122,9 +122,8 @@ def teach_words(
                 raise DataError("A label lies outside its sentence.", where=text, found=(name, first, stop))
         if words:
             vectors.append(word_encoder.encode_words([word.group() for word in words]).float().cpu())
-        for word in words:
-            on = [name for name, first, stop in marks if first < word.end() and stop > word.start()]
-            wanted.append(1 + names.index(on[0]) if on else 0)
+        spans = [(first, stop, name) for name, first, stop in marks]
+        wanted += [_kind_at(*word.span(), spans, names) for word in words]
     if not vectors:
         raise DataError("There is no sentence to learn from.")
     with torch.random.fork_rng(devices=()):
@@ -171,21 +170,25 @@ def _learn(kinds: WordKinds, vectors: torch.Tensor, wanted: torch.Tensor, seed: 
 
 def _by_labels(speech: SpeechSet, gestures: Gestures) -> tuple[torch.Tensor, torch.Tensor]:
     """Give the vectors of the words of labelled clips, and which gesture stands on each; 0 where none does."""
-    number = {name: place for place, name in enumerate(gesture_names(gestures), 1)}
+    names = gesture_names(gestures)
     vectors: list[torch.Tensor] = []
     wanted: list[int] = []
     for clip, readings in speech.readings.items():
         if clip not in gestures:
             continue
         vectors.append(readings[0].vectors)
-        for word in readings[0].given:
-            on = [name for start, end, name in gestures[clip] if word.start < end and word.end > start]
-            wanted.append(number[on[0]] if on else 0)
+        wanted += [_kind_at(word.start, word.end, gestures[clip], names) for word in readings[0].given]
     if not vectors:
         raise ConfigError(
             "No clip of the training has labelled gestures.", expected="names of clips", found=list(gestures)[:3]
         )
     return torch.cat(vectors), torch.tensor(wanted)
+
+
+def _kind_at(start: float, end: float, marks: Sequence[tuple[float, float, str]], names: Sequence[str]) -> int:
+    """Give the kind of the first gesture whose words share something with a word; 0 where none does."""
+    on = [name for first, stop, name in marks if start < stop and end > first]
+    return 1 + names.index(on[0]) if on else 0
 
 
 def _by_strokes(speech: SpeechSet, corpus: Corpus, count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
