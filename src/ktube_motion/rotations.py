@@ -32,13 +32,15 @@ def shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """
     source, target = torch.broadcast_tensors(F.normalize(source, dim=-1), F.normalize(target, dim=-1))
     cosine = (source * target).sum(-1, keepdim=True)
-    axis = torch.linalg.cross(source, target)
-    # The quaternion (cross, 1 + cos) vanishes for opposite directions: take any axis across instead.
+    # Near a half turn cross(source, target) and 1 + cosine lose their digits; these, which are the same, do not.
+    axis = torch.linalg.cross(source, source + target)
+    squared = axis.square().sum(-1, keepdim=True)
+    scalar = torch.where(cosine < 0, squared / (1 - cosine.clamp(max=0)), 1 + cosine)
+    # Exactly opposite there is no axis: any one across will do.
     helper = F.one_hot(source.abs().argmin(-1), 3).to(source)
-    across = torch.linalg.cross(source, helper)
-    opposite = cosine < -1 + 1e-6
-    quat = torch.cat([torch.where(opposite, across, axis), torch.where(opposite, 0.0, 1 + cosine)], -1)
-    return roma.unitquat_to_rotmat(F.normalize(quat, dim=-1))
+    opposite = (squared < 1e-30) & (cosine < 0)
+    quat = torch.cat([torch.where(opposite, torch.linalg.cross(source, helper), axis), scalar], -1)
+    return roma.unitquat_to_rotmat(quat / torch.linalg.vector_norm(quat, dim=-1, keepdim=True))
 
 
 def rotmat_to_rot6d(rotmat: torch.Tensor) -> torch.Tensor:

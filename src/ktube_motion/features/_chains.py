@@ -165,9 +165,10 @@ def chain_rotations(unit: torch.Tensor, heading: torch.Tensor, skeleton: Skeleto
 def _shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Quaternion planes xyzw ``(4, B, T, J-1)`` that turn unit `source` ``(3, 1, 1, J-1)`` into unit `target`."""
     cosine = (source * target).sum(0)
-    axis = torch.linalg.cross(source, target, dim=0)
+    # Near a half turn (an arm held up) cross(source, target) and 1 + cosine lose their digits; these, which are the
+    # same, do not.
+    axis = torch.linalg.cross(source.expand_as(target), source + target, dim=0)
     squared = axis.square().sum(0)
-    # 1 + cosine loses its digits near a half turn (an arm held up), sine² / (1 - cosine) does not.
     w = torch.where(cosine < 0, squared / (1 - cosine.clamp(max=0)), 1 + cosine)
     # Exactly opposite there is no axis: any one across the bone will do.
     helper = F.one_hot(source.abs().argmin(0), 3).movedim(-1, 0).to(source)

@@ -22,8 +22,8 @@ __all__ = ["SpeakingTask"]
 class SpeakingTask:
     """Windows of talks, from any token on: what came before and what comes next is heard, whatever its sentence.
 
-    A model that hears kinds of gestures learns what words call for before all else, unless it is `taught` already; the
-    training leaves that as it is.
+    A model that hears kinds of gestures learns what words call for before all else, unless it is `taught` already, or
+    will be by the weights that it goes on from; the training leaves that as it is.
     """
 
     best: Mapping[str, str] = {"loss": "min"}

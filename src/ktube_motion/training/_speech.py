@@ -206,7 +206,7 @@ class SpeechSet:
         told = tuple(chain(*given))
         near = tuple(_near(word, strokes) for word in told)
         plain = np.array([not len(places) for places in near], bool)
-        idle = np.array([not carries for carries in _carriers(told, strokes, carried)], bool)
+        idle = np.array([not carries for carries in _carriers(told, near, carried)], bool)
         return _Reading(tuple(spoken), told, tuple(chain(*estimated)), torch.cat(vectors), plain, idle, near)
 
     def _track(self, name: str, start: int, count: int, words: Sequence[Word], vectors: torch.Tensor) -> torch.Tensor:
@@ -284,11 +284,10 @@ def _scores(talks: Iterable[tuple[Sequence[Utterance], np.ndarray]]) -> dict[str
     }
 
 
-def _carriers(words: Sequence[Word], strokes: np.ndarray, scores: Mapping[str, float]) -> list[bool]:
-    """Tell which words carry a stroke: of those near it the likeliest, and those nearly as likely."""
-    near = [_near(word, strokes) for word in words]
+def _carriers(words: Sequence[Word], near: Sequence[np.ndarray], scores: Mapping[str, float]) -> list[bool]:
+    """Tell which words carry a stroke: of those near it, `near` by their places, the likeliest and nearly as likely."""
     own = [scores[_bare(word.text)] for word in words]
-    best = np.zeros(len(strokes))
+    best = np.zeros(1 + max((int(places.max()) for places in near if len(places)), default=-1))
     for places, score in zip(near, own, strict=True):
         best[places] = np.maximum(best[places], score)
     return [bool((score >= _LIKELIER * best[places]).any()) for places, score in zip(near, own, strict=True)]

@@ -320,6 +320,12 @@ def train_transformer(
     }
     if word_encoder is not None:
         from_parts |= {"word_dim": word_encoder.dim + NUM_TIMES, "word_encoder": word_encoder.identity}
+        taught_by = start.config.word_encoder if start is not None and start.config.word_kinds else ""
+        if taught_by not in ("", word_encoder.identity):
+            raise ConfigError(
+                "The model to start from knows what words call for by the vectors of another word encoder.",
+                expected=taught_by, found=word_encoder.identity,
+            )  # fmt: skip
         if gestures is not None:
             names = tuple(gesture_names(gestures))
             if start is not None and start.config.gestures not in ((), names):
@@ -349,7 +355,8 @@ def train_transformer(
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
     else:
-        known: dict[str, Any] = {"gestures": gestures, "taught": start is not None}
+        taught = start is not None or (resume and (Path(output) / "checkpoint.pt").exists())
+        known: dict[str, Any] = {"gestures": gestures, "taught": taught}
         task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress, **known)
     if start is not None:
         load_state(task.model, start.state_dict(), where="the transformer to start from")
