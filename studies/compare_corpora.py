@@ -12,19 +12,17 @@ was stopped goes on where it was. The table is in corpora.csv and in docs/video.
 
 import argparse
 import shutil
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from compare_tokenizers import write_table
 from film_speaker import Actor, Studio, View, write_film
 from measure_timing import STRANGERS, Judge, about_root, given, make_talks, speak, train
+from study import run, write_table
 
 from ktube_motion.commands._quickstart import GESTURES
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources, pair_videos
-from ktube_motion.errors import KtubeError
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
 from ktube_motion.metrics import frechet_distance, jerk, joint_errors
@@ -188,7 +186,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

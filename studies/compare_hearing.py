@@ -14,18 +14,16 @@ output/hearing; a call that was stopped goes on where it was. The table is in he
 
 import argparse
 import math
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
-from compare_tokenizers import write_table
 from measure_timing import COLUMNS, STRANGERS, Judge, gestures_of, given, make_talks, speak, train_the_tokenizer
+from study import run, write_table
 from torch import nn
 from torch.nn import functional as F
 
-from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
 from ktube_motion.gpt._transformer import Block
 from ktube_motion.io._files import read_json, write_json
@@ -255,7 +253,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

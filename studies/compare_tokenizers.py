@@ -7,12 +7,11 @@ tokenizers.csv and tokenizers.png, and in docs/tokenizer.rst.
 """
 
 import argparse
-import csv
-import sys
 from pathlib import Path
 
+from study import run, write_table
+
 from ktube_motion.construct import build_gesture_corpus
-from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import EvaluationConfig, evaluate_tokenizer
 from ktube_motion.evaluators import MotionEvaluator
 from ktube_motion.io import Corpus
@@ -92,12 +91,6 @@ def measure(tokenizer, corpus, evaluator):
     return {name: tokenizer.config.bits_per_second if key is None else found[key].mean for name, key in COLUMNS.items()}
 
 
-def write_table(path, rows):
-    """Write rows as CSV."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)
-
-
 def draw(rows, path):
     """Draw both errors of each tokenizer, in the order of the table."""
     from matplotlib.figure import Figure
@@ -129,7 +122,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -12,14 +12,13 @@ wording.csv and wording.png, and in docs/generation.rst.
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
-from compare_tokenizers import prepare, write_table
+from compare_tokenizers import prepare
+from study import run, write_table
 
-from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import EvaluationConfig, evaluate_generation
 from ktube_motion.evaluators import AlignedTextEncoder, MotionEvaluator
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
@@ -249,7 +248,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from PIL import Image
+from study import run
 
 from ktube_motion.render import save_mesh_video
 from ktube_motion.samples import make_speaker
@@ -49,4 +50,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,10 +21,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from compare_tokenizers import write_table
 from film_speaker import Actor, Studio, View, walking, write_film
+from study import run, write_table
 
-from ktube_motion.errors import KtubeError
 from ktube_motion.io import read_poses, save_poses
 from ktube_motion.io._files import read_json, write_json
 from ktube_motion.kinematics import pose_to_joints
@@ -294,7 +293,4 @@ def _written(value):
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

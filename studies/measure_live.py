@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from study import run
 
 from ktube_motion.text import estimate_words, speaking_seconds
 
@@ -169,4 +170,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

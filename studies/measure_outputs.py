@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from study import run
 
 from ktube_motion import Motion, PoseSequence
 from ktube_motion.io import load_bvh, save_poses
@@ -216,4 +217,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from study import run
 
 from ktube_motion.features import feature_stats
 from ktube_motion.io import Corpus
@@ -213,4 +214,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -11,14 +11,12 @@ back; those that are not there are made. The table is in speech.csv, and in docs
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-from compare_tokenizers import write_table
 from measure_timing import STRANGERS, Judge, due, make_talks
+from study import run, write_table
 
-from ktube_motion.errors import KtubeError
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech
 from ktube_motion.evaluation._registry import columns, label
 from ktube_motion.evaluators import SpeechEvaluator
@@ -108,7 +106,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -9,17 +9,16 @@ validation clips. The tables are in talks.csv and in_between.csv under output/wo
 """
 
 import argparse
-import sys
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from compare_tokenizers import prepare, write_table
+from compare_tokenizers import prepare
 from compare_wordings import WAYS, kinds_of, train
+from study import run, write_table
 
 from ktube_motion import MotionTokenizer, UtteranceToMotion
-from ktube_motion.errors import KtubeError
 from ktube_motion.features import joints_to_features
 from ktube_motion.metrics import mpjpe, nearest_centroid, seam_report
 from ktube_motion.types import Utterance
@@ -139,7 +138,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -10,18 +10,16 @@ docs/generation.rst.
 """
 
 import argparse
-import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from compare_tokenizers import write_table
 from scipy.spatial.distance import cdist
+from study import run, write_table
 from time_words import say
 
 from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
-from ktube_motion.errors import KtubeError
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
@@ -300,7 +298,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -9,16 +9,15 @@ output/unseen; a call that was stopped goes on where it was. The table is in uns
 """
 
 import argparse
-import sys
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from compare_tokenizers import OURS, training, write_table
+from compare_tokenizers import OURS, training
+from study import run, write_table
 
 from ktube_motion.construct import build_gesture_corpus
-from ktube_motion.errors import KtubeError
 from ktube_motion.features import feature_stats, joints_to_features
 from ktube_motion.filters import resample
 from ktube_motion.io import Corpus, load_bvh
@@ -150,7 +149,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KtubeError as error:
-        sys.exit(f"error: {error}")
+    run(main)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+from study import run
 
 from ktube_motion.io._files import atomic_path
 from ktube_motion.samples import make_speaker
@@ -113,4 +114,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from ktube_motion.errors import MissingDependencyError
+from ktube_motion.errors import ConfigError, MissingDependencyError
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.types import Word
 from ktube_motion.video import find_models
@@ -77,6 +77,22 @@ def test_studies_run(gestures, tmp_path):
 SPOKEN = ("word times given", "only subtitle times", "subtitle times and sound")
 
 
+@pytest.mark.parametrize(
+    ("raised", "code"), [(ConfigError("No such way."), "error: No such way."), (KeyboardInterrupt("Saved."), 130)]
+)
+def test_studies_end_with_one_line(raised, code, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(STUDIES))
+    study = pytest.importorskip("study")
+
+    def main():
+        raise raised
+
+    with pytest.raises(SystemExit) as ended:
+        study.run(main)
+    assert ended.value.code == code
+    assert capsys.readouterr().err == ("Saved.\n" if code == 130 else "")
+
+
 def test_word_times_are_measured(tmp_path):
     run("time_words.py", "--talks", 1, "--output", tmp_path)
     rows = {row["way"]: float(row["median ms"]) for row in read(tmp_path / "time_words.csv")}
@@ -88,10 +104,10 @@ def test_word_times_are_measured(tmp_path):
 def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     table = tmp_path / "말.csv"
     table.write_text("Q,A\n여러분 안녕하세요,네\n오늘 비가 온대,우산 챙기세요\n왼쪽으로 가,네\n", encoding="utf-8")
-    small = "--talks 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
+    small = "--talks 2 --joined 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
     run("train_sample_speaker.py", "--output", tmp_path, *small, "--stages", "--sentences", table)
     stages = [(row["after"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
-    named = ("stage 1: 1 steps", "stage 2: 5 steps", "words taught once more")
+    named = ("stage 1: 1 steps", "stage 2: 5 steps", "stage 3: 10 steps", "no gesture 1.5 less likely")
     assert stages == [(stage, wordings) for stage in named for wordings in ("known", "new")]
     rows = read(tmp_path / "talks.csv")
     ways = ("real", "real in tokens", *SPOKEN)
