@@ -3,7 +3,10 @@
 import inspect
 import json
 import os
+import platform
+import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,7 @@ pytest.importorskip("pyarrow")
 datasets = pytest.importorskip("datasets")
 
 SMALL = TokenizerConfig(width=16, code_dim=8, num_codes=16, depth=1)
+LINUX = tuple(map(int, re.findall(r"\d+", platform.release())[:2])) if sys.platform == "linux" else (0, 0)
 
 
 @pytest.fixture
@@ -177,16 +181,18 @@ def collate(rows):
     }
 
 
-def large_pages_of(address):
-    """Say whether the system was asked for large pages at an address."""
+def map_at(address):
+    """Give what the system says of the map at an address."""
     with open("/proc/self/smaps", encoding="utf-8") as file:
-        inside = False
+        told = None
         for line in file:
             first, found, stop = line.split()[0].partition("-")
             if found and not first.endswith(":"):
-                inside = int(first, 16) <= address < int(stop, 16)
-            elif inside and line.startswith("VmFlags"):
-                return "hg" in line.split()
+                told = {} if int(first, 16) <= address < int(stop, 16) else None
+            elif told is not None:
+                told[first.rstrip(":")] = line.split()[1:]
+                if "VmFlags" in told:
+                    return told
     raise AssertionError("there is no map at this address")
 
 
@@ -197,9 +203,26 @@ def test_maps_have_large_pages_where_memory_holds_all_of_them(pair, tmp_path, mo
         monkeypatch.setattr(_maps, "free_memory", lambda device, room=room: room)
         mapped = ClipTable.from_shards(Corpus(shards.root), "all")
         pitch = mapped.frames.stride(0) * 4
-        assert {large_pages_of(mapped.frames.data_ptr() + pitch * row) for row in mapped.starts.tolist()} == {asked}
+        assert {
+            "hg" in map_at(mapped.frames.data_ptr() + pitch * row)["VmFlags"] for row in mapped.starts.tolist()
+        } == {asked}
         filed = ClipTable.from_corpus(folder, "all", file=tmp_path / "clips.npy")
-        assert large_pages_of(filed.frames.data_ptr()) == asked
+        assert ("hg" in map_at(filed.frames.data_ptr())["VmFlags"]) == asked
+
+
+@pytest.mark.skipif(LINUX < (5, 14), reason="a system that does not read maps ahead")
+def test_maps_are_read_ahead_where_memory_holds_all_of_them(tmp_path, monkeypatch):
+    path = tmp_path / "frames.npy"
+    np.save(path, np.ones((3000, 263), np.float32))
+    frames = np.load(path, mmap_mode="r")
+    monkeypatch.setattr(_maps, "free_memory", lambda device: frames.nbytes - 1)
+    assert _maps.bring_in([frames[:100], frames[100:]]) is None
+    monkeypatch.setattr(_maps, "free_memory", lambda device: frames.nbytes)
+    before = int(map_at(frames.ctypes.data)["Rss"][0])
+    _maps.bring_in([frames[:100], frames[100:]]).join(60)
+    told = map_at(frames.ctypes.data)
+    assert int(told["Rss"][0]) == int(told["Size"][0]) > before
+    assert float(frames[::500].sum()) == 6 * 263
 
 
 # Python's own, of a fork beside threads; and PyTorch's, of a machine with one core.

@@ -17,7 +17,7 @@ from ..io import Corpus
 from ..io._files import atomic_path, make_folder, read_json, write_json
 from ..io._hub import is_sharded
 from ..io._writing import writing
-from ._maps import ask_for_large_pages, mapped_tensor, rows_of
+from ._maps import bring_in, mapped_tensor, rows_of
 
 __all__ = ["fill_up", "laid_length", "map_clips", "read_clip", "size_of_clips"]
 
@@ -149,5 +149,5 @@ def _open(file: Path, stamp: str) -> tuple[torch.Tensor, list[int]] | None:
         frames = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, TypeError, KeyError):  # ValueError: also FormatError, a damaged index
         return None
-    ask_for_large_pages([frames])
+    bring_in([frames])
     return mapped_tensor(frames), lengths

@@ -5,6 +5,7 @@ import itertools
 import mmap
 import warnings
 from collections.abc import Iterable, Sequence
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from ._device import free_memory
 if TYPE_CHECKING:
     from ..io._shard_corpus import ShardCorpus
 
-__all__ = ["ask_for_large_pages", "map_shards", "mapped_tensor", "rows_of"]
+__all__ = ["bring_in", "map_shards", "mapped_tensor", "rows_of"]
+
+_POPULATE_READ = 22  # MADV_POPULATE_READ, of Linux from 5.14 on; the module mmap has no name for it
 
 
 def rows_of(corpus: "ShardCorpus", names: Iterable[str]) -> np.ndarray:
@@ -49,7 +52,7 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
     lengths = shards.lengths[rows]
     _check_finite(shards, rows)
     shared = itertools.groupby(batches, key=lambda batch: batch.path)
-    ask_for_large_pages(*([batch.frames for batch in group] for _, group in shared))
+    bring_in(*([batch.frames for batch in group] for _, group in shared))
     whole = np.lib.stride_tricks.as_strided(batches[nearest].frames, (max(stops) - base - size + 1, size), (4, 4))
     first = torch.from_numpy(starts[rows])
     return {
@@ -65,22 +68,34 @@ def map_shards(corpus: Corpus, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def ask_for_large_pages(*maps: Sequence[np.ndarray]) -> bool:
-    """Ask the system to read and to map files by megabytes, where its memory holds all of them; say whether it will.
+def bring_in(*maps: Sequence[np.ndarray]) -> Thread | None:
+    """Ask the system to map files by megabytes, and to read them ahead, where its memory holds all of them.
 
-    Finding pages of 4 KB takes as long as copying them, once there are millions. Larger ones than a window are read
-    in vain, however, when there is no room to keep them. Of each map its arrays are given, in order.
+    Finding pages of 4 KB takes as long as copying them, once there are millions, and to be asked for each takes longer
+    still. Larger ones than a window are read in vain, however, when there is no room to keep them. Of each map its
+    arrays are given, in order. Gives the thread that reads ahead, which nobody needs to wait for; None without room.
     """
     size = sum(array.nbytes for arrays in maps for array in arrays)
     if not hasattr(mmap, "MADV_HUGEPAGE") or size > free_memory(torch.device("cpu")):
-        return False
-    system, done = ctypes.CDLL(None), True
-    for arrays in maps:
-        first = arrays[0].ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
-        stop = arrays[-1].ctypes.data + arrays[-1].nbytes
-        # A kernel without such pages says EINVAL; then all is as before.
-        done &= not system.madvise(ctypes.c_void_p(first), ctypes.c_size_t(stop - first), mmap.MADV_HUGEPAGE)
-    return done
+        return None
+    advise, stretches = ctypes.CDLL(None).madvise, list(map(_stretch, maps))
+    # A kernel that does not know of either says EINVAL; then all is as before.
+    for first, count in stretches:
+        advise(first, count, mmap.MADV_HUGEPAGE)
+
+    def read(maps: object) -> None:  # which keeps them from being closed meanwhile
+        for first, count in stretches:
+            advise(first, count, _POPULATE_READ)
+
+    thread = Thread(target=read, args=(maps,), name="reads maps ahead", daemon=True)
+    thread.start()
+    return thread
+
+
+def _stretch(arrays: Sequence[np.ndarray]) -> tuple[ctypes.c_void_p, ctypes.c_size_t]:
+    """Give the first page of a map, and how many bytes reach from there to its end."""
+    first = arrays[0].ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    return ctypes.c_void_p(first), ctypes.c_size_t(arrays[-1].ctypes.data + arrays[-1].nbytes - first)
 
 
 def _places(corpus: "ShardCorpus", base: int) -> np.ndarray:
