@@ -16,7 +16,7 @@ from ktube_motion.io import Corpus
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import NUM_TIMES, estimate_words, word_track
 from ktube_motion.training import TransformerTraining, train_transformer
-from ktube_motion.training._speech import SpeechSet, _carriers, _recut, _scores
+from ktube_motion.training._speech import SpeechSet, _carriers, _near, _recut, _scores
 from ktube_motion.types import Utterance, Word
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
@@ -179,7 +179,8 @@ def test_the_word_that_carries_a_stroke_is_told_from_its_neighbours():
     assert scores["정말"] == pytest.approx((1 + 0 + 0) / 4)
     assert scores["고작"] == pytest.approx(1 / 2)
     assert scores["고마워요"] == 0
-    carried = [_carriers(utterances[0].words, strokes, scores) for utterances, strokes in talks]
+    words = [(utterance.words, strokes) for (utterance,), strokes in talks]
+    carried = [_carriers(said, [_near(word, strokes) for word in said], scores) for said, strokes in words]
     assert carried == [[False, True], [False, True], [False, False], [False, False], [False, True]]
 
 
