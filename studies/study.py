@@ -3,10 +3,9 @@
 import csv
 import sys
 
+from ktube_motion.commands._shared._stopping import STOPPED
 from ktube_motion.errors import KtubeError
 from ktube_motion.io._files import atomic_path
-
-STOPPED = 130  # exit code after Ctrl-C
 
 
 def run(main):

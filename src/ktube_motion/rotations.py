@@ -5,7 +5,15 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-__all__ = ["continuous_quat", "quat_to_rot6d", "rot6d_to_rotmat", "rotmat_to_rot6d", "shortest_arc", "yaw_rotmat"]
+__all__ = [
+    "continuous_quat",
+    "quat_to_rot6d",
+    "rot6d_to_rotmat",
+    "rotmat_to_rot6d",
+    "shortest_arc",
+    "shortest_arc_quat",
+    "yaw_rotmat",
+]
 
 
 def shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -31,16 +39,39 @@ def shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     True
     """
     source, target = torch.broadcast_tensors(F.normalize(source, dim=-1), F.normalize(target, dim=-1))
-    cosine = (source * target).sum(-1, keepdim=True)
+    return roma.unitquat_to_rotmat(shortest_arc_quat(source, target))
+
+
+def shortest_arc_quat(source: torch.Tensor, target: torch.Tensor, *, dim: int = -1) -> torch.Tensor:
+    """Give `shortest_arc` of directions of length one, as quaternions.
+
+    Parameters
+    ----------
+    source, target : tensor
+        Of size 3 along `dim`.
+    dim : int
+
+    Returns
+    -------
+    quat : tensor
+        Of size 4 along `dim`, xyzw.
+
+    Examples
+    --------
+    >>> x, y = torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0])
+    >>> shortest_arc_quat(x, y)
+    tensor([0.0000, 0.0000, 0.7071, 0.7071])
+    """
+    cosine = (source * target).sum(dim, keepdim=True)
     # Near a half turn cross(source, target) and 1 + cosine lose their digits; these, which are the same, do not.
-    axis = torch.linalg.cross(source, source + target)
-    squared = axis.square().sum(-1, keepdim=True)
+    axis = torch.linalg.cross(source, source + target, dim=dim)
+    squared = axis.square().sum(dim, keepdim=True)
     scalar = torch.where(cosine < 0, squared / (1 - cosine.clamp(max=0)), 1 + cosine)
     # Exactly opposite there is no axis: any one across will do.
-    helper = F.one_hot(source.abs().argmin(-1), 3).to(source)
-    opposite = (squared < 1e-30) & (cosine < 0)
-    quat = torch.cat([torch.where(opposite, torch.linalg.cross(source, helper), axis), scalar], -1)
-    return roma.unitquat_to_rotmat(quat / torch.linalg.vector_norm(quat, dim=-1, keepdim=True))
+    helper = F.one_hot(source.abs().argmin(dim), 3).movedim(-1, dim).to(source)
+    across = torch.linalg.cross(source, helper, dim=dim)
+    quat = torch.cat([torch.where((squared < 1e-30) & (cosine < 0), across, axis), scalar], dim)
+    return quat / quat.square().sum(dim, keepdim=True).sqrt()
 
 
 def rotmat_to_rot6d(rotmat: torch.Tensor) -> torch.Tensor:

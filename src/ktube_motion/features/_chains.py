@@ -8,7 +8,7 @@ from einops import rearrange
 
 from ..arrays import Array, ArrayLike, check_shape, to_torch
 from ..kinematics._chains import check_root
-from ..rotations import rot6d_to_rotmat
+from ..rotations import rot6d_to_rotmat, shortest_arc_quat
 from ..skeletons import SMPL_22, Skeleton
 from ._canonical import along_tree, bone_lengths, forward, tables, to_planes, to_unit, unit_bones
 
@@ -149,7 +149,7 @@ def chain_rotations(unit: torch.Tensor, heading: torch.Tensor, skeleton: Skeleto
     half = torch.atan2(heading[0], heading[1]) / 2
     zero = torch.zeros_like(half)
     root = torch.stack([zero, -half.sin(), zero, half.cos()])
-    quat = torch.cat([root[..., None], _shortest_arc(table.rest, unit)], -1)  # xyzw planes, the root first
+    quat = torch.cat([root[..., None], shortest_arc_quat(table.rest, unit, dim=0)], -1)  # xyzw planes, the root first
     before, quat = quat.index_select(-1, table.chain_parents[1:]), quat[..., 1:]
 
     # inverse(before) * quat, written out: the scalar is their dot product
@@ -160,19 +160,3 @@ def chain_rotations(unit: torch.Tensor, heading: torch.Tensor, skeleton: Skeleto
     second = 2 * (y * vector + w * torch.stack([-z, w, x]))
     one = torch.eye(3, dtype=unit.dtype, device=unit.device)[..., None, None, None]
     return torch.cat([first - one[0], second - one[1]])
-
-
-def _shortest_arc(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Quaternion planes xyzw ``(4, B, T, J-1)`` that turn unit `source` ``(3, 1, 1, J-1)`` into unit `target`."""
-    cosine = (source * target).sum(0)
-    # Near a half turn (an arm held up) cross(source, target) and 1 + cosine lose their digits; these, which are the
-    # same, do not.
-    axis = torch.linalg.cross(source.expand_as(target), source + target, dim=0)
-    squared = axis.square().sum(0)
-    w = torch.where(cosine < 0, squared / (1 - cosine.clamp(max=0)), 1 + cosine)
-    # Exactly opposite there is no axis: any one across the bone will do.
-    helper = F.one_hot(source.abs().argmin(0), 3).movedim(-1, 0).to(source)
-    across = torch.linalg.cross(source, helper, dim=0)
-    axis = torch.where((squared < 1e-30) & (cosine < 0), across, axis)
-    quat = torch.cat([axis, w[None]])
-    return quat / quat.square().sum(0).sqrt()

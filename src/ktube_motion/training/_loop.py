@@ -29,7 +29,9 @@ from ._interrupt import Interrupt
 from ._options import LoopConfig, learning_rate
 from ._shares import Shares, told_of_lost_processes
 
-__all__ = ["LoopConfig", "Task", "check_start", "fit", "learning_rate"]
+__all__ = ["CHECKPOINT", "LoopConfig", "Task", "check_start", "fit", "learning_rate"]
+
+CHECKPOINT = "checkpoint.pt"  # everything needed to resume
 
 if TYPE_CHECKING:
     from torch.optim.swa_utils import AveragedModel
@@ -383,12 +385,12 @@ class _Loop:
                 "evaluation": self.evaluation,
                 "evaluated": self.evaluated,
             }
-            save_checked(self.output / "checkpoint.pt", state)
+            save_checked(self.output / CHECKPOINT, state)
         self.saved = self.step
         self.accelerator.wait_for_everyone()
 
     def _load(self) -> None:
-        path = self.output / "checkpoint.pt"
+        path = self.output / CHECKPOINT
         if not os.path.exists(path):
             return  # stopped before the first checkpoint: start again, which gives the same result
         state = load_checked(path)

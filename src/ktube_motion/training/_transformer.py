@@ -20,7 +20,7 @@ from ..models import load_state
 from ..text import NUM_TIMES, TextAugmentation, TextEncoder, WordEncoder, vectors_per_text
 from ..vq import MotionTokenizer
 from ._datasets import count_clips, indices_of_step, step_rng
-from ._loop import LoopConfig, check_start, fit
+from ._loop import CHECKPOINT, LoopConfig, check_start, fit
 from ._options import VALIDATION
 from ._speaking import SpeakingTask
 from ._utterances import KnownTexts, TextVariants, UtteranceSet, tokenize_corpus
@@ -355,7 +355,7 @@ def train_transformer(
     if word_encoder is None:
         task = _TransformerTask(config, corpus, tokenizer, text_encoder, augmentation, evaluator, cache, progress)
     else:
-        taught = start is not None or (resume and (Path(output) / "checkpoint.pt").exists())
+        taught = start is not None or (resume and (Path(output) / CHECKPOINT).exists())
         known: dict[str, Any] = {"gestures": gestures, "taught": taught}
         task = SpeakingTask(config, corpus, tokenizer, text_encoder, word_encoder, cache, progress, **known)
     if start is not None:
