@@ -27,12 +27,14 @@ from ktube_motion.features import feature_stats
 from ktube_motion.io import Corpus
 from ktube_motion.io._executors import processes
 from ktube_motion.io._files import atomic_path
+from ktube_motion.io._large_pages import LargePageFile
 from ktube_motion.io._shard_corpus import ClipNames
 from ktube_motion.io._shards import arrow, map_stream
 from ktube_motion.training import ClipTable, WindowSampler
 from ktube_motion.types import Utterance
 
 SHARDS = 20
+STEPS = 64  # batches to a line: so many are drawn at once, so that each line has its share of that
 LONG = 0.05  # share of clips that are longer than one frame
 TEXT = Utterance(0, 0, "오른손을 들어 인사합니다", tokens=(("손", "NOUN"), ("들다", "VERB")))
 
@@ -63,7 +65,7 @@ def repeat(source: Path, path: Path, number: int) -> None:
     """Write the clips of a shard once more, under the names of another."""
     pa = arrow()
     reader = map_stream(source)
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with atomic_path(path) as temporary, LargePageFile(temporary) as stream:
         writer = pa.ipc.new_stream(stream, reader.schema)
         with writer:
             for batch in reader:
@@ -143,7 +145,7 @@ def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
     began, step = time.perf_counter(), 0
     while not rows or time.perf_counter() - began < options.seconds:
         spent, wall = np.zeros(2), 0.0
-        for _ in range(20):
+        for _ in range(STEPS):
             first = int(rng.integers(len(source) - len(target) + 1))
             start, clock = time.process_time(), time.perf_counter()
             sampler.windows(step % options.steps)
@@ -152,14 +154,14 @@ def windows(table: ClipTable, options: Namespace) -> list[dict[str, float]]:
             spent += middle - start, time.process_time() - middle
             step += 1
         own, mapped = memory()
-        rates = 20 * target.nbytes / spent / 1e9
+        rates = STEPS * target.nbytes / spent / 1e9
         rows.append(
             {
                 "seconds": round(time.perf_counter() - began, 1),
                 "windows GB/s": round(rates[0], 2),
                 "copy GB/s": round(rates[1], 2),
                 "ratio": round(rates[0] / rates[1], 3),
-                "windows GB/s of wall time": round(20 * target.nbytes / wall / 1e9, 2),
+                "windows GB/s of wall time": round(STEPS * target.nbytes / wall / 1e9, 2),
                 "own MB": round(own),
                 "mapped MB": round(mapped),
             }

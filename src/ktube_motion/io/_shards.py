@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import CorpusError, FormatError, MissingDependencyError
 from ..types import Utterance
 from ._files import atomic_path, decode_text
+from ._large_pages import LargePageFile
 from ._stored_clips import ARRAYS, StoredClip, clip_moments
 from ._text_lines import parse_lines
 from ._word_times import parse_words
@@ -121,7 +122,7 @@ def write_shard(path: Path, schema: "pa.Schema") -> Iterator[ShardWriter]:
 
     Memory holds one batch, never the shard.
     """
-    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+    with atomic_path(path) as temporary, LargePageFile(temporary) as stream:
         writer = ShardWriter(stream, schema)
         with writer.writer:
             yield writer

@@ -307,8 +307,10 @@ class ClipTable:
         if len(fills):
             filled, source = frames.numpy(), self.frames.numpy()
             for row, start, count in fills.tolist():
-                filled[row, :count] = source[start : start + count * self.pitch : self.pitch]
-                filled[row, count:] = filled[row, count - 1]
+                last = start + (count - 1) * self.pitch
+                if count > 1:
+                    filled[row, : count - 1] = source[start : last : self.pitch]
+                filled[row, count - 1 :] = source[last]
         return frames
 
 
