@@ -262,29 +262,30 @@ class ClipTable:
         mask : bool tensor [shape=(B, length)] or None
             False where the clip had ended, None where none had; on the CPU.
         """
-        first, places, rows, fills, mask = self._find(clips, offsets, length)
-        return self._take(first, places, rows, fills, length), None if mask.all() else mask
+        first, places, rows, fills, left = self._find(clips, offsets, length)
+        return self._take(first, places, rows, fills, length), _mask(left, length)
 
     def _find(self, clips: torch.Tensor, offsets: torch.Tensor, length: int) -> tuple[torch.Tensor, ...]:
-        """Tell where stretches lie: in which rows they start, which frames must be other rows, the mask.
+        """Tell where stretches lie: in which rows they start, which frames must be other rows, what clips have left.
 
         On the CPU, a stretch that reaches beyond its clip is copied by itself: `fills` are which ``(k,)``, its first
         row, and how many frames it has.
         """
-        left, inside = self.lengths[clips] - offsets, torch.arange(length)
+        left = self.lengths[clips] - offsets
         first = self.starts[clips] + offsets * self.pitch
-        last, mask = first + length * self.pitch, inside < left[:, None]
+        last = first + length * self.pitch
         # What is not to be read, or has no memory behind it, is taken elsewhere, so all its frames must be others.
         overlong = last > self.ends[clips]
         if self.frames.device.type == "cpu":
             fills = overlong.nonzero()
             fills = torch.cat((fills, first[fills], left[fills]), 1)
-            return first.masked_fill(overlong, self.safe), clips[:0], clips[:0], fills, mask
+            return first.masked_fill(overlong, self.safe), clips[:0], clips[:0], fills, left
         beyond, short = last > len(self.frames), overlong.nonzero()
-        places = (short * length + inside)[~mask[short[:, 0]] | beyond[short]]
+        inside = torch.arange(length)
+        places = (short * length + inside)[(inside >= left[short]) | beyond[short]]
         clip, frame = places // length, places % length
         rows = first[clip] + torch.minimum(frame, left[clip] - 1) * self.pitch
-        return first.masked_fill(beyond, self.safe), places, rows, clips.new_empty(0, 3), mask
+        return first.masked_fill(beyond, self.safe), places, rows, clips.new_empty(0, 3), left
 
     def _take(
         self, first: torch.Tensor, places: torch.Tensor, rows: torch.Tensor, fills: torch.Tensor, length: int
@@ -312,6 +313,11 @@ class ClipTable:
                     filled[row, : count - 1] = source[start : last : self.pitch]
                 filled[row, count - 1 :] = source[last]
         return frames
+
+
+def _mask(left: torch.Tensor, length: int) -> torch.Tensor | None:
+    """Say which frames of stretches ``(B, length)`` their clips have; None where all."""
+    return None if left.min() >= length else torch.arange(length) < left[:, None]
 
 
 @dataclass(frozen=True)
@@ -372,25 +378,23 @@ class WindowSampler:
             for old in [other for other in self._found if other[0] < step or other[1:] == key]:
                 del self._found[old]
             self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
-        first, places, rows, fills, mask = self._found[step, *key]
-        return self.table._take(first, places, rows, fills, self.window), mask
+        first, places, rows, fills, left = self._found[step, *key]
+        return self.table._take(first, places, rows, fills, self.window), _mask(left, self.window)
 
     def _find(self, steps: range, part: slice) -> Iterator[tuple[int, tuple[Any, ...]]]:
         clips, offsets = (values[:, part] for values in self._draw(steps))
-        first, places, rows, fills, mask = self.table._find(clips.flatten(), offsets.flatten(), self.window)
+        first, places, rows, fills, left = self.table._find(clips.flatten(), offsets.flatten(), self.window)
         batch, begins = clips.shape[1], torch.arange(1, len(steps)) * clips.shape[1]
         bounds = torch.searchsorted(places, begins * self.window).tolist()
         filled = torch.searchsorted(fills[:, 0].contiguous(), begins).tolist()
         places %= batch * self.window
         fills[:, 0] %= batch
-        mask = mask.view(*clips.shape, -1)
-        whole = mask.flatten(1).all(1).tolist()
         parts = zip(
             steps, first.view_as(clips), places.tensor_split(bounds), rows.tensor_split(bounds),
-            fills.tensor_split(filled), mask, whole, strict=True,
+            fills.tensor_split(filled), left.view_as(clips), strict=True,
         )  # fmt: skip
-        for step, start, place, row, fill, valid, full in parts:
-            yield step, (start, place, row, fill, None if full else valid)
+        for step, *found in parts:
+            yield step, tuple(found)
 
 
 @lru_cache(maxsize=4)
