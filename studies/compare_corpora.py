@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from film_speaker import Actor, Studio, View, write_film
-from measure_timing import STRANGERS, Judge, about_root, given, make_talks, speak, train
+from gesture_judge import Judge, about_root, windows
+from measure_timing import STRANGERS, given, make_talks, speak, train
 from study import run, write_table
 
 from ktube_motion.commands._quickstart import GESTURES
@@ -104,14 +105,17 @@ def within(corpus, labels):
     return found
 
 
-def looks(judge, motions, fps):
-    """Give what the judge sees twice a second, ``(N, 24)``."""
-    windows = [
-        judge._window(joints, moment, fps)
-        for joints in map(about_root, motions.values())
-        for moment in np.arange(0.5, len(joints) / fps - 1, 0.5)
-    ]
-    return (np.array(windows) - judge.mean) @ judge.axes[:, :24]
+def looks(motions, fps):
+    """Give what the judge sees twice a second, ``(N, 336)``."""
+    joints = map(about_root, motions.values())
+    return np.concatenate([windows(clip, np.arange(0.5, len(clip) / fps - 1, 0.5), fps) for clip in joints])
+
+
+def distance(made, true):
+    """Give the Fréchet distance of what is seen, along the 24 directions in which true motion varies most."""
+    middle = true.mean(0)
+    axes = np.linalg.svd(true - middle, full_matrices=False)[2][:24].T
+    return frechet_distance((made - middle) @ axes, (true - middle) @ axes)
 
 
 def figures(judge, corpus, labels, motions, true, compared=True):
@@ -121,7 +125,7 @@ def figures(judge, corpus, labels, motions, true, compared=True):
     joints = {name: about_root(motions[name]) for name in names}
     row = {"right gesture %": right, "lag s, median": median, "no stroke %": missing,
            "utterances with a stray gesture %": stray}  # fmt: skip
-    row["distance to true"] = frechet_distance(looks(judge, motions, corpus.fps), looks(judge, true, corpus.fps))
+    row["distance to true"] = distance(looks(motions, corpus.fps), looks(true, corpus.fps))
     if compared:
         apart = np.concatenate([
             joint_errors(ours[:frames], theirs[:frames], align="root")

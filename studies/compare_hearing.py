@@ -19,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measure_timing import COLUMNS, STRANGERS, Judge, gestures_of, given, make_talks, speak, train_the_tokenizer
+from gesture_judge import COLUMNS, Judge
+from measure_timing import STRANGERS, gestures_of, given, make_talks, speak, train_the_tokenizer
 from study import run, write_table
 from torch import nn
 from torch.nn import functional as F

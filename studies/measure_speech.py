@@ -14,7 +14,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from measure_timing import STRANGERS, Judge, due, make_talks
+from gesture_judge import Judge, due
+from measure_timing import STRANGERS, make_talks
 from study import run, write_table
 
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech

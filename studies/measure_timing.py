@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.spatial.distance import cdist
+from gesture_judge import COLUMNS, Judge
 from study import run, write_table
 from time_words import say
 
@@ -23,7 +23,6 @@ from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
-from ktube_motion.metrics import gesture_strokes, stroke_lags
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import (
     EmbeddedTextEncoder,
@@ -38,10 +37,6 @@ from ktube_motion.training import TokenizerTraining, TransformerTraining, train_
 from ktube_motion.vq import MotionTokenizer, TokenizerConfig
 
 STRANGERS = 1000  # the first of the people who speak those that are measured on
-COLUMNS = ("lag s, median", "lag s, p90", "no stroke %", "right gesture %", "utterances with a stray gesture %")
-FRAMES = np.arange(-6, 21, 2)  # around a stroke, what a gesture is recognised by
-JOINTS = (15, 12, 20, 21, 18, 19, 16, 17)  # head, neck, wrists, elbows, shoulders
-NEAR, AROUND = 0.3, 1.0  # seconds
 
 
 def read_arguments():
@@ -162,99 +157,6 @@ def heard(spoken):
 
 
 WAYS = {"word times given": given, "only subtitle times": estimated, "subtitle times and sound": heard}
-
-
-def about_root(features):
-    """Give joints about the root in the frame of the heading, ``(T, 22, 3)``, as motion vectors hold them."""
-    joints = np.zeros((len(features), 22, 3))
-    joints[:, 0, 1] = features[:, 3]
-    joints[:, 1:] = features[:, 4 : 4 + 63].reshape(-1, 21, 3)
-    return joints
-
-
-def due(label):
-    """Give where in its words the stroke of a gesture belongs, in seconds; how much before or after, `Judge` learns."""
-    return label["start"] + (0.1 if label["concept"] == "count" else 0.5 * min(label["end"] - label["start"], 0.6))
-
-
-class Judge:
-    """Knows from real motion how gestures look, and when they come."""
-
-    def __init__(self, corpus, labels):
-        self.delays, self.offsets, examples, self.concepts = {}, {}, [], []
-        rng = np.random.default_rng(0)
-        for name, marks in labels.items():
-            if name not in corpus.names("train"):
-                continue
-            joints = about_root(corpus.features(name))
-            strokes = gesture_strokes(joints, fps=corpus.fps)
-            for label in marks:
-                lag = stroke_lags(strokes, [label["stroke"]])[0]
-                self.delays.setdefault(label["concept"], []).append((lag, lag + label["stroke"] - due(label)))
-                self.offsets.setdefault(label["concept"], []).append(label["stroke"] - due(label))
-                for _ in range(4):  # the moment is known to a tenth of a second, joints to 3 cm
-                    seen = self._window(joints, label["stroke"] + rng.uniform(-0.1, 0.1), corpus.fps)
-                    examples.append(seen + rng.normal(0, 0.03, seen.shape))
-                    self.concepts.append(label["concept"])
-        # Only what moves a hand has a stroke that can be late: head and fingers are left out.
-        found = {concept: np.array(rows).T for concept, rows in self.delays.items()}
-        self.delays = {
-            concept: float(np.nanmedian(delays)) for concept, (lags, delays) in found.items()
-            if np.mean(np.abs(lags - np.nanmedian(lags)) < NEAR) >= 0.8
-        }  # fmt: skip
-        self.offsets = {concept: float(np.median(offsets)) for concept, offsets in self.offsets.items()}
-        self._whiten(np.array(examples))
-
-    def _window(self, joints, moment, fps):
-        frames = np.clip(round(moment * fps) + FRAMES, 0, len(joints) - 1)
-        return joints[frames][:, JOINTS].reshape(-1)
-
-    def _whiten(self, examples):
-        """Find the directions in which gestures differ more than examples of one gesture do."""
-        self.mean = examples.mean(0)
-        axes = np.linalg.svd(examples - self.mean, full_matrices=False)[2][:60].T
-        seen = (examples - self.mean) @ axes
-        self.names, kinds = np.unique(self.concepts, return_inverse=True)
-        middles = np.array([seen[kinds == kind].mean(0) for kind in range(len(self.names))])
-        inside = seen - middles[kinds]
-        spread = inside.T @ inside / len(seen)
-        spread += 0.01 * np.trace(spread) / len(spread) * np.eye(len(spread))
-        whiten = np.linalg.inv(np.linalg.cholesky(spread)).T
-        self.axes, self.centroids = axes @ whiten, middles @ whiten
-
-    def recognise(self, joints, moments, fps):
-        """Name the gesture whose stroke is at one of the moments: at that where it looks most like any gesture."""
-        seen = np.array([self._window(joints, moment, fps) for moment in moments])
-        distances = cdist((seen - self.mean) @ self.axes, self.centroids).min(0)
-        return self.names[distances.argmin()]
-
-    def measure(self, corpus, labels, motions):
-        """Give the figures of a set of talks, one motion for each clip."""
-        lags, right, stray, utterances = [], [], 0, 0
-        for name, features in motions.items():
-            joints = about_root(features)
-            strokes, marks = gesture_strokes(joints, fps=corpus.fps), labels[name]
-            moments = np.array([due(label) + self.delays.get(label["concept"], 0.0) for label in marks])
-            late = stroke_lags(strokes, moments)
-            lags += [lag for lag, label in zip(late, marks, strict=True) if label["concept"] in self.delays]
-            for label, lag in zip(marks, late, strict=True):
-                expected = due(label) + self.offsets.get(label["concept"], 0.0)
-                # A late gesture may still be the right one; and the nearest stroke need not be its.
-                late_one = [expected + lag] if label["concept"] in self.delays and abs(lag) < 0.6 else []
-                right.append(self.recognise(joints, [expected, *late_one], corpus.fps) == label["concept"])
-            texts = corpus.texts(name)
-            utterances += len(texts)
-            for text, after in zip(texts, [*(text.start for text in texts[1:]), np.inf], strict=True):
-                own = strokes[(strokes >= text.start) & (strokes < after)]
-                stray += any(not _belongs(stroke, marks) for stroke in own)
-        lags = np.abs(lags)
-        missing = np.isnan(lags)
-        quantiles = np.quantile(np.where(missing, 1.0, lags), (0.5, 0.9))  # one second, if there is none
-        return *quantiles, 100 * missing.mean(), 100 * np.mean(right), 100 * stray / utterances
-
-
-def _belongs(stroke, marks):
-    return any(label["onset"] - AROUND / 2 <= stroke <= label["release"] + AROUND for label in marks)
 
 
 def tell(rows, name, figures):

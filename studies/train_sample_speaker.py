@@ -20,7 +20,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from measure_timing import COLUMNS, STRANGERS, WAYS, Judge, about_root, gestures_of, make_talks, speak
+from gesture_judge import COLUMNS, Judge, about_root
+from measure_timing import STRANGERS, WAYS, gestures_of, make_talks, speak
 from study import run, write_table
 
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -210,6 +211,8 @@ def measure_talks(options, pipeline, judge, rows):
                          **pipeline.sampling)  # fmt: skip
             found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
             rows.append([f"{wordings} wordings, {times}", *tell(found)])
+        others = dict(zip(names, [*made[1:], made[0]], strict=True))
+        rows.append([f"{wordings} wordings, another talk's motion", *tell(judge.measure(talks, marks, others))])
 
 
 def tell(figures):

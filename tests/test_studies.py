@@ -12,6 +12,7 @@ import torch
 
 from ktube_motion.errors import ConfigError, MissingDependencyError
 from ktube_motion.gpt import TransformerConfig
+from ktube_motion.samples import sentences
 from ktube_motion.types import Word
 from ktube_motion.video import find_models
 
@@ -110,7 +111,7 @@ def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     named = ("stage 1: 1 steps", "stage 2: 5 steps", "stage 3: 10 steps", "no gesture 1.5 less likely")
     assert stages == [(stage, wordings) for stage in named for wordings in ("known", "new")]
     rows = read(tmp_path / "talks.csv")
-    ways = ("real", "real in tokens", *SPOKEN)
+    ways = ("real", "real in tokens", *SPOKEN, "another talk's motion")
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
     figures = {row["figure"]: row["value"] for row in read(tmp_path / "everyday.csv")}
     assert figures["sentences"] == "3"
@@ -145,6 +146,32 @@ def test_timing_is_measured(tmp_path):
     heard = ("added to the input", "attended to", "as kinds of strokes", "as labelled gestures")
     ways = ("real", "real in tokens", *heard)
     assert [(row["wordings"], row["words are"]) for row in rows] == [(x, way) for x in ("known", "new") for way in ways]
+
+
+def test_the_judge_knows_gestures_of_people_it_never_saw(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(STUDIES))
+    judging, timing = (pytest.importorskip(name) for name in ("gesture_judge", "measure_timing"))
+    few = {"best", "clap", "greeting", "heart", "left", "question", "right", "stop", "up", "victory"}
+    wordings = [one for one in sentences(split="train") if one.marks and set(one.concepts) <= few]
+    known = timing.make_talks(tmp_path, "known", range(8), range(8), None, wordings, split_sizes=(1.0, 0.0, 0.0))
+    judge, state = judging.Judge(*known), torch.random.get_rng_state()
+    talks, marks = timing.make_talks(tmp_path, "strangers", (90, 91), (1090, 1091), None, wordings, mirror=False)
+    real = {name: talks.features(name) for name in marks}
+    lag, _, missing, right, stray = judge.measure(talks, marks, real)
+    assert sum(map(len, marks.values())) > 40
+    assert right > 95 > 5 > missing + stray
+    assert lag < 0.1
+    one, other = real
+    frames = min(map(len, real.values()))
+    another = {one: real[other][:frames], other: real[one][:frames]}
+    assert judge.measure(talks, marks, another)[3] < 40
+    still = {name: np.repeat(features[:1], len(features), 0) for name, features in real.items()}
+    _, _, missing, right, stray = judge.measure(talks, marks, still)
+    assert (missing, stray) == (100, 0)
+    assert right < 40
+    assert torch.equal(torch.random.get_rng_state(), state)  # what is drawn after it is not its business
+    again = judging.Judge(*known).network.state_dict()
+    assert all(torch.equal(again[name], weight) for name, weight in judge.network.state_dict().items())
 
 
 def test_words_are_attended_to_as_they_come(monkeypatch):

@@ -22,7 +22,7 @@ __all__ = ["fit_landmarks"]
 
 _GROUPS = ("body", "left", "right")
 _SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
-_DEPTH_SIGMA = 0.06  # of the body where pixels tell the rest
+_DEPTH_SIGMA = 0.2  # of the body where pixels tell the rest: hardly more than which way a limb points
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
 # Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
@@ -228,7 +228,7 @@ def _strengths() -> Strengths:
     pose[list(_TRUNK)] = _TRUNK_SIGMA
     smooth = torch.full((52,), _SMOOTH)
     smooth[[0, *_TRUNK]] = _TRUNK_SMOOTH
-    return Strengths(pose=pose, smooth=smooth, limit=0.1)
+    return Strengths(pose=pose, smooth=smooth, limit=0.2)
 
 
 def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
