@@ -191,6 +191,14 @@ def test_the_picture_says_how_far_arms_reach(speaker):
     assert error(found, speaker, [20, 21], root=12) < 0.065 < 0.08 < error(blind, speaker, [20, 21], root=12)
 
 
+def test_wrists_that_an_estimator_puts_too_far_forward_do_not_follow_it_far(speaker):
+    seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
+    points = seen.points.copy()
+    points[:, [BODY_LANDMARKS.index(f"{side}_wrist") for side in SIDES], 2] += 0.06
+    there, forward = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
+    assert error(forward, there, [20, 21], root=12) < 0.02
+
+
 def test_the_place_in_the_picture_says_nothing(speaker):
     first, second = (
         fit_landmarks(in_picture(speaker[:30], BODY_LANDMARKS, size=0.4, shift=shift), betas=speaker.betas)

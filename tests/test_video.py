@@ -321,6 +321,21 @@ def test_beside_a_gap_shoulders_must_be_where_they_stay(gaps, moved, dropped, ho
     assert np.flatnonzero(found.require_weights().max(1) == 0).tolist() == dropped
 
 
+def test_legs_below_the_picture_are_a_guess(tmp_path):
+    class FromTheWaistUp(Blobs):
+        def body(self, picture, region):
+            found = super().body(picture, region)
+            found.pixels[25:, 1] = 1.3 * len(picture)  # knees and below, of which the network says that it is sure
+            found.pixels[15] = (-20.0, 60.0)  # a hand beyond the edge, too
+            return found
+
+    path = write_video(tmp_path / "a.mp4", [scene((RED, 80, 60, 60))] * 4)
+    (shot,) = estimate_landmarks(path, engine=FromTheWaistUp()).landmarks
+    weights = shot.require_weights()[:, :33]
+    assert (weights[:, 25:] == 0).all()
+    assert (weights[:, :25] == 1).all()
+
+
 def test_frames_with_nobody_are_gaps(tmp_path):
     frames = [scene((RED, 80, 60, 80))] * 12 + [scene()] * 10 + [scene((RED, 84, 60, 80))] * 12
     poses = estimate_poses(write_video(tmp_path / "a.mp4", frames), engine=Blobs())

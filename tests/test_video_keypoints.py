@@ -46,6 +46,19 @@ def test_every_json_gives_the_same(tmp_path, name, tree):
     assert clip.fps == 25
 
 
+@pytest.mark.parametrize("places", ["x and y first", "x and y last"])
+def test_legs_below_the_picture_are_a_guess(tmp_path, places):
+    seen = np.full((33, 3), 0.5)
+    seen[25:, 1] = np.linspace(1.2, 1.9, 8)
+    seen[27] = (0.5, 1.02, 0)  # just beyond the edge
+    keys = {"pose_landmarks": points(seen), "pose_world_landmarks": points(BODY[0])}
+    keys = keys if places == "x and y first" else dict(reversed(keys.items()))
+    write_text(tmp_path / "a.json", json.dumps([keys, {"pose_world_landmarks": points(BODY[1])}]))
+    weights = read_landmarks(tmp_path / "a.json", fps=20).select(BODY_LANDMARKS).weights
+    assert np.flatnonzero(weights[0] == 0).tolist() == [25, 26, 28, 29, 30, 31, 32]
+    assert weights[1].min() == 1  # where the picture is not told
+
+
 def test_hands_and_missing_frames(tmp_path):
     frames = [
         {"pose_world_landmarks": points(BODY[k]), "right_hand_landmarks": points(HAND[k] * 700)} for k in range(4)

@@ -16,7 +16,7 @@ from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_la
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
-from ._hiding import drop_half_hidden
+from ._hiding import drop_half_hidden, guessed_legs
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
 from ._tracking import Follower, SeenFrame, Speaker
@@ -201,6 +201,7 @@ def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arr
         if found.body is None:
             continue
         confidence = found.body.visibility * found.body.confidence
+        confidence = np.where(guessed_legs(found.body.pixels / found.size[::-1]), 0, confidence)
         points[frame, :33], pixels[frame, :33], weights[frame, :33] = found.body.world, found.body.pixels, confidence
         for part, hand in ((slice(33, 54), found.left), (slice(54, 75), found.right)):
             if hand is not None:

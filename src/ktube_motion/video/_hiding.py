@@ -1,15 +1,43 @@
-"""Half hidden by somebody: frames beside a gap in which the landmarks are drawn to who passes."""
+"""What only seems to be seen: legs below the picture, and a speaker who is half hidden by somebody who passes."""
 
 import numpy as np
 
 from .._runs import true_runs
 from ..kinematics import Landmarks
 
-__all__ = ["drop_half_hidden"]
+__all__ = ["drop_half_hidden", "guessed_legs"]
 
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _SECONDS, _BEFORE = 0.8, 0.5  # beside a gap, what may be wrong; and behind that, what is believed
 _MOVED, _NARROW = 0.3, 0.6  # of the shoulders' width
+_LEGS, _EDGE = 25, 0.05  # the first of the body's landmarks from the knees on; parts of the picture
+
+
+def guessed_legs(places: np.ndarray) -> np.ndarray:
+    """Say which of the body's landmarks are knees, or below them, beyond the edge of the picture.
+
+    A network puts them somewhere, and may be quite sure of it. Hips and arms it knows from what hangs on them, or they
+    on, so these count.
+
+    Parameters
+    ----------
+    places : array [shape=(..., 33, 2)]
+        In the picture, from 0 to 1 across and down.
+
+    Returns
+    -------
+    guessed : bool array [shape=(..., 33)]
+
+    Examples
+    --------
+    >>> places = np.full((33, 2), 0.5)
+    >>> places[23:29, 1] = 1.1, 1.1, 1.5, 1.5, 1.9, 1.9  # from the waist up: hips, knees, ankles
+    >>> np.flatnonzero(guessed_legs(places)).tolist()
+    [25, 26, 27, 28]
+    """
+    guessed = np.asarray(((places < -_EDGE) | (places > 1 + _EDGE)).any(-1))
+    guessed[..., :_LEGS] = False
+    return guessed
 
 
 def drop_half_hidden(shot: Landmarks) -> Landmarks:

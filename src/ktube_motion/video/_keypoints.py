@@ -14,6 +14,7 @@ from ..errors import ConfigError, DataError, FormatError, MissingDependencyError
 from ..io._files import read_json, read_text
 from ..io._untrusted import load_numpy
 from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, LANDMARKS, Landmarks
+from ._hiding import guessed_legs
 
 __all__ = ["read_landmarks"]
 
@@ -153,14 +154,20 @@ def _from_json(path: Path, names: Sequence[str] | None) -> _Read:
     everything = BODY_LANDMARKS + _HANDS["left"] + _HANDS["right"]
     points, weights = np.zeros((len(frames), 75, 3)), np.zeros((len(frames), 75))
     for number, frame in enumerate(frames):
+        guessed = np.zeros(33, bool)
         for key, value in _lists_of(frame):
             part = _part_of(key)
+            if _is_pictured(key) and (rows := _rows(value, f"{path}, frame {number}, {key}")) is not None:
+                shoulders = rows[11:13, :2]  # in another unit they would hardly both be from 0 to 1
+                if len(rows) == 33 and (shoulders >= 0).all() and (shoulders <= 1).all():
+                    guessed = guessed_legs(rows[:, :2])
             if part is not None and (rows := _rows(value, f"{path}, frame {number}, {key}")) is not None:
                 place, size = part
                 if len(rows) != size:
                     raise FormatError("Wrong number of landmarks.", where=f"{path}, frame {number}", expected=size,
                                       found=len(rows))  # fmt: skip
                 points[number, place : place + size], weights[number, place : place + size] = rows[:, :3], rows[:, 3]
+        weights[number, :33][guessed] = 0
     if not weights.any():
         raise DataError(
             "There are no world landmarks in this file.", where=path, expected="pose_world_landmarks, in metres",
@@ -186,6 +193,11 @@ def _part_of(key: str) -> tuple[int, int] | None:
     if "hand" in plain and ("left" in plain or "right" in plain):
         return (33 if "left" in plain else 54), 21
     return (0, 33) if "world" in plain and "hand" not in plain else None
+
+
+def _is_pictured(key: str) -> bool:
+    """Say whether a key is that of the body's landmarks in the picture, which MediaPipe gives from 0 to 1."""
+    return re.sub(r"[^a-z]", "", key.lower()) == "poselandmarks"
 
 
 def _rows(value: Any, where: str) -> np.ndarray | None:
