@@ -173,7 +173,7 @@ def main():
     words = WindowWordEncoder(encoder)
     tokenizer, transformer = train(options, corpus, encoder, words)
     judge, rows = Judge(corpus, labels), [["talks", *COLUMNS]]
-    print(f"Timed by their strokes: {len(judge.delays)} of {len(set(judge.concepts))} gestures")
+    print(f"Timed by their strokes: {len(judge.delays)} of {len(judge.names)} gestures")
     for wordings, split, seed in (("known", "train", 900), ("new", "new", 950)):
         seeds = range(seed, seed + options.measured)
         people = [STRANGERS + number for number in range(options.measured)]
