@@ -13,7 +13,7 @@ class LargePageFile(io.BufferedIOBase):
     """A file to write into, whose bytes reach the system by whole large pages.
 
     What a program has just written, the system keeps in memory in pages that are as large as the pieces it came in,
-    and can map it by megabytes only if these were, too. From other pages random windows come a third slower.
+    and can map it by megabytes only if these were, too. From other pages random windows come slower.
 
     Examples
     --------
