@@ -81,11 +81,11 @@ def _mapped_by_megabytes(path):
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(mmap, "MADV_HUGEPAGE"), reason="only Linux tells of pages")
 def test_what_was_just_written_is_mapped_by_megabytes(tmp_path):
-    rows = np.zeros((1000, 263), np.float32)
-    with (tmp_path / "plain.bin").open("wb") as file, LargePageFile(tmp_path / "large.bin") as large:
+    rows, page = np.zeros((1000, 263), np.float32), bytes(PAGE_BYTES)
+    with (tmp_path / "whole.bin").open("wb", buffering=0) as whole, LargePageFile(tmp_path / "large.bin") as large:
         for _ in range(32):
-            file.write(rows)
+            whole.write(page)
             large.write(rows)
-    if not (found := _mapped_by_megabytes(tmp_path / "large.bin")):
-        pytest.skip("this file system does not keep large pages")
-    assert found > 0.7 > 0.1 > _mapped_by_megabytes(tmp_path / "plain.bin")
+    if (best := _mapped_by_megabytes(tmp_path / "whole.bin")) < 0.5:
+        pytest.skip("this file system has no large pages, or they are used up")
+    assert _mapped_by_megabytes(tmp_path / "large.bin") > best / 2
