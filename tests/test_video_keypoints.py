@@ -59,6 +59,15 @@ def test_legs_below_the_picture_are_a_guess(tmp_path, places):
     assert weights[1].min() == 1  # where the picture is not told
 
 
+@pytest.mark.parametrize(
+    "pictured", [None, [], "?", [{"x": 0.5, "y": 2}] * 33, [[0.5]] * 33, [{"x": 0.5}] * 33, [[0, 1, 2]]]
+)
+def test_landmarks_in_the_picture_need_not_be_any(tmp_path, pictured):
+    """Of the world's all is read."""
+    write_text(tmp_path / "a.json", json.dumps([{"pose_landmarks": pictured, "pose_world_landmarks": points(BODY[0])}]))
+    assert read_landmarks(tmp_path / "a.json", fps=20).select(BODY_LANDMARKS).weights.min() == 1
+
+
 def test_hands_and_missing_frames(tmp_path):
     frames = [
         {"pose_world_landmarks": points(BODY[k]), "right_hand_landmarks": points(HAND[k] * 700)} for k in range(4)

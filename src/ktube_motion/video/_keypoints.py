@@ -157,10 +157,8 @@ def _from_json(path: Path, names: Sequence[str] | None) -> _Read:
         guessed = np.zeros(33, bool)
         for key, value in _lists_of(frame):
             part = _part_of(key)
-            if _is_pictured(key) and (rows := _rows(value, f"{path}, frame {number}, {key}")) is not None:
-                shoulders = rows[11:13, :2]  # in another unit they would hardly both be from 0 to 1
-                if len(rows) == 33 and (shoulders >= 0).all() and (shoulders <= 1).all():
-                    guessed = guessed_legs(rows[:, :2])
+            if _plain(key) == "poselandmarks":
+                guessed = _guessed(value)
             if part is not None and (rows := _rows(value, f"{path}, frame {number}, {key}")) is not None:
                 place, size = part
                 if len(rows) != size:
@@ -189,23 +187,46 @@ def _lists_of(frame: Any) -> Iterator[tuple[str, Any]]:
 
 def _part_of(key: str) -> tuple[int, int] | None:
     """Say where the landmarks under a key go and how many they are: the body's are those of the world."""
-    plain = re.sub(r"[^a-z]", "", key.lower())
+    plain = _plain(key)
     if "hand" in plain and ("left" in plain or "right" in plain):
         return (33 if "left" in plain else 54), 21
     return (0, 33) if "world" in plain and "hand" not in plain else None
 
 
-def _is_pictured(key: str) -> bool:
-    """Say whether a key is that of the body's landmarks in the picture, which MediaPipe gives from 0 to 1."""
-    return re.sub(r"[^a-z]", "", key.lower()) == "poselandmarks"
+def _plain(key: str) -> str:
+    return re.sub(r"[^a-z]", "", key.lower())
 
 
-def _rows(value: Any, where: str) -> np.ndarray | None:
-    """Give x, y, z, weight of each point; None where nothing was seen."""
+def _guessed(value: Any) -> np.ndarray:
+    """Say which of the body's landmarks are legs below the picture, in which MediaPipe gives places from 0 to 1.
+
+    None where these are not such: nothing else is read of them, so a file needs none.
+    """
+    try:
+        places = np.array(
+            [[point["x"], point["y"]] if isinstance(point, Mapping) else point[:2] for point in _unwrapped(value)],
+            float,
+        )
+    except (KeyError, TypeError, ValueError):
+        return np.zeros(33, bool)
+    # In another unit both shoulders would hardly be from 0 to 1.
+    if places.shape != (33, 2) or not ((places[11:13] >= 0) & (places[11:13] <= 1)).all():
+        return np.zeros(33, bool)
+    return guessed_legs(places)
+
+
+def _unwrapped(value: Any) -> Any:
+    """Give the points themselves."""
     while isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))  # {"landmark": [...]}, as protocol buffers print it
     if isinstance(value, list) and value and isinstance(value[0], list) and _is_point(next(iter(value[0]), None)):
         value = value[0]  # of several people the first
+    return value
+
+
+def _rows(value: Any, where: str) -> np.ndarray | None:
+    """Give x, y, z, weight of each point; None where nothing was seen."""
+    value = _unwrapped(value)
     if not value:
         return None
     try:
