@@ -164,6 +164,24 @@ def tell(rows, name, figures):
     print(f"{name:40s}", *(f"{column} {value}" for column, value in zip(COLUMNS, rows[-1][1:], strict=True)), sep="  ")
 
 
+def measure_ways(judge, talks, marks, tokenizer, transformer, words, **sampling):
+    """Give the figures of talks: real, in tokens, spoken with words timed each way, and with another talk's motion."""
+    names = list(marks)
+    real = {name: talks.features(name) for name in names}
+    yield "real", judge.measure(talks, marks, real)
+    with torch.no_grad():
+        coded = {
+            name: tokenizer.decode(tokenizer.encode(torch.from_numpy(features))).numpy()
+            for name, features in real.items()
+        }
+    yield "real in tokens", judge.measure(talks, marks, coded)
+    for times, read in WAYS.items():
+        made = speak(talks, names, tokenizer, transformer, words, read, **sampling)
+        yield times, judge.measure(talks, marks, dict(zip(names, made, strict=True)))
+    others = dict(zip(names, [*made[1:], made[0]], strict=True))
+    yield "another talk's motion", judge.measure(talks, marks, others)
+
+
 def main():
     options = read_arguments()
     corpus, labels = make_talks(
@@ -180,22 +198,9 @@ def main():
         talks, marks = make_talks(
             options.output, wordings, seeds, people, split, mirror=False, split_sizes=(0.0, 0.0, 1.0)
         )
-        names = list(marks)
-        real = {name: talks.features(name) for name in names}
-        with torch.no_grad():
-            coded = {
-                name: tokenizer.decode(tokenizer.encode(torch.from_numpy(features))).numpy()
-                for name, features in real.items()
-            }
-        tell(rows, f"{wordings} wordings, real", judge.measure(talks, marks, real))
-        tell(rows, f"{wordings} wordings, real in tokens", judge.measure(talks, marks, coded))
-        for times, read in WAYS.items():
-            made = speak(talks, names, tokenizer, transformer, words, read, top_p=options.top_p)
-            tell(
-                rows, f"{wordings} wordings, {times}", judge.measure(talks, marks, dict(zip(names, made, strict=True)))
-            )
-        others = dict(zip(names, [*made[1:], made[0]], strict=True))
-        tell(rows, f"{wordings} wordings, another talk's motion", judge.measure(talks, marks, others))
+        ways = measure_ways(judge, talks, marks, tokenizer, transformer, words, top_p=options.top_p)
+        for way, found in ways:
+            tell(rows, f"{wordings} wordings, {way}", found)
     write_table(options.output / "timing.csv", rows)
 
 

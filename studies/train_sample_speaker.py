@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from gesture_judge import COLUMNS, Judge, about_root
-from measure_timing import STRANGERS, WAYS, gestures_of, make_talks, speak
+from measure_timing import STRANGERS, WAYS, gestures_of, make_talks, measure_ways, speak
 from study import run, write_table
 
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -196,23 +196,10 @@ def measure_stage(options, name, tokenizer, transformer, encoder, judge, rows):
 
 def measure_talks(options, pipeline, judge, rows):
     """Measure on talks whose seeds and people nothing was chosen by."""
+    parts = pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder
     for wordings, talks, marks in strangers(options, "held", 3 * STRANGERS, 2900, 2950):
-        names = list(marks)
-        real = {name: talks.features(name) for name in names}
-        rows.append([f"{wordings} wordings, real", *tell(judge.measure(talks, marks, real))])
-        with torch.no_grad():
-            coded = {
-                name: pipeline.tokenizer.decode(pipeline.tokenizer.encode(torch.from_numpy(real[name]))).numpy()
-                for name in names
-            }
-        rows.append([f"{wordings} wordings, real in tokens", *tell(judge.measure(talks, marks, coded))])
-        for times, read in WAYS.items():
-            made = speak(talks, names, pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder, read,
-                         **pipeline.sampling)  # fmt: skip
-            found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
-            rows.append([f"{wordings} wordings, {times}", *tell(found)])
-        others = dict(zip(names, [*made[1:], made[0]], strict=True))
-        rows.append([f"{wordings} wordings, another talk's motion", *tell(judge.measure(talks, marks, others))])
+        for way, found in measure_ways(judge, talks, marks, *parts, **pipeline.sampling):
+            rows.append([f"{wordings} wordings, {way}", *tell(found)])
 
 
 def tell(figures):

@@ -2,14 +2,13 @@
 
 import errno
 import mmap
-import re
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from system_maps import map_at
 
 from ktube_motion.io import _large_pages
 from ktube_motion.io._large_pages import PAGE_BYTES, LargePageFile
@@ -75,8 +74,7 @@ def _mapped_by_megabytes(path):
     """Give the share of a mapped file whose pages are large, as Linux tells it."""
     frames = np.memmap(path, np.float32, "r")
     _maps.bring_in([frames]).join(60)
-    part = Path("/proc/self/smaps").read_text().split(str(path))[1]
-    return 1024 * int(re.search(r"FilePmdMapped:\s+(\d+)", part)[1]) / frames.nbytes
+    return 1024 * int(map_at(frames.ctypes.data)["FilePmdMapped"][0]) / frames.nbytes
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not hasattr(mmap, "MADV_HUGEPAGE"), reason="only Linux tells of pages")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from small_corpus import make_small_corpus
+from system_maps import map_at
 
 from ktube_motion.commands import main
 from ktube_motion.errors import CorpusError, DataError
@@ -179,21 +180,6 @@ def collate(rows):
         "name": [row["name"] for row in rows],
         "x": torch.stack([torch.as_tensor(row["new_joint_vecs"])[:30] for row in rows]),
     }
-
-
-def map_at(address):
-    """Give what the system says of the map at an address."""
-    with open("/proc/self/smaps", encoding="utf-8") as file:
-        told = None
-        for line in file:
-            first, found, stop = line.split()[0].partition("-")
-            if found and not first.endswith(":"):
-                told = {} if int(first, 16) <= address < int(stop, 16) else None
-            elif told is not None:
-                told[first.rstrip(":")] = line.split()[1:]
-                if "VmFlags" in told:
-                    return told
-    raise AssertionError("there is no map at this address")
 
 
 @pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="a system without large pages")

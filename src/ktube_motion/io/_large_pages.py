@@ -9,7 +9,7 @@ __all__ = ["LargePageFile"]
 PAGE_BYTES = 1 << 21  # of a large page, on x86 and on most of ARM
 
 
-class LargePageFile(io.BufferedIOBase):
+class LargePageFile(io.BufferedWriter):
     """A file to write into, whose bytes reach the system by whole large pages.
 
     What a program has just written, the system keeps in memory in pages that are as large as the pieces it came in,
@@ -26,41 +26,16 @@ class LargePageFile(io.BufferedIOBase):
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._file = io.FileIO(path, "wb")
-        self._page = memoryview(bytearray(PAGE_BYTES))
-        self._filled = 0
-
-    def writable(self) -> bool:
-        """Say that it is to be written into, as files do."""
-        return True
+        super().__init__(io.FileIO(path, "wb"), PAGE_BYTES)
 
     def write(self, data: Any) -> int:
         """Take bytes, or any C-contiguous array."""
         left = memoryview(data).cast("B")
         count = len(left)
         while len(left):
-            part = left[: PAGE_BYTES - self._filled]
-            self._page[self._filled : self._filled + len(part)] = part
-            self._filled += len(part)
-            left = left[len(part) :]
-            if self._filled == PAGE_BYTES:
-                self._hand_over()
+            room = PAGE_BYTES - self.tell() % PAGE_BYTES
+            super().write(left[:room])
+            left = left[room:]
+            if self.tell() % PAGE_BYTES == 0:
+                self.flush()
         return count
-
-    def tell(self) -> int:
-        """Give how many bytes have been written."""
-        return self._file.tell() + self._filled
-
-    def _hand_over(self) -> None:
-        left, self._filled = self._page[: self._filled], 0
-        while len(left):
-            left = left[self._file.write(left) or 0 :]
-
-    def close(self) -> None:
-        """Hand over what is left of a page; flushing alone does not, as the pages after it would be small ones."""
-        if not self.closed:
-            try:
-                self._hand_over()
-            finally:
-                self._file.close()
-                super().close()

@@ -7,7 +7,7 @@ what is used, once for all processes.
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -117,21 +117,20 @@ def _sources(corpus: Corpus, names: Iterable[str]) -> list[tuple[str, int, int]]
 def _write(file: Path, corpus: Corpus, names: Iterable[str], shortest: int, stamp: str) -> None:
     """Write clip by clip, so that memory never holds the set; the index comes last."""
     lengths, rows, size = [], 0, corpus.skeleton.feature_size
-    with atomic_path(file) as temporary:
-        with LargePageFile(temporary) as target:
-            _write_header(target, (0, size))
-            for name in names:
-                clip = read_clip(corpus, name)
-                laid = np.ascontiguousarray(fill_up(clip, shortest), "<f4")
-                lengths.append(len(clip))
-                rows += len(laid)
-                target.write(laid)
-        with temporary.open("r+b") as begin:
-            _write_header(begin, (rows, size))
+    with atomic_path(file) as temporary, LargePageFile(temporary) as target:
+        _write_header(target, (0, size))
+        for name in names:
+            clip = read_clip(corpus, name)
+            laid = np.ascontiguousarray(fill_up(clip, shortest), "<f4")
+            lengths.append(len(clip))
+            rows += len(laid)
+            target.write(laid.data)
+        target.seek(0)
+        _write_header(target, (rows, size))
     write_json(file.with_suffix(".json"), {"stamp": stamp, "lengths": lengths, "file": _state(file)})
 
 
-def _write_header(target: Any, shape: tuple[int, int]) -> None:
+def _write_header(target: IO[bytes], shape: tuple[int, int]) -> None:
     # NumPy leaves room in it for a first axis of any length, so that it can be written over.
     np.lib.format.write_array_header_1_0(target, {"descr": "<f4", "fortran_order": False, "shape": shape})
 
