@@ -58,12 +58,13 @@ def read_arguments():
     return parser.parse_args()
 
 
-def training(options, code_dim, quantizer="ema_reset", num_quantizers=1, **changes):
+def training(options, code_dim, quantizer="ema_reset", num_quantizers=1, down_t=2, **changes):
     """Give what is trained; all that is not named in TOKENIZERS is the same for all."""
     steps = options.steps
     config = TokenizerConfig(
-        width=options.width, code_dim=code_dim, num_codes=128, quantizer=quantizer, num_quantizers=num_quantizers
-    )
+        width=options.width, code_dim=code_dim, num_codes=128, down_t=down_t,
+        quantizer=quantizer, num_quantizers=num_quantizers,
+    )  # fmt: skip
     plain = {"learning_rate": 2e-4, "joint_weight": 0.0, "trajectory_weight": 0.0}
     return TokenizerTraining(
         steps=steps, batch_size=64, warmup=50, milestones=(int(steps * 0.8),), decay=0.2, evaluate_every=1000,

@@ -43,6 +43,12 @@ TOKENIZERS = {
         "augmentation": MotionAugmentation(share=0.4, arms=0.8, path=2.0, turning=0.06),
     },
     "augmented, 2 residual codes": {**AUGMENTED, "quantizer": "residual", "num_quantizers": 2},
+    "augmented, 2 residual codes, half as often": {
+        **AUGMENTED,
+        "quantizer": "residual",
+        "num_quantizers": 2,
+        "down_t": 3,
+    },
 }
 COLUMNS = [f"{clips} {error}" for clips in ("known", "unseen", "other") for error in ("root MPJPE mm", "MPJPE mm")]
 OTHER = ("bow", "bye", "byebye", "call", "guide")  # actions of the recordings that are not among the gestures

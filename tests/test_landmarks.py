@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import roma
 import torch
 
 from ktube_motion import PoseSequence
@@ -176,12 +177,19 @@ def test_a_long_stretch_is_fitted_in_pieces_of_one_size(frames):
 
 def in_picture(poses, names, *, size, shift=(0.0, 0.0), distance=4.0):
     """Give landmarks as `seen_on`, as a camera sees them that is so many metres away; depths of arms are halved."""
-    seen = seen_on(poses, names)
-    flat = seen.points[..., :2] * (1, -1) / (1 - (seen.points - seen.points[:, [23]])[..., 2:] / distance)
-    points, arms = seen.points.copy(), [names.index(f"{side}_{part}") for side in SIDES for part in ("elbow", "wrist")]
+    points = seen_on(poses, names).points.copy()
+    for side in SIDES if HANDS[0] in names else ():
+        hand = _hand(names, side)
+        points[:, hand] += points[:, [names.index(f"{side}_wrist")]] - points[:, hand[:1]]
+    flat = points[..., :2] * (1, -1) / (1 - (points - points[:, [23]])[..., 2:] / distance)
+    arms = [names.index(f"{side}_{part}") for side in SIDES for part in ("elbow", "wrist")]
     shoulders = points[:, [names.index(f"{side}_shoulder") for side in SIDES for _ in range(2)], 2]
     points[:, arms, 2] = shoulders + 0.5 * (points[:, arms, 2] - shoulders)
     return Landmarks(tuple(names), points, pixels=size * flat + shift, fps=poses.fps)
+
+
+def _hand(names, side):
+    return [names.index(name) for name in HANDS if name.startswith(side)]
 
 
 def test_the_picture_says_how_far_arms_reach(speaker):
@@ -197,6 +205,24 @@ def test_wrists_that_an_estimator_puts_too_far_forward_do_not_follow_it_far(spea
     points[:, [BODY_LANDMARKS.index(f"{side}_wrist") for side in SIDES], 2] += 0.06
     there, forward = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
     assert error(forward, there, [20, 21], root=12) < 0.02
+
+
+def test_the_picture_says_how_hands_are_turned(speaker):
+    """An estimator's hands in space are small, and turned towards the camera as no hand in the picture is."""
+    names = BODY_LANDMARKS + HANDS
+    seen = in_picture(speaker, names, size=0.4)
+    points, turn = seen.points.copy(), roma.rotvec_to_rotmat(torch.tensor([-0.7, 0.0, 0.0])).numpy()
+    for side in SIDES:
+        hand = _hand(names, side)
+        points[:, hand] = 0.75 * (points[:, hand] - points[:, hand[:1]]) @ turn.T
+    seen = seen.replace(points=points)
+    blind, found = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen.replace(pixels=None), seen))
+    errors = [[error(poses, speaker, range(first, first + 15), root=wrist) for wrist, first in ((20, 22), (21, 37))]
+              for poses in (blind, found)]  # fmt: skip
+    assert max(errors[1]) < 0.025 < 0.06 < min(errors[0])
+    bare = fit_landmarks(seen.select(BODY_LANDMARKS), betas=speaker.betas)
+    arms = [error(poses, speaker, [18, 19, 20, 21], root=12) for poses in (bare, found)]
+    assert arms[1] < arms[0]  # and arms are not drawn after them
 
 
 def test_the_place_in_the_picture_says_nothing(speaker):

@@ -17,6 +17,7 @@ from ktube_motion.text import (
     word_encoder,
     word_track,
 )
+from ktube_motion.text import _tracks as tracks_of
 from ktube_motion.types import Word
 
 
@@ -56,6 +57,21 @@ def test_dictionary_forms_are_alike_and_strings_are_read_once():
     encoder.encode_words(["왼쪽으로", "왼쪽을"])
     assert len(letters.asked) == len(set(letters.asked))
     assert encoder.encode_words(["ㅋㅋ", "…!"]).isfinite().all()  # no dictionary has these
+
+
+@pytest.mark.parametrize("kind", [WindowWordEncoder, FormWordEncoder])
+def test_of_many_words_the_last_ones_are_kept(kind, monkeypatch):
+    monkeypatch.setattr(tracks_of, "_KEPT", 30)
+    letters = LetterEncoder()
+    encoder = kind(letters)
+    often = encoder.encode_words(["네"])
+    for number in range(100):
+        encoder.encode_words([f"가{number}"])
+        assert torch.equal(encoder.encode_words(["네"]), often)
+        assert len(encoder._read.known) <= 30
+    assert letters.asked.count("네") == 1  # what is asked for again and again is not forgotten
+    assert encoder.encode_words([f"나{number}" for number in range(100)]).isfinite().all()  # more than are kept
+    assert len(encoder._read.known) == 30
 
 
 @pytest.fixture(scope="module")

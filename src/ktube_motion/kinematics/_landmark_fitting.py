@@ -21,8 +21,13 @@ from ._solving import Points, Strengths, continuous_rotvecs, solve
 __all__ = ["fit_landmarks"]
 
 _GROUPS = ("body", "left", "right")
-_SIGMA = {"body": 0.03, "left": 0.008, "right": 0.008}
+_SIGMA, _HAND_SIGMA = 0.03, 0.008
 _DEPTH_SIGMA = 0.2  # of the body where pixels tell the rest: hardly more than which way a limb points
+# A hand's marks in the picture, and what its points in space say beside them: little more than which way it points.
+_HAND_SEEN_SIGMA, _HAND_DEPTH_SIGMA = 0.008, 0.05
+# They are found after the arms, which they would draw along; forearms may turn with them, and wrists stay near rest.
+_FROM_ELBOWS, _WRISTS, _FINGERS = slice(18, 52), slice(20, 22), slice(22, 52)
+_WRIST_SIGMA, _FINGER_SIGMA = 0.3, 0.5
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
 # Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
@@ -212,20 +217,28 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     start = analytic_start(target, offsets, SMPLH_52, mean, fps=shot.fps)
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
-    sites = _sites(shot, rest)
-    terms: list[Points | Pictured] = [*_terms(shot, sites), *_pictured(shot, sites)]
+    sites, limits = _sites(shot, rest), joint_limits(hand_mean)
+    hands_later = _is_pictured(shot) and _sees_hands(shot, sites)
+    terms = _terms(shot, sites, hands=not hands_later)
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
-        strengths=_strengths(), limits=joint_limits(hand_mean),
+        strengths=_strengths(), limits=limits,
     )  # fmt: skip
+    if hands_later:
+        rotations, root = solve(
+            rotations, root, _terms(shot, sites), offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations // 2,
+            strengths=_strengths(hands=True), limits=limits, moving=_FROM_ELBOWS,
+        )  # fmt: skip
     rotvecs = np.zeros((len(shot), 55, 3), np.float32)
     rotvecs[:, BODY_IN_SMPLX] = continuous_rotvecs(rotations)
     return rotvecs, (root - rest[0]).numpy()
 
 
-def _strengths() -> Strengths:
+def _strengths(*, hands: bool = False) -> Strengths:
     pose = torch.full((52,), _POSE_SIGMA)
     pose[list(_TRUNK)] = _TRUNK_SIGMA
+    if hands:
+        pose[_WRISTS], pose[_FINGERS] = _WRIST_SIGMA, _FINGER_SIGMA
     smooth = torch.full((52,), _SMOOTH)
     smooth[[0, *_TRUNK]] = _TRUNK_SMOOTH
     return Strengths(pose=pose, smooth=smooth, limit=0.2)
@@ -247,21 +260,31 @@ def _sites(shot: Landmarks, rest: torch.Tensor) -> list[Site]:
     return sites
 
 
-def _terms(shot: Landmarks, sites: Sequence[Site]) -> list[Points]:
-    """Give what landmarks say in space: the body, each hand about itself."""
+def _is_pictured(shot: Landmarks) -> bool:
+    """Say whether enough of these points are known in the picture, too."""
+    return shot.pixels is not None and sum(name in _SEEN_SIGMA for name in shot.names) >= 3
+
+
+def _sees_hands(shot: Landmarks, sites: Sequence[Site]) -> bool:
+    return bool(shot.require_weights()[:, [site.group != "body" for site in sites]].any())
+
+
+def _terms(shot: Landmarks, sites: Sequence[Site], *, hands: bool = True) -> list[Points | Pictured]:
+    """Give what landmarks say: the body's in space and in the picture, and so each hand about itself."""
     weights = shot.require_weights()
     groups = {group: [k for k, site in enumerate(sites) if site.group == group] for group in _GROUPS}
     on_hands = {side: [k for k, name in enumerate(shot.names) if name in _ON_HANDS[side]] for side in _ON_HANDS}
     body = [k for k in groups["body"] if not any(k in marks[1:] for marks in on_hands.values())]
     # A picture tells where points are across the view, and better.
-    sigma = _SIGMA["body"] if shot.pixels is None else _DEPTH_SIGMA
+    sigma, hand_sigma = (_DEPTH_SIGMA, _HAND_DEPTH_SIGMA) if _is_pictured(shot) else (_SIGMA, _HAND_SIGMA)
     terms = [_points(shot, sites, body, weights, sigma)]
     for side, marks in on_hands.items():
-        terms.append(_points(shot, sites, groups[side], weights, _SIGMA[side]))
+        if hands:
+            terms.append(_points(shot, sites, groups[side], weights, hand_sigma))
         if len(marks) == len(_ON_HANDS[side]):
             unseen = (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
-            terms.append(_points(shot, sites, marks, weights * unseen, _SIGMA["body"]))
-    return [term for term in terms if term.targets.shape[1] > 0]
+            terms.append(_points(shot, sites, marks, weights * unseen, _SIGMA))
+    return [*(term for term in terms if term.targets.shape[1] > 0), *_pictured(shot, sites, hands=hands)]
 
 
 def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: np.ndarray, sigma: float) -> Points:
@@ -275,20 +298,23 @@ def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: 
     )  # fmt: skip
 
 
-def _pictured(shot: Landmarks, sites: Sequence[Site]) -> list[Pictured]:
-    chosen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
-    if len(chosen) < 3 or shot.pixels is None:
+def _pictured(shot: Landmarks, sites: Sequence[Site], *, hands: bool = False) -> list[Pictured]:
+    if shot.pixels is None or not _is_pictured(shot):
         return []
+    seen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
+    chosen = seen + [k for k, site in enumerate(sites) if hands and site.group != "body"]
     sites = [sites[k] for k in chosen]
+    forms = [torch.tensor([site.group == side for site in sites]) for side in _ON_HANDS]
     weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
     pixels, points = (
         torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))
         for part in (shot.pixels, shot.points)
     )
+    sigma = torch.tensor([_SEEN_SIGMA.get(shot.names[k], _HAND_SEEN_SIGMA) for k in chosen])
     return [
         Pictured(
             torch.tensor([site.joint for site in sites]), torch.tensor([site.offset for site in sites]), pixels, points,
-            weights, torch.tensor([_SEEN_SIGMA[shot.names[k]] for k in chosen]), fps=shot.fps,
+            weights, sigma, fps=shot.fps, forms=forms,
         )
     ]  # fmt: skip
 

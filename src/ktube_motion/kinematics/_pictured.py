@@ -1,5 +1,7 @@
 """Where points are in the picture: what an estimator knows best; lengths of bones then say how far limbs reach."""
 
+from collections.abc import Sequence
+
 import torch
 
 __all__ = ["Pictured"]
@@ -25,6 +27,9 @@ class Pictured:
     sigma : tensor [shape=(P,)]
         How far points may stray, metres.
     fps : float
+    forms : sequence of bool tensors [shape=(P,)]
+        Points that tell how something is shaped and turned, each group about its own middle, and nothing else: a hand's
+        marks are too rough to say where it is, how near, or how large the body.
     """
 
     def __init__(
@@ -37,10 +42,12 @@ class Pictured:
         sigma: torch.Tensor,
         *,
         fps: float,
+        forms: Sequence[torch.Tensor] = (),
     ) -> None:
         self.joints, self.offsets, self.weights, self.sigma = joints, offsets, weights, sigma
-        self.share = weights / sigma.square()
-        self.share = self.share / self.share.sum(1, keepdim=True).clamp_min(1e-9)
+        self.forms = [(form[:, None], _shares(weights * form)) for form in forms]
+        placed = torch.stack([torch.zeros_like(joints, dtype=torch.bool), *forms]).any(0).logical_not()
+        self.share = _shares(weights * placed / sigma.square())
         self.targets = pixels - self._middle(pixels)
         reach = max(round(2 * _SCALE_SECONDS * fps), 1)
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / (_SCALE_SECONDS * fps)).square())
@@ -50,12 +57,12 @@ class Pictured:
         self.distance = _FOCAL / self.size
 
     def _middle(self, values: torch.Tensor) -> torch.Tensor:
-        return (values * self.share[..., None]).sum(1, keepdim=True)
+        return (values * self.share).sum(1, keepdim=True)
 
     def _scale(self, flat: torch.Tensor) -> torch.Tensor:
         """How large the body is ``(T, 1, 1)``, where it fits best; it changes slowly."""
         both = torch.stack([(flat * self.targets).sum(-1), flat.square().sum(-1)])
-        sums = (both * self.share).sum(-1)[:, None]
+        sums = (both * self.share[..., 0]).sum(-1)[:, None]
         ends = torch.nn.functional.pad(sums, (self.kernel.shape[-1] // 2,) * 2, mode="replicate")
         slow = torch.nn.functional.conv1d(ends, self.kernel)[:, 0]
         return (slow[0] / slow[1].clamp_min(1e-9))[:, None, None]
@@ -65,8 +72,17 @@ class Pictured:
         found = positions[:, self.joints] + (globals_[:, self.joints] @ self.offsets[..., None])[..., 0]
         found = found - self._middle(found)
         nearer = 1 / (1 - found[..., 2:] / self.distance).clamp_min(0.2)
+        for form, share in self.forms:
+            nearer = torch.where(form, (nearer * share).sum(1, keepdim=True).detach(), nearer)
         flat = found[..., :2] * found.new_tensor((1.0, -1.0)) * nearer
         flat = flat - self._middle(flat)
         apart = (self._scale(flat) * flat - self.targets) / self.size
+        for form, share in self.forms:
+            apart = torch.where(form, apart - (apart * share).sum(1, keepdim=True), apart)
         squared = (apart / self.sigma[:, None]).square().sum(-1)
         return (2 * ((1 + squared).sqrt() - 1) * self.weights).sum()
+
+
+def _shares(weights: torch.Tensor) -> torch.Tensor:
+    """Give the part ``(T, P, 1)`` that each point has of its frame."""
+    return (weights / weights.sum(1, keepdim=True).clamp_min(1e-9))[..., None]

@@ -80,14 +80,19 @@ def solve(
     iterations: int,
     strengths: Strengths = Strengths(),  # frozen
     limits: tuple[torch.Tensor, torch.Tensor] | None = None,
+    moving: slice = slice(None),
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until points fit, rotations stay small and smooth."""
+    """Move rotations ``(T, J, 3, 3)`` and root ``(T, 3)`` until points fit, rotations stay small and smooth.
+
+    Only joints of `moving` turn; the body moves if its root is one of them.
+    """
     if iterations <= 0:
         return rotations, root
-    step = torch.zeros(*rotations.shape[:2], 3, requires_grad=True)
+    step = torch.zeros_like(rotations[:, moving, 0], requires_grad=True)
     shift = torch.zeros_like(root, requires_grad=True)
+    moved = [step, shift] if 0 in range(*moving.indices(skeleton.num_joints)) else [step]
     optimizer = torch.optim.LBFGS(
-        [step, shift], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
+        moved, max_iter=iterations, history_size=10, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )
     # Frames closer in time are more alike: the penalty is on acceleration per (1/20 s)^2.
     pace = (fps / 20) ** 2
@@ -96,7 +101,9 @@ def solve(
     losses = [term.loss if isinstance(term, Points) else term for term in terms]
 
     def turned() -> torch.Tensor:
-        return rotations @ roma.rotvec_to_rotmat(0.1 * step)
+        local = rotations.clone()
+        local[:, moving] = rotations[:, moving] @ roma.rotvec_to_rotmat(0.1 * step)
+        return local
 
     def loss() -> torch.Tensor:
         optimizer.zero_grad()

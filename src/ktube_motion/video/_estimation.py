@@ -16,7 +16,7 @@ from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_la
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
-from ._hiding import drop_half_hidden, guessed_legs
+from ._hiding import drop_half_hidden, guessed_fingers, guessed_legs
 from ._people import look_for_speaker
 from ._shots import Shot, find_shots
 from ._tracking import Follower, SeenFrame, Speaker
@@ -206,7 +206,8 @@ def _as_arrays(seen: Sequence[SeenFrame], frames: int, path: str | Path) -> _Arr
         for part, hand in ((slice(33, 54), found.left), (slice(54, 75), found.right)):
             if hand is not None:
                 points[frame, part], pixels[frame, part] = hand.world, hand.pixels
-                weights[frame, part] = hand.confidence
+                guessed = guessed_fingers(hand.pixels / found.size[::-1])
+                weights[frame, part] = np.where(guessed, 0, hand.confidence)
         height, width = found.size
         pixels[frame] = (pixels[frame] - (width / 2, height / 2)) / height
     points *= (1, -1, -1)  # the camera's y is down and its z away; a person who faces it faces +z

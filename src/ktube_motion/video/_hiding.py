@@ -1,11 +1,11 @@
-"""What only seems to be seen: legs below the picture, and a speaker who is half hidden by somebody who passes."""
+"""What only seems to be seen: legs and fingers beyond the picture's edge, a speaker half hidden by a passer-by."""
 
 import numpy as np
 
 from .._runs import true_runs
 from ..kinematics import Landmarks
 
-__all__ = ["drop_half_hidden", "guessed_legs"]
+__all__ = ["drop_half_hidden", "guessed_fingers", "guessed_legs"]
 
 _SHOULDERS = ("left_shoulder", "right_shoulder")
 _SECONDS, _BEFORE = 0.8, 0.5  # beside a gap, what may be wrong; and behind that, what is believed
@@ -38,6 +38,28 @@ def guessed_legs(places: np.ndarray) -> np.ndarray:
     guessed = np.asarray(((places < -_EDGE) | (places > 1 + _EDGE)).any(-1))
     guessed[..., :_LEGS] = False
     return guessed
+
+
+def guessed_fingers(places: np.ndarray) -> np.ndarray:
+    """Say which of a hand's landmarks lie beyond the edge of the picture.
+
+    Parameters
+    ----------
+    places : array [shape=(..., 21, 2)]
+        In the picture, from 0 to 1 across and down.
+
+    Returns
+    -------
+    guessed : bool array [shape=(..., 21)]
+
+    Examples
+    --------
+    >>> places = np.full((21, 2), 0.98)
+    >>> places[5:9, 1] = 0.97, 0.99, 1.01, 1.02  # a finger that hangs out of the picture
+    >>> np.flatnonzero(guessed_fingers(places)).tolist()
+    [7, 8]
+    """
+    return np.asarray(((places < 0) | (places > 1)).any(-1))
 
 
 def drop_half_hidden(shot: Landmarks) -> Landmarks:
