@@ -72,6 +72,8 @@ def test_of_many_words_the_last_ones_are_kept(kind, monkeypatch):
     assert letters.asked.count("네") == 1  # what is asked for again and again is not forgotten
     assert encoder.encode_words([f"나{number}" for number in range(100)]).isfinite().all()  # more than are kept
     assert len(encoder._read.known) == 30
+    sizes = [(vector.nbytes, vector.untyped_storage().nbytes()) for vector in encoder._read.known.values()]
+    assert set(sizes) == {(32, 32)}  # and nothing else with them
 
 
 @pytest.fixture(scope="module")

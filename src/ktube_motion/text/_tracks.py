@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
-_KEPT = 5_000  # vectors that are kept, those asked for last: about 10 MB
+_KEPT = 2_000  # vectors that are kept, those asked for last: about 20 MB
 _LONGEST = 2.0  # seconds; what began longer ago, or ends later, is told as this
 
 
@@ -62,7 +62,8 @@ class _Reader:
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
         new = list(dict.fromkeys(text for text in texts if text not in self.known))
         if new:
-            self.known.update(zip(new, self.read(new), strict=True))
+            # Copies: a row of a batch keeps all of it in memory.
+            self.known.update((text, vector.clone()) for text, vector in zip(new, self.read(new), strict=True))
         for text in dict.fromkeys(texts):  # the dict is in the order of asking
             self.known[text] = self.known.pop(text)
         vectors = torch.stack([self.known[text] for text in texts])
