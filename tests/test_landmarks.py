@@ -159,6 +159,9 @@ def test_what_landmarks_must_be():
         Landmarks(("nose",), np.zeros((2, 2, 3)), fps=20)
     with pytest.raises(ShapeError, match="no number"):
         Landmarks(("nose",), np.full((2, 1, 3), np.nan), fps=20)
+    with pytest.raises(ShapeError, match="no number"):
+        Landmarks(("nose",), np.zeros((2, 1, 3)), pixels=np.full((2, 1, 2), np.nan), fps=20)
+    Landmarks(("nose",), np.zeros((2, 1, 3)), np.zeros((2, 1)), pixels=np.full((2, 1, 2), np.nan), fps=20)
     with pytest.raises(DataError, match="No landmark is seen"):
         fit_landmarks(Landmarks(("nose",), np.zeros((2, 1, 3)), np.zeros((2, 1)), fps=20))
 

@@ -125,7 +125,8 @@ class Landmarks(FrameSequence):
             put("pixels", checked_array(self.pixels, (*shape, 2), "pixels"))
         put("fps", checked_fps(self.fps))
         unseen = self.require_weights() <= 0  # not for a weight that is no number
-        if not (np.isfinite(self.points).all(-1) | unseen).all() or not np.isfinite(self.require_weights()).all():
+        known = [np.isfinite(part).all(-1) | unseen for part in (self.points, self.pixels) if part is not None]
+        if not np.all(known) or not np.isfinite(self.require_weights()).all():
             raise ShapeError("A landmark that counts is no number.", where=self.name or None, fix="Give it weight 0.")
 
     @property
