@@ -61,9 +61,10 @@ def test_dictionary_forms_are_alike_and_strings_are_read_once():
 
 @pytest.mark.parametrize("kind", [WindowWordEncoder, FormWordEncoder])
 def test_of_many_words_the_last_ones_are_kept(kind, monkeypatch):
-    monkeypatch.setattr(tracks_of, "_KEPT", 30)
+    monkeypatch.setattr(tracks_of, "_KEPT_LIVE", 30)
     letters = LetterEncoder()
-    encoder = kind(letters)
+    whole = kind(letters)
+    encoder = tracks_of.live_word_encoder(whole)
     often = encoder.encode_words(["네"])
     for number in range(100):
         encoder.encode_words([f"가{number}"])
@@ -74,6 +75,9 @@ def test_of_many_words_the_last_ones_are_kept(kind, monkeypatch):
     assert len(encoder._read.known) == 30
     sizes = [(vector.nbytes, vector.untyped_storage().nbytes()) for vector in encoder._read.known.values()]
     assert set(sizes) == {(32, 32)}  # and nothing else with them
+    said = [f"다{number}" for number in range(100)]
+    assert torch.equal(whole.encode_words(said), encoder.encode_words(said))
+    assert len(whole._read.known) >= 100  # what a corpus says again is read once
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from ..skeletons import Skeleton
 from ..text import TextEncoder, WordEncoder, clean_texts
 from ..text import word_encoder as make_word_encoder
 from ..text._timing import SYLLABLES_PER_SECOND
+from ..text._tracks import live_word_encoder
 from ..types import Cue, Motion, Word
 from ..vq import MotionTokenizer
 from ._decoding import decode_rows, decode_stream
@@ -396,7 +397,7 @@ class UtteranceToMotion(SharedPipeline):
             raise ConfigError("This model hears no words.", fix="Pass a text, or a model trained with a word encoder.")
         if self.hears_words:
             unknown = torch.zeros(0 if read is None else len(read), self.transformer.config.word_dim)
-            sampling["words"] = chain(unknown, self._hear(words, seconds))
+            sampling["words"] = chain(unknown, self._hear(words, seconds, live=True))
         tokens = stream(self.transformer, vector, prefix=read, **self.sampling | sampling)
         pieces = decode_stream(self.tokenizer, self.skeleton, tokens, lookahead=lookahead, before=before)
         return self._cut(pieces, frames, name)
@@ -530,11 +531,14 @@ class UtteranceToMotion(SharedPipeline):
             return None
         return [number_of_frames(spoken_words(text, lead_in=lead_in)[1], self.fps) for text in texts]
 
-    def _hear(self, words: Iterable[Word | float], seconds: float | None) -> Iterator[torch.Tensor]:
+    def _hear(
+        self, words: Iterable[Word | float], seconds: float | None, *, live: bool = False
+    ) -> Iterator[torch.Tensor]:
         if self.word_encoder is None:
             raise ConfigError("This pipeline hears no words.", fix="Build it with a word_encoder.")
+        encoder = live_word_encoder(self.word_encoder) if live else self.word_encoder
         rate = self.fps / self.tokenizer.frames_per_token
-        return hear(words, self.word_encoder, tokens_per_second=rate, seconds=seconds)
+        return hear(words, encoder, tokens_per_second=rate, seconds=seconds)
 
     def _track(self, words: Iterable[Word | float], seconds: float | None, before: int) -> torch.Tensor:
         """Give the rows of what is said in some seconds, behind those of tokens of which nothing is known."""

@@ -1,6 +1,7 @@
 """What is being said at each moment: words as vectors, laid on the grid of the motion tokens."""
 
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,7 +23,8 @@ __all__ = [
 ]
 
 NUM_TIMES = 6  # numbers of a row that tell of time, behind the word's vector
-_KEPT = 2_000  # vectors that are kept, those asked for last: about 20 MB
+# Vectors that are kept, those asked for last: a corpus says the same sentences again, a live talk may go on for days.
+_KEPT, _KEPT_LIVE = 50_000, 2_000
 _LONGEST = 2.0  # seconds; what began longer ago, or ends later, is told as this
 
 
@@ -55,8 +57,8 @@ class WordEncoder(Protocol):
 class _Reader:
     """Encodes each different string once, as long as it is not long ago."""
 
-    def __init__(self, read: Callable[[list[str]], Iterable[torch.Tensor]]) -> None:
-        self.read = read
+    def __init__(self, read: Callable[[list[str]], Iterable[torch.Tensor]], *, kept: int = _KEPT) -> None:
+        self.read, self.kept = read, kept
         self.known: dict[str, torch.Tensor] = {}
 
     def __call__(self, texts: Sequence[str]) -> torch.Tensor:
@@ -67,7 +69,7 @@ class _Reader:
         for text in dict.fromkeys(texts):  # the dict is in the order of asking
             self.known[text] = self.known.pop(text)
         vectors = torch.stack([self.known[text] for text in texts])
-        while len(self.known) > _KEPT:  # a live talk may go on for days
+        while len(self.known) > self.kept:
             del self.known[next(iter(self.known))]
         return vectors
 
@@ -215,6 +217,15 @@ def word_encoder(encoder: TextEncoder, *, identity: str = "") -> WordEncoder:
     kind = ContextWordEncoder if hasattr(encoder, "encode_last_words") else WindowWordEncoder
     before = identity.rpartition("/")[2]
     return kind(encoder, before=int(before)) if before.isdecimal() else kind(encoder)
+
+
+def live_word_encoder(encoder: WordEncoder) -> WordEncoder:
+    """Give a word encoder of ours as one that keeps few vectors, for talks without an end; any other as it is."""
+    if not isinstance(encoder, (WindowWordEncoder, FormWordEncoder, ContextWordEncoder)):
+        return encoder
+    live = copy(encoder)
+    live._read = _Reader(encoder._read.read, kept=_KEPT_LIVE)
+    return live
 
 
 def _windows(words: Sequence[str], before: int) -> list[str]:
