@@ -161,7 +161,7 @@ def _is_marked(shot: Landmarks) -> bool:
 
 
 def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
-    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names])
+    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names], hands=False)
     return terms[0].size[:, 0, 0].numpy() if terms else None
 
 
@@ -298,13 +298,13 @@ def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: 
     )  # fmt: skip
 
 
-def _pictured(shot: Landmarks, sites: Sequence[Site], *, hands: bool = False) -> list[Pictured]:
+def _pictured(shot: Landmarks, sites: Sequence[Site], *, hands: bool) -> list[Pictured]:
     if shot.pixels is None or not _is_pictured(shot):
         return []
     seen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
     chosen = seen + [k for k, site in enumerate(sites) if hands and site.group != "body"]
     sites = [sites[k] for k in chosen]
-    forms = [torch.tensor([site.group == side for site in sites]) for side in _ON_HANDS]
+    forms = [torch.tensor([site.group == side for site in sites]) for side in _ON_HANDS if hands]
     weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
     pixels, points = (
         torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import torch
 
+from ._solving import shares
+
 __all__ = ["Pictured"]
 
 _FOCAL = 1.5  # heights of the picture: between a telephone's and a portrait's
@@ -45,9 +47,9 @@ class Pictured:
         forms: Sequence[torch.Tensor] = (),
     ) -> None:
         self.joints, self.offsets, self.weights, self.sigma = joints, offsets, weights, sigma
-        self.forms = [(form[:, None], _shares(weights * form)) for form in forms]
-        placed = torch.stack([torch.zeros_like(joints, dtype=torch.bool), *forms]).any(0).logical_not()
-        self.share = _shares(weights * placed / sigma.square())
+        self.forms = [(form[:, None], shares(weights * form)) for form in forms]
+        placed = sum(forms, torch.zeros_like(joints)) == 0
+        self.share = shares(weights * placed / sigma.square())
         self.targets = pixels - self._middle(pixels)
         reach = max(round(2 * _SCALE_SECONDS * fps), 1)
         kernel = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / (_SCALE_SECONDS * fps)).square())
@@ -81,8 +83,3 @@ class Pictured:
             apart = torch.where(form, apart - (apart * share).sum(1, keepdim=True), apart)
         squared = (apart / self.sigma[:, None]).square().sum(-1)
         return (2 * ((1 + squared).sqrt() - 1) * self.weights).sum()
-
-
-def _shares(weights: torch.Tensor) -> torch.Tensor:
-    """Give the part ``(T, P, 1)`` that each point has of its frame."""
-    return (weights / weights.sum(1, keepdim=True).clamp_min(1e-9))[..., None]

@@ -10,7 +10,12 @@ import torch
 from ..skeletons import Skeleton
 from ._chains import pose_joints
 
-__all__ = ["Points", "Strengths", "continuous_rotvecs", "solve"]
+__all__ = ["Points", "Strengths", "continuous_rotvecs", "shares", "solve"]
+
+
+def shares(weights: torch.Tensor) -> torch.Tensor:
+    """Give the part ``(T, P, 1)`` that each point has of its frame."""
+    return (weights / weights.sum(1, keepdim=True).clamp_min(1e-9))[..., None]
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,7 @@ class Points:
             found = found + (globals_[:, self.joints] @ self.offsets[..., None])[..., 0]
         apart = found - self.targets
         if self.floating and self.weights is not None:
-            share = self.weights / self.weights.sum(1, keepdim=True).clamp_min(1e-9)
-            apart = apart - (apart * share[..., None]).sum(1, keepdim=True)
+            apart = apart - (apart * shares(self.weights)).sum(1, keepdim=True)
         squared = (apart / self.sigma).square().sum(-1)
         if self.robust:
             squared = 2 * ((1 + squared).sqrt() - 1)

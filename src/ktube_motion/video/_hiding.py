@@ -35,7 +35,7 @@ def guessed_legs(places: np.ndarray) -> np.ndarray:
     >>> np.flatnonzero(guessed_legs(places)).tolist()
     [25, 26, 27, 28]
     """
-    guessed = np.asarray(((places < -_EDGE) | (places > 1 + _EDGE)).any(-1))
+    guessed = _outside(places, _EDGE)
     guessed[..., :_LEGS] = False
     return guessed
 
@@ -59,7 +59,11 @@ def guessed_fingers(places: np.ndarray) -> np.ndarray:
     >>> np.flatnonzero(guessed_fingers(places)).tolist()
     [7, 8]
     """
-    return np.asarray(((places < 0) | (places > 1)).any(-1))
+    return _outside(places)
+
+
+def _outside(places: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    return np.asarray(((places < -margin) | (places > 1 + margin)).any(-1))
 
 
 def drop_half_hidden(shot: Landmarks) -> Landmarks:
