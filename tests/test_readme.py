@@ -31,7 +31,7 @@ def test_tables_have_the_same_rows_and_figures():
 
 def test_the_same_commands_stand_in_both():
     for command in ('pip install -c constraints.txt ".[demo]" && python examples/quickstart.py',
-                    'pip install -c constraints.txt -e ".[test]" && pytest',
+                    'pip install -c constraints.txt -e ".[test]" && pytest -n 2 --dist worksteal',
                     'ktube-motion generate --say "여러분 안녕하세요" --output hello.html'):  # fmt: skip
         assert f"    {command}\n" in ENGLISH
         assert f"    {command}\n" in KOREAN
