@@ -58,9 +58,9 @@ def read_arguments():
     return parser.parse_args()
 
 
-def training(options, code_dim, quantizer="ema_reset", num_quantizers=1, down_t=2, **changes):
+def training(options, code_dim, quantizer="ema_reset", num_quantizers=1, down_t=2, longer=1, **changes):
     """Give what is trained; all that is not named in TOKENIZERS is the same for all."""
-    steps = options.steps
+    steps = options.steps * longer
     config = TokenizerConfig(
         width=options.width, code_dim=code_dim, num_codes=128, down_t=down_t,
         quantizer=quantizer, num_quantizers=num_quantizers,

@@ -54,6 +54,7 @@ def read_arguments():
     parser.add_argument("--output", type=Path, default=Path("output/wording"))
     parser.add_argument("--only", nargs="+", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--precision", default="auto", help="mixed_precision of the transformers' training")
     parser.add_argument("--variants", type=int, default=32, help="wordings that an augmentation makes of each text")
     parser.add_argument("--set", default="test", choices=("choose", "test"), help="which rewordings to measure with")
     return parser.parse_args()
@@ -152,7 +153,7 @@ def train(options, name, corpus, tokenizer):
     steps = options.steps * way.get("longer", 1)
     config = TransformerTraining(
         steps=steps, batch_size=64, learning_rate=1e-3, warmup=50, milestones=(int(steps * 0.8),), decay=0.2,
-        evaluate_every=max(steps // 3, 1), mixed_precision="bf16", text_variants=options.variants,
+        evaluate_every=max(steps // 3, 1), mixed_precision=options.precision, text_variants=options.variants,
         text_dropout=0.1 if "guidance" in way else 0.0,
         transformer=TransformerConfig(width=128, num_layers=2, num_heads=4, **text),
     )  # fmt: skip

@@ -38,6 +38,7 @@ AUGMENTED = {**OURS, "augmentation": MotionAugmentation()}
 TOKENIZERS = {
     "ours": OURS,
     "augmented": AUGMENTED,
+    "augmented less, twice as long": {**OURS, "augmentation": MotionAugmentation(share=0.25), "longer": 2},
     "augmented, wilder paths": {
         **OURS,
         "augmentation": MotionAugmentation(share=0.4, arms=0.8, path=2.0, turning=0.06),
