@@ -34,7 +34,7 @@ from ktube_motion.training import ClipTable, WindowSampler
 from ktube_motion.types import Utterance
 
 SHARDS = 20
-STEPS = 64  # batches to a line: so many are drawn at once, so that each line has its share of that
+STEPS = 512  # batches to a line: so many are drawn at once, so that each line has its share of that
 LONG = 0.05  # share of clips that are longer than one frame
 TEXT = Utterance(0, 0, "오른손을 들어 인사합니다", tokens=(("손", "NOUN"), ("들다", "VERB")))
 

@@ -211,6 +211,16 @@ def test_maps_are_read_ahead_where_memory_holds_all_of_them(tmp_path, monkeypatc
     assert float(frames[::500].sum()) == 6 * 263
 
 
+@pytest.mark.skipif(LINUX < (5, 14), reason="a system that does not read maps ahead")
+def test_what_lies_between_the_vectors_is_not_read_ahead(tmp_path):
+    path = tmp_path / "frames.npy"
+    np.save(path, np.ones((30_000, 263), np.float32))
+    frames = np.load(path, mmap_mode="r")
+    _maps.bring_in([frames[:1000], frames[-1000:]]).join(60)
+    told = map_at(frames.ctypes.data)
+    assert 2 * 1000 * 263 * 4 < 1024 * int(told["Rss"][0]) < 1024 * int(told["Size"][0]) / 2
+
+
 # Python's own, of a fork beside threads; and PyTorch's, of a machine with one core.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:This DataLoader will create")
 def test_a_loader_with_workers_and_a_distributed_sampler(pair):

@@ -275,12 +275,12 @@ class ClipTable:
         first = self.starts[clips] + offsets * self.pitch
         last = first + length * self.pitch
         # What is not to be read, or has no memory behind it, is taken elsewhere, so all its frames must be others.
-        overlong = last > self.ends[clips]
+        short = (left < length).nonzero()
+        short = short[last[short] > self.ends[clips[short]]][:, None]
         if self.frames.device.type == "cpu":
-            fills = overlong.nonzero()
-            fills = torch.cat((fills, first[fills], left[fills]), 1)
-            return first.masked_fill(overlong, self.safe), clips[:0], clips[:0], fills, left
-        beyond, short = last > len(self.frames), overlong.nonzero()
+            fills = torch.cat((short, first[short], left[short]), 1)
+            return first.index_fill(0, short[:, 0], self.safe), clips[:0], clips[:0], fills, left
+        beyond = last > len(self.frames)
         inside = torch.arange(length)
         places = (short * length + inside)[(inside >= left[short]) | beyond[short]]
         clip, frame = places // length, places % length
@@ -320,6 +320,9 @@ def _mask(left: torch.Tensor, length: int) -> torch.Tensor | None:
     return None if left.min() >= length else torch.arange(length) < left[:, None]
 
 
+_AHEAD = 1 << 17  # windows whose places are drawn at once
+
+
 @dataclass(frozen=True)
 class WindowSampler:
     """Random windows of a table; every clip counts in proportion to its frames.
@@ -355,10 +358,11 @@ class WindowSampler:
     def _draw(self, steps: range) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the clips and offsets, each ``(len(steps), B)``, of many steps."""
         lengths, ends = self.table.lengths.numpy(), self.table.counted
+        total = int(ends[-1])
         frames, places = np.empty((len(steps), self.batch_size), np.int64), np.empty((len(steps), self.batch_size))
         for row, step in enumerate(steps):
             rng = step_rng(self.seed, step)
-            frames[row], places[row] = rng.integers(ends[-1], size=self.batch_size), rng.random(self.batch_size)
+            frames[row], places[row] = rng.integers(total, size=self.batch_size), rng.random(self.batch_size)
         # In order, so that each search finds what the last one has brought into the processor's cache.
         order = frames.argsort(axis=None)
         clips = np.empty_like(frames)
@@ -374,10 +378,12 @@ class WindowSampler:
         """Give the windows of `part` of one step, and their mask, as `ClipTable.gather` does."""
         key = part.start, part.stop
         if (step, *key) not in self._found:
-            # Many steps at once: one alone would find its code pushed out of the processor's cache by the last batch.
+            # Many steps at once: one alone would find its code pushed out of the processor's cache by the last batch,
+            # and what it looks up of clips, too.
+            steps = range(step, step + min(512, max(1, _AHEAD // self.batch_size)))
             for old in [other for other in self._found if other[0] < step or other[1:] == key]:
                 del self._found[old]
-            self._found.update(((ahead, *key), found) for ahead, found in self._find(range(step, step + 64), part))
+            self._found.update(((ahead, *key), found) for ahead, found in self._find(steps, part))
         first, places, rows, fills, left = self._found[step, *key]
         return self.table._take(first, places, rows, fills, self.window), _mask(left, self.window)
 

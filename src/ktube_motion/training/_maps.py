@@ -78,14 +78,16 @@ def bring_in(*maps: Sequence[np.ndarray]) -> Thread | None:
     size = sum(array.nbytes for arrays in maps for array in arrays)
     if not hasattr(mmap, "MADV_HUGEPAGE") or size > free_memory(torch.device("cpu")):
         return None
-    advise, stretches = ctypes.CDLL(None).madvise, list(map(_stretch, maps))
+    advise = ctypes.CDLL(None).madvise
     # A kernel that does not know of either says EINVAL; then all is as before.
-    for first, count in stretches:
-        advise(first, count, mmap.MADV_HUGEPAGE)
+    for arrays in maps:
+        advise(*_stretch(arrays), mmap.MADV_HUGEPAGE)
 
-    def read(maps: object) -> None:  # which keeps them from being closed meanwhile
-        for first, count in stretches:
-            advise(first, count, _POPULATE_READ)
+    def read(maps: Sequence[Sequence[np.ndarray]]) -> None:  # by which they stay open meanwhile
+        # What lies between the arrays, such as statistics of each clip, would take memory from them.
+        for arrays in maps:
+            for array in arrays:
+                advise(*_stretch([array]), _POPULATE_READ)
 
     thread = Thread(target=read, args=(maps,), name="reads maps ahead", daemon=True)
     thread.start()
