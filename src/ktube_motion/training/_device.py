@@ -61,8 +61,9 @@ def capabilities(device: torch.device | str, *, compute_capability: tuple[int, i
     'bf16'
     """
     can_compile = compile_obstacle(device, compute_capability=compute_capability) is None
-    if torch.device(device).type != "cuda":
-        return Capabilities(mixed_precision="no", tf32=False, compile=can_compile, fused_adamw=False)
+    kind = torch.device(device).type
+    if kind != "cuda":
+        return Capabilities(mixed_precision="no", tf32=False, compile=can_compile, fused_adamw=kind == "cpu")
     ampere = (compute_capability or torch.cuda.get_device_capability(device)) >= (8, 0)
     return Capabilities(mixed_precision="bf16" if ampere else "no", tf32=ampere, compile=can_compile, fused_adamw=True)
 
