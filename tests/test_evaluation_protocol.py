@@ -193,6 +193,18 @@ def test_real_pipeline(corpus, evaluator, pipeline, tmp_path):
     assert again.to_json() == report.to_json()
 
 
+def test_how_a_pipeline_usually_draws_is_told_and_never_mixed(corpus, evaluator, pipeline, tmp_path):
+    usual = UtteranceToMotion(
+        pipeline.tokenizer, pipeline.transformer, pipeline.text_encoder, sampling={"top_k": 4, "temperature": 0.5}
+    )
+    how = {"evaluator": evaluator, "folder": tmp_path, **FEW}
+    report = evaluate_generation(usual, corpus, **how, sampling={"top_k": 3})
+    assert report.settings["sampling"] == {"top_k": 3, "temperature": 0.5}
+    usual.sampling["temperature"] = 0.6
+    with pytest.raises(ConfigError, match="other"):
+        evaluate_generation(usual, corpus, **how, sampling={"top_k": 3})
+
+
 def test_models_that_do_not_belong_together(corpus, evaluator, pipeline):
     other = MotionTransformer(TransformerConfig(**SIZES | {"text_encoder": "numbers"}))
     with pytest.raises(CheckpointError, match="their text encoder differs"):

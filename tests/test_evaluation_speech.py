@@ -219,8 +219,10 @@ def test_any_generator_is_asked_for_what_is_said_and_how_long(corpus, judge):
 
 def test_a_pipeline_speaks_what_is_said(corpus, judge, tokenizer):  # noqa: F811
     model = make_transformer(tokenizer, word_dim=Places.dim + NUM_TIMES, word_encoder=Places.identity)
-    pipeline = UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder(), word_encoder=Places())
+    usual = {"temperature": 0.9}
+    pipeline = UtteranceToMotion(tokenizer, model, EmbeddedTextEncoder(), word_encoder=Places(), sampling=usual)
     report = evaluate_speech(pipeline, corpus, evaluator=judge, config=PROTOCOL, sampling={"top_k": 5})
+    assert report.settings["sampling"] == {"temperature": 0.9, "top_k": 5}
     assert list(report.table) == ["real", "reconstructed", "generated", "shuffled", "chance"]
     again = evaluate_speech(pipeline, corpus, evaluator=judge, config=PROTOCOL, sampling={"top_k": 5})
     assert again.table["generated"] == report.table["generated"]

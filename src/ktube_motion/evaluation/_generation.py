@@ -56,7 +56,9 @@ class TextToFeatures:
                 found=type(model).__name__,
             )
         self.model: Any = model
-        self.max_frames, self.sampling = max_frames, dict(sampling)
+        self.max_frames = max_frames
+        usual = {} if self.pipeline is None else self.pipeline.sampling
+        self.sampling: dict[str, Any] = {**usual, **sampling}  # all of it, so that the report tells what was measured
         self.tokenizer = None if self.pipeline is None else self.pipeline.tokenizer
         parts = [model] if self.pipeline is None else [self.pipeline.transformer, self.pipeline.tokenizer]
         self.fingerprint = " ".join(fingerprint(part) for part in parts)

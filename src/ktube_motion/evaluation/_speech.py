@@ -218,17 +218,18 @@ def evaluate_speech(
     """
     study = _Study(corpus, evaluator, config)
     made = {"real": study.real}
+    drawn = {**(model.sampling if isinstance(model, UtteranceToMotion) else {}), **(sampling or {})}
     tokenizer = getattr(model, "tokenizer", None) if tokenizer is None else tokenizer
     if tokenizer is not None:
         made["reconstructed"] = study.fitted([_rebuilt(tokenizer, clip) for clip in study.real])
     if model is not None:
-        made["generated"] = study.fitted(study.generate(model, dict(sampling or {})))
+        made["generated"] = study.fitted(study.generate(model, drawn))
     made["shuffled"] = study.shuffled()
     table = {row: study.measure(motions, strokes) for row, motions in made.items()}
     table["chance"] = {name: Interval(0.5, float("nan"), 1) for name in table["real"] if name.startswith("own_over_")}
     parts = (model.transformer, model.tokenizer) if isinstance(model, UtteranceToMotion) else (model,)
     written_by = " ".join(fingerprint(part) for part in parts)
-    settings = {**vars(config), "evaluator": fingerprint(evaluator), "model": written_by}
+    settings = {**vars(config), "sampling": drawn, "evaluator": fingerprint(evaluator), "model": written_by}
     return Report("speech", table, study.counts, settings)
 
 
