@@ -17,20 +17,23 @@ def pose_json(poses: PoseSequence) -> str:
     """The raw dictionary of Hand4Whole and OSX, frame by frame, in a camera frame."""
     root = (CAMERA * Rotation.from_rotvec(poses.rotvecs[:, 0])).as_rotvec()
     camera = CAMERA.apply(poses.transl)
-    rows = []
-    for frame in np.flatnonzero(poses.valid):
-        parts = {
-            "smplx_root_pose": root[frame],
-            "smplx_body_pose": poses.body_pose[frame],
-            "smplx_lhand_pose": poses.left_hand_pose[frame],
-            "smplx_rhand_pose": poses.right_hand_pose[frame],
-            "smplx_jaw_pose": poses.jaw_pose[frame],
-            "smplx_shape": poses.betas,
-            "smplx_expr": poses.expression[frame],
-            "cam_trans": camera[frame],
-        }
-        row = {key: [round(float(number), 5) for number in values.reshape(-1)] for key, values in parts.items()}
-        rows.append(json.dumps({"frame": int(frame), **row}, separators=(",", ":")))
+    parts = {
+        "smplx_root_pose": root,
+        "smplx_body_pose": poses.body_pose,
+        "smplx_lhand_pose": poses.left_hand_pose,
+        "smplx_rhand_pose": poses.right_hand_pose,
+        "smplx_jaw_pose": poses.jaw_pose,
+        "smplx_shape": np.broadcast_to(poses.betas, (len(root), len(poses.betas))),
+        "smplx_expr": poses.expression,
+        "cam_trans": camera,
+    }
+    rounded = {key: np.round(values.reshape(len(root), -1).astype(float), 5) for key, values in parts.items()}
+    rows = [
+        json.dumps(
+            {"frame": frame, **{key: values[frame].tolist() for key, values in rounded.items()}}, separators=(",", ":")
+        )
+        for frame in np.flatnonzero(poses.valid).tolist()
+    ]
     return f'{{"fps":{poses.fps},"frames":[\n' + ",\n".join(rows) + "\n]}\n"
 
 
