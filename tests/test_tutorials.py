@@ -46,7 +46,8 @@ def test_a_page_runs(page, tmp_path, monkeypatch):
         pytest.skip("no speaker is shipped with this build")
     monkeypatch.chdir(tmp_path)
     # A pool of processes would import torch for every few clips.
-    monkeypatch.setattr("ktube_motion.construct._build._workers", lambda *_: nullcontext(ThreadPoolExecutor(1)))
+    for place in ("construct._build", "io._executors"):
+        monkeypatch.setattr(f"ktube_motion.{place}.given_or_own", lambda *_: nullcontext(ThreadPoolExecutor(1)))
     names = {"__name__": "__main__"}
     for number, (language, code) in enumerate(blocks):
         if language == "python":

@@ -28,12 +28,14 @@ from ._shared._options import UsageError
 from ._shared._places import sources_folder
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ..evaluation import Report
     from ..evaluators import MotionEvaluator, SpeechEvaluator
     from ..io import Corpus
     from ..pipeline import UtteranceToMotion
     from ..samples import Label
-    from ..text import TextEncoder
+    from ..vq import MotionTokenizer
 
 # What the speakers show: a third of what they can, so that few minutes are enough to learn it.
 GESTURES = """greeting farewell bow yes no here there left right up down big small count thinking cheer""".split()
@@ -61,7 +63,7 @@ def add_options(parser: ArgumentParser) -> None:
         "--output", type=Path, default=Path("output/quickstart"), metavar="DIR", help="folder of everything"
     )
     parser.add_argument(
-        "--steps", type=int, default=1050, metavar="N", help="training steps of the transformer; others follow"
+        "--steps", type=int, default=800, metavar="N", help="training steps of the transformer; others follow"
     )
     parser.add_argument("--videos", type=int, default=24, metavar="N", help="sample videos to make")
     parser.add_argument("--resume", action="store_true", help="go on where the last call was stopped")
@@ -71,7 +73,6 @@ def run(options: Namespace) -> None:
     """Build, train, evaluate and show."""
     from ..io._files import write_text
     from ..render import save_skeleton_video
-    from ..text import EmbeddedTextEncoder
     from ._shared._tour import next_commands, write_tour
 
     began = time.perf_counter()
@@ -91,11 +92,10 @@ def run(options: Namespace) -> None:
             save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
         say(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
         return
-    encoder = EmbeddedTextEncoder()
-    tell("2 of 5: two judges are trained", began)
-    evaluator, judge = train_judges(options, corpus, encoder)
-    tell("3 of 5: the tokenizer, then the transformer that hears words", began)
-    pipeline = train(options, corpus, encoder, evaluator)
+    tell("2 of 5: the tokenizer and, beside it, two judges", began)
+    tokenizer, evaluator, judge = train_tokenizer_and_judges(options, corpus)
+    tell("3 of 5: the transformer that hears words", began)
+    pipeline = train_speaker(options, corpus, tokenizer)
     tell("4 of 5: measuring on people and talks that were held out", began)
     reports = evaluate(options, corpus, pipeline, evaluator, judge, labels)
     tell("5 of 5: speaking", began)
@@ -131,79 +131,126 @@ def tell(step: str, began: float) -> None:
 
 def make_corpus(options: Namespace, root: Path) -> "tuple[Corpus, dict[str, list[Label]]]":
     """Build the corpus from samples, from the user's files, or from a folder of gestures; give labels of samples."""
-    from ..construct import BuildOptions, build_corpus, build_gesture_corpus, pair_sources
-    from ..io import Corpus
-    from ._shared._steps import make_sample_videos
+    from ..construct import build_gesture_corpus
+    from ..io._executors import given_or_own
+    from ._shared._steps import FEW_VIDEOS, make_sample_videos
 
     if options.gestures:
         return build_gesture_corpus(options.gestures, root), {}
-    poses, transcripts = options.poses, options.transcripts
-    labels: dict[str, list[Label]] = {}
-    build = BuildOptions(talk_seconds=TALK)
-    if poses is None:
-        held_out = max(0.2, 2 / options.videos)  # two talks at least, to compare; nothing is left for a test
-        build = BuildOptions(talk_seconds=TALK, split_sizes=(1 - held_out, held_out, 0.0))
-        poses = transcripts = options.output / "videos"
-        labels = make_sample_videos(poses, options.videos, concepts=GESTURES, wordings=WORDINGS)
+    if options.poses is not None:
+        return build(options.poses, options.transcripts, root), {}
+    held_out = max(0.2, 2 / options.videos)  # two talks at least, to compare; nothing is left for a test
+    videos = options.output / "videos"
+    with given_or_own(None, options.videos // FEW_VIDEOS) as executor:
+        labels = make_sample_videos(videos, options.videos, concepts=GESTURES, wordings=WORDINGS, executor=executor)
+        return build(videos, videos, root, executor=executor, split_sizes=(1 - held_out, held_out, 0.0)), labels
+
+
+def build(
+    poses: Path, transcripts: Path, root: Path, *, executor: "Executor | None" = None, **changes: Any
+) -> "Corpus":
+    """Build a corpus of whole talks."""
+    from ..construct import BuildOptions, build_corpus, pair_sources
+    from ..io import Corpus
+
     sources, alone = pair_sources(sources_folder(poses), sources_folder(transcripts))
     for path in alone:
         say(f"no partner: {path}")
-    say(build_corpus(sources, root, options=build))
-    return Corpus(root), labels
+    say(build_corpus(sources, root, options=BuildOptions(talk_seconds=TALK, **changes), executor=executor))
+    return Corpus(root)
 
 
-def train_judges(
-    options: Namespace, corpus: "Corpus", encoder: "TextEncoder"
-) -> "tuple[MotionEvaluator, SpeechEvaluator | None]":
-    """Train who will judge: of motion and sentence, and, where words have times, of motion and words in time."""
-    from ..text import word_encoder
-    from ..training import EvaluatorTraining, SpeechEvaluatorTraining, train_evaluator, train_speech_evaluator
+def train_tokenizer_and_judges(
+    options: Namespace, corpus: "Corpus"
+) -> "tuple[MotionTokenizer, MotionEvaluator, SpeechEvaluator | None]":
+    """Train the tokenizer here and the judges in another process; each has half of the processors.
 
-    steps = max(options.steps // 3, min(options.steps, 350))
-    how: dict[str, Any] = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "decay": 0.2}
-    evaluator = train_evaluator(
-        EvaluatorTraining(steps=steps, warmup=50, evaluate_every=max(steps // 3, 1), save_every=200), corpus,
-        options.output / "evaluator", text_encoder=encoder, resume=options.resume,
-    )  # fmt: skip
-    if options.gestures:
-        return evaluator, None
-    if len(corpus.names("val")) < 2:
+    Models as small as these use two processors badly: side by side they are there sooner than one after the other.
+    """
+    import torch
+
+    from ..evaluators import MotionEvaluator, SpeechEvaluator
+    from ..io._executors import processes
+    from ..text import EmbeddedTextEncoder, word_encoder
+
+    judged = not options.gestures and len(corpus.names("val")) > 1
+    if not (judged or options.gestures):
         say("Only one talk is held out: there is none to compare it with, and the timing is not judged.")
-        return evaluator, None
-    judge = train_speech_evaluator(
-        SpeechEvaluatorTraining(steps=steps, milestones=(int(steps * 0.8),), **how), corpus, options.output / "judge",
-        word_encoder=word_encoder(encoder), resume=options.resume,
-    )  # fmt: skip
-    return evaluator, judge
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads - threads // 2))
+    try:
+        with processes(1) as pool:
+            judges = pool.submit(train_judges, options, judged, max(1, threads // 2))
+            tokenizer = train_tokenizer(options, corpus)
+            judges.result()
+    finally:
+        torch.set_num_threads(threads)
+    encoder, judge = EmbeddedTextEncoder(), None
+    evaluator = MotionEvaluator.from_pretrained(options.output / "evaluator/best_top3", text_encoder=encoder)
+    if judged:
+        words = word_encoder(encoder)
+        judge = SpeechEvaluator.from_pretrained(options.output / "judge/best_preferred", word_encoder=words)
+    return tokenizer, evaluator, judge
 
 
-def train(
-    options: Namespace, corpus: "Corpus", encoder: "TextEncoder", evaluator: "MotionEvaluator"
-) -> "UtteranceToMotion":
-    """Train tokenizer and transformer; each goes on where it was stopped."""
-    from ..evaluation import EvaluationConfig
-    from ..gpt import TransformerConfig
-    from ..pipeline import UtteranceToMotion
-    from ..text import word_encoder
-    from ..training import TokenizerTraining, TransformerTraining, train_tokenizer, train_transformer
+def schedule(steps: int) -> dict[str, Any]:
+    """Give when the tokenizer and the transformer are measured and saved, and learn more slowly."""
+    often = {"evaluate_every": max(steps // 2, 1), "save_every": 400, "warmup": 50}
+    return {"steps": steps, "milestones": (int(steps * 0.8),), "decay": 0.2, **often}
+
+
+def train_tokenizer(options: Namespace, corpus: "Corpus") -> "MotionTokenizer":
+    """Train the tokenizer; it goes on where it was stopped."""
+    from .. import training
     from ..vq import TokenizerConfig
 
-    def schedule(steps: int) -> dict[str, Any]:
-        often = {"evaluate_every": max(steps // 2, 1), "save_every": 400, "warmup": 50}
-        return {"steps": steps, "milestones": (int(steps * 0.8),), "decay": 0.2, **often}
-
-    tokenizer = train_tokenizer(
-        TokenizerTraining(
+    return training.train_tokenizer(
+        training.TokenizerTraining(
             batch_size=16, learning_rate=1e-3, tokenizer=TokenizerConfig(width=128, num_codes=512, down_t=1),
-            evaluation=EvaluationConfig.ktube(split="val", repeats=1, multimodality_texts=0),
-            **schedule(2 * options.steps),
+            **schedule(7 * options.steps // 4),
         ),
-        corpus, options.output / "tokenizer", evaluator=evaluator, resume=options.resume,
+        corpus, options.output / "tokenizer", resume=options.resume,
     )  # fmt: skip
+
+
+def train_judges(options: Namespace, judged: bool, threads: int) -> None:
+    """Train who judges motion and sentence and, if the timing is judged, motion and words in time."""
+    import torch
+
+    from ..io import Corpus
+    from ..text import EmbeddedTextEncoder, word_encoder
+    from ..training import EvaluatorTraining, SpeechEvaluatorTraining, train_evaluator, train_speech_evaluator
+
+    torch.set_num_threads(threads)
+    corpus, encoder = Corpus(options.output / "KTubeUM"), EmbeddedTextEncoder()
+    steps = max(options.steps // 3, min(options.steps, 300))
+    quiet: dict[str, Any] = {"resume": options.resume, "progress": False}  # the bar is the tokenizer's
+    train_evaluator(
+        EvaluatorTraining(
+            batch_size=32, learning_rate=1e-3, steps=steps, warmup=50, evaluate_every=max(steps // 3, 1), save_every=200
+        ),
+        corpus, options.output / "evaluator", text_encoder=encoder, **quiet,
+    )  # fmt: skip
+    if judged:
+        how: dict[str, Any] = {"evaluate_every": max(steps // 2, 1), "save_every": 200, "decay": 0.2}
+        train_speech_evaluator(
+            SpeechEvaluatorTraining(steps=steps, milestones=(int(steps * 0.8),), **how), corpus,
+            options.output / "judge", word_encoder=word_encoder(encoder), **quiet,
+        )  # fmt: skip
+
+
+def train_speaker(options: Namespace, corpus: "Corpus", tokenizer: "MotionTokenizer") -> "UtteranceToMotion":
+    """Train the transformer, and keep it with the tokenizer; it goes on where it was stopped."""
+    from ..gpt import TransformerConfig
+    from ..pipeline import UtteranceToMotion
+    from ..text import EmbeddedTextEncoder, word_encoder
+    from ..training import TransformerTraining, train_transformer
+
+    encoder = EmbeddedTextEncoder()
     talks: dict[str, Any] = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
     transformer = train_transformer(
         TransformerTraining(
-            batch_size=16, learning_rate=5e-4, text_dropout=0.5 if talks else 0.0,
+            batch_size=16, learning_rate=1e-3, betas=(0.9, 0.99), text_dropout=0.5 if talks else 0.0,
             transformer=TransformerConfig(
                 width=192, num_layers=2, num_heads=6, block_size=41 if talks else 101, word_past=10, word_ahead=12
             ),
@@ -212,7 +259,9 @@ def train(
         corpus, options.output / "transformer", tokenizer=tokenizer, text_encoder=encoder, resume=options.resume,
         cache=options.output / "tokens", **talks,
     )  # fmt: skip
-    pipeline = UtteranceToMotion(tokenizer, transformer, encoder)
+    # Only who has learned to go without text can be guided by it.
+    sampling = {"top_p": 0.8, "guidance_scale": 2.0} if talks else {"top_p": 0.9}
+    pipeline = UtteranceToMotion(tokenizer, transformer, encoder, sampling=sampling)
     pipeline.save_pretrained(options.output / "pipeline")
     return pipeline
 
@@ -228,19 +277,17 @@ def evaluate(
     """Measure what the tokenizer loses, whether motion fits its sentence, and whether it comes on its words."""
     from ..evaluation import EvaluationConfig, SpeechConfig, evaluate_generation, evaluate_speech, evaluate_tokenizer
 
-    protocol = EvaluationConfig.ktube(split="val", repeats=5, multimodality_texts=0)
+    protocol = EvaluationConfig.ktube(split="val", repeats=3, multimodality_texts=0)
     folder = options.output / "evaluation"
     how: dict[str, Any] = {"evaluator": evaluator, "config": protocol}
     reports = {
         "tokenizer": evaluate_tokenizer(pipeline.tokenizer, corpus, folder=folder / "tokenizer", **how),
-        "generation": evaluate_generation(
-            pipeline, corpus, folder=folder / "generation", save_predictions=True, sampling={"top_p": 0.9}, **how
-        ),
+        "generation": evaluate_generation(pipeline, corpus, folder=folder / "generation", save_predictions=True, **how),
     }
     if judge is not None:
         reports["speech"] = evaluate_speech(
             pipeline, corpus, evaluator=judge, config=SpeechConfig(split="val"),
-            strokes=strokes_of(corpus, labels) if labels else None, sampling={"top_p": 0.9},
+            strokes=strokes_of(corpus, labels) if labels else None,
         )  # fmt: skip
         reports["speech"].save(folder / "speech")
     return reports
@@ -269,7 +316,7 @@ def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") ->
     from ..types import Utterance
 
     seeded = torch.Generator().manual_seed(0)
-    motions = pipeline.generate(options.say, generator=seeded, top_p=0.9)
+    motions = pipeline.generate(options.say, generator=seeded)
     for number, motion in enumerate(motions):
         if len(motion):
             save_skeleton_video(motion, options.output / f"say_{number}.mp4", titles=motion.name)
@@ -278,7 +325,7 @@ def show(options: Namespace, pipeline: "UtteranceToMotion", corpus: "Corpus") ->
     real = corpus.motion(name)[: round(SHOWN * corpus.fps)]
     if pipeline.hears_words:
         said = [text for text in corpus.texts(name) if text.end <= real.seconds]
-        again = pipeline.speak(said, seconds=real.seconds, generator=seeded, top_p=0.9)
+        again = pipeline.speak(said, seconds=real.seconds, generator=seeded)
     else:
         said = [Utterance(0.0, real.seconds, real.name)]
         (again,) = pipeline.generate([real.name], seconds=real.seconds, generator=seeded)

@@ -1,12 +1,10 @@
 """From folders of poses and transcripts to a KTubeUM corpus: parallel, resumable, with every skip counted."""
 
-import os
 import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 from .. import __version__
 from ..errors import ConfigError, CorpusError, KtubeError
 from ..io import Corpus, check_name
-from ..io._executors import Here, processes
+from ..io._executors import given_or_own
 from ..io._files import write_json
 from ..io._hub import write_card
 from ..io._layouts import AXES
@@ -317,7 +315,7 @@ def _make_videos(
         disable=None if progress else True,
     )
     futures = {}
-    with bar, _workers(executor, len(pending)) as workers:
+    with bar, given_or_own(executor, len(pending)) as workers:
         try:
             futures = {workers.submit(build_video, source, corpus.root, options): source for source in pending}
             for future in as_completed(futures):
@@ -355,20 +353,6 @@ def _result(future: Future[Any], source: Source, corpus: Corpus) -> dict[str, An
     raise_as_write_error(error, corpus.root, corpus.root)  # a full disk, wherever it showed
     failed = f"Unforeseen {type(error).__name__}: {_printable(error)} (please report this)"
     return empty_record(source.name, failed)
-
-
-@contextmanager
-def _workers(executor: Executor | None, jobs: int) -> Iterator[Executor]:
-    """Give the caller's executor as it is, or a pool of our own that ends with us."""
-    if executor is not None:
-        yield executor
-        return
-    if jobs <= 1:  # a process of its own would only cost its start
-        yield Here()
-        return
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with processes(min(jobs, cores)) as pool:
-        yield pool
 
 
 def _printable(value: object) -> str:

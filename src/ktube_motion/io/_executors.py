@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["Here", "processes"]
+__all__ = ["Here", "given_or_own", "processes"]
 
 
 class Here(Executor):
@@ -47,6 +47,20 @@ def processes(count: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(cancel_futures=True)
         raise
     pool.shutdown()
+
+
+@contextmanager
+def given_or_own(executor: Executor | None, jobs: int) -> Iterator[Executor]:
+    """Give the caller's executor as it is, or one of our own for so many jobs, which ends with us."""
+    if executor is not None:
+        yield executor
+        return
+    if jobs <= 1:  # a process of its own would only cost its start
+        yield Here()
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with processes(min(jobs, cores)) as pool:
+        yield pool
 
 
 def _serve_parent() -> None:

@@ -4,7 +4,7 @@ import math
 import os
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -13,11 +13,15 @@ from ._console import say
 from ._places import command_line
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from ...samples import Label, Sentence
 
-__all__ = ["add_folders", "convert", "list_files", "make_sample_videos", "tell_next"]
+__all__ = ["FEW_VIDEOS", "add_folders", "convert", "list_files", "make_sample_videos", "tell_next"]
 
 Item = TypeVar("Item")
+
+FEW_VIDEOS = 4  # are made in the time that a process takes to start
 
 
 def add_folders(parser: ArgumentParser, source: str, target: str) -> None:
@@ -67,7 +71,12 @@ def tell_next(*words: str, why: str = "") -> None:
 
 
 def make_sample_videos(
-    folder: Path, count: int, *, concepts: Collection[str] | None = None, wordings: int | None = None
+    folder: Path,
+    count: int,
+    *,
+    concepts: Collection[str] | None = None,
+    wordings: int | None = None,
+    executor: "Executor | None" = None,
 ) -> "dict[str, list[Label]]":
     """Write pose estimates and timed words of so many made-up speakers; give what each of them does, and when.
 
@@ -76,7 +85,8 @@ def make_sample_videos(
     """
     from tqdm import tqdm
 
-    from ...samples import CONCEPTS, make_speaker, sentences
+    from ...io._executors import given_or_own
+    from ...samples import CONCEPTS, sentences
 
     known = set(CONCEPTS if concepts is None else concepts)
     said: list[Sentence] = []
@@ -86,11 +96,17 @@ def make_sample_videos(
         most = math.inf if wordings is None else wordings if sentence.marks else 3 * wordings
         if known.issuperset(sentence.concepts) and counts[sentence.concepts] <= most:
             said.append(sentence)
-    labels = {}
-    for number in tqdm(range(count), desc="sample videos", unit="video", disable=None):
-        name = f"speaker_{number:02d}"
-        speaker = make_speaker(
-            folder, seed=number, person=number, name=name, faults=True, wordings=said, transcript="TextGrid"
-        )
-        labels[name] = speaker.labels
-    return labels
+    names = [f"speaker_{number:02d}" for number in range(count)]
+    with given_or_own(executor, count // FEW_VIDEOS) as workers:
+        futures = [workers.submit(_make_video, folder, number, name, said) for number, name in enumerate(names)]
+        bar = tqdm(futures, desc="sample videos", unit="video", disable=None)
+        return {name: future.result() for name, future in zip(names, bar, strict=True)}
+
+
+def _make_video(folder: Path, number: int, name: str, said: "Sequence[Sentence]") -> "list[Label]":
+    """Write one made-up video; give what the speaker does."""
+    from ...samples import make_speaker
+
+    return make_speaker(
+        folder, seed=number, person=number, name=name, faults=True, wordings=said, transcript="TextGrid"
+    ).labels
