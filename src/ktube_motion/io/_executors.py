@@ -66,8 +66,12 @@ def given_or_own(executor: Executor | None, jobs: int) -> Iterator[Executor]:
 def _serve_parent() -> None:
     """Leave Ctrl-C to the parent, and watch it: workers of a killed one would wait for ever, or write on."""
     from multiprocessing import parent_process
-    from threading import Thread
+    from threading import RLock, Thread
 
+    from tqdm import tqdm
+
+    # A bar's own lock is one between processes, which Python would tell as leaked when this one is ended.
+    tqdm.set_lock(RLock())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
 
