@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..io import Corpus
     from ..pipeline import UtteranceToMotion
     from ..samples import Label
+    from ..text import TextEncoder
     from ..vq import MotionTokenizer
 
 # What the speakers show: a third of what they can, so that few minutes are enough to learn it.
@@ -73,6 +74,7 @@ def run(options: Namespace) -> None:
     """Build, train, evaluate and show."""
     from ..io._files import write_text
     from ..render import save_skeleton_video
+    from ..text import EmbeddedTextEncoder
     from ._shared._tour import next_commands, write_tour
 
     began = time.perf_counter()
@@ -92,10 +94,11 @@ def run(options: Namespace) -> None:
             save_skeleton_video(clip, options.output / f"{name}.mp4", titles=clip.name)
         say(f"One video cannot be split into train and val: clips and pictures of them are in {options.output}.")
         return
+    encoder = EmbeddedTextEncoder()
     tell("2 of 5: the tokenizer and, beside it, two judges", began)
-    tokenizer, evaluator, judge = train_tokenizer_and_judges(options, corpus)
+    tokenizer, evaluator, judge = train_tokenizer_and_judges(options, corpus, encoder)
     tell("3 of 5: the transformer that hears words", began)
-    pipeline = train_speaker(options, corpus, tokenizer)
+    pipeline = train_speaker(options, corpus, encoder, tokenizer)
     tell("4 of 5: measuring on people and talks that were held out", began)
     reports = evaluate(options, corpus, pipeline, evaluator, judge, labels)
     tell("5 of 5: speaking", began)
@@ -161,7 +164,7 @@ def build(
 
 
 def train_tokenizer_and_judges(
-    options: Namespace, corpus: "Corpus"
+    options: Namespace, corpus: "Corpus", encoder: "TextEncoder"
 ) -> "tuple[MotionTokenizer, MotionEvaluator, SpeechEvaluator | None]":
     """Train the tokenizer here and the judges in another process; each has half of the processors.
 
@@ -171,7 +174,7 @@ def train_tokenizer_and_judges(
 
     from ..evaluators import MotionEvaluator, SpeechEvaluator
     from ..io._executors import processes
-    from ..text import EmbeddedTextEncoder, word_encoder
+    from ..text import word_encoder
 
     judged = not options.gestures and len(corpus.names("val")) > 1
     if not (judged or options.gestures):
@@ -185,8 +188,8 @@ def train_tokenizer_and_judges(
             judges.result()
     finally:
         torch.set_num_threads(threads)
-    encoder, judge = EmbeddedTextEncoder(), None
     evaluator = MotionEvaluator.from_pretrained(options.output / "evaluator/best_top3", text_encoder=encoder)
+    judge = None
     if judged:
         words = word_encoder(encoder)
         judge = SpeechEvaluator.from_pretrained(options.output / "judge/best_preferred", word_encoder=words)
@@ -239,14 +242,15 @@ def train_judges(options: Namespace, judged: bool, threads: int) -> None:
         )  # fmt: skip
 
 
-def train_speaker(options: Namespace, corpus: "Corpus", tokenizer: "MotionTokenizer") -> "UtteranceToMotion":
+def train_speaker(
+    options: Namespace, corpus: "Corpus", encoder: "TextEncoder", tokenizer: "MotionTokenizer"
+) -> "UtteranceToMotion":
     """Train the transformer, and keep it with the tokenizer; it goes on where it was stopped."""
     from ..gpt import TransformerConfig
     from ..pipeline import UtteranceToMotion
-    from ..text import EmbeddedTextEncoder, word_encoder
+    from ..text import word_encoder
     from ..training import TransformerTraining, train_transformer
 
-    encoder = EmbeddedTextEncoder()
     talks: dict[str, Any] = {} if options.gestures else {"word_encoder": word_encoder(encoder)}
     transformer = train_transformer(
         TransformerTraining(

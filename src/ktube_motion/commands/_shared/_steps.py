@@ -97,10 +97,13 @@ def make_sample_videos(
         if known.issuperset(sentence.concepts) and counts[sentence.concepts] <= most:
             said.append(sentence)
     names = [f"speaker_{number:02d}" for number in range(count)]
-    with given_or_own(executor, count // FEW_VIDEOS) as workers:
-        futures = [workers.submit(_make_video, folder, number, name, said) for number, name in enumerate(names)]
-        bar = tqdm(futures, desc="sample videos", unit="video", disable=None)
-        return {name: future.result() for name, future in zip(names, bar, strict=True)}
+    bar = tqdm(total=count, desc="sample videos", unit="video", disable=None)
+    with bar, given_or_own(executor, count // FEW_VIDEOS) as workers:
+        futures = []
+        for number, name in enumerate(names):
+            futures.append(workers.submit(_make_video, folder, number, name, said))
+            futures[-1].add_done_callback(lambda _: bar.update())
+        return {name: future.result() for name, future in zip(names, futures, strict=True)}
 
 
 def _make_video(folder: Path, number: int, name: str, said: "Sequence[Sentence]") -> "list[Label]":
