@@ -58,6 +58,55 @@ def free_port():
         return str(free.getsockname()[1])
 
 
+# -- windows ---------------------------------------------------------------------
+
+KINDS_OF_CLIPS = {
+    "long": [9, 30, 12], "one frame": [1, 1, 1], "shorter": [3, 5, 2], "of all lengths": [1, 40, 3, 1, 8, 2, 1, 17, 6],
+}  # fmt: skip
+
+
+def plainly(clips, which, offset, length):
+    """Cut a stretch as one would explain it: frame by frame, the last one again and again."""
+    clip = clips[which]
+    return np.stack([clip[min(offset + frame, len(clip) - 1)] for frame in range(length)])
+
+
+@pytest.mark.parametrize("lengths", KINDS_OF_CLIPS.values(), ids=KINDS_OF_CLIPS)
+@pytest.mark.parametrize("shortest", [0, 8])
+def test_windows_repeat_the_last_frame_of_short_clips(lengths, shortest):
+    rng = np.random.default_rng(len(lengths))
+    clips = [rng.standard_normal((length, 5)).astype(np.float32) for length in lengths]
+    table, window = ClipTable.from_arrays(clips, shortest=shortest), 8
+    sampler = datasets.WindowSampler(table, window, batch_size=9, seed=4)
+    for step in [*range(40), 700]:  # drawn ahead, and beyond that
+        for part in (slice(None), slice(3, 9)):
+            places = [values[part] for values in sampler.positions(step)]
+            each = zip(*(values.tolist() for values in places), strict=True)
+            wanted = np.stack([plainly(clips, clip, offset, window) for clip, offset in each])
+            mask = np.arange(window) < (table.lengths[places[0]] - places[1]).numpy()[:, None]
+            for frames, valid in (sampler.windows(step, part), table.gather(*places, window)):
+                np.testing.assert_array_equal(frames, wanted)
+                np.testing.assert_array_equal(np.ones_like(mask) if valid is None else valid, mask)
+                assert valid is None or not mask.all()
+
+
+@pytest.mark.parametrize("lengths", KINDS_OF_CLIPS.values(), ids=KINDS_OF_CLIPS)
+def test_a_card_is_told_to_take_the_same_frames(lengths):
+    clips = [np.arange(length, dtype=np.float32)[:, None] + 100 * k for k, length in enumerate(lengths)]
+    table, window = ClipTable.from_arrays(clips), 8
+    elsewhere = datasets.WindowSampler(table.to("meta"), window, batch_size=9, seed=4)
+    here = replace(elsewhere, table=table, _found={})
+    for step in range(20):
+        elsewhere.windows(step)  # which finds the places, and copies nothing
+        found = elsewhere._found[step, None, None]
+        stretches = [table.frames[first : first + window] for first in found.first]
+        frames = torch.stack([torch.nn.functional.pad(part, (0, 0, 0, window - len(part))) for part in stretches])
+        frames.view(-1, 1)[found.again[:, 0]] = table.frames[found.again[:, 1]]
+        wanted, mask = here.windows(step)
+        assert torch.equal(frames, wanted)
+        assert (found.mask is None) == (mask is None)
+
+
 # -- the file --------------------------------------------------------------------
 
 
