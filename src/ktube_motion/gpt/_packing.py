@@ -54,9 +54,13 @@ def packed_for(model: MotionTransformer, rows: int, steps: int) -> MotionTransfo
 
 
 def _possible(weight: torch.Tensor) -> bool:
-    there = hasattr(torch.ops.mkldnn, "_reorder_linear_weight") and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    usual = weight.device.type == "cpu" and weight.dtype in (torch.float32, torch.bfloat16)
-    return bool(there and usual and torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled)
+    ours = torch.ops.mkldnn
+    there = hasattr(ours, "_reorder_linear_weight") and hasattr(ours, "_linear_pointwise")
+    if not (there and weight.device.type == "cpu" and torch.backends.mkldnn.is_available()):
+        return False
+    # Processors with AVX2 only multiply bf16, too, but oneDNN has no blocks for it there, and refuses.
+    fits = weight.dtype == torch.float32 or (weight.dtype == torch.bfloat16 and ours._is_mkldnn_bf16_supported())
+    return bool(fits and torch.backends.mkldnn.enabled)
 
 
 def _has_room(size: int) -> bool:
