@@ -69,7 +69,8 @@ def quantize(model: MotionTransformer) -> MotionTransformer:
 
     A text by itself is written as fast as the weights can be read, and these
     are a quarter as many bytes as in float32. Worth it from a width of about
-    256 on: ``benchmarks/test_gpt_speed.py`` measures it.
+    256 on, on processors with AVX-512; with AVX2 only it is slower than
+    float32. ``benchmarks/test_gpt_speed.py`` measures it.
 
     Parameters
     ----------
