@@ -45,6 +45,7 @@ def read_arguments():
     parser.add_argument("--output", type=Path, default=Path("output/hearing"))
     parser.add_argument("--talks", type=int, default=48, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--utterances", type=int, default=18, help="of each talk")
     parser.add_argument("--steps", type=int, default=400, help="training steps of each transformer")
     parser.add_argument("--tokenizer-steps", type=int, default=6000)
     parser.add_argument("--codes", type=int, default=512)
@@ -231,7 +232,10 @@ def measure(options, judge, talks, marks, speakers):
 def main():
     options = read_arguments()
     people = range(options.talks)
-    corpus, labels = make_talks(options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0))
+    spoken = {"utterances": options.utterances}
+    corpus, labels = make_talks(
+        options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0), **spoken
+    )
     tokenizer = train_the_tokenizer(corpus, options.output, steps=options.tokenizer_steps, codes=options.codes)
     gestures = gestures_of(labels)
     encoder = EmbeddedTextEncoder()
@@ -246,7 +250,7 @@ def main():
     for wordings, split, seed in (("known", "train", 900), ("new", "new", 950)):
         seeds, strangers = (range(first, first + options.measured) for first in (seed, STRANGERS))
         whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
-        talks, marks = make_talks(options.output, wordings, seeds, strangers, split, **whole)
+        talks, marks = make_talks(options.output, wordings, seeds, strangers, split, **whole, **spoken)
         for way, figures in measure(options, judge, talks, marks, (tokenizer, words, models)):
             rows.append([wordings, way, *facts.get(way, [""] * 3), *(f"{value:.3g}" for value in figures)])
             print(*rows[-1], sep="  ", flush=True)

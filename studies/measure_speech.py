@@ -36,6 +36,7 @@ def read_arguments():
     parser.add_argument("--speaker", help="a pipeline's name or folder, instead of what measure_timing.py trained")
     parser.add_argument("--output", type=Path, default=Path("output/speech"))
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--utterances", type=int, default=18, help="of each talk")
     parser.add_argument("--steps", type=int, default=400, help="training steps of the judge")
     parser.add_argument("--windows", type=float, nargs="+", default=[8.0], help="seconds on which a preference falls")
     parser.add_argument("--top-p", type=float, default=0.9, help="a speaker draws as it always does")
@@ -43,14 +44,16 @@ def read_arguments():
     return parser.parse_args()
 
 
-def read_talks(folder, measured, held_back):
+def read_talks(options):
     """Give the corpora of `measure_timing`, or of `train_sample_speaker`, each with the labels of its clips."""
-    yield "train", *make_talks(folder, "train", range(96), range(96), "train", split_sizes=(0.95, 0.05, 0.0))
+    folder, spoken = options.talks, {"utterances": options.utterances}
+    yield "train", *make_talks(folder, "train", range(96), range(96), "train", split_sizes=(0.95, 0.05, 0.0), **spoken)
+    held_back = options.speaker is not None
     prefix, first, seeds = ("held_", 3 * STRANGERS, (2900, 2950)) if held_back else ("", STRANGERS, (900, 950))
     for name, split, seed in zip(("known", "new"), ("train", "new"), seeds, strict=True):
-        people = [first + number for number in range(measured)]
-        whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
-        yield name, *make_talks(folder, prefix + name, range(seed, seed + measured), people, split, **whole)
+        seeds_of_talks, people = (range(one, one + options.measured) for one in (seed, first))
+        whole = spoken | {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
+        yield name, *make_talks(folder, prefix + name, seeds_of_talks, people, split, **whole)
 
 
 def train(options, corpus):
@@ -83,7 +86,7 @@ def late(features, frames):
 
 def main():
     options = read_arguments()
-    (_, corpus, labels), *measured = read_talks(options.talks, options.measured, options.speaker is not None)
+    (_, corpus, labels), *measured = read_talks(options)
     judge, rows = train(options, corpus), [["talks", "window s", "motion"]]
     tokenizer, pipeline, sampling = read_models(options)
     delays = Judge(corpus, labels).delays

@@ -44,6 +44,7 @@ def read_arguments():
     parser.add_argument("--output", type=Path, default=Path("output/timing"))
     parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
+    parser.add_argument("--utterances", type=int, default=18, help="of each talk")
     parser.add_argument("--steps", type=int, default=1500, help="training steps of the transformer; tokenizer: 4 x")
     parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192, help="of the transformer")
@@ -51,7 +52,7 @@ def read_arguments():
     return parser.parse_args()
 
 
-def make_talks(folder, name, seeds, people, split, wordings=None, **build):
+def make_talks(folder, name, seeds, people, split, wordings=None, utterances=18, **build):
     """Make talks and their corpus; give it, and the labels of each clip, in seconds from its start.
 
     They are in all wordings of a split, or in those given.
@@ -62,7 +63,8 @@ def make_talks(folder, name, seeds, people, split, wordings=None, **build):
         for number, seed in enumerate(seeds):
             speaker = make_speaker(
                 videos, seed=seed, person=people[number % len(people)], name=f"{name}{number:03d}", faults=True,
-                split=split if wordings is None else None, wordings=wordings, transcript="TextGrid",
+                split=split if wordings is None else None, wordings=wordings, num_utterances=utterances,
+                transcript="TextGrid",
             )  # fmt: skip
             labels[speaker.name] = [asdict(label) for label in speaker.labels]
         sources, _ = pair_sources(videos, videos)
@@ -184,8 +186,9 @@ def measure_ways(judge, talks, marks, tokenizer, transformer, words, **sampling)
 
 def main():
     options = read_arguments()
+    people, spoken = range(options.talks), {"utterances": options.utterances}
     corpus, labels = make_talks(
-        options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
+        options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0), **spoken
     )
     encoder = EmbeddedTextEncoder()
     words = WindowWordEncoder(encoder)
@@ -196,7 +199,7 @@ def main():
         seeds = range(seed, seed + options.measured)
         people = [STRANGERS + number for number in range(options.measured)]
         talks, marks = make_talks(
-            options.output, wordings, seeds, people, split, mirror=False, split_sizes=(0.0, 0.0, 1.0)
+            options.output, wordings, seeds, people, split, mirror=False, split_sizes=(0.0, 0.0, 1.0), **spoken
         )
         ways = measure_ways(judge, talks, marks, tokenizer, transformer, words, top_p=options.top_p)
         for way, found in ways:

@@ -71,6 +71,7 @@ def read_arguments():
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
     parser.add_argument("--sentences", type=Path, help="CSV of everyday sentences, in its column Q")
     parser.add_argument("--count", type=int, default=300, help="everyday sentences, spread evenly over the file")
+    parser.add_argument("--utterances", type=int, default=18, help="of each talk")
     parser.add_argument("--tokenizer-steps", type=int, default=18_000)
     parser.add_argument("--share", type=float, default=1.0, help="of the transformer's training steps")
     parser.add_argument("--stages", action="store_true", help="measure after each stage too, on other talks")
@@ -97,8 +98,9 @@ def make_joined_talks(options):
     numbers = range(options.talks, options.talks + options.joined)
     wordings = [*sentences(split="train"), *join_sentences()]
     return make_talks(
-        options.output, "joined", numbers, numbers, None, wordings=wordings, split_sizes=(0.95, 0.05, 0.0)
-    )
+        options.output, "joined", numbers, numbers, None, wordings=wordings, utterances=options.utterances,
+        split_sizes=(0.95, 0.05, 0.0),
+    )  # fmt: skip
 
 
 def hear_sentences(transformer, encoder):
@@ -179,7 +181,8 @@ def strangers(options, name, first, known, new):
         numbers = range(options.measured)
         yield wordings, *make_talks(
             options.output, f"{name}_{wordings}", [seed + number for number in numbers],
-            [first + number for number in numbers], split, mirror=False, split_sizes=(0.0, 0.0, 1.0),
+            [first + number for number in numbers], split, utterances=options.utterances, mirror=False,
+            split_sizes=(0.0, 0.0, 1.0),
         )  # fmt: skip
 
 
@@ -273,8 +276,9 @@ def measure_everyday(options, pipeline, judge, rows):
 def main():
     options, began = read_arguments(), time.perf_counter()
     corpus, labels = make_talks(
-        options.output, "train", range(options.talks), range(options.talks), "train", split_sizes=(0.95, 0.05, 0.0)
-    )
+        options.output, "train", range(options.talks), range(options.talks), "train", utterances=options.utterances,
+        split_sizes=(0.95, 0.05, 0.0),
+    )  # fmt: skip
     encoder = EmbeddedTextEncoder()
     tokenizer, transformers = train(options, (corpus, labels), make_joined_talks(options), encoder)
     judge = Judge(corpus, labels)

@@ -105,7 +105,7 @@ def test_word_times_are_measured(tmp_path):
 def test_the_sample_speaker_is_trained_and_measured(tmp_path):
     table = tmp_path / "말.csv"
     table.write_text("Q,A\n여러분 안녕하세요,네\n오늘 비가 온대,우산 챙기세요\n왼쪽으로 가,네\n", encoding="utf-8")
-    small = "--talks 2 --joined 2 --measured 1 --tokenizer-steps 2 --share 0.001".split()
+    small = "--talks 2 --joined 2 --utterances 6 --measured 1 --tokenizer-steps 2 --share 0.001".split()
     run("train_sample_speaker.py", "--output", tmp_path, *small, "--stages", "--sentences", table)
     stages = [(row["after"], row["wordings"]) for row in read(tmp_path / "stages.csv")]
     named = ("stage 1: 1 steps", "stage 2: 5 steps", "stage 3: 10 steps", "no gesture 1.5 less likely")
@@ -120,19 +120,21 @@ def test_the_sample_speaker_is_trained_and_measured(tmp_path):
 
 
 def test_timing_is_measured(tmp_path):
-    run("measure_timing.py", "--output", tmp_path, *"--talks 2 --measured 2 --steps 2 --codes 8 --width 48".split())
+    spoken = ("--talks", 2, "--utterances", 6)
+    run("measure_timing.py", "--output", tmp_path, *spoken, *"--measured 2 --steps 2 --codes 8 --width 48".split())
     rows = read(tmp_path / "timing.csv")
     ways = ("real", "real in tokens", *SPOKEN, "another talk's motion")
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
     real = [row for row in rows if row["talks"].endswith("real")]
     assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)
-    run("measure_speech.py", "--talks", tmp_path, "--output", tmp_path / "speech", "--steps", 2)
+    few = ("--steps", 2, "--utterances", 6)
+    run("measure_speech.py", "--talks", tmp_path, "--output", tmp_path / "speech", *few)
     rows = read(tmp_path / "speech" / "speech.csv")
     ways = ("real", "reconstructed", "generated", "shuffled", "chance", "real, half a second late")
     assert [(row["talks"], row["motion"]) for row in rows] == [(name, way) for name in ("known", "new") for way in ways]
     late = [float(row["Stroke lag s, median ↓"]) for row in rows if row["motion"] == "real, half a second late"]
     assert all(0.3 < lag < 0.7 for lag in late)
-    small = ("--speaker", "sample-speaker", "--measured", 2, "--steps", 2)
+    small = ("--speaker", "sample-speaker", "--measured", 2, *few)
     run("measure_speech.py", "--talks", tmp_path, "--output", tmp_path / "speaker", *small)
     rows = read(tmp_path / "speaker" / "speech.csv")
     assert [(row["talks"], row["motion"]) for row in rows] == [(name, way) for name in ("known", "new") for way in ways]
@@ -140,7 +142,7 @@ def test_timing_is_measured(tmp_path):
     lag = {motion: float(value) for motion, value in told.items() if value}
     assert lag["real"] < 0.1 < lag["real, half a second late"]
     assert lag["generated"] < 0.2  # as the speaker of the package is
-    small = "--talks 2 --measured 1 --tokenizer-steps 2 --steps 2 --codes 8 --kinds 8 --width 48 --draws 1".split()
+    small = (*spoken, *"--measured 1 --tokenizer-steps 2 --steps 2 --codes 8 --kinds 8 --width 48 --draws 1".split())
     run("compare_hearing.py", "--output", tmp_path, *small)
     rows = read(tmp_path / "hearing.csv")
     heard = ("added to the input", "attended to", "as kinds of strokes", "as labelled gestures")
