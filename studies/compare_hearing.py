@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from gesture_judge import COLUMNS, Judge
-from measure_timing import STRANGERS, gestures_of, given, make_talks, speak, train_the_tokenizer
+from measure_timing import gestures_of, given, make_talks, speak, strangers, train_the_tokenizer
 from study import run, write_table
 from torch import nn
 from torch.nn import functional as F
@@ -232,9 +232,8 @@ def measure(options, judge, talks, marks, speakers):
 def main():
     options = read_arguments()
     people = range(options.talks)
-    spoken = {"utterances": options.utterances}
     corpus, labels = make_talks(
-        options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0), **spoken
+        options.output, "train", people, people, "train", utterances=options.utterances, split_sizes=(0.95, 0.05, 0.0)
     )
     tokenizer = train_the_tokenizer(corpus, options.output, steps=options.tokenizer_steps, codes=options.codes)
     gestures = gestures_of(labels)
@@ -247,10 +246,7 @@ def main():
         print(way, *facts[way], sep="  ", flush=True)
     judge = Judge(corpus, labels)
     rows = [["wordings", "words are", "parameters M", "processor s for 100 steps", "held-out loss", *COLUMNS]]
-    for wordings, split, seed in (("known", "train", 900), ("new", "new", 950)):
-        seeds, strangers = (range(first, first + options.measured) for first in (seed, STRANGERS))
-        whole = {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
-        talks, marks = make_talks(options.output, wordings, seeds, strangers, split, **whole, **spoken)
+    for wordings, talks, marks in strangers(options, options.output):
         for way, figures in measure(options, judge, talks, marks, (tokenizer, words, models)):
             rows.append([wordings, way, *facts.get(way, [""] * 3), *(f"{value:.3g}" for value in figures)])
             print(*rows[-1], sep="  ", flush=True)

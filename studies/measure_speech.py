@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from gesture_judge import Judge, due
-from measure_timing import STRANGERS, make_talks
+from measure_timing import make_talks, strangers
 from study import run, write_table
 
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech
@@ -46,14 +46,9 @@ def read_arguments():
 
 def read_talks(options):
     """Give the corpora of `measure_timing`, or of `train_sample_speaker`, each with the labels of its clips."""
-    folder, spoken = options.talks, {"utterances": options.utterances}
-    yield "train", *make_talks(folder, "train", range(96), range(96), "train", split_sizes=(0.95, 0.05, 0.0), **spoken)
-    held_back = options.speaker is not None
-    prefix, first, seeds = ("held_", 3 * STRANGERS, (2900, 2950)) if held_back else ("", STRANGERS, (900, 950))
-    for name, split, seed in zip(("known", "new"), ("train", "new"), seeds, strict=True):
-        seeds_of_talks, people = (range(one, one + options.measured) for one in (seed, first))
-        whole = spoken | {"mirror": False, "split_sizes": (0.0, 0.0, 1.0)}
-        yield name, *make_talks(folder, prefix + name, seeds_of_talks, people, split, **whole)
+    train = {"split_sizes": (0.95, 0.05, 0.0), "utterances": options.utterances}
+    yield "train", *make_talks(options.talks, "train", range(96), range(96), "train", **train)
+    yield from strangers(options, options.talks, held_back=options.speaker is not None)
 
 
 def train(options, corpus):

@@ -1,12 +1,14 @@
 """Does a gesture come on its word, and is it the right one?
 
     python studies/measure_timing.py
+    python studies/measure_timing.py --speaker sample-speaker --talks 160
 
 Makes talks of the sample speaker, trains a tokenizer and a transformer that hears the words in time, and lets it speak
 talks of people it has not seen: in wordings of the training set, and in wordings that no training sees. When strokes
 come and which gestures they are is judged by the motion alone, and real motion stands beside each figure. Everything
 lies under output/timing; a call that was stopped goes on where it was. The table is in timing.csv, and in
-docs/generation.rst.
+docs/generation.rst. With --speaker a pipeline that is there speaks instead, and nothing but the judge is trained: talks
+of people and of seeds by which nothing of the speaker in the package was chosen.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from ktube_motion.construct import BuildOptions, build_corpus, pair_sources
 from ktube_motion.gpt import MotionTransformer, TransformerConfig, generate
 from ktube_motion.io import Corpus
 from ktube_motion.io._files import read_json, write_json
+from ktube_motion.pipeline import UtteranceToMotion
 from ktube_motion.samples import make_speaker
 from ktube_motion.text import (
     EmbeddedTextEncoder,
@@ -42,13 +45,14 @@ STRANGERS = 1000  # the first of the people who speak those that are measured on
 def read_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("output/timing"))
+    parser.add_argument("--speaker", help="a pipeline's name or folder, instead of one that is trained")
     parser.add_argument("--talks", type=int, default=96, help="to train on, each of another person, about 80 seconds")
     parser.add_argument("--measured", type=int, default=12, help="talks to measure on, for known and for new wordings")
     parser.add_argument("--utterances", type=int, default=18, help="of each talk")
     parser.add_argument("--steps", type=int, default=1500, help="training steps of the transformer; tokenizer: 4 x")
     parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192, help="of the transformer")
-    parser.add_argument("--top-p", type=float, default=0.9)
+    parser.add_argument("--top-p", type=float, default=0.9, help="a speaker draws as it always does")
     return parser.parse_args()
 
 
@@ -73,6 +77,21 @@ def make_talks(folder, name, seeds, people, split, wordings=None, utterances=18,
     corpus, labels = Corpus(root), read_json(root / "labels.json")
     clips = read_json(root / "manifest.json")["clips"]
     return corpus, {clip["name"]: list(_within(labels[clip["source"]], clip)) for clip in clips}
+
+
+def strangers(options, folder, *, prefix="", held_back=False):
+    """Give each kind of wordings, with talks and labels of people that no training saw.
+
+    Of those held back nothing was chosen by, either.
+    """
+    first, seeds = (3 * STRANGERS, (2900, 2950)) if held_back else (STRANGERS, (900, 950))
+    people = range(first, first + options.measured)
+    for wordings, split, seed in zip(("known", "new"), ("train", "new"), seeds, strict=True):
+        name = f"{'held_' if held_back else prefix}{wordings}"
+        yield wordings, *make_talks(
+            folder, name, range(seed, seed + options.measured), people, split, utterances=options.utterances,
+            mirror=False, split_sizes=(0.0, 0.0, 1.0),
+        )  # fmt: skip
 
 
 def _within(labels, clip):
@@ -186,23 +205,21 @@ def measure_ways(judge, talks, marks, tokenizer, transformer, words, **sampling)
 
 def main():
     options = read_arguments()
-    people, spoken = range(options.talks), {"utterances": options.utterances}
     corpus, labels = make_talks(
-        options.output, "train", people, people, "train", split_sizes=(0.95, 0.05, 0.0), **spoken
-    )
-    encoder = EmbeddedTextEncoder()
-    words = WindowWordEncoder(encoder)
-    tokenizer, transformer = train(options, corpus, encoder, words)
+        options.output, "train", range(options.talks), range(options.talks), "train", utterances=options.utterances,
+        split_sizes=(0.95, 0.05, 0.0),
+    )  # fmt: skip
+    if options.speaker is not None:
+        pipeline = UtteranceToMotion.from_pretrained(options.speaker)
+        speaker, sampling = (pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder), pipeline.sampling
+    else:
+        encoder = EmbeddedTextEncoder()
+        words = WindowWordEncoder(encoder)
+        speaker, sampling = (*train(options, corpus, encoder, words), words), {"top_p": options.top_p}
     judge, rows = Judge(corpus, labels), [["talks", *COLUMNS]]
     print(f"Timed by their strokes: {len(judge.delays)} of {len(judge.names)} gestures")
-    for wordings, split, seed in (("known", "train", 900), ("new", "new", 950)):
-        seeds = range(seed, seed + options.measured)
-        people = [STRANGERS + number for number in range(options.measured)]
-        talks, marks = make_talks(
-            options.output, wordings, seeds, people, split, mirror=False, split_sizes=(0.0, 0.0, 1.0), **spoken
-        )
-        ways = measure_ways(judge, talks, marks, tokenizer, transformer, words, top_p=options.top_p)
-        for way, found in ways:
+    for wordings, talks, marks in strangers(options, options.output, held_back=options.speaker is not None):
+        for way, found in measure_ways(judge, talks, marks, *speaker, **sampling):
             tell(rows, f"{wordings} wordings, {way}", found)
     write_table(options.output / "timing.csv", rows)
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from gesture_judge import COLUMNS, Judge, about_root
-from measure_timing import STRANGERS, WAYS, gestures_of, make_talks, measure_ways, speak
+from measure_timing import WAYS, gestures_of, make_talks, measure_ways, speak, strangers
 from study import run, write_table
 
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -175,21 +175,10 @@ def make_pipeline(tokenizer, transformer, encoder):
     return UtteranceToMotion(tokenizer, transformer, encoder, sampling=SAMPLING)
 
 
-def strangers(options, name, first, known, new):
-    """Give wordings, talks and labels of people that no training saw."""
-    for wordings, split, seed in (("known", "train", known), ("new", "new", new)):
-        numbers = range(options.measured)
-        yield wordings, *make_talks(
-            options.output, f"{name}_{wordings}", [seed + number for number in numbers],
-            [first + number for number in numbers], split, utterances=options.utterances, mirror=False,
-            split_sizes=(0.0, 0.0, 1.0),
-        )  # fmt: skip
-
-
 def measure_stage(options, name, tokenizer, transformer, encoder, judge, rows):
     """Measure what there is after a stage, with the times of words given, on the talks that choices may be made by."""
     words = word_encoder(encoder, identity=transformer.config.word_encoder)
-    for wordings, talks, marks in strangers(options, "chosen", STRANGERS, 900, 950):
+    for wordings, talks, marks in strangers(options, options.output, prefix="chosen_"):
         names = list(marks)
         made = speak(talks, names, tokenizer, transformer, words, WAYS["word times given"], **SAMPLING)
         found = judge.measure(talks, marks, dict(zip(names, made, strict=True)))
@@ -200,7 +189,7 @@ def measure_stage(options, name, tokenizer, transformer, encoder, judge, rows):
 def measure_talks(options, pipeline, judge, rows):
     """Measure on talks whose seeds and people nothing was chosen by."""
     parts = pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder
-    for wordings, talks, marks in strangers(options, "held", 3 * STRANGERS, 2900, 2950):
+    for wordings, talks, marks in strangers(options, options.output, held_back=True):
         for way, found in measure_ways(judge, talks, marks, *parts, **pipeline.sampling):
             rows.append([f"{wordings} wordings, {way}", *tell(found)])
 
