@@ -127,7 +127,7 @@ def test_timing_is_measured(tmp_path):
     assert [row["talks"] for row in rows] == [f"{words} wordings, {way}" for words in ("known", "new") for way in ways]
     real = [row for row in rows if row["talks"].endswith("real")]
     assert all(float(row["lag s, median"]) < 0.3 and float(row["no stroke %"]) < 20 for row in real)
-    run("measure_timing.py", "--output", tmp_path, *spoken, "--measured", 1, "--speaker", "sample-speaker")
+    run("measure_timing.py", "--output", tmp_path, *spoken, "--measured", 2, "--speaker", "sample-speaker")
     rows = {row["talks"]: row for row in read(tmp_path / "timing.csv")}
     assert float(rows["known wordings, word times given"]["lag s, median"]) < 0.2  # as the speaker of the package is
     few = ("--steps", 2, "--utterances", 6)
