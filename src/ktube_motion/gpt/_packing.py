@@ -2,13 +2,12 @@
 
 import copy
 import functools
-import time
-from statistics import median
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ._measuring import times_faster
 from ._quantized import QuantizedTransformer
 from ._transformer import MotionTransformer
 
@@ -71,20 +70,9 @@ def _has_room(size: int) -> bool:
 
 @functools.cache
 def packing_gain(shape: tuple[int, int], dtype: torch.dtype, rows: int, threads: int) -> float:
-    """Measure how many times faster oneDNN multiplies so many rows with packed weights than PyTorch with plain ones.
-
-    Both take turns, and what counts is the processor's time, so that neighbours on the machine disturb little.
-    """
+    """Measure how many times faster oneDNN multiplies so many rows with packed weights than PyTorch with plain ones."""
     with torch.inference_mode():
         plain = nn.Linear(shape[1], shape[0], dtype=dtype)
         packed = PackedLinear(plain, rows)
         x = torch.ones(rows, shape[1], dtype=dtype)
-        spent: tuple[list[float], list[float]] = ([], [])
-        for _ in range(9):
-            for times, work in zip(
-                spent, (lambda: F.linear(x, plain.weight, plain.bias), lambda: packed(x)), strict=True
-            ):
-                began = time.process_time()
-                work()
-                times.append(time.process_time() - began)
-    return median(spent[0]) / max(median(spent[1]), 1e-9)
+        return times_faster(lambda: F.linear(x, plain.weight, plain.bias), lambda: packed(x))

@@ -8,35 +8,44 @@ import torch
 from torch import nn
 
 from ..errors import ConfigError, DataError
+from ._measuring import times_faster
 from ._transformer import MotionTransformer
 
 __all__ = ["quantize"]
 
 
 class Int8Linear(nn.Module):
-    """A linear layer in whole numbers of eight bits.
+    """A linear layer whose weights are whole numbers of eight bits.
 
-    One scale per output channel for the weights, one per row for the input, so
-    that a row's result does not depend on the rows beside it.
+    They have one scale per output channel. The input has whole numbers, too, and
+    one scale per row; or, where the processor is faster so, it is bfloat16. So
+    a row's result does not depend on the rows beside it.
     """
 
     codes: torch.Tensor
     scale: torch.Tensor
+    ones: torch.Tensor
     bias: torch.Tensor | None
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         weight = linear.weight.detach().float()
-        scale = weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / _largest()
+        self.widened = _widens() and linear.in_features % 32 == 0  # others it would read beyond their end
+        scale = weight.abs().amax(1).clamp(min=torch.finfo(torch.float32).tiny) / (127 if self.widened else _largest())
         # Kept as (in, out), a view of (out, in): the order that integer products read fastest.
         self.register_buffer("codes", (weight / scale[:, None]).round().to(torch.int8).t())
         self.register_buffer("scale", scale)
+        self.register_buffer("ones", torch.ones(len(scale), dtype=torch.bfloat16))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1]).float()
-        scale = rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127
-        y = torch._int_mm((rows / scale).round_().to(torch.int8), self.codes).float().mul_(self.scale).mul_(scale)
+        rows = x.reshape(-1, x.shape[-1])
+        if self.widened:
+            y = torch._weight_int8pack_mm(rows.bfloat16(), self.codes.t(), self.ones).float().mul_(self.scale)
+        else:
+            rows = rows.float()
+            scale = rows.abs().amax(1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127
+            y = torch._int_mm((rows / scale).round_().to(torch.int8), self.codes).float().mul_(self.scale).mul_(scale)
         if self.bias is not None:
             y += self.bias
         return y.view(*x.shape[:-1], -1).to(x.dtype)
@@ -47,6 +56,15 @@ def _largest() -> int:
     """Largest weight that this processor multiplies right: without VNNI, pairs of larger products overflow."""
     ones = torch.full((64, 64), 127, dtype=torch.int8)
     return 127 if (torch._int_mm(ones, ones.t()) == 64 * 127**2).all() else 63
+
+
+@functools.cache
+def _widens() -> bool:
+    """Say whether this processor is faster with weights that are widened as they are read, as with AVX2 alone."""
+    codes, row = torch.ones(1024, 1024, dtype=torch.int8), torch.ones(1, 1024, dtype=torch.bfloat16)
+    whole, ones = row.to(torch.int8), row[0].clone()
+    gain = times_faster(lambda: torch._int_mm(whole, codes.t()), lambda: torch._weight_int8pack_mm(row, codes, ones))
+    return gain > 1.5  # either kind of processor is far from it, so that the choice is the same in every run
 
 
 class QuantizedTransformer(MotionTransformer):
@@ -69,8 +87,7 @@ def quantize(model: MotionTransformer) -> MotionTransformer:
 
     A text by itself is written as fast as the weights can be read, and these
     are a quarter as many bytes as in float32. Worth it from a width of about
-    256 on, on processors with AVX-512; with AVX2 only it is slower than
-    float32. ``benchmarks/test_gpt_speed.py`` measures it.
+    256 on: ``benchmarks/test_gpt_speed.py`` measures it.
 
     Parameters
     ----------
@@ -95,7 +112,9 @@ def quantize(model: MotionTransformer) -> MotionTransformer:
     -----
     Weights have one scale per output channel, inputs one per row, found anew
     for each; both are symmetric, and sums are exact [1]_. Processors without
-    VNNI get seven bits, as their products of eight would overflow.
+    VNNI get seven bits where their products of eight would overflow. Where a
+    short measurement finds it faster, as with AVX2 alone, weights of eight bits
+    are multiplied with inputs in bfloat16 instead.
 
     References
     ----------
