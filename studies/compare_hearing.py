@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from gesture_judge import COLUMNS, Judge
-from measure_timing import gestures_of, given, make_talks, speak, strangers, train_the_tokenizer
+from measure_timing import gestures_of, given, speak, strangers, train_the_tokenizer, training_talks
 from study import run, write_table
 from torch import nn
 from torch.nn import functional as F
@@ -231,10 +231,7 @@ def measure(options, judge, talks, marks, speakers):
 
 def main():
     options = read_arguments()
-    people = range(options.talks)
-    corpus, labels = make_talks(
-        options.output, "train", people, people, "train", utterances=options.utterances, split_sizes=(0.95, 0.05, 0.0)
-    )
+    corpus, labels = training_talks(options.output, options.talks, options.utterances)
     tokenizer = train_the_tokenizer(corpus, options.output, steps=options.tokenizer_steps, codes=options.codes)
     gestures = gestures_of(labels)
     encoder = EmbeddedTextEncoder()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from gesture_judge import Judge, due
-from measure_timing import make_talks, strangers
+from measure_timing import strangers, training_talks
 from study import run, write_table
 
 from ktube_motion.evaluation import SpeechConfig, evaluate_speech
@@ -46,8 +46,7 @@ def read_arguments():
 
 def read_talks(options):
     """Give the corpora of `measure_timing`, or of `train_sample_speaker`, each with the labels of its clips."""
-    train = {"split_sizes": (0.95, 0.05, 0.0), "utterances": options.utterances}
-    yield "train", *make_talks(options.talks, "train", range(96), range(96), "train", **train)
+    yield "train", *training_talks(options.talks, 96, options.utterances)
     yield from strangers(options, options.talks, held_back=options.speaker is not None)
 
 

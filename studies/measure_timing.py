@@ -7,8 +7,8 @@ Makes talks of the sample speaker, trains a tokenizer and a transformer that hea
 talks of people it has not seen: in wordings of the training set, and in wordings that no training sees. When strokes
 come and which gestures they are is judged by the motion alone, and real motion stands beside each figure. Everything
 lies under output/timing; a call that was stopped goes on where it was. The table is in timing.csv, and in
-docs/generation.rst. With --speaker a pipeline that is there speaks instead, and nothing but the judge is trained: talks
-of people and of seeds by which nothing of the speaker in the package was chosen.
+docs/generation.rst. With --speaker a pipeline that is there speaks instead, on talks of people and of seeds by which
+nothing of the speaker in the package was chosen, and nothing but the judge is trained.
 """
 
 import argparse
@@ -77,6 +77,12 @@ def make_talks(folder, name, seeds, people, split, wordings=None, utterances=18,
     corpus, labels = Corpus(root), read_json(root / "labels.json")
     clips = read_json(root / "manifest.json")["clips"]
     return corpus, {clip["name"]: list(_within(labels[clip["source"]], clip)) for clip in clips}
+
+
+def training_talks(folder, count, utterances):
+    """Give talks to train on, each of another person, and their labels."""
+    people = range(count)
+    return make_talks(folder, "train", people, people, "train", utterances=utterances, split_sizes=(0.95, 0.05, 0.0))
 
 
 def strangers(options, folder, *, prefix="", held_back=False):
@@ -205,10 +211,7 @@ def measure_ways(judge, talks, marks, tokenizer, transformer, words, **sampling)
 
 def main():
     options = read_arguments()
-    corpus, labels = make_talks(
-        options.output, "train", range(options.talks), range(options.talks), "train", utterances=options.utterances,
-        split_sizes=(0.95, 0.05, 0.0),
-    )  # fmt: skip
+    corpus, labels = training_talks(options.output, options.talks, options.utterances)
     if options.speaker is not None:
         pipeline = UtteranceToMotion.from_pretrained(options.speaker)
         speaker, sampling = (pipeline.tokenizer, pipeline.transformer, pipeline.word_encoder), pipeline.sampling

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 from gesture_judge import COLUMNS, Judge, about_root
-from measure_timing import WAYS, gestures_of, make_talks, measure_ways, speak, strangers
+from measure_timing import WAYS, gestures_of, make_talks, measure_ways, speak, strangers, training_talks
 from study import run, write_table
 
 from ktube_motion.gpt import MotionTransformer, TransformerConfig
@@ -264,10 +264,7 @@ def measure_everyday(options, pipeline, judge, rows):
 
 def main():
     options, began = read_arguments(), time.perf_counter()
-    corpus, labels = make_talks(
-        options.output, "train", range(options.talks), range(options.talks), "train", utterances=options.utterances,
-        split_sizes=(0.95, 0.05, 0.0),
-    )  # fmt: skip
+    corpus, labels = training_talks(options.output, options.talks, options.utterances)
     encoder = EmbeddedTextEncoder()
     tokenizer, transformers = train(options, (corpus, labels), make_joined_talks(options), encoder)
     judge = Judge(corpus, labels)

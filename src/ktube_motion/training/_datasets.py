@@ -276,8 +276,7 @@ class ClipTable:
         if left.min() < length:
             ended = zip(inside < left[..., None], left.amin(1).tolist(), strict=True)
             masks = [mask if least < length else None for mask, least in ended]
-        short = left < length
-        short[short.clone()] = last[short] > self.ends[clips[short]]
+        short = (left < length) & (last > self.ends[clips])
         # What is not to be read, or has no memory behind it, is taken elsewhere, so all its frames must be others.
         if self.frames.device.type == "cpu":
             alone = (short & (left == 1)).flip(1).cumprod(1).sum(1)
@@ -287,10 +286,11 @@ class ClipTable:
             found = zip(first.masked_fill(short, self.safe), masks, none, pieces, alone.tolist(), strict=True)
         else:
             beyond = last > len(self.frames)
-            places = (short[..., None] & ((inside >= left[..., None]) | beyond[..., None])).nonzero()
-            which, frame = places[:, :2].T, places[:, 2]
-            rows = first[*which] + torch.minimum(frame, left[*which] - 1) * self.pitch
-            again = _cut(torch.stack((which[0], which[1] * length + frame, rows), 1).numpy(), count)
+            other = (inside >= left[short][:, None]) | beyond[short][:, None]
+            which, frame = other.nonzero().T
+            number, place = short.nonzero()[which].T
+            rows = first[short][which] + torch.minimum(frame, left[short][which] - 1) * self.pitch
+            again = _cut(torch.stack((number, place * length + frame, rows), 1).numpy(), count)
             found = zip(first.masked_fill(beyond, self.safe), masks, again, none, [0] * count, strict=True)
         return [_Stretches(*one) for one in found]
 
