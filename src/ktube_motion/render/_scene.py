@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -72,7 +73,7 @@ class Camera:
     azimuth: float = 0.0
     elevation: float = 0.0
 
-    @property
+    @cached_property
     def axes(self) -> np.ndarray:
         """Rows: right, up, and towards the camera."""
         a, e = self.azimuth, self.elevation

@@ -69,42 +69,36 @@ class _Painter:
     """Draws one panel after another into the same pixels."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        agg = need("matplotlib.backends.backend_agg")
+        agg, transforms = need("matplotlib.backends.backend_agg"), need("matplotlib.transforms")
         self.size = size
         self.renderer = agg.RendererAgg(*size, 72)  # 72 dpi: one point is one pixel
         self.pixels = np.asarray(self.renderer.buffer_rgba())
-        self.identity = need("matplotlib.transforms").IdentityTransform()
+        self.upright = transforms.Affine2D().scale(1, -1).translate(0, size[1])  # Agg counts rows from below
         self.path = need("matplotlib.path").Path
+        self.pens: dict[tuple[float, ...], Any] = {}
         self.grids: dict[int, tuple[Any, np.ndarray]] = {}
 
-    def line(
-        self,
-        points: np.ndarray,
-        width: float,
-        color: tuple[float, ...],
-        *,
-        starts: np.ndarray | None = None,
-        filled: bool = False,
-    ) -> None:
-        """Draw a line through pixels ``(N, 2)``; `starts` marks where strokes begin, `filled` fills it."""
-        pen = self.renderer.new_gc()
+    def pen(self, color: tuple[float, ...]) -> Any:
+        """Give the pen of a colour; one is made for each, since making it takes as long as a stroke."""
+        if color not in self.pens:
+            pen = self.pens[color] = self.renderer.new_gc()
+            pen.set_foreground(color, isRGBA=len(color) == 4)
+            if len(color) == 4:
+                pen.set_alpha(color[3])
+            pen.set_capstyle("round")
+            pen.set_joinstyle("round")
+        return self.pens[color]
+
+    def line(self, path: Any, width: float, color: tuple[float, ...], *, filled: bool = False) -> None:
+        """Draw a `matplotlib.path.Path` of pixels, counted from above."""
+        pen = self.pen(color)
         pen.set_linewidth(width)
-        pen.set_foreground(color, isRGBA=len(color) == 4)
-        if len(color) == 4:
-            pen.set_alpha(color[3])
-        pen.set_capstyle("round")
-        pen.set_joinstyle("round")
-        codes = None
-        if starts is not None:
-            codes = np.where(starts, self.path.MOVETO, self.path.LINETO).astype(np.uint8)
-        upright = np.stack([points[:, 0], self.size[1] - points[:, 1]], -1)
-        path = self.path(np.append(upright, upright[:1], 0), closed=True) if filled else self.path(upright, codes)
-        self.renderer.draw_path(pen, path, self.identity, color if filled else None)
-        pen.restore()
+        self.renderer.draw_path(pen, path, self.upright, color if filled else None)
 
     def segments(self, pairs: np.ndarray, width: float, color: tuple[float, ...]) -> None:
         """Draw pixels pairs ``(N, 2, 2)`` as separate strokes of one colour."""
-        self.line(pairs.reshape(-1, 2), width, color, starts=np.tile([True, False], len(pairs)))
+        codes = np.tile(np.array([self.path.MOVETO, self.path.LINETO], np.uint8), len(pairs))
+        self.line(self.path(pairs.reshape(-1, 2), codes), width, color)
 
     def paper(self, panel: _Panel, target: np.ndarray) -> None:
         """Lay down the ground grid and the title; drawn anew only when the camera moved."""
@@ -136,15 +130,16 @@ class _Painter:
         bones = [bone[:2] for bone in panel.sticks.limbs]
         self.segments(shade[bones], 0.07 * scale, _SHADOW)
         if trail and panel.walks and frame > 0:
-            path = on_floor(panel.positions[: frame + 1, 0], panel.floor)
-            self.line(panel.camera.project(path, target)[0], 0.014 * scale, _TRAIL)
+            trodden = on_floor(panel.positions[: frame + 1, 0], panel.floor)
+            self.line(self.path(panel.camera.project(trodden, target)[0]), 0.014 * scale, _TRAIL)
         face = None if panel.faces is None else panel.faces[frame]
         # Far limbs first; a light rim under each makes the nearer one stand out where they cross.
         for stroke in strokes_of(panel.sticks, joints, face, panel.camera, target):
-            width = max(stroke.width, 1.5)
+            width, points = max(stroke.width, 1.5), stroke.points
+            path = self.path(np.append(points, points[:1], 0), closed=True) if stroke.filled else self.path(points)
             if stroke.role != "eye":
-                self.line(stroke.points, width + min(max(1.5, 0.25 * width), 5.0), _PAPER, filled=stroke.filled)
-            self.line(stroke.points, width, _COLOURS[stroke.role], filled=stroke.filled)
+                self.line(path, width + min(max(1.5, 0.25 * width), 5.0), _PAPER, filled=stroke.filled)
+            self.line(path, width, _COLOURS[stroke.role], filled=stroke.filled)
 
 
 def save_skeleton_video(
