@@ -16,6 +16,7 @@ from ktube_motion.kinematics import (
     load_body,
     mend_swaps,
     pose_to_joints,
+    steady_trunk,
 )
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPLH_52
@@ -143,6 +144,62 @@ def test_who_turns_round_is_left_alone(speaker):
     turning[:, 0] = np.linspace(0, 2 * np.pi, len(speaker))[:, None] * (0, 1, 0)
     clip = seen_on(speaker.replace(rotvecs=turning), BODY_LANDMARKS)
     assert not mend_swaps(clip)[1].any()
+
+
+def leaning(speaker, angles):
+    """Give the landmarks of a speaker whose trunk leans towards the camera, by so many degrees in each frame."""
+    bent = speaker.rotvecs.copy()
+    bent[:, 3, 0] += np.radians(angles)
+    return seen_on(speaker.replace(rotvecs=bent), BODY_LANDMARKS + HANDS)
+
+
+def lean_of(clip):
+    trunk = clip.select(("left_shoulder", "right_shoulder", "left_hip", "right_hip")).points
+    up = trunk[:, :2].mean(1) - trunk[:, 2:].mean(1)
+    return np.degrees(np.arctan2(up[:, 2], up[:, 1]))
+
+
+def test_small_leanings_of_a_trunk_are_the_estimate(speaker):
+    still = speaker.replace(rotvecs=np.repeat(speaker.rotvecs[:1], len(speaker), 0))
+    seen = leaning(still, 4 * np.sin(np.arange(len(speaker)) / 7))
+    steady = steady_trunk(seen)
+    assert lean_of(seen).std() > 1.5
+    assert lean_of(steady).std() < 0.3 * lean_of(seen).std()
+    for name in ("nose", "left_wrist", "right_ear"):  # what the trunk carries goes with it
+        of_mark = [clip.points[:, clip.names.index(name)] for clip in (seen, steady)]
+        assert np.abs(np.diff(of_mark, axis=0)).max() > 0.01
+    hips = [seen.names.index(f"{side}_hip") for side in SIDES]
+    np.testing.assert_allclose(steady.points[:, hips], seen.points[:, hips], atol=1e-3)
+    np.testing.assert_array_equal(steady.points[..., :2], seen.points[..., :2])
+    hands = [place for place, name in enumerate(seen.names) if "_hand_" in name]
+    np.testing.assert_array_equal(steady.points[:, hands], seen.points[:, hands])
+
+
+def test_who_bows_bows(speaker):
+    angles = np.zeros(len(speaker))
+    angles[30:50] = 40 * np.sin(np.linspace(0, np.pi, 20))
+    seen = leaning(speaker, angles)
+    before, after = lean_of(seen), lean_of(steady_trunk(seen))
+    deep = np.abs(before - np.median(before)) > 20
+    assert deep.sum() > 5
+    assert np.abs(before - after)[deep].max() < 3.5
+
+
+def test_a_trunk_that_is_not_seen_is_left(speaker):
+    seen = leaning(speaker, 5 * np.sin(np.arange(len(speaker)) / 7))
+    weights, points = np.ones(seen.points.shape[:2]), seen.points.copy()
+    weights[10:20, seen.names.index("left_hip")] = 0
+    weights[30:40, seen.names.index("right_shoulder")] = 0
+    points[30:40, seen.names.index("right_shoulder")] = np.nan
+    holes = seen.replace(points=points, weights=weights)
+    steady = steady_trunk(holes)
+    np.testing.assert_array_equal(steady.points[10:20], holes.points[10:20])
+    np.testing.assert_array_equal(steady.points[30:40], holes.points[30:40])
+    assert np.abs(steady.points[50:] - holes.points[50:]).max() > 0.01
+    arms = seen.select([name for name in seen.names if "hip" not in name])
+    assert steady_trunk(arms) is arms
+    nobody = seen.replace(weights=np.zeros(seen.points.shape[:2]))
+    assert steady_trunk(nobody) is nobody
 
 
 def _other(name):

@@ -7,6 +7,7 @@ from ._fitting import fit_betas, fit_poses
 from ._hand_targets import HandTarget
 from ._landmark_fitting import fit_landmarks
 from ._landmarks import BODY_LANDMARKS, HAND_LANDMARKS, LANDMARKS, Landmarks
+from ._leaning import steady_trunk
 from ._mirror import mirror, mirror_positions
 from ._swaps import mend_swaps
 
@@ -31,4 +32,5 @@ __all__ = [
     "mirror",
     "mirror_positions",
     "pose_to_joints",
+    "steady_trunk",
 ]

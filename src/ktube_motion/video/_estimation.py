@@ -12,7 +12,15 @@ import numpy as np
 from ..errors import DataError, FormatError
 from ..io._files import atomic_path, read_json
 from ..io._untrusted import DAMAGED
-from ..kinematics import BODY_LANDMARKS, HAND_LANDMARKS, Body, Landmarks, fit_landmarks, mend_swaps
+from ..kinematics import (
+    BODY_LANDMARKS,
+    HAND_LANDMARKS,
+    Body,
+    Landmarks,
+    fit_landmarks,
+    mend_swaps,
+    steady_trunk,
+)
 from ..types import PoseSequence
 from ._engines import Engine, load_engine
 from ._frames import choose_rate, probe_video, read_frames
@@ -256,7 +264,7 @@ def fit_video(
     if not any((shot.require_weights() > 0).any() for shot in seen.landmarks):
         raise DataError("Nobody is seen in this video.", where=where, found=f"{len(seen.shots)} shots")
     mended = [mend_swaps(shot) for shot in seen.landmarks]
-    fitted = fit_landmarks([shot for shot, _ in mended], body=body)
+    fitted = fit_landmarks([steady_trunk(shot) for shot, _ in mended], body=body)
     assert not isinstance(fitted, PoseSequence)
     fitted = [stand_upright(poses, shot, body=body) for poses, (shot, _) in zip(fitted, mended, strict=True)]
     together = {
