@@ -6,8 +6,9 @@
 Makes talks of the sample speaker, films them (480 x 480 pixels, whole body, cameras up to 30° aside), and builds two
 corpora: one from the true poses, one from the films by `ktube-motion build --videos`. A judge that knows the gestures
 from true poses of other people says how many it recognises, in the corpora themselves and, with --steps, in what a
-tokenizer and a transformer trained on each make of held-out talks. Everything lies under output/corpora; a call that
-was stopped goes on where it was. The table is in corpora.csv and in docs/video.rst.
+tokenizer and a transformer trained on each make of held-out talks. A second one knows films of still others, too: what
+it recognises is there, if in the way in which poses look that were estimated. Everything lies under output/corpora; a
+call that was stopped goes on where it was. The table is in corpora.csv and in docs/video.rst.
 """
 
 import argparse
@@ -32,8 +33,9 @@ from ktube_motion.text import EmbeddedTextEncoder, WindowWordEncoder
 
 SIZE = (480, 480)
 DRAWS = 6  # of everything that is spoken, with other seeds; the figures are their means
-COLUMNS = ("right gesture %", "lag s, median", "no stroke %", "utterances with a stray gesture %", "distance to true",
-           "joints mm", "wrists mm", "jerk m/s3", "hands mm/s", "filled %")  # fmt: skip
+COLUMNS = ("right gesture %", "the same, by who knows films", "lag s, median", "no stroke %",
+           "utterances with a stray gesture %", "distance to true", "joints mm", "wrists mm", "jerk m/s3", "hands mm/s",
+           "filled %")  # fmt: skip
 
 
 def read_arguments():
@@ -43,13 +45,17 @@ def read_arguments():
     parser.add_argument("--sentences", type=int, default=18, help="of each talk")
     parser.add_argument("--quickstart", action="store_true", help="only the sixteen gestures of the quick start")
     parser.add_argument("--known", type=int, default=24, help="talks of true poses that the judge learns from")
+    parser.add_argument("--known-films", type=int, default=16, help="talks that are filmed for the second judge")
     parser.add_argument("--fps", type=float, default=15.0, help="of the films")
     parser.add_argument(
         "--steps", type=int, default=0, help="of a transformer on each corpus (tokenizer: 4 x); 0: none"
     )
     parser.add_argument("--codes", type=int, default=512)
     parser.add_argument("--width", type=int, default=192)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.known_films < 1:
+        parser.error("--known-films: 1 or more")
+    return options
 
 
 def choose_wordings(options):
@@ -60,11 +66,11 @@ def choose_wordings(options):
     ]  # fmt: skip
 
 
-def film_talks(options):
-    """Write true poses, words and films; give the labels of each talk, in seconds of its video."""
-    poses, films, told = (options.output / name for name in ("true_poses", "films", "labels.json"))
+def film_talks(options, folder, first, count):
+    """Write true poses, words and films of some people; give the labels of each talk, in seconds of its video."""
+    poses, films, told = (folder / name for name in ("true_poses", "films", "labels.json"))
     labels, wordings = read_json(told) if told.exists() else {}, choose_wordings(options)
-    for number in range(options.talks):
+    for number in range(first, first + count):
         name = f"talk{number:03d}"
         speaker = make_speaker(
             poses, seed=700 + number, person=STRANGERS + 500 + number, name=name, num_utterances=options.sentences,
@@ -83,13 +89,23 @@ def film_talks(options):
     return labels
 
 
-def build_both(options):
-    """Build a corpus from the true poses and one from the films, with the same splits."""
-    how = {"talk_seconds": 300.0, "split_sizes": (0.7, 0.05, 0.25), "fingers": False, "video_fps": options.fps}
-    poses, films = options.output / "true_poses", options.output / "films"
-    for name, (sources, _) in (("true", pair_sources(poses, poses)), ("seen", pair_videos(films, films))):
-        print(build_corpus(sources, options.output / name, options=BuildOptions(**how), report=False), flush=True)
-    return Corpus(options.output / "true"), Corpus(options.output / "seen")
+def build(options, sources, root, split_sizes=(0.7, 0.05, 0.25)):
+    """Build a corpus without fingers, and load it."""
+    how = BuildOptions(talk_seconds=300.0, split_sizes=split_sizes, fingers=False, video_fps=options.fps)
+    print(build_corpus(sources, root, options=how, report=False), flush=True)
+    return Corpus(root)
+
+
+def learn(options):
+    """Give who knows true poses of other people, and who knows films of still others, too."""
+    known = make_talks(
+        options.output, "known", range(options.known), range(options.known), "train", choose_wordings(options),
+        mirror=False, split_sizes=(1.0, 0.0, 0.0),
+    )  # fmt: skip
+    folder = options.output / "known_films"
+    labels = film_talks(options, folder, 1000, options.known_films)
+    films = build(options, pair_videos(folder / "films", folder / "films")[0], folder / "seen", (1.0, 0.0, 0.0))
+    return Judge(*known), Judge(*known, (films, within(films, labels)))
 
 
 def within(corpus, labels):
@@ -118,13 +134,14 @@ def distance(made, true):
     return frechet_distance((made - middle) @ axes, (true - middle) @ axes)
 
 
-def figures(judge, corpus, labels, motions, true, compared=True):
+def figures(judges, corpus, labels, motions, true, compared=True):
     """Give the columns of one set of motions beside the true ones; `compared` where both are of the same moments."""
     names = list(motions)
-    median, _, missing, right, stray = judge.measure(corpus, labels, motions)
+    (median, _, missing, right, stray), (*_, who_knows_films, _) = (
+        judge.measure(corpus, labels, motions) for judge in judges
+    )  # fmt: skip
     joints = {name: about_root(motions[name]) for name in names}
-    row = {"right gesture %": right, "lag s, median": median, "no stroke %": missing,
-           "utterances with a stray gesture %": stray}  # fmt: skip
+    row = dict(zip(COLUMNS, (right, who_knows_films, median, missing, stray), strict=False))
     row["distance to true"] = distance(looks(motions, corpus.fps), looks(true, corpus.fps))
     if compared:
         apart = np.concatenate([
@@ -146,13 +163,11 @@ def features_of(corpus, names):
 
 def main():
     options = read_arguments()
-    labels = film_talks(options)
-    known, marks = make_talks(
-        options.output, "known", range(options.known), range(options.known), "train", choose_wordings(options),
-        mirror=False, split_sizes=(1.0, 0.0, 0.0),
-    )  # fmt: skip
-    judge = Judge(known, marks)
-    true, seen = build_both(options)
+    labels = film_talks(options, options.output, 0, options.talks)
+    poses, films = options.output / "true_poses", options.output / "films"
+    true = build(options, pair_sources(poses, poses)[0], options.output / "true")
+    seen = build(options, pair_videos(films, films)[0], options.output / "seen")
+    judges = learn(options)
     filled = {clip["name"]: clip["filled"] for clip in read_json(seen.root / "manifest.json")["clips"]}
     both = [name for name in true.names("all") if name in filled]
     marks, rows = within(true, labels), [["motion", *COLUMNS]]
@@ -163,13 +178,13 @@ def main():
         said = (f"{column} {value}" for column, value in zip(COLUMNS, rows[-1][1:], strict=True) if value)
         print(f"{name:45s}", "  ".join(said), flush=True)
 
-    tell("true poses", figures(judge, true, marks, everything, everything))
-    row = figures(judge, seen, marks, features_of(seen, both), everything)
+    tell("true poses", figures(judges, true, marks, everything, everything))
+    row = figures(judges, seen, marks, features_of(seen, both), everything)
     tell("poses seen in the films", row | {"filled %": 100 * np.mean([filled[name] for name in both])})
     if options.steps:
         encoder = EmbeddedTextEncoder()
         words, real = WindowWordEncoder(encoder), features_of(true, held_out)
-        tell("true poses, held out", figures(judge, true, marks, real, real))
+        tell("true poses, held out", figures(judges, true, marks, real, real))
         for name, corpus in (("true poses", true), ("films", seen)):
             there = argparse.Namespace(**vars(options) | {"output": options.output / f"trained_{corpus.root.name}"})
             tokenizer, transformer = train(there, corpus, encoder, words)
@@ -177,13 +192,13 @@ def main():
                 coded = {
                     clip: tokenizer.decode(tokenizer.encode(torch.from_numpy(real[clip]))).numpy() for clip in real
                 }
-            tell(f"held out, in tokens learnt from {name}", figures(judge, true, marks, coded, real))
+            tell(f"held out, in tokens learnt from {name}", figures(judges, true, marks, coded, real))
             draws = []
             for seed in range(0, 1000 * DRAWS, 1000):
                 seeds = [seed + number for number in range(len(held_out))]
                 made = speak(true, held_out, tokenizer, transformer, words, given, seeds=seeds, top_p=0.9)
                 made = dict(zip(held_out, made, strict=True))
-                draws.append(figures(judge, true, marks, made, real, compared=False))
+                draws.append(figures(judges, true, marks, made, real, compared=False))
             mean = {column: np.mean([row[column] for row in draws]) for column in draws[0]}
             tell(f"spoken as learnt from {name}", mean)
     write_table(options.output / "corpora.csv", rows)

@@ -39,12 +39,15 @@ def windows(joints, moments, fps):
 class Judge:
     """Knows from real motion how gestures look, and when they come."""
 
-    def __init__(self, corpus, labels):
+    def __init__(self, corpus, labels, *others):
+        """Learn from a corpus and the labels of its clips, and from others, pairs of both."""
         delays, offsets, examples, concepts = {}, {}, [], []
         rng = np.random.default_rng(0)
-        for name, marks in labels.items():
-            if name not in corpus.names("train"):
-                continue
+        clips = [
+            (corpus, name, marks) for corpus, labels in ((corpus, labels), *others)
+            for name, marks in labels.items() if name in corpus.names("train")
+        ]  # fmt: skip
+        for corpus, name, marks in clips:
             joints = about_root(corpus.features(name))
             strokes = gesture_strokes(joints, fps=corpus.fps)
             for label in marks:

@@ -250,12 +250,18 @@ def test_what_the_bench_calls_an_error(bench):
     assert fingers["hands seen %"] == pytest.approx(100 * 5 / 12)
 
 
-def test_an_estimator_is_measured(tmp_path):
+@pytest.fixture
+def estimator():
+    """Skip where the networks that look at videos are not installed."""
     pytest.importorskip("ai_edge_litert")
     try:
         find_models()
     except MissingDependencyError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.usefixtures("estimator")
+def test_an_estimator_is_measured(tmp_path):
     common = ("--output", tmp_path, "--seconds", 2.5, "--only", "four cuts")
     run("measure_estimator.py", *common)
     (row,) = read(tmp_path / "estimator.csv")
@@ -265,6 +271,16 @@ def test_an_estimator_is_measured(tmp_path):
     run("measure_estimator.py", *common, "--poses", tmp_path / "poses")
     (again,) = read(tmp_path / "estimator.csv")
     assert again["PA arms and head"] == row["PA arms and head"]
+
+
+@pytest.mark.usefixtures("estimator")
+def test_corpora_of_films_and_of_true_poses_are_compared(tmp_path):
+    sizes = ("--talks", 3, "--known", 1, "--known-films", 1, "--sentences", 1, "--fps", 8, "--quickstart")
+    run("compare_corpora.py", "--output", tmp_path, *sizes)
+    true, seen = read(tmp_path / "corpora.csv")
+    assert (true["motion"], seen["motion"]) == ("true poses", "poses seen in the films")
+    assert float(true["joints mm"]) == float(true["distance to true"]) == 0 < float(seen["joints mm"]) < 80
+    assert 0 <= float(seen["the same, by who knows films"]) <= 100
 
 
 def test_held_out_words_are_not_trained_on():
