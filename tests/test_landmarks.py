@@ -1,5 +1,7 @@
 """Landmarks to SMPL-X poses: any points, hands on their own, unseen parts at rest, sides mended."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import roma
@@ -200,6 +202,18 @@ def test_a_trunk_that_is_not_seen_is_left(speaker):
     assert steady_trunk(arms) is arms
     nobody = seen.replace(weights=np.zeros(seen.points.shape[:2]))
     assert steady_trunk(nobody) is nobody
+
+
+def test_steadying_takes_little_more_than_the_points(speaker):
+    seen = leaning(speaker, 4 * np.sin(np.arange(len(speaker)) / 7))
+    long = Landmarks(seen.names, np.tile(seen.points, (40, 1, 1)), fps=30)
+    tracemalloc.start()
+    try:
+        steady_trunk(long)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2 * long.points.nbytes
 
 
 def _other(name):

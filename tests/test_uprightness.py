@@ -5,7 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from ktube_motion import PoseSequence
-from ktube_motion.kinematics import BODY_LANDMARKS, Landmarks
+from ktube_motion.kinematics import BODY_LANDMARKS, Landmarks, pose_to_joints
+from ktube_motion.video import _uprightness
 from ktube_motion.video._uprightness import stand_upright
 
 
@@ -56,3 +57,18 @@ def test_who_lies_stays_lying_and_gaps_stay_as_they_are():
     assert apart(found, askew)[5:].min() > 8
     nobody = askew.replace(valid=np.zeros(20, bool))
     assert stand_upright(nobody, seen()) is nobody
+
+
+def test_joints_of_an_hour_are_never_in_memory_at_once(monkeypatch):
+    askew, sizes = turned(Rotation.from_rotvec([0.2, 0, 0.1]), frames=50, valid=np.arange(50) % 7 > 0), []
+    whole = stand_upright(askew, seen(50))
+
+    def counted(poses, **how):
+        sizes.append(len(poses))
+        return pose_to_joints(poses, **how)
+
+    monkeypatch.setattr(_uprightness, "pose_to_joints", counted)
+    monkeypatch.setattr(_uprightness, "_AT_ONCE", 8)
+    np.testing.assert_allclose(stand_upright(askew, seen(50)).rotvecs, whole.rotvecs, atol=1e-6)
+    assert sum(sizes) == askew.valid.sum()
+    assert max(sizes) <= 8

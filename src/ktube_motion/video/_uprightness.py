@@ -13,6 +13,7 @@ __all__ = ["stand_upright"]
 
 _FARTHEST = np.radians(35)  # no camera in front of a speaker is tilted more; then it is the speaker who bends
 _PELVIS, _NECK, _ANKLES = [0], [12], [7, 8]
+_AT_ONCE = 4000  # frames; joints of an hour would take gigabytes
 
 
 def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = None) -> PoseSequence:
@@ -29,10 +30,10 @@ def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = N
     frames, below = (standing, _ANKLES) if whole else (valid, _PELVIS)
     if not frames.any():
         return poses
-    kept = poses.replace(rotvecs=poses.rotvecs[frames], transl=poses.transl[frames], expression=None, valid=None)
-    joints = pose_to_joints(kept, body=body).require("positions").astype(np.float64)
+    chosen = np.flatnonzero(frames)
+    parts = (_directions(poses, part, below, body) for part in np.array_split(chosen, -(-len(chosen) // _AT_ONCE)))
+    up, across = (np.concatenate(ways) for ways in zip(*parts, strict=True))
     rest = np.asarray(body.rest_joints(poses.betas), np.float64)[None]
-    up, across = _direction(joints, below, _NECK), _direction(joints, [17, 2], [16, 1])
     # A body at rest leans a little too, to where it faces.
     lean, _, aside = _to_vertical(_direction(rest, below, _NECK)[0])
     up = Rotation.from_rotvec(lean * across + aside * np.cross(across, up)).apply(up)
@@ -42,6 +43,13 @@ def stand_upright(poses: PoseSequence, seen: Landmarks, *, body: Body | None = N
     rotvecs = poses.rotvecs.copy()
     rotvecs[valid, 0] = (Rotation.from_rotvec(turn) * Rotation.from_rotvec(rotvecs[valid, 0])).as_rotvec()
     return poses.replace(rotvecs=rotvecs)
+
+
+def _directions(poses: PoseSequence, frames: np.ndarray, below: list[int], body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """Give where up is and where the left is, for the body of each of the frames ``(N, 3)``."""
+    kept = poses.replace(rotvecs=poses.rotvecs[frames], transl=poses.transl[frames], expression=None, valid=None)
+    joints = pose_to_joints(kept, body=body).require("positions").astype(np.float64)
+    return _direction(joints, below, _NECK), _direction(joints, [17, 2], [16, 1])
 
 
 def _to_vertical(up: np.ndarray) -> np.ndarray:
