@@ -63,10 +63,13 @@ def add_options(parser: ArgumentParser) -> None:
     sources.add_argument("--speaker", metavar="NAME", help="whose words to take; by default who speaks longest")
     sources.add_argument("--offset", type=float, default=0.0, metavar="X", help="seconds to add to all transcripts")
     video = parser.add_argument_group("video files")
-    video.add_argument("--engine", default="litert", metavar="NAME", help="what looks at them: litert, or one of yours")
+    video.add_argument(
+        "--engine", default="litert", metavar="NAME", help="what looks at them: litert, tasks, or one of yours"
+    )
     video.add_argument(
         "--models", type=Path, metavar="PATH",
-        help="a mediapipe 0.10.21 wheel or a folder with its networks, by default the installed mediapipe",
+        help="a mediapipe 0.10.21 wheel or a folder with its networks, by default the installed mediapipe; for tasks a "
+        "folder with pose_landmarker*.task and hand_landmarker*.task",
     )  # fmt: skip
     video.add_argument("--video-fps", type=float, metavar="X", help="how often to look; by default at most 30 a second")
     video.add_argument("--no-fingers", action="store_true", help="do not look at the hands: twice as fast")

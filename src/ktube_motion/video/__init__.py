@@ -8,6 +8,7 @@ from ._litert import LiteRTEngine
 from ._models import ModelFile, find_models
 from ._regions import Region
 from ._shots import Shot, find_cuts, find_shots
+from ._tasks import TasksEngine
 
 __all__ = [
     "ENGINES",
@@ -33,3 +34,4 @@ __all__ = [
 ]
 
 register_engine("litert", LiteRTEngine)
+register_engine("tasks", TasksEngine)

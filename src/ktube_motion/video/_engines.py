@@ -10,7 +10,9 @@ import numpy as np
 from ..errors import ConfigError
 from ._regions import Region
 
-__all__ = ["ENGINES", "Engine", "SeenBody", "SeenHand", "load_engine", "register_engine"]
+__all__ = ["ENGINES", "Engine", "SeenBody", "SeenHand", "hand_place", "load_engine", "register_engine"]
+
+_WRIST, _PINKY, _INDEX = (15, 16), (17, 18), (19, 20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,18 @@ class Engine(Protocol):
         ...
 
 
+def hand_place(picture: np.ndarray, body: SeenBody, *, left: bool) -> Region | None:
+    """Say where a body's landmarks have its hand, fingers up; None where the picture does not show its wrist."""
+    side = 0 if left else 1
+    wrist, pinky, index = (body.pixels[pair[side]] for pair in (_WRIST, _PINKY, _INDEX))
+    height, width = picture.shape[:2]
+    if body.visibility[_WRIST[side]] < 0.1 or not (0 <= wrist[0] < width and 0 <= wrist[1] < height):
+        return None
+    middle = (2 * index + pinky) / 3
+    rough = Region.between(wrist, middle)
+    return Region(float(middle[0]), float(middle[1]), rough.size, rough.angle).grown(2.7, up=0.1)
+
+
 ENGINES: dict[str, Callable[[str | Path | None], Engine]] = {}
 
 
@@ -107,9 +121,9 @@ def load_engine(name: str = "litert", models: str | Path | None = None) -> Engin
     Parameters
     ----------
     name : str
-        ``litert``, or one of `register_engine`.
+        ``litert``, ``tasks``, or one of `register_engine`.
     models : path, optional
-        The networks, see `find_models`.
+        The networks, see `find_models`; for ``tasks`` the folder of the landmarkers' files.
 
     Raises
     ------
@@ -122,7 +136,7 @@ def load_engine(name: str = "litert", models: str | Path | None = None) -> Engin
     --------
     >>> load_engine("crystal ball")
     Traceback (most recent call last):
-    ktube_motion.errors.ConfigError: There is no such engine. Expected: one of litert. Found: 'crystal ball'.
+    ktube_motion.errors.ConfigError: There is no such engine. Expected: one of litert, tasks. Found: 'crystal ball'.
     """
     if name not in ENGINES:
         raise ConfigError("There is no such engine.", expected=f"one of {', '.join(ENGINES)}", found=repr(name))

@@ -12,13 +12,12 @@ from scipy.special import expit
 
 from ..errors import MissingDependencyError
 from ._detection import decode_people
-from ._engines import SeenBody, SeenHand
+from ._engines import SeenBody, SeenHand, hand_place
 from ._models import ModelFile, find_models
-from ._regions import Region, crop
+from ._regions import Region, crop, upright
 
 __all__ = ["LiteRTEngine"]
 
-_WRIST, _PINKY, _INDEX = (15, 16), (17, 18), (19, 20)
 _PALM = [0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18]  # wrist, thumb, and two joints of each finger
 _HEAT_RADIUS, _HEAT_LEAST = 3, 0.5
 
@@ -60,20 +59,15 @@ class LiteRTEngine:
         hips, tip = pixels[33:35]
         visibility = expit(points[:33, 3])
         return SeenBody(
-            pixels[:33], _upright(world.reshape(39, 3)[:33], region), visibility, confidence,
+            pixels[:33], upright(world.reshape(39, 3)[:33], region), visibility, confidence,
             Region.between(hips, tip).grown(1.25),
         )  # fmt: skip
 
     def hand(self, picture: np.ndarray, body: SeenBody, *, left: bool, before: SeenHand | None) -> SeenHand | None:
         """See `Engine`."""
-        side = 0 if left else 1
-        wrist, pinky, index = (body.pixels[pair[side]] for pair in (_WRIST, _PINKY, _INDEX))
-        height, width = picture.shape[:2]
-        if body.visibility[_WRIST[side]] < 0.1 or not (0 <= wrist[0] < width and 0 <= wrist[1] < height):
+        rough = hand_place(picture, body, left=left)
+        if rough is None:
             return None
-        middle = (2 * index + pinky) / 3
-        rough = Region.between(wrist, middle)
-        rough = Region(float(middle[0]), float(middle[1]), rough.size, rough.angle).grown(2.7, up=0.1)
         region = self._recropped(picture, rough)
         if before is not None and _still_there(before, region):
             region = before.region
@@ -82,7 +76,7 @@ class LiteRTEngine:
         if confidence < 0.5:
             return None
         pixels = region.to_picture(points.reshape(21, 3)[:, :2] / 224)
-        world = _upright(world.reshape(21, 3), region)
+        world = upright(world.reshape(21, 3), region)
         return SeenHand(pixels, world, confidence, float(right.reshape(())), _around(pixels))
 
     def _recropped(self, picture: np.ndarray, rough: Region) -> Region:
@@ -116,11 +110,6 @@ class _Network:
         self._interpreter.set_tensor(self._input, picture[None])
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
-
-
-def _upright(world: np.ndarray, region: Region) -> np.ndarray:
-    """Turn points of a turned crop back into the picture's axes."""
-    return np.concatenate([world[:, :2] @ region.axes, world[:, 2:]], -1)
 
 
 def _refined(places: np.ndarray, heat: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..errors import FormatError, MissingDependencyError
 
-__all__ = ["ModelFile", "find_models"]
+__all__ = ["ModelFile", "find_models", "read_model"]
 
 PIP_LINE = "pip install --no-deps mediapipe==0.10.21"
 _NAMES = {
@@ -33,7 +33,7 @@ class ModelFile:
         Of mediapipe; empty where unknown.
     sha256 : str
     content : bytes
-        The ``.tflite`` file itself.
+        The ``.tflite`` or ``.task`` file itself.
     """
 
     path: str
@@ -97,7 +97,7 @@ def _installed() -> Mapping[str, ModelFile]:
             found=f"{found.version} without {', '.join(missing)}",
             fix=f"Run: {PIP_LINE}",
         )
-    return {kind: _model(str(path), found.version, path.read_bytes()) for kind, path in paths.items()}
+    return {kind: read_model(path, found.version) for kind, path in paths.items()}
 
 
 def _in_folder(folder: Path) -> Mapping[str, ModelFile]:
@@ -106,7 +106,7 @@ def _in_folder(folder: Path) -> Mapping[str, ModelFile]:
         path = next((path for path in (folder / name, folder / Path(name).name) if os.path.isfile(path)), None)
         if path is None:
             raise FormatError("A network is missing in this folder.", where=folder, expected=Path(name).name)
-        models[kind] = _model(str(path), "", path.read_bytes())
+        models[kind] = read_model(path)
     return models
 
 
@@ -123,6 +123,11 @@ def _in_wheel(wheel: Path) -> Mapping[str, ModelFile]:
             found=error,
             fix="Run: pip download --no-deps mediapipe==0.10.21",
         ) from error
+
+
+def read_model(path: Path, version: str = "") -> ModelFile:
+    """Read a network from a file of its own."""
+    return _model(str(path), version, path.read_bytes())
 
 
 def _model(path: str, version: str, content: bytes) -> ModelFile:

@@ -11,7 +11,7 @@ from ..errors import MissingDependencyError
 if TYPE_CHECKING:
     from PIL.Image import Image as PILImage
 
-__all__ = ["Region", "crop", "letterbox"]
+__all__ = ["Region", "crop", "letterbox", "upright"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ def letterbox(picture: np.ndarray) -> Region:
     """Give the upright square around a whole picture."""
     height, width = picture.shape[:2]
     return Region(width / 2, height / 2, float(max(width, height)))
+
+
+def upright(world: np.ndarray, region: Region) -> np.ndarray:
+    """Turn points in space ``(P, 3)``, as a turned crop shows them, back into the picture's axes."""
+    return np.concatenate([world[:, :2] @ region.axes, world[:, 2:]], -1)
 
 
 def _image(picture: np.ndarray) -> "PILImage":
