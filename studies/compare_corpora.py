@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from film_speaker import Actor, Studio, View, write_film
 from gesture_judge import Judge, about_root, windows
-from measure_timing import STRANGERS, given, make_talks, speak, train
+from measure_timing import STRANGERS, given, make_talks, speak, train, within
 from study import run, write_table
 
 from ktube_motion.commands._quickstart import GESTURES
@@ -106,19 +106,6 @@ def learn(options):
     labels = film_talks(options, folder, 1000, options.known_films)
     films = build(options, pair_videos(folder / "films", folder / "films")[0], folder / "seen", (1.0, 0.0, 0.0))
     return Judge(*known), Judge(*known, (films, within(films, labels)))
-
-
-def within(corpus, labels):
-    """Give the labels of each clip in seconds from its start."""
-    found = {}
-    for clip in read_json(corpus.root / "manifest.json")["clips"]:
-        marks = []
-        for label in labels[clip["source"]]:
-            moved = {key: label[key] - clip["start"] for key in ("start", "end", "onset", "stroke", "release")}
-            if moved["onset"] >= 0 and moved["release"] <= clip["end"] - clip["start"]:
-                marks.append({**label, **moved})
-        found[clip["name"]] = marks
-    return found
 
 
 def looks(motions, fps):

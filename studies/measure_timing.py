@@ -74,9 +74,8 @@ def make_talks(folder, name, seeds, people, split, wordings=None, utterances=18,
         sources, _ = pair_sources(videos, videos)
         print(build_corpus(sources, root, options=BuildOptions(talk_seconds=300.0, **build), report=False))
         write_json(root / "labels.json", labels)
-    corpus, labels = Corpus(root), read_json(root / "labels.json")
-    clips = read_json(root / "manifest.json")["clips"]
-    return corpus, {clip["name"]: list(_within(labels[clip["source"]], clip)) for clip in clips}
+    corpus = Corpus(root)
+    return corpus, within(corpus, read_json(root / "labels.json"))
 
 
 def training_talks(folder, count, utterances):
@@ -100,7 +99,13 @@ def strangers(options, folder, *, prefix="", held_back=False):
         )  # fmt: skip
 
 
-def _within(labels, clip):
+def within(corpus, labels):
+    """Give the labels of each clip, of those of its talk the ones that lie in it, in seconds from its start."""
+    clips = read_json(corpus.root / "manifest.json")["clips"]
+    return {clip["name"]: list(_of_clip(labels[clip["source"]], clip)) for clip in clips}
+
+
+def _of_clip(labels, clip):
     for label in labels:
         moved = {key: label[key] - clip["start"] for key in ("start", "end", "onset", "stroke", "release")}
         if moved["onset"] >= 0 and moved["release"] <= clip["end"] - clip["start"]:

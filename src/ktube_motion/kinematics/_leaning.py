@@ -59,8 +59,8 @@ def steady_trunk(shot: Landmarks) -> Landmarks:
     moved = np.hypot(upwards[:, 1], upwards[:, 2]) * (np.sin(believed) - np.sin(lean))
 
     points = shot.points.copy()
-    body = [place for place, name in enumerate(shot.names) if LANDMARKS[name].group == "body"]
-    for place in body:
-        height = ((points[seen, place] - hips) * upwards).sum(-1) / length**2
-        points[seen, place, 2] += height.clip(0, 1) * moved
+    for place, name in enumerate(shot.names):
+        if LANDMARKS[name].group == "body":
+            height = ((points[seen, place] - hips) * upwards).sum(-1) / length**2
+            points[seen, place, 2] += height.clip(0, 1) * moved
     return shot.replace(points=points)
