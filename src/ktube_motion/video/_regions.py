@@ -76,13 +76,20 @@ def _normal(angle: float) -> float:
 
 def crop(picture: np.ndarray, region: Region, pixels: int) -> np.ndarray:
     """Give what the region shows, uint8 ``(pixels, pixels, 3)``; black beyond the picture."""
-    image = _image(picture)
     shrink = max(int(region.size / pixels), 1)
+    corners = region.to_picture(np.array([(0, 0), (1, 0), (1, 1), (0, 1)]))
+    # Only the part that is shown becomes an image, from where whole squares of `shrink` pixels begin.
+    left, top = (np.maximum(np.floor(corners.min(0) / shrink) - 2, 0) * shrink).astype(int)
+    right, bottom = np.maximum(np.ceil(corners.max(0) / shrink) + 3, 0).astype(int) * shrink
+    part = picture[top:bottom, left:right]
+    if not part.size:
+        return np.zeros((pixels, pixels, 3), np.uint8)
+    image = _image(part)
     if shrink > 1:  # sampling a large picture thinly would take single pixels of it
         image = image.reduce(shrink)
     step = region.size / pixels / shrink
     (right_x, right_y), (down_x, down_y) = region.axes * step
-    corner_x, corner_y = region.to_picture(np.zeros(2)) / shrink
+    corner_x, corner_y = (corners[0] - (left, top)) / shrink
     from PIL import Image
 
     data = (right_x, down_x, float(corner_x), right_y, down_y, float(corner_y))
@@ -107,4 +114,4 @@ def _image(picture: np.ndarray) -> "PILImage":
         from PIL import Image
     except ImportError as error:
         raise MissingDependencyError("This needs pillow.", fix='pip install "ktube_motion[video]"') from error
-    return Image.fromarray(picture)
+    return Image.fromarray(np.ascontiguousarray(picture))
