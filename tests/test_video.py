@@ -482,3 +482,17 @@ def test_a_crop_stands_upright_and_is_black_outside():
     assert abs(columns.mean() - 29.5) < 1
     assert (crop(picture, Region(0, 0, 40), 40)[:19, :19] == 0).all()
     np.testing.assert_array_equal(crop(picture, Region(160, 50, 40), 40), picture[30:70, 140:180])
+
+
+@pytest.mark.parametrize(("size", "pixels"), [(37.0, 64), (150.0, 32), (401.0, 48)])
+def test_a_crop_is_the_same_in_a_larger_picture(size, pixels):
+    rng = np.random.default_rng(0)
+    large = rng.integers(0, 256, (1200, 1300, 3), np.uint8)
+    small = large[240:960, 360:1080]  # by multiples of what large regions are shrunk by
+    wanted = crop(small, Region(350.3, 361.8, size, 0.4), pixels)
+    found = crop(large, Region(710.3, 601.8, size, 0.4), pixels)
+    assert np.abs(found.astype(int) - wanted).max() <= 1
+
+
+def test_beyond_the_picture_a_crop_is_black():
+    assert not crop(np.full((50, 50, 3), 200, np.uint8), Region(-300, 20, 100, 0.3), 16).any()
