@@ -123,9 +123,10 @@ class Studio:
 
     def _seen(self, figure, moves, camera, target):
         drawn = self.painter.draw(figure, moves.astype(np.float32), camera, target, NOBODY)
-        paper = np.round(255 * np.array(rgb(palette.PAPER))).astype(int)
+        paper = np.round(255 * np.array(rgb(palette.PAPER))).astype(np.int16)
+        red, green, blue = np.moveaxis(np.abs(drawn - paper) > 4, -1, 0)
         # The outermost pixels are half paper.
-        return drawn, binary_erosion(np.abs(drawn.astype(int) - paper).max(-1) > 4)
+        return drawn, binary_erosion(red | green | blue, np.ones((3, 3)))
 
     def _room(self, number):
         """Give a wall with a floor, a window and shelves, out of focus."""

@@ -5,13 +5,15 @@
 
 Made-up speakers are filmed in eight scenes: the whole body from the front and from the side, from the waist up, poorly
 compressed, upright as on a telephone, cut from camera to camera, and with somebody who walks past behind and in front.
-The films lie in OUTPUT/films, at 20 frames a second. By default they are shown to the library's own estimator; with
---poses, files of yours, SCENE.npz or another format that ktube_motion.io reads, are measured instead.
+The films lie in OUTPUT/films, at 20 frames a second and 960 to 1280 rows; the poor one has 360. By default they are
+shown to the library's own estimator; with --poses, files of yours, SCENE.npz or another format that ktube_motion.io
+reads, are measured instead.
 
 The table is in estimator.csv and in docs/video.rst. Errors are in millimetres. PA: after the best turn, place and size
 of each frame, of all 22 joints, and of neck, head, shoulders, elbows and wrists alone. Fingers: relative to the wrist,
-in the frames in which the hand was seen, as the arms are aligned; their shape: after the best turn of the hand. Frames
-a second count the time that one processor worked for the estimate, so that other programs beside it do not matter.
+in the frames in which the whole hand is in the picture and was seen, as the arms are aligned; their shape: after the
+best turn of the hand. Frames a second count the time that one processor worked for the estimate, so that other
+programs beside it do not matter.
 """
 
 import argparse
@@ -45,7 +47,7 @@ COLUMNS = (
 class Scene:
     """One film: its size, its views, each for so many seconds, how poor it is, who passes."""
 
-    size: tuple[int, int] = (640, 640)
+    size: tuple[int, int] = (1080, 1080)
     views: tuple[View, ...] = (View(),)
     crf: int = 23
     passes: str = ""
@@ -54,15 +56,15 @@ class Scene:
 SCENES = {
     "whole body, front": Scene(),
     "whole body, 40° aside": Scene(views=(View(0.7, 0.1, False, 1),)),
-    "waist up": Scene((640, 480), (View(0.0, 0.0, True, 2),)),
+    "waist up": Scene((1280, 960), (View(0.0, 0.0, True, 2),)),
     "waist up, 30° aside, poor": Scene((480, 360), (View(-0.52, 0.05, True, 3),), crf=38),
-    "upright picture": Scene((406, 720), (View(0.15, 0.1, True, 4),)),
+    "upright picture": Scene((720, 1280), (View(0.15, 0.1, True, 4),)),
     "four cuts": Scene(
-        (640, 480), (View(0, 0.1, False, 5), View(0.6, 0, True, 6), View(-0.3, 0, True, 7), View(0.2, 0.1, False, 8),
+        (1280, 960), (View(0, 0.1, False, 5), View(0.6, 0, True, 6), View(-0.3, 0, True, 7), View(0.2, 0.1, False, 8),
                      View(0, 0.05, True, 9)),
     ),
-    "somebody passes behind": Scene((640, 480), (View(0, 0.05, False, 10),), passes="behind"),
-    "somebody passes in front": Scene((640, 480), (View(0, 0.05, False, 11),), passes="in front"),
+    "somebody passes behind": Scene((1280, 960), (View(0, 0.05, False, 10),), passes="behind"),
+    "somebody passes in front": Scene((1280, 960), (View(0, 0.05, False, 11),), passes="in front"),
 }  # fmt: skip
 
 
@@ -82,8 +84,33 @@ def file_name(scene):
     return "".join(letter if letter.isalnum() else "_" for letter in scene)
 
 
-def film(folder, name, scene, seconds):
-    """Make a film; give its file, the true joints from where the camera stands, and where each view begins."""
+@dataclass(frozen=True)
+class Film:
+    """A film and its truth.
+
+    Attributes
+    ----------
+    path : path
+    joints : array [shape=(T, 52, 3)]
+        From where the camera stands.
+    chest, other : arrays [shape=(T, 2)]
+        The speaker's in the picture, and that of who passes, if anybody does; pixels.
+    hands : dict of bool arrays [shape=(T,)]
+        Whether each is in the picture from the wrist to the fingertips' joints.
+    cuts : list of int
+        Where each view but the first begins.
+    """
+
+    path: Path
+    joints: np.ndarray
+    chest: np.ndarray
+    other: np.ndarray | None
+    hands: dict[str, np.ndarray]
+    cuts: list[int]
+
+
+def make_film(folder, name, scene, seconds):
+    """Make a film, or give the one that lies there."""
     number = list(SCENES).index(name)
     frames = round(seconds * FPS)
     speaker = make_speaker(seed=60 + number, num_utterances=max(round(seconds / 2), 1))
@@ -100,11 +127,15 @@ def film(folder, name, scene, seconds):
     axes = {view: replace(actor.camera(view, scene.size)[0], elevation=0.0).axes for view in scene.views}
     truth = np.stack([position @ axes[view].T for position, view in zip(joints, views, strict=True)])
     cameras = [actor.camera(view, scene.size) for view in views]
-    pixels = [camera.project(position[[16, 17]].mean(0), target)[0] for position, (camera, target)
-              in zip(joints, cameras, strict=True)]  # fmt: skip
-    if other is not None:
-        other = [camera.project(place, target)[0] for place, (camera, target) in zip(other, cameras, strict=True)]
-    return path, truth, np.array(pixels), other, [int(part[0]) for part in parts[1:]]
+
+    def pictured(points):
+        return np.array([camera.project(place, at)[0] for place, (camera, at) in zip(points, cameras, strict=True)])
+
+    pixels = pictured(joints)
+    inside = ((pixels >= 0) & (pixels < scene.size)).all(-1)
+    hands = {side: inside[:, wrist] & inside[:, fingers].all(1) for side, (wrist, fingers) in HANDS.items()}
+    other = None if other is None else pictured(other)
+    return Film(path, truth, pictured(joints[:, [16, 17]].mean(1)), other, hands, [int(part[0]) for part in parts[1:]])
 
 
 def passing(scene, actor, frames, number):
@@ -156,23 +187,27 @@ def measure(found, valid, truth):
     }
 
 
-def measure_fingers(found, truth, seen):
-    """Give the errors of the fingers in the frames in which each hand was `seen`."""
+def measure_fingers(found, truth, seen, whole):
+    """Give the errors of the fingers in the frames in which each hand was `seen` and is `whole` in the picture, both
+    ``(T,)`` by its side, and in how many of the latter it was seen."""
+    frames = min(len(found), len(truth))
+    found, truth = found[:frames], truth[:frames]
+    seen = {side: seen[side][:frames] & whole[side][:frames] for side in HANDS}
     there, shape = [], []
     for side, (wrist, fingers) in HANDS.items():
-        chosen = seen[side][: len(truth)]
+        chosen = seen[side]
         if not chosen.any():
             continue
-        ours, theirs = found[: len(chosen)][chosen], truth[: len(chosen)][chosen]
+        ours, theirs = found[chosen], truth[chosen]
         turn = _turns(ours[:, ARMS], theirs[:, ARMS])
         ours, theirs = (ours[:, fingers] - ours[:, [wrist]]) @ turn, theirs[:, fingers] - theirs[:, [wrist]]
         there.append(np.linalg.norm(ours - theirs, axis=-1))
         shape.append(joint_errors(ours, theirs, align="procrustes"))
-    share = np.concatenate([side[: len(truth)] for side in seen.values()]).mean()
+    share = sum(map(np.sum, seen.values())) / max(sum(side[:frames].sum() for side in whole.values()), 1)
     if not there:
         return {"hands seen %": 0.0}
     there, shape = (1000 * float(np.concatenate(part).mean()) for part in (there, shape))
-    return {"fingers": there, "shape of fingers": shape, "hands seen %": 100 * share}
+    return {"fingers": there, "shape of fingers": shape, "hands seen %": 100 * float(share)}
 
 
 def _turns(ours, theirs):
@@ -183,33 +218,33 @@ def _turns(ours, theirs):
     return u @ vt
 
 
-def measure_following(seen, pixels, other, size):
+def measure_following(seen, chest, other, size):
     """Give the percentage of frames in which the landmarks lie on who passes."""
     weights = np.concatenate([shot.require_weights() for shot in seen.landmarks])
     places = np.concatenate([shot.pixels for shot in seen.landmarks])[:, [11, 12]].mean(1)
     places = places * size[1] + np.array(size) / 2
-    frames = min(len(places), len(pixels))
+    frames = min(len(places), len(chest))
     there = weights[:frames, [11, 12]].min(1) > 0
-    own, others = (np.linalg.norm(places[:frames] - at[:frames], axis=-1) for at in (pixels, np.asarray(other)))
+    own, others = (np.linalg.norm(places[:frames] - at[:frames], axis=-1) for at in (chest, other))
     # Where they cover each other nobody can say who is meant.
     return {"on another %": 100 * float((there & (others < 0.5 * own)).mean())}
 
 
-def own_estimate(path, scene, pixels, other, cuts, engine, options):
+def own_estimate(made, scene, engine, options):
     """Run the library's estimator; give poses, seen hands, and the columns that only it can fill."""
-    poses, seen, speed = estimate(path, engine, hands=True)
-    draw(path, seen, scene.size)
-    save_poses(poses, options.output / "poses" / f"{path.stem}.npz")
+    poses, seen, speed = estimate(made.path, engine, hands=True)
+    draw(made.path, seen, scene.size)
+    save_poses(poses, options.output / "poses" / f"{made.path.stem}.npz")
     found = [shot.first for shot in seen.shots[1:]]
-    hit = [any(abs(cut - shot) <= 1 for shot in found) for cut in cuts]
+    hit = [any(abs(cut - shot) <= 1 for shot in found) for cut in made.cuts]
     figures = {
-        "cuts": f"{sum(hit)} of {len(cuts)}",
+        "cuts": f"{sum(hit)} of {len(made.cuts)}",
         "false cuts": len(found) - sum(hit),
         "frames/s": speed,
-        "without hands": estimate(path, engine, hands=False)[2],
+        "without hands": estimate(made.path, engine, hands=False)[2],
     }
-    if other is not None:
-        figures |= measure_following(seen, pixels, other, scene.size)
+    if made.other is not None:
+        figures |= measure_following(seen, made.chest, made.other, scene.size)
     names, weights = seen.landmarks[0].names, np.concatenate([shot.require_weights() for shot in seen.landmarks])
     hands = {side: weights[:, names.index(f"{side}_hand_wrist")] > 0.5 for side in HANDS}
     return poses, hands, figures
@@ -225,7 +260,8 @@ def draw(path, seen, size):
     pen, found = ImageDraw.Draw(image), seen.landmarks[shot]
     places = found.pixels[frame] * size[1] + np.array(size) / 2
     for name, (x, y), weight in zip(found.names, places, found.require_weights()[frame], strict=True):
-        radius, colour = (2, (40, 220, 60)) if "_hand_" in name else (3, (235, 40, 40))
+        large, colour = (0.004, (40, 220, 60)) if "_hand_" in name else (0.006, (235, 40, 40))
+        radius = large * size[1]
         if weight > 0.3:
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     image.save(path.with_suffix(".png"))
@@ -262,18 +298,17 @@ def main():
     kept = read_json(told) if told.exists() and engine is not None else {}
     for name in options.only:
         scene = SCENES[name]
-        path, truth, pixels, other, cuts = film(films, name, scene, options.seconds)
-        print(f"{path}: {len(truth)} frames", flush=True)
+        made = make_film(films, name, scene, options.seconds)
+        print(f"{made.path}: {len(made.joints)} frames", flush=True)
         if options.films_only:
             continue
         if name not in kept:
-            ours = theirs(path, options) if engine is None else own_estimate(
-                path, scene, pixels, other, cuts, engine, options
-            )  # fmt: skip
-            poses, hands, figures = ours
+            ours = theirs(made.path, options) if engine is None else own_estimate(made, scene, engine, options)
+            poses, seen, figures = ours
             every = poses.replace(valid=np.ones(len(poses), bool))  # gaps are left out by `measure`
             found = pose_to_joints(every, skeleton=SMPLH_52).positions
-            figures |= measure(found, poses.valid, truth) | measure_fingers(found, truth, hands)
+            figures |= measure(found, poses.valid, made.joints)
+            figures |= measure_fingers(found, made.joints, seen, made.hands)
             kept[name] = {key: value if isinstance(value, str) else float(value) for key, value in figures.items()}
             if any(view.waist_up for view in scene.views):
                 kept[name].pop("PA whole")

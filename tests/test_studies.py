@@ -243,11 +243,13 @@ def test_what_the_bench_calls_an_error(bench):
     assert bench.measure(swapped, valid, truth)["swapped"] == 1
     bent = truth.copy()
     bent[:, 22:37] += (0.03, 0.04, 0)
+    bent[3, 22:37] += 1.0  # beyond the edge of the picture
+    whole = {"left": np.array([True, True, True, False, True, True]), "right": np.ones(6, bool)}
     seen = {"left": valid, "right": np.zeros(6, bool)}
-    fingers = bench.measure_fingers(bent, truth, seen)
+    fingers = bench.measure_fingers(bent, truth, seen, whole)
     assert fingers["fingers"] == pytest.approx(50)
     assert fingers["shape of fingers"] == pytest.approx(0, abs=1e-6)
-    assert fingers["hands seen %"] == pytest.approx(100 * 5 / 12)
+    assert fingers["hands seen %"] == pytest.approx(100 * 4 / 11)
 
 
 @pytest.fixture
