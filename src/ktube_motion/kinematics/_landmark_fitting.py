@@ -34,7 +34,7 @@ _POSE_SIGMA, _TRUNK_SIGMA, _TRUNK = 4.0, 0.5, (3, 6, 9, 12, 13, 14)
 # Metres outwards and upwards from the joint: an estimator of pictures marks hips and shoulders where they bulge.
 _BULGES = {"hip": (0.04, 0.01), "shoulder": (0.015, 0.015)}
 # A body's marks on the hands are as far from its wrists as no hand is long, and would draw the wrists away: they say
-# how a hand is turned that is not seen otherwise.
+# how a hand is turned that is not seen otherwise, and by their places in the picture where there is one.
 _ON_HANDS = {side: (f"{side}_pinky", f"{side}_index", f"{side}_thumb") for side in ("left", "right")}
 _SMOOTH, _TRUNK_SMOOTH = 0.05, 0.03  # a trunk is heavy: what trembles is the estimate
 _ACROSS, _ENOUGH = 0.9, 20  # cosine of a bone's slant, and frames, that tell its length
