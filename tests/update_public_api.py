@@ -56,7 +56,9 @@ def _of_module(module, room: str) -> Iterator[str]:
 def _of_class(cls: type, place: str) -> Iterator[str]:
     bases = ", ".join(base.__name__ for base in cls.__bases__ if base is not object)
     yield f"class {place}({bases})" if bases else f"class {place}"
-    yield f"{place}.__init__{_signature(cls)}"
+    # Of a class with a `__new__` of its own too, the versions of Python 3.11 name the one or the other.
+    made = inspect.isfunction(cls.__init__)
+    yield f"{place}.__init__" + (re.sub(r"^\(self(, )?", "(", _signature(cls.__init__)) if made else _signature(cls))
     members = {}
     for owner in reversed(cls.__mro__):
         if owner.__module__.startswith("ktube_motion"):
