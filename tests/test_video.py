@@ -29,7 +29,7 @@ from ktube_motion.video import (
 from ktube_motion.video import _estimation as estimation
 from ktube_motion.video import _models as models
 from ktube_motion.video._frames import VideoInfo
-from ktube_motion.video._hiding import drop_half_hidden
+from ktube_motion.video._hiding import drop_half_hidden, guessed_legs
 from ktube_motion.video._people import colour_distance, torso_colour
 from ktube_motion.video._regions import crop, letterbox
 from ktube_motion.video._shots import Shot
@@ -334,6 +334,19 @@ def test_legs_below_the_picture_are_a_guess(tmp_path):
     weights = shot.require_weights()[:, :33]
     assert (weights[:, 25:] == 0).all()
     assert (weights[:, :25] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("below", "guessed"),
+    [((), []), ((27, 28), [27, 28]), ((26, 27, 28), [25, 26, 27, 28]), ((25, 27, 28), [25, 26, 27, 28]),
+     ((26, 28), [26, 28])],
+    ids=["all in the picture", "both knees", "the left knee alone", "the right knee alone", "the left leg"],
+)  # fmt: skip
+def test_one_knee_alone_is_a_guess(below, guessed):
+    """A helmet on a lap, taken for a knee: the picture of scikit-image's astronaut."""
+    places = np.full((33, 2), 0.9)
+    places[list(below), 1] = 1.2
+    assert np.flatnonzero(guessed_legs(places)).tolist() == guessed
 
 
 def test_frames_with_nobody_are_gaps(tmp_path):

@@ -16,8 +16,9 @@ _LEGS, _EDGE = 25, 0.05  # the first of the body's landmarks from the knees on; 
 def guessed_legs(places: np.ndarray) -> np.ndarray:
     """Say which of the body's landmarks are knees, or below them, beyond the edge of the picture.
 
-    A network puts them somewhere, and may be quite sure of it. Hips and arms it knows from what hangs on them, or they
-    on, so these count.
+    A network puts them somewhere, and may be quite sure of it. So it does with one knee in the picture whose foot and
+    whose other leg are beyond the edge: it is a guess, too. Hips and arms the network knows from what hangs on them, or
+    they on, so these count.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ def guessed_legs(places: np.ndarray) -> np.ndarray:
     """
     guessed = _outside(places, _EDGE)
     guessed[..., :_LEGS] = False
+    for knee, other in ((_LEGS, _LEGS + 1), (_LEGS + 1, _LEGS)):
+        guessed[..., knee] |= guessed[..., knee + 2] & guessed[..., other]
     return guessed
 
 
