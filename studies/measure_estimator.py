@@ -110,7 +110,7 @@ class Film:
 
 
 def make_film(folder, name, scene, seconds):
-    """Make a film, or give the one that lies there."""
+    """Make a film, or give the one that lies there, if it is as large."""
     number = list(SCENES).index(name)
     frames = round(seconds * FPS)
     speaker = make_speaker(seed=60 + number, num_utterances=max(round(seconds / 2), 1))
@@ -119,7 +119,7 @@ def make_film(folder, name, scene, seconds):
     views = [view for view, part in zip(scene.views, parts, strict=True) for _ in part]
     path = folder / f"{file_name(name)}.mp4"
     extra, other = passing(scene, actor, len(views), number)
-    if not path.exists():
+    if not path.exists() or next(read_frames(path, fps=FPS, count=1)).shape[1::-1] != scene.size:
         with Studio(scene.size) as studio:
             write_film(path, studio.film(actor, views, **extra), fps=FPS, size=scene.size, crf=scene.crf)
     joints = pose_to_joints(actor.poses[: len(views)], skeleton=SMPLH_52).positions

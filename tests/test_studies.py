@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from ktube_motion.errors import ConfigError, MissingDependencyError
 from ktube_motion.gpt import TransformerConfig
 from ktube_motion.samples import sentences
 from ktube_motion.types import Word
-from ktube_motion.video import find_models
+from ktube_motion.video import find_models, read_frames
 
 STUDIES = Path(__file__).parent.parent / "studies"
 
@@ -250,6 +251,17 @@ def test_what_the_bench_calls_an_error(bench):
     assert fingers["fingers"] == pytest.approx(50)
     assert fingers["shape of fingers"] == pytest.approx(0, abs=1e-6)
     assert fingers["hands seen %"] == pytest.approx(100 * 4 / 11)
+
+
+def test_a_film_of_another_size_is_made_anew(bench, tmp_path):
+    scene = bench.SCENES["waist up"]
+    made = [bench.make_film(tmp_path, "waist up", replace(scene, size=size), 0.2)
+            for size in ((64, 48), (128, 96), (128, 96))]  # fmt: skip
+    written = made[0].path.stat().st_mtime_ns
+    assert next(read_frames(made[0].path, fps=bench.FPS, count=1)).shape == (96, 128, 3)
+    bench.make_film(tmp_path, "waist up", replace(scene, size=(128, 96)), 0.2)
+    assert made[0].path.stat().st_mtime_ns == written
+    assert [len(one.joints) for one in made] == [4, 4, 4]
 
 
 @pytest.fixture
