@@ -282,12 +282,13 @@ def _terms(shot: Landmarks, sites: Sequence[Site], *, hands: bool = True) -> lis
         weights[:, marks] *= (weights[:, groups[side]] <= _LEAST_WEIGHT).all(1, keepdims=True)
     body = [k for k in groups["body"] if not any(k in marks for marks in on_hands.values())]
     # A picture tells where points are across the view, and better.
-    sigma, hand_sigma = (_DEPTH_SIGMA, _HAND_DEPTH_SIGMA) if _is_pictured(shot) else (_SIGMA, _HAND_SIGMA)
+    pictured = _is_pictured(shot)
+    sigma, hand_sigma = (_DEPTH_SIGMA, _HAND_DEPTH_SIGMA) if pictured else (_SIGMA, _HAND_SIGMA)
     terms = [_points(shot, sites, body, weights, sigma)]
     for side, marks in on_hands.items():
         if hands:
             terms.append(_points(shot, sites, groups[side], weights, hand_sigma))
-        if len(marks) == len(_ON_HANDS[side]) and f"{side}_wrist" in shot.names and not _is_pictured(shot):
+        if len(marks) == len(_ON_HANDS[side]) and f"{side}_wrist" in shot.names and not pictured:
             wrist = shot.names.index(f"{side}_wrist")
             terms.append(_points(shot, sites, [wrist, *marks], weights, _SIGMA))
     return [*(term for term in terms if term.targets.shape[1] > 0), *_pictured(shot, sites, weights, hands=hands)]

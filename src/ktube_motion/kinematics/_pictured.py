@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ._solving import shares
+from ._solving import robust, shares
 
 __all__ = ["Pictured"]
 
@@ -83,11 +83,7 @@ class Pictured:
         total = apart.new_zeros(())
         for form, share in self.forms:
             middle = (apart * share).sum(1, keepdim=True)
-            total = total + (_robust(middle / _FORM_SIGMA) * (self.weights * form[:, 0]).amax(1, keepdim=True)).sum()
+            away = robust((middle / _FORM_SIGMA).square().sum(-1))
+            total = total + (away * (self.weights * form[:, 0]).amax(1, keepdim=True)).sum()
             apart = torch.where(form, apart - middle, apart)
-        return total + (_robust(apart / self.sigma[:, None]) * self.weights).sum()
-
-
-def _robust(apart: torch.Tensor) -> torch.Tensor:
-    """Squared lengths of vectors; beyond 1, of which lengths themselves."""
-    return 2 * ((1 + apart.square().sum(-1)).sqrt() - 1)
+        return total + (robust((apart / self.sigma[:, None]).square().sum(-1)) * self.weights).sum()

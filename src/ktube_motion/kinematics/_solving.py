@@ -10,12 +10,17 @@ import torch
 from ..skeletons import Skeleton
 from ._chains import pose_joints
 
-__all__ = ["Points", "Strengths", "continuous_rotvecs", "shares", "solve"]
+__all__ = ["Points", "Strengths", "continuous_rotvecs", "robust", "shares", "solve"]
 
 
 def shares(weights: torch.Tensor) -> torch.Tensor:
     """Give the part ``(T, P, 1)`` that each point has of its frame."""
     return (weights / weights.sum(1, keepdim=True).clamp_min(1e-9))[..., None]
+
+
+def robust(squared: torch.Tensor) -> torch.Tensor:
+    """Let squared distances count as they are as long as they are small, and far beyond 1 as distances do."""
+    return 2 * ((1 + squared).sqrt() - 1)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Points:
             apart = apart - (apart * shares(self.weights)).sum(1, keepdim=True)
         squared = (apart / self.sigma).square().sum(-1)
         if self.robust:
-            squared = 2 * ((1 + squared).sqrt() - 1)
+            squared = robust(squared)
         return (squared if self.weights is None else squared * self.weights).sum()
 
 
